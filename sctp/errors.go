@@ -1,0 +1,61 @@
+package sctp
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors returned by an Association. None of them has changed its state.
+var (
+	ErrWouldBlock     = errors.New("sctp: nothing to read")
+	ErrSendBufferFull = errors.New("sctp: send buffer full")
+	ErrNotConnected   = errors.New("sctp: association not established")
+	ErrShuttingDown   = errors.New("sctp: association is shutting down")
+	ErrClosed         = errors.New("sctp: association closed")
+	ErrAlreadyStarted = errors.New("sctp: association already started")
+	ErrInvalidStream  = errors.New("sctp: stream identifier out of range")
+	ErrEmptyMessage   = errors.New("sctp: a message needs at least one byte (RFC 9260, section 6.2)")
+	ErrReliability    = errors.New("sctp: both a lifetime and a retransmission limit are set")
+	ErrMessageAborted = errors.New("sctp: the peer abandoned the message being read")
+	ErrResetPending   = errors.New("sctp: a reset of the stream is already pending")
+	ErrNotSupported   = errors.New("sctp: the peer does not support the extension")
+)
+
+// Errors with which an association ends, in EventClosed.
+var (
+	ErrHandshakeTimeout = errors.New("sctp: no answer to INIT or COOKIE ECHO")
+	ErrPeerUnreachable  = errors.New("sctp: peer unreachable")
+)
+
+// CauseCode is an error cause code (RFC 9260, section 3.3.10).
+type CauseCode uint16
+
+// A PeerAbortError says that the peer aborted the association.
+type PeerAbortError struct {
+	Code CauseCode // first error cause; 0 if the ABORT carried none
+	Info string    // its information, as text where the cause defines text
+}
+
+func (e *PeerAbortError) Error() string {
+	return fmt.Sprintf("sctp: aborted by the peer: %v %q", e.Code, e.Info)
+}
+
+// An AbortedError says that this side aborted the association: by a call of
+// Abort, or because the peer broke the protocol.
+type AbortedError struct {
+	Code CauseCode // cause sent to the peer
+	Info string
+}
+
+func (e *AbortedError) Error() string {
+	return fmt.Sprintf("sctp: aborted: %v %q", e.Code, e.Info)
+}
+
+// A PeerError is a cause of an ERROR chunk that the peer sent. It does not end
+// the association.
+type PeerError struct {
+	Code CauseCode
+	Info string
+}
+
+func (e *PeerError) Error() string { return fmt.Sprintf("sctp: peer reports: %v %q", e.Code, e.Info) }

@@ -1,0 +1,53 @@
+package sctp
+
+// EventKind says what an Event reports.
+type EventKind uint8
+
+// The events of an association. "Stream" in a comment refers to the field.
+const (
+	// EventConnected: the association is established; data may flow.
+	EventConnected EventKind = iota + 1
+	// EventRestarted: the peer restarted the association (RFC 9260, section
+	// 5.2.4, action A). Messages not yet acknowledged are lost, streams start anew.
+	EventRestarted
+	// EventReadable: Read on Stream will return data, ErrMessageAborted or
+	// io.EOF. Reported once when a stream turns readable, again only after a
+	// Read found it empty (ErrWouldBlock).
+	EventReadable
+	// EventWritable: after a Send was refused with ErrSendBufferFull, there is
+	// room again.
+	EventWritable
+	// EventBufferedAmountLow: the bytes of Stream not yet handed to the
+	// transport fell from above to at or below its threshold.
+	EventBufferedAmountLow
+	// EventStreamReset: the peer reset its outgoing side of Stream (RFC 6525).
+	// What was received before is still readable and ends with io.EOF.
+	EventStreamReset
+	// EventStreamResetDone: our reset of outgoing Stream was performed; its
+	// sequence numbers start anew.
+	EventStreamResetDone
+	// EventStreamResetFailed: the peer refused our reset of Stream; Err says why.
+	EventStreamResetFailed
+	// EventMessageAbandoned: a message on Stream ran into its reliability limit.
+	EventMessageAbandoned
+	// EventPeerError: the peer sent an ERROR chunk; Err is a *PeerError.
+	EventPeerError
+	// EventPathDown and EventPathUp: the peer stopped or began to answer on Path.
+	EventPathDown
+	EventPathUp
+	// EventShutdownReceived: the peer is shutting down; Send is refused from now on.
+	EventShutdownReceived
+	// EventClosed: the association has ended; it is the last event. Err is nil
+	// after a graceful shutdown, else a *PeerAbortError, an *AbortedError or
+	// one of the Err values. What was received before stays readable.
+	EventClosed
+)
+
+// An Event tells the application what happened. Only the fields that the
+// comment of its Kind names are set.
+type Event struct {
+	Kind   EventKind
+	Stream uint16
+	Path   PathID
+	Err    error
+}

@@ -1,0 +1,44 @@
+package sctp
+
+import "time"
+
+// A Message is one user message to send.
+type Message struct {
+	Stream    uint16 // outgoing stream identifier
+	PPID      uint32 // payload protocol identifier, carried opaquely
+	Unordered bool   // deliver as soon as complete, whatever the order
+	// Reliability limits how long the message is worth sending. The zero value
+	// is fully reliable.
+	Reliability Reliability
+	// Payload is not copied: it belongs to the association from a successful
+	// Send until the message is acknowledged or abandoned, and must not change.
+	// It must not be empty (RFC 9260, section 6.2).
+	Payload []byte
+}
+
+// Reliability is a partial reliability policy (RFC 7496). At most one of its
+// limits may be set.
+type Reliability struct {
+	// LimitRetransmits says that each fragment is retransmitted at most
+	// MaxRetransmits times; 0 sends it once.
+	LimitRetransmits bool
+	MaxRetransmits   uint16
+	// Lifetime, if positive, is how long after Send the message may still be
+	// sent or retransmitted. LimitLifetime makes a Lifetime of 0 count.
+	LimitLifetime bool
+	Lifetime      time.Duration
+}
+
+// MessageInfo describes a message, or the piece of it, that Read returns.
+type MessageInfo struct {
+	Stream    uint16
+	PPID      uint32
+	Unordered bool
+	// Size is, from Peek, the number of bytes that Read can return now without
+	// crossing the end of the message.
+	Size int
+	// Complete says that these bytes end the message. It is false when dst was
+	// too short, and when a message larger than the association is willing to
+	// hold is being delivered in pieces (RFC 9260, section 6.9).
+	Complete bool
+}
