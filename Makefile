@@ -1,0 +1,50 @@
+# The commands of this repository. `make test` is the whole test run and installs
+# what it needs; `make check` is what to run before a commit.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
+SIM_SEEDS  ?= 5000
+FUZZTIME   ?= 30s
+BENCH      ?= .
+BENCHTIME  ?= 1s
+
+# Everything but the browser tests, which start real browsers one after the other.
+PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
+
+.PHONY: test setup check fmt vet staticcheck archtest race e2e sim fuzz bench
+
+test: ## every test, browsers included
+	@sh scripts/test.sh
+
+setup: ## install browsers and build tools (Debian, root)
+	@sh scripts/setup.sh
+
+check: fmt vet staticcheck archtest race ## before a commit
+	@$(MAKE) --no-print-directory sim SIM_SEEDS=200
+
+fmt:
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+archtest:
+	go test -count=1 ./internal/archtest
+
+race:
+	SIM_SEEDS=20 go test -race $(PACKAGES)
+
+e2e: ## the browser tests alone
+	go test -count=1 -p 1 -timeout 15m ./e2e/...
+
+sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one
+	SIM_SEEDS=$(SIM_SEEDS) sh scripts/each.sh TestSimulation go test -count=1 -timeout 2h -run '^TestSimulation'
+
+fuzz: ## every fuzz target for FUZZTIME each
+	sh scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## every benchmark, with allocations
+	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what the tests need beside Go and git, with apt-get, and says what.
+# What is there already is left alone. Where installing is impossible (no root, no
+# apt) it says which tests will be skipped; with CI=true it fails instead.
+set -u
+
+say() { printf 'sluice: setup: %s\n' "$*"; }
+loud() { printf '\n!!!! sluice: setup: %s\n\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# missing prints one line per Debian package that is needed and not there.
+missing() {
+	have chromium || echo chromium
+	have firefox-esr || echo firefox-esr
+	have gcc || echo gcc
+	[ -e /usr/include/stdlib.h ] || echo libc6-dev
+	have make || echo make
+	have ip || [ -x /sbin/ip ] || echo iproute2
+	# Without them neither Go modules nor packages come over TLS.
+	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+}
+
+reason() {
+	case "$1" in
+	chromium | firefox-esr) echo "the browser tests" ;;
+	gcc | libc6-dev) echo "the race detector" ;;
+	make) echo "the Makefile" ;;
+	iproute2) echo "browser tests in a network of their own" ;;
+	ca-certificates) echo "downloads over TLS" ;;
+	esac
+}
+
+# root prints the command that runs another one as root, or fails.
+root() {
+	if [ "$(id -u)" = 0 ]; then echo env; return; fi
+	have sudo && sudo -n true 2>/dev/null && echo "sudo env"
+}
+
+install() {
+	as_root=$(root) || { loud "not root, and sudo asks for a password: nothing installed"; return 1; }
+	have apt-get || { loud "there is no apt-get here: nothing installed"; return 1; }
+	apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
+	say "apt-get update"
+	$apt update </dev/null || say "apt-get update failed, trying with the lists that are there"
+	for package in "$@"; do
+		say "apt-get install $package"
+		# apt is wordy; its output matters only when it fails.
+		if ! log=$($apt install -y --no-install-recommends "$package" </dev/null 2>&1); then
+			printf '%s\n' "$log" >&2
+		fi
+	done
+}
+
+wanted=$(missing)
+if [ -z "$wanted" ]; then
+	say "browsers and build tools are there, nothing to install"
+	exit 0
+fi
+say "missing here, to be installed with apt-get:"
+for package in $wanted; do
+	say "  $package, for $(reason "$package")"
+done
+# shellcheck disable=SC2086 # one word per package
+install $wanted
+
+left=$(missing)
+[ -z "$left" ] && exit 0
+for package in $left; do
+	loud "MISSING: $package, for $(reason "$package")"
+done
+if [ "${CI:-}" = true ]; then
+	loud "CI=true: that is a failure"
+	exit 1
+fi
+loud "going on without: WHAT NEEDS IT IS SKIPPED"

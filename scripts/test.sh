@@ -1,0 +1,34 @@
+#!/bin/sh
+# What `make test` runs: installs what is missing, then every test of the module.
+# Stops at the first step that fails, so that the last lines are go test's own.
+set -eu
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+loud() { printf '\n!!!! sluice: %s\n\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+sh scripts/setup.sh
+
+# Stamping programs with the commit fails in a checkout that another user owns.
+export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
+packages=$(go list ./... | grep -v '/e2e\(/\|$\)')
+
+step "tests"
+# shellcheck disable=SC2086 # one word per package
+go test $packages
+
+if have gcc; then
+	step "the same under the race detector, with a shorter simulation"
+	# shellcheck disable=SC2086
+	SIM_SEEDS=20 go test -race $packages
+else
+	loud "NO C COMPILER: THE RACE DETECTOR RUN IS SKIPPED"
+fi
+
+step "browser tests"
+for browser in chromium firefox-esr; do
+	have $browser || loud "NO $browser: ITS BROWSER TESTS ARE SKIPPED"
+done
+# After everything else and one package at a time: a starved browser is a slow one.
+go test -count=1 -p 1 -timeout 15m ./e2e/...
