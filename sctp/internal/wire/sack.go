@@ -1,0 +1,115 @@
+package wire
+
+// GapBlock is a Gap Ack Block: the first and last TSN of a run of received
+// TSNs, as offsets from the cumulative TSN ack (RFC 9260, section 3.3.4).
+type GapBlock struct{ Start, End uint16 }
+
+// Sack is a SACK chunk, or an NR-SACK chunk with its second list of blocks.
+type Sack struct {
+	CumTSN TSN
+	ARwnd  uint32 // bytes
+	gaps   []byte
+	nrGaps []byte
+	dups   []byte
+}
+
+const sackValueLen = 12
+
+// SackLen returns the length of a SACK chunk with that many entries.
+func SackLen(gaps, dups int) int { return chunkHeaderLen + sackValueLen + 4*gaps + 4*dups }
+
+// Sack decodes a SACK chunk. The counts it claims are checked against its
+// length.
+func (c Chunk) Sack() (Sack, error) {
+	if err := c.expect(TypeSack, sackValueLen); err != nil {
+		return Sack{}, err
+	}
+	s := Sack{CumTSN: TSN(be.Uint32(c[4:])), ARwnd: be.Uint32(c[8:])}
+	gaps, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:]))
+	rest := c[chunkHeaderLen+sackValueLen:]
+	if len(rest) != gaps+dups {
+		return Sack{}, ErrLength
+	}
+	s.gaps, s.dups = rest[:gaps], rest[gaps:]
+	return s, nil
+}
+
+const nrSackValueLen = 16
+
+// NRSack decodes an NR-SACK chunk (draft-natarajan-tsvwg-sctp-nrsack).
+func (c Chunk) NRSack() (Sack, error) {
+	if err := c.expect(TypeNRSack, nrSackValueLen); err != nil {
+		return Sack{}, err
+	}
+	s := Sack{CumTSN: TSN(be.Uint32(c[4:])), ARwnd: be.Uint32(c[8:])}
+	gaps, nr, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:])), 4*int(be.Uint16(c[16:]))
+	rest := c[chunkHeaderLen+nrSackValueLen:]
+	if len(rest) != gaps+nr+dups {
+		return Sack{}, ErrLength
+	}
+	s.gaps, s.nrGaps, s.dups = rest[:gaps], rest[gaps:gaps+nr], rest[gaps+nr:]
+	return s, nil
+}
+
+// Gaps returns the number of gap blocks that the receiver may renege.
+func (s *Sack) Gaps() int { return len(s.gaps) / 4 }
+
+// Gap returns gap block i.
+func (s *Sack) Gap(i int) GapBlock { return gapAt(s.gaps, i) }
+
+// NRGaps returns the number of gap blocks that are never reneged.
+func (s *Sack) NRGaps() int { return len(s.nrGaps) / 4 }
+
+// NRGap returns non-renegable gap block i.
+func (s *Sack) NRGap(i int) GapBlock { return gapAt(s.nrGaps, i) }
+
+// Dups returns the number of duplicate reports.
+func (s *Sack) Dups() int { return len(s.dups) / 4 }
+
+// Dup returns duplicate TSN i.
+func (s *Sack) Dup(i int) TSN { return TSN(be.Uint32(s.dups[4*i:])) }
+
+func gapAt(b []byte, i int) GapBlock {
+	return GapBlock{be.Uint16(b[4*i:]), be.Uint16(b[4*i+2:])}
+}
+
+func appendGaps(b []byte, gaps []GapBlock) []byte {
+	for _, g := range gaps {
+		b = be.AppendUint16(b, g.Start)
+		b = be.AppendUint16(b, g.End)
+	}
+	return b
+}
+
+func appendTSNs(b []byte, tsns []TSN) []byte {
+	for _, t := range tsns {
+		b = be.AppendUint32(b, uint32(t))
+	}
+	return b
+}
+
+// AppendSack appends a SACK chunk.
+func AppendSack(b []byte, cum TSN, aRwnd uint32, gaps []GapBlock, dups []TSN) []byte {
+	start := len(b)
+	b = BeginChunk(b, TypeSack, 0)
+	b = be.AppendUint32(b, uint32(cum))
+	b = be.AppendUint32(b, aRwnd)
+	b = be.AppendUint16(b, uint16(len(gaps)))
+	b = be.AppendUint16(b, uint16(len(dups)))
+	b = appendTSNs(appendGaps(b, gaps), dups)
+	return EndChunk(b, start)
+}
+
+// AppendNRSack appends an NR-SACK chunk.
+func AppendNRSack(b []byte, cum TSN, aRwnd uint32, gaps, nrGaps []GapBlock, dups []TSN) []byte {
+	start := len(b)
+	b = BeginChunk(b, TypeNRSack, 0)
+	b = be.AppendUint32(b, uint32(cum))
+	b = be.AppendUint32(b, aRwnd)
+	b = be.AppendUint16(b, uint16(len(gaps)))
+	b = be.AppendUint16(b, uint16(len(nrGaps)))
+	b = be.AppendUint16(b, uint16(len(dups)))
+	b = be.AppendUint16(b, 0)
+	b = appendTSNs(appendGaps(appendGaps(b, gaps), nrGaps), dups)
+	return EndChunk(b, start)
+}

@@ -1,0 +1,73 @@
+package wire
+
+// The serial numbers of SCTP compare modulo their width (RFC 1982): a number
+// is before another if going up from it reaches the other in less than half of
+// the number space. Their types have methods for it; comparing them with < is
+// an error that archtest finds.
+
+// TSN is a Transmission Sequence Number (RFC 9260, section 1.5).
+type TSN uint32
+
+// Before reports whether t precedes u.
+func (t TSN) Before(u TSN) bool { return int32(t-u) < 0 }
+
+// AtOrBefore reports whether t precedes or equals u.
+func (t TSN) AtOrBefore(u TSN) bool { return int32(t-u) <= 0 }
+
+// Since returns how many numbers t is past u; negative if t precedes it.
+func (t TSN) Since(u TSN) int { return int(int32(t - u)) }
+
+// Add returns the number n steps after t (before it, if n is negative).
+func (t TSN) Add(n int) TSN { return t + TSN(n) }
+
+// SSN is a Stream Sequence Number (RFC 9260, section 1.5).
+type SSN uint16
+
+// Before reports whether s precedes u.
+func (s SSN) Before(u SSN) bool { return int16(s-u) < 0 }
+
+// AtOrBefore reports whether s precedes or equals u.
+func (s SSN) AtOrBefore(u SSN) bool { return int16(s-u) <= 0 }
+
+// Next returns the number after s.
+func (s SSN) Next() SSN { return s + 1 }
+
+// MID is a Message Identifier (RFC 8260, section 2.1).
+type MID uint32
+
+// Before reports whether m precedes u.
+func (m MID) Before(u MID) bool { return int32(m-u) < 0 }
+
+// AtOrBefore reports whether m precedes or equals u.
+func (m MID) AtOrBefore(u MID) bool { return int32(m-u) <= 0 }
+
+// Next returns the number after m.
+func (m MID) Next() MID { return m + 1 }
+
+// FSN is a Fragment Sequence Number (RFC 8260, section 2.1).
+type FSN uint32
+
+// Before reports whether f precedes u.
+func (f FSN) Before(u FSN) bool { return int32(f-u) < 0 }
+
+// AtOrBefore reports whether f precedes or equals u.
+func (f FSN) AtOrBefore(u FSN) bool { return int32(f-u) <= 0 }
+
+// Next returns the number after f.
+func (f FSN) Next() FSN { return f + 1 }
+
+// ReqSeq is a Re-configuration Request Sequence Number (RFC 6525, section
+// 4.1), also used for the serial numbers of ASCONF (RFC 5061, section 4.1).
+type ReqSeq uint32
+
+// Before reports whether r precedes u.
+func (r ReqSeq) Before(u ReqSeq) bool { return int32(r-u) < 0 }
+
+// AtOrBefore reports whether r precedes or equals u.
+func (r ReqSeq) AtOrBefore(u ReqSeq) bool { return int32(r-u) <= 0 }
+
+// Next returns the number after r.
+func (r ReqSeq) Next() ReqSeq { return r + 1 }
+
+// Prev returns the number before r.
+func (r ReqSeq) Prev() ReqSeq { return r - 1 }
