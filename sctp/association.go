@@ -1,6 +1,14 @@
 package sctp
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// commonHeader is the length of the common header of a packet.
+const commonHeader = wire.HeaderLen
 
 // PathID names a path of an association. A WebRTC association has one, 0.
 type PathID uint8
@@ -20,93 +28,289 @@ const (
 	ShutdownAckSent
 )
 
-// Association is one SCTP association.
-type Association struct{}
+var stateNames = [...]string{
+	"CLOSED", "COOKIE-WAIT", "COOKIE-ECHOED", "ESTABLISHED", "SHUTDOWN-PENDING",
+	"SHUTDOWN-SENT", "SHUTDOWN-RECEIVED", "SHUTDOWN-ACK-SENT",
+}
 
-// Transmit is a packet to send.
-type Transmit struct {
-	Path   PathID
-	Packet []byte // the bytes appended to dst
+func (s State) String() string { return stateNames[s] }
+
+// connected reports whether the handshake is over and the end has not come.
+func (s State) connected() bool { return s >= Established }
+
+// Association is one SCTP association. Its fields are components, each with a
+// file of its own; recv.go, send.go and timers.go pass facts between them.
+type Association struct {
+	cfg   Config
+	rng   *rand.ChaCha8
+	state State
+	ended bool  // for good: Closed is final
+	err   error // of the end; nil if graceful
+
+	id     identity
+	hs     handshake
+	peer   peerInit
+	paths  paths
+	closer shutdown
+
+	out      outbound
+	sent     sentQueue
+	recovery recovery
+	forward  forwardState
+	window   peerWindow
+
+	tsns tsnMap
+	in   inbound
+	ack  ackState
+
+	reconfig reconfig
+	control  control
+	strays   strays
+	events   eventQueue
+	counters counters
 }
 
 // New returns an association in state Closed, which answers the handshake of a
-// peer. Connect starts the handshake from this side; both sides may.
-func New(cfg Config) (*Association, error) { panic("stub") }
-
-// Connect sends INIT. It returns ErrAlreadyStarted if the association is past Closed.
-func (a *Association) Connect(now time.Time) error { panic("stub") }
-
-// HandlePacket takes a datagram that came in. The packet may be reused afterwards.
-func (a *Association) HandlePacket(now time.Time, path PathID, packet []byte) { panic("stub") }
-
-// HandleTimeout runs what is due at now.
-func (a *Association) HandleTimeout(now time.Time) { panic("stub") }
-
-// Timeout returns when HandleTimeout is to be called next.
-func (a *Association) Timeout() (time.Time, bool) { panic("stub") }
-
-// Transmit appends the next packet to dst; dst needs room for MTU bytes.
-func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) { panic("stub") }
-
-// NextEvent returns the next event.
-func (a *Association) NextEvent() (Event, bool) { panic("stub") }
-
-// Send queues a message. ErrSendBufferFull means: wait for EventWritable.
-func (a *Association) Send(now time.Time, m Message) error { panic("stub") }
-
-// Peek describes what Read on the stream would return next; ErrWouldBlock, io.EOF and
-// ErrMessageAborted as Read, without consuming.
-func (a *Association) Peek(stream uint16) (MessageInfo, error) { panic("stub") }
-
-// Read moves the next bytes of the stream's current message into dst. It returns ErrWouldBlock
-// when there is nothing, io.EOF once for each reset by the peer, ErrMessageAborted once when
-// a message of which pieces were read will not be completed. After the association
-// has ended and all is read: the error of EventClosed, or ErrClosed after a graceful end.
-func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, MessageInfo, error) {
-	panic("stub")
+// peer. Connect starts the handshake from this side; both sides may. The error
+// is a *ConfigError.
+func New(cfg Config) (*Association, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	a := &Association{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed)}
+	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: a.randomTag()}
+	a.hs.localTSN = wire.TSN(a.rng.Uint64())
+	a.hs.secret = make([]byte, 32)
+	for i := 0; i < len(a.hs.secret); i += 8 {
+		be.PutUint64(a.hs.secret[i:], a.rng.Uint64())
+	}
+	a.paths.init(&cfg)
+	a.in.init(cfg.ReceiveBuffer)
+	a.out.init(cfg.SendBuffer)
+	return a, nil
 }
 
-// ResetStreams resets the outgoing side of the streams (RFC 6525) once all messages queued on them are sent.
-func (a *Association) ResetStreams(now time.Time, streams ...uint16) error { panic("stub") }
+// randomTag returns a verification tag, which is not 0 (RFC 9260, section 5.3.1).
+func (a *Association) randomTag() uint32 {
+	for {
+		if tag := uint32(a.rng.Uint64()); tag != 0 {
+			return tag
+		}
+	}
+}
 
-// Shutdown ends the association gracefully: all queued messages are delivered first.
-func (a *Association) Shutdown(now time.Time) error { panic("stub") }
+// Connect sends INIT (RFC 9260, section 5.1). It returns ErrAlreadyStarted if
+// the association is past Closed, ErrClosed if it has ended.
+func (a *Association) Connect(now time.Time) error {
+	switch {
+	case a.ended:
+		return ErrClosed
+	case a.state != Closed:
+		return ErrAlreadyStarted
+	}
+	a.state = CookieWait
+	a.hs.next()
+	return nil
+}
 
-// Abort ends the association at once; the peer is told the reason.
-func (a *Association) Abort(now time.Time, reason string) { panic("stub") }
+// Send queues a message. It is refused with ErrNotConnected before the
+// association is established, ErrShuttingDown and ErrClosed after, and with
+// ErrEmptyMessage, ErrInvalidStream, ErrReliability or ErrResetPending if the
+// message cannot be sent. ErrSendBufferFull means: wait for EventWritable.
+// If the peer does not support partial reliability (RFC 3758), messages are
+// sent reliably.
+func (a *Association) Send(now time.Time, m Message) error {
+	r := &m.Reliability
+	switch {
+	case a.ended:
+		return ErrClosed
+	case a.state < Established:
+		return ErrNotConnected
+	case a.state > Established:
+		return ErrShuttingDown
+	case len(m.Payload) == 0:
+		return ErrEmptyMessage
+	case int(m.Stream) >= a.OutboundStreams():
+		return ErrInvalidStream
+	case r.LimitRetransmits && (r.LimitLifetime || r.Lifetime > 0):
+		return ErrReliability
+	}
+	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone {
+		return ErrResetPending
+	}
+	if n := len(m.Payload); !a.out.hasRoom(n) {
+		if a.out.refused == 0 || n < a.out.refused {
+			a.out.refused = n
+		}
+		return ErrSendBufferFull
+	}
+	if !a.forward.enabled {
+		m.Reliability = Reliability{}
+	}
+	a.out.push(now, &m)
+	a.counters.messagesSent++
+	return nil
+}
+
+// Peek describes what Read on the stream would return, without taking it.
+func (a *Association) Peek(stream uint16) (MessageInfo, error) {
+	m := a.in.peek(stream)
+	if err := m.check(); err != nil {
+		return MessageInfo{}, a.orEnded(err)
+	}
+	return m.describe(), nil
+}
+
+// Read moves the next bytes of the stream's current message to dst. It returns
+// ErrWouldBlock when there is nothing, io.EOF once for each reset by the peer,
+// and ErrMessageAborted once when a message of which pieces were read will not
+// be completed. After the association has ended and all is read, it returns the
+// error of EventClosed, ErrClosed after a graceful end.
+func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, MessageInfo, error) {
+	n, info, err := a.in.read(stream, dst)
+	if err != nil {
+		return 0, MessageInfo{}, a.orEnded(err)
+	}
+	// A window that opened by a quarter is worth telling (9260-6.2-d).
+	if a.state == Established || a.state == ShutdownPending {
+		if a.in.window()-a.ack.advertised >= a.cfg.ReceiveBuffer/4 {
+			a.ack.now()
+		}
+	}
+	return n, info, nil
+}
+
+// orEnded replaces ErrWouldBlock after the end.
+func (a *Association) orEnded(err error) error {
+	switch {
+	case err != ErrWouldBlock || !a.ended:
+		return err
+	case a.err != nil:
+		return a.err
+	}
+	return ErrClosed
+}
+
+// ResetStreams resets the outgoing side of the streams (RFC 6525, section
+// 5.1.2) once all messages queued on them have been sent; EventStreamResetDone
+// or EventStreamResetFailed reports each. Until then Send on them is refused. It
+// returns ErrNotSupported if the peer knows no stream reset, ErrInvalidStream,
+// ErrResetPending, or ErrNotConnected, ErrShuttingDown, ErrClosed as Send.
+func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
+	switch {
+	case a.ended:
+		return ErrClosed
+	case a.state < Established:
+		return ErrNotConnected
+	case a.state > Established:
+		return ErrShuttingDown
+	case !a.reconfig.enabled:
+		return ErrNotSupported
+	}
+	for i, id := range streams {
+		if int(id) >= a.OutboundStreams() {
+			return ErrInvalidStream
+		}
+		if s := a.out.streams.get(id); s != nil && s.reset != resetNone {
+			return ErrResetPending
+		}
+		for _, other := range streams[:i] {
+			if other == id {
+				return ErrResetPending
+			}
+		}
+	}
+	for _, id := range streams {
+		a.out.stream(id).reset = resetWanted
+	}
+	a.reconfig.wanted = append(a.reconfig.wanted, streams...)
+	return nil
+}
+
+// Shutdown ends the association gracefully: what was accepted is delivered
+// first (RFC 9260, section 9.2). EventClosed reports the end. Before the
+// association is established it ends at once.
+func (a *Association) Shutdown(now time.Time) error {
+	switch {
+	case a.ended:
+		return ErrClosed
+	case a.state < Established:
+		a.end(nil)
+	case a.state == Established:
+		a.state = ShutdownPending
+		a.closer.t5.start(now, 5*a.cfg.RTOMax)
+		a.progressShutdown(now)
+	}
+	return nil
+}
+
+// Abort ends the association at once; the peer is told the reason, if it is
+// known already (RFC 9260, section 9.1).
+func (a *Association) Abort(now time.Time, reason string) {
+	if !a.ended {
+		a.abort(wire.CauseUserAbort, []byte(reason))
+	}
+}
+
+// abort tells the peer a cause and ends the association.
+func (a *Association) abort(code wire.CauseCode, info []byte) {
+	info = info[:min(len(info), a.cfg.MTU-commonHeader-8)]
+	if a.id.peerTag != 0 {
+		a.strays.add(a.id.localPort, a.id.remotePort, a.id.peerTag, func(b []byte) []byte {
+			return appendAbort(b, 0, code, info)
+		})
+	}
+	a.end(&AbortedError{Code: CauseCode(code), Info: string(info)})
+}
+
+// end makes the association closed for good.
+func (a *Association) end(err error) {
+	a.state, a.ended, a.err = Closed, true, err
+	a.hs.finish()
+	a.hs.cookieAck = false
+	a.closer.stop()
+	a.paths.stopTimers()
+	a.ack.delay.stop()
+	a.reconfig.timer.stop()
+	a.out = outbound{}
+	a.sent = sentQueue{}
+	a.recovery = recovery{}
+	a.control.init()
+	a.in.asm.runs = nil
+	a.events.push(Event{Kind: EventClosed, Err: err})
+}
 
 // State returns the state.
-func (a *Association) State() State { panic("stub") }
+func (a *Association) State() State { return a.state }
 
-// OutboundStreams returns the number of outgoing streams usable (0 before Established);
-// InboundStreams likewise for incoming ones.
-func (a *Association) OutboundStreams() int { panic("stub") }
-
-// InboundStreams returns the number of incoming streams.
-func (a *Association) InboundStreams() int { panic("stub") }
-
-// BufferedAmount returns the bytes of a stream queued and not yet handed to the transport.
-func (a *Association) BufferedAmount(stream uint16) int { panic("stub") }
-
-// SetBufferedAmountLowThreshold sets the threshold of EventBufferedAmountLow. Default 0.
-func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) { panic("stub") }
-
-// Stats returns counters and gauges.
-func (a *Association) Stats() Stats { panic("stub") }
-
-// Stats are counters since the start and gauges of now.
-type Stats struct {
-	PacketsSent, PacketsReceived                        uint64
-	BytesSent, BytesReceived                            uint64 // SCTP packets, common header included
-	MessagesSent, MessagesReceived                      uint64
-	DataChunksSent, DataChunksReceived, Retransmissions uint64
-	MessagesAbandoned                                   uint64
-	SRTT, RTO                                           time.Duration // SRTT is 0 before a sample
-	CongestionWindow, Ssthresh, FlightSize              int           // bytes
-	PeerWindow                                          int           // receiver window of the peer in bytes
-	LocalWindow                                         int           // bytes advertised to the peer
-	MTU                                                 int           // SCTP packet bytes
-	UnackedDataChunks                                   int
-	SendBuffered                                        int // bytes accepted and not acknowledged
-	ReceiveBuffered                                     int // bytes not read by the application
+// OutboundStreams returns the number of outgoing streams, 0 before the
+// association is established (RFC 9260, section 5.1.1).
+func (a *Association) OutboundStreams() int {
+	return int(min(a.cfg.OutboundStreams, a.peer.inStreams))
 }
+
+// InboundStreams returns the number of incoming streams, 0 before the
+// association is established.
+func (a *Association) InboundStreams() int {
+	return int(min(a.cfg.InboundStreams, a.peer.outStreams))
+}
+
+// BufferedAmount returns the bytes of a stream that are queued and have not been
+// handed to the transport.
+func (a *Association) BufferedAmount(stream uint16) int {
+	if s := a.out.streams.get(stream); s != nil {
+		return s.queued
+	}
+	return 0
+}
+
+// SetBufferedAmountLowThreshold sets the threshold of EventBufferedAmountLow in
+// bytes. Default 0.
+func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) {
+	if !a.ended && int(stream) < int(a.cfg.OutboundStreams) {
+		a.out.stream(stream).threshold = max(n, 0)
+	}
+}
+
+// NextEvent returns the next event; false if there is none.
+func (a *Association) NextEvent() (Event, bool) { return a.events.pop() }

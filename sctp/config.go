@@ -82,3 +82,52 @@ type ConfigError struct {
 }
 
 func (e *ConfigError) Error() string { return fmt.Sprintf("sctp: Config.%s: %s", e.Field, e.Rule) }
+
+// complete checks the configuration and fills in the defaults.
+func (c *Config) complete() error {
+	set(&c.LocalPort, 5000)
+	set(&c.RemotePort, 5000)
+	set(&c.MTU, 1188)
+	set(&c.ReceiveBuffer, 2<<20)
+	set(&c.SendBuffer, 2<<20)
+	set(&c.OutboundStreams, 65535)
+	set(&c.InboundStreams, 65535)
+	set(&c.RTOInitial, time.Second)
+	set(&c.RTOMin, time.Second)
+	set(&c.RTOMax, 60*time.Second)
+	set(&c.MaxInitRetransmits, 8)
+	set(&c.MaxRetransmits, 10)
+	set(&c.MaxBurst, 4)
+	set(&c.CookieLife, 60*time.Second)
+	set(&c.HeartbeatInterval, 30*time.Second)
+	set(&c.SackDelay, 200*time.Millisecond)
+	for _, rule := range []struct {
+		broken      bool
+		field, rule string
+	}{
+		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
+		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
+		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
+		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
+		{c.RTOInitial < 0 || c.RTOInitial > c.RTOMax, "RTOInitial", "must not be negative or above RTOMax"},
+		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
+		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
+		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.CookieLife < 0, "CookieLife", "must not be negative"},
+		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
+		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},
+	} {
+		if rule.broken {
+			return &ConfigError{rule.field, rule.rule}
+		}
+	}
+	return nil
+}
+
+// set replaces a zero value by the default.
+func set[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}

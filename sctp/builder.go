@@ -1,0 +1,36 @@
+package sctp
+
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+
+// builder assembles one packet in the buffer that Transmit was given. The
+// components append chunks to it as long as they fit.
+type builder struct {
+	b     []byte
+	start int  // of the packet in b
+	limit int  // length that b must not exceed
+	data  int  // DATA chunks appended
+	crc   bool // the packet needs its CRC32c whatever was negotiated
+}
+
+// newBuilder begins a packet of at most mtu bytes behind what dst holds.
+func newBuilder(dst []byte, mtu int, id identity) builder {
+	p := builder{start: len(dst), limit: len(dst) + mtu}
+	p.b = wire.AppendHeader(dst, id.localPort, id.remotePort, id.peerTag)
+	return p
+}
+
+// room returns how many bytes, a multiple of 4, still fit.
+func (p *builder) room() int { return (p.limit - len(p.b)) &^ 3 }
+
+// empty reports whether the packet has no chunk yet.
+func (p *builder) empty() bool { return len(p.b) == p.start+wire.HeaderLen }
+
+// packet finishes the packet: its checksum stays zero if the peer accepts that
+// and nothing in the packet forbids it (RFC 9653, section 5.2).
+func (p *builder) packet(zeroChecksum bool) []byte {
+	packet := p.b[p.start:]
+	if p.crc || !zeroChecksum {
+		wire.SetChecksum(packet)
+	}
+	return packet
+}

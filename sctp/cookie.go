@@ -1,0 +1,131 @@
+package sctp
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// cookie is the content of a State Cookie: all that is needed to set up the
+// association when it comes back, so that nothing is kept until then (RFC 9260,
+// section 5.1.3). It holds nothing that the peer did not send or is not told.
+type cookie struct {
+	created             time.Time
+	life                time.Duration
+	localPort, peerPort uint16
+	localTag            uint32
+	localTSN            wire.TSN
+	localTie, peerTie   uint32 // tags of the association that existed, or 0
+	peer                peerInit
+}
+
+// peerInit is what a peer's INIT or INIT ACK said.
+type peerInit struct {
+	tag          uint32
+	window       uint32
+	outStreams   uint16
+	inStreams    uint16
+	initialTSN   wire.TSN
+	forwardTSN   bool
+	reconfig     bool
+	zeroChecksum bool // it accepts zero checksums under our method
+}
+
+const (
+	cookieMagic  = "sluice\x00\x01" // the last byte is the version of the format
+	cookieLen    = 8 + 8 + 8 + 4 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 1
+	cookieMACLen = sha256.Size
+)
+
+var be = binary.BigEndian
+
+// seal encodes the cookie and authenticates it with key.
+func (c *cookie) seal(key []byte) []byte {
+	b := make([]byte, 0, cookieLen+cookieMACLen)
+	b = append(b, cookieMagic...)
+	b = be.AppendUint64(b, uint64(c.created.UnixNano()))
+	b = be.AppendUint64(b, uint64(c.life))
+	b = be.AppendUint16(b, c.localPort)
+	b = be.AppendUint16(b, c.peerPort)
+	b = be.AppendUint32(b, c.localTag)
+	b = be.AppendUint32(b, uint32(c.localTSN))
+	b = be.AppendUint32(b, c.localTie)
+	b = be.AppendUint32(b, c.peerTie)
+	b = be.AppendUint32(b, c.peer.tag)
+	b = be.AppendUint32(b, c.peer.window)
+	b = be.AppendUint16(b, c.peer.outStreams)
+	b = be.AppendUint16(b, c.peer.inStreams)
+	b = be.AppendUint32(b, uint32(c.peer.initialTSN))
+	b = append(b, c.peer.features())
+	return append(b, cookieMAC(key, b)...)
+}
+
+// openCookie checks the length and the MAC of a cookie, in constant time, before
+// anything in it is looked at.
+func openCookie(key, b []byte) (cookie, bool) {
+	if len(b) != cookieLen+cookieMACLen {
+		return cookie{}, false
+	}
+	body := b[:cookieLen]
+	if !hmac.Equal(b[cookieLen:], cookieMAC(key, body)) || string(body[:8]) != cookieMagic {
+		return cookie{}, false
+	}
+	c := cookie{
+		created:   time.Unix(0, int64(be.Uint64(body[8:]))),
+		life:      time.Duration(be.Uint64(body[16:])),
+		localPort: be.Uint16(body[24:]),
+		peerPort:  be.Uint16(body[26:]),
+		localTag:  be.Uint32(body[28:]),
+		localTSN:  wire.TSN(be.Uint32(body[32:])),
+		localTie:  be.Uint32(body[36:]),
+		peerTie:   be.Uint32(body[40:]),
+		peer: peerInit{
+			tag:        be.Uint32(body[44:]),
+			window:     be.Uint32(body[48:]),
+			outStreams: be.Uint16(body[52:]),
+			inStreams:  be.Uint16(body[54:]),
+			initialTSN: wire.TSN(be.Uint32(body[56:])),
+		},
+	}
+	c.peer.setFeatures(body[60])
+	return c, true
+}
+
+// staleness returns how long the cookie has been expired, 0 if it is valid.
+func (c *cookie) staleness(now time.Time) time.Duration {
+	return max(0, now.Sub(c.created)-c.life)
+}
+
+func cookieMAC(key, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+const (
+	featureForwardTSN = 1 << iota
+	featureReconfig
+	featureZeroChecksum
+)
+
+func (p *peerInit) features() (f byte) {
+	if p.forwardTSN {
+		f |= featureForwardTSN
+	}
+	if p.reconfig {
+		f |= featureReconfig
+	}
+	if p.zeroChecksum {
+		f |= featureZeroChecksum
+	}
+	return f
+}
+
+func (p *peerInit) setFeatures(f byte) {
+	p.forwardTSN = f&featureForwardTSN != 0
+	p.reconfig = f&featureReconfig != 0
+	p.zeroChecksum = f&featureZeroChecksum != 0
+}

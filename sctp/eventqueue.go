@@ -1,0 +1,33 @@
+package sctp
+
+// eventQueue holds events until NextEvent takes them. Events that repeat (a
+// stream turning readable, say) are edges that the stream remembers, so that
+// what the peer sends cannot make the queue grow without bound.
+type eventQueue struct {
+	ring []Event
+	head int
+	n    int
+}
+
+func (q *eventQueue) push(e Event) {
+	if q.n == len(q.ring) {
+		ring := make([]Event, max(8, 2*len(q.ring)))
+		for i := range q.n {
+			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+		}
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
+	q.n++
+}
+
+func (q *eventQueue) pop() (Event, bool) {
+	if q.n == 0 {
+		return Event{}, false
+	}
+	e := q.ring[q.head]
+	q.ring[q.head] = Event{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	return e, true
+}

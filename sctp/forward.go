@@ -1,0 +1,90 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// forwardState is the sender's side of partial reliability (RFC 3758, section
+// 3.5): it moves the Advanced Peer Ack Point over abandoned chunks and tells the
+// peer with FORWARD-TSN.
+type forwardState struct {
+	enabled bool     // both sides announced it
+	point   wire.TSN // Advanced.Peer.Ack.Point
+	due     bool     // a FORWARD-TSN is to be sent
+	lastAt  time.Time
+	skipped []wire.SkippedStream // scratch
+}
+
+func (f *forwardState) init(initial wire.TSN, enabled bool) {
+	*f = forwardState{enabled: enabled, point: initial.Add(-1), skipped: f.skipped[:0]}
+}
+
+// advance is called when the Cumulative TSN Ack Point moved or chunks were
+// abandoned (rules C1 to C3). A point that did not move is announced again only
+// once in a round trip, however many SACKs come in.
+func (f *forwardState) advance(now time.Time, q *sentQueue, srtt time.Duration) {
+	if f.point.Before(q.cum) {
+		f.point = q.cum
+	}
+	moved := false
+	for f.point != q.highest() && q.at(f.point.Add(1)).state == chunkAbandoned {
+		f.point = f.point.Add(1)
+		moved = true
+	}
+	if f.pending(q.cum) && (moved || now.Sub(f.lastAt) >= max(srtt, clockGranularity)) {
+		f.due = true
+	}
+}
+
+// pending reports whether the peer has to be told about the point.
+func (f *forwardState) pending(cum wire.TSN) bool { return cum.Before(f.point) }
+
+// append appends the FORWARD-TSN that is due: up to the point, or as far as the
+// streams it must list fit the packet.
+func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
+	if !f.due {
+		return true
+	}
+	if !f.pending(q.cum) {
+		f.due = false
+		return true
+	}
+	room := p.room()
+	if room < wire.ForwardTSNLen(0) {
+		return false
+	}
+	f.skipped = f.skipped[:0]
+	cum := q.cum
+	for t := q.cum.Add(1); t.AtOrBefore(f.point); t = t.Add(1) {
+		m := q.at(t).msg
+		if !m.unordered && !f.skip(m.stream.id, m.ssn, room) {
+			break
+		}
+		cum = t
+	}
+	if cum == q.cum {
+		return false
+	}
+	p.b = wire.AppendForwardTSN(p.b, cum, f.skipped)
+	f.due, f.lastAt = false, now
+	return true
+}
+
+// skip lists a skipped message, keeping the highest of each stream, if it fits.
+func (f *forwardState) skip(stream uint16, ssn wire.SSN, room int) bool {
+	for i := len(f.skipped) - 1; i >= 0; i-- {
+		if s := &f.skipped[i]; s.Stream == stream {
+			if s.SSN.Before(ssn) {
+				s.SSN = ssn
+			}
+			return true
+		}
+	}
+	if wire.ForwardTSNLen(len(f.skipped)+1) > room {
+		return false
+	}
+	f.skipped = append(f.skipped, wire.SkippedStream{Stream: stream, SSN: ssn})
+	return true
+}

@@ -1,0 +1,99 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// identity is what tells an association from others on the wire.
+type identity struct {
+	localPort, remotePort uint16
+	localTag              uint32 // expected in packets from the peer
+	peerTag               uint32 // sent in packets to the peer; 0 before it is known
+}
+
+// handshake sets up the association (RFC 9260, section 5). It owns the timers
+// T1-init and T1-cookie, of which one runs at a time.
+type handshake struct {
+	localTSN     wire.TSN // our initial TSN
+	t1           timer
+	transmits    int
+	due          bool   // the INIT or COOKIE ECHO is to be sent
+	cookie       []byte // to echo
+	unrecognized []byte // parameters of the INIT ACK to report
+	cookieAck    bool   // a COOKIE ACK is to be sent
+	secret       []byte // key of the cookies
+}
+
+// retry takes an expiry of T1 and reports whether there is one more try.
+func (h *handshake) retry(limit int) bool {
+	h.due = h.transmits <= limit
+	return h.due
+}
+
+// sent takes note of a transmission and starts T1.
+func (h *handshake) sent(now time.Time, rto time.Duration) {
+	h.due = false
+	h.transmits++
+	h.t1.start(now, rto)
+}
+
+// next begins the next step of the handshake, with its own count of transmissions.
+func (h *handshake) next() { h.due, h.transmits = true, 0; h.t1.stop() }
+
+// finish ends the handshake.
+func (h *handshake) finish() {
+	h.t1.stop()
+	h.due, h.cookie, h.unrecognized = false, nil, nil
+}
+
+// appendCookieEcho appends the COOKIE ECHO, and the report on parameters of the
+// INIT ACK behind it (RFC 9260, section 3.2.2).
+func (h *handshake) appendCookieEcho(p *builder) {
+	p.crc = true
+	p.b = wire.AppendChunk(p.b, wire.TypeCookieEcho, 0, h.cookie)
+	if n := len(h.unrecognized); n > 0 && n+8 <= p.room() {
+		start := len(p.b)
+		p.b = wire.BeginChunk(p.b, wire.TypeError, 0)
+		p.b = wire.AppendCause(p.b, start, wire.CauseUnrecognizedParams, h.unrecognized)
+		p.b = wire.EndChunk(p.b, start)
+	}
+}
+
+// collision is what a COOKIE ECHO means to an association that exists (RFC 9260,
+// section 5.2.4, table 12).
+type collision uint8
+
+const (
+	collisionNone    collision = iota // discard
+	collisionRestart                  // A: the peer has restarted
+	collisionCrossed                  // B: both INITs crossed
+	collisionLate                     // C: a cookie of an earlier try
+	collisionSame                     // D: it was lost, or its COOKIE ACK
+)
+
+// collide compares a cookie with the association.
+func (id *identity) collide(c *cookie) collision {
+	local, peer := c.localTag == id.localTag, c.peer.tag == id.peerTag
+	tied := c.localTie == id.localTag && c.peerTie == id.peerTag
+	noTie := c.localTie == 0 && c.peerTie == 0
+	switch {
+	case local && peer:
+		return collisionSame
+	case local:
+		return collisionCrossed
+	case peer && noTie:
+		return collisionLate
+	case !peer && tied:
+		return collisionRestart
+	}
+	return collisionNone
+}
+
+// again starts over with a new INIT after the cookie turned out stale; tries
+// count on, so that a peer with a broken clock is given up on.
+func (h *handshake) again() {
+	h.due, h.cookie, h.unrecognized = true, nil, nil
+	h.t1.stop()
+}

@@ -1,0 +1,59 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// heartbeat probes a path that is idle (RFC 9260, section 8.3).
+type heartbeat struct {
+	timer    timer
+	due      bool // a HEARTBEAT is to be sent
+	awaiting bool // the one sent was not answered yet
+	nonce    uint64
+	sentAt   time.Time
+	used     bool // data was sent since the timer started, so RTT is known anyway
+}
+
+// heartbeatInfoLen is the length of our Heartbeat Info: nonce and path.
+const heartbeatInfoLen = 12
+
+func (h *heartbeat) stop() { *h = heartbeat{} }
+
+// schedule starts the timer for the next HEARTBEAT; jitter is uniform in [0, 1<<16).
+func (h *heartbeat) schedule(now time.Time, interval, rto time.Duration, jitter uint16) {
+	if interval < 0 {
+		return
+	}
+	h.used = false
+	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*int64(jitter)>>16)) // +-50 % of RTO
+}
+
+// append appends the HEARTBEAT that is due.
+func (h *heartbeat) append(now time.Time, p *builder, id PathID, rto time.Duration) bool {
+	if !h.due {
+		return true
+	}
+	if p.room() < 8+heartbeatInfoLen {
+		return false
+	}
+	var info [heartbeatInfoLen]byte
+	binary.BigEndian.PutUint64(info[:], h.nonce)
+	info[8] = byte(id)
+	p.b = wire.AppendHeartbeat(p.b, wire.TypeHeartbeat, info[:])
+	h.due, h.awaiting, h.sentAt = false, true, now
+	h.timer.start(now, rto)
+	return true
+}
+
+// answered takes the information of a HEARTBEAT ACK; ok says that it is the
+// answer awaited, and rtt how long it took.
+func (h *heartbeat) answered(now time.Time, info []byte) (rtt time.Duration, ok bool) {
+	if !h.awaiting || len(info) != heartbeatInfoLen || binary.BigEndian.Uint64(info) != h.nonce {
+		return 0, false
+	}
+	h.awaiting = false
+	return now.Sub(h.sentAt), true
+}

@@ -1,0 +1,77 @@
+package sctp
+
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+
+// appendInit appends our INIT or INIT ACK chunk. cookie and unrecognized, a list
+// of encoded parameters, are for INIT ACK; with the latter the chunk may grow up
+// to limit bytes.
+func appendInit(b []byte, t wire.ChunkType, in wire.Init, zero ErrorDetection, cookie []byte, unrecognized wire.Params, limit int) []byte {
+	start := len(b)
+	b = wire.BeginInit(b, t, in)
+	if cookie != nil {
+		b = wire.AppendParam(b, start, wire.ParamStateCookie, cookie)
+	}
+	if zero != NoZeroChecksum {
+		b = wire.AppendParamUint32(b, start, wire.ParamZeroChecksum, uint32(zero))
+	}
+	// Some peers look for one of these, some for the other (3758-3.1-a).
+	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
+	b = wire.AppendParam(b, start, wire.ParamExtensions, []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)})
+	for p, ok := unrecognized.Next(); ok; p, ok = unrecognized.Next() {
+		if len(b)-start+len(p)+8 > limit {
+			break
+		}
+		b = wire.AppendParam(b, start, wire.ParamUnrecognized, p)
+	}
+	return wire.EndChunk(b, start)
+}
+
+// initFacts is what the parameters of an INIT or INIT ACK say.
+type initFacts struct {
+	peer         peerInit
+	cookie       []byte // nil if there is none
+	unrecognized []byte // encoded parameters to report
+	hostName     []byte // a Host Name Address parameter, which is refused
+	malformed    bool
+}
+
+// readInit collects the facts of an INIT or INIT ACK chunk (RFC 9260, sections
+// 3.2.1, 3.3.2 and 3.3.3).
+func readInit(in wire.Init, zero ErrorDetection) initFacts {
+	f := initFacts{peer: peerInit{
+		tag: in.Tag, window: in.ARwnd, outStreams: in.OutStreams, inStreams: in.InStreams, initialTSN: in.InitialTSN,
+	}}
+	it := in.Params
+	for p, ok := it.Next(); ok; p, ok = it.Next() {
+		switch p.Type() {
+		case wire.ParamStateCookie:
+			f.cookie = p.Value()
+		case wire.ParamForwardTSN:
+			f.peer.forwardTSN = true
+		case wire.ParamExtensions:
+			for _, t := range p.Value() {
+				f.peer.reconfig = f.peer.reconfig || wire.ChunkType(t) == wire.TypeReconfig
+				f.peer.forwardTSN = f.peer.forwardTSN || wire.ChunkType(t) == wire.TypeForwardTSN
+			}
+		case wire.ParamZeroChecksum:
+			method, err := p.Uint32()
+			f.peer.zeroChecksum = err == nil && zero != NoZeroChecksum && ErrorDetection(method) == zero
+		case wire.ParamHostName:
+			f.hostName = p
+			return f
+		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamCookiePreservative,
+			wire.ParamUnrecognized, wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
+			wire.ParamPad, wire.ParamAdaptation:
+			// Known, and without effect on an association with one path.
+		default:
+			if p.Type().ReportUnknown() {
+				f.unrecognized = wire.AppendParam(f.unrecognized, 0, p.Type(), p.Value())
+			}
+			if !p.Type().SkipUnknown() {
+				return f
+			}
+		}
+	}
+	f.malformed = it.Err() != nil
+	return f
+}

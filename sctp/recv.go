@@ -1,0 +1,432 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// HandlePacket takes a datagram that came in on a path. What is not acceptable
+// is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
+func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
+	a.counters.packetsReceived++
+	a.counters.bytesReceived += uint64(len(packet))
+	p, err := wire.ParsePacket(packet)
+	path := a.paths.get(id)
+	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
+		a.counters.dropped++
+		return
+	}
+	r := received{p: p, path: path, it: p.Chunks()}
+	c, ok := r.it.Next()
+	if !ok || !a.admit(now, &r, c) {
+		a.counters.dropped++
+		return
+	}
+	hadGap := a.tsns.gap()
+	for ; ok && !a.ended; c, ok = r.it.Next() {
+		if !a.handleChunk(now, &r, c) {
+			break
+		}
+	}
+	if a.ended {
+		return
+	}
+	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+	a.reportReceive(now)
+}
+
+// received is the packet being handled.
+type received struct {
+	p    wire.Packet
+	path *path
+	it   wire.Chunks
+	data bool // it carried DATA
+}
+
+// intact reports whether the checksum is right, or zero where that was said to
+// be acceptable (RFC 9653, section 5.3).
+func (a *Association) intact(p wire.Packet) bool {
+	return p.Checksum() == 0 && a.cfg.ZeroChecksum != NoZeroChecksum || p.ChecksumOK()
+}
+
+// admit applies the rules on verification tags (RFC 9260, section 8.5) to a
+// packet with first chunk c; false means that the packet is done with.
+func (a *Association) admit(now time.Time, r *received, c wire.Chunk) bool {
+	tag := r.p.VTag()
+	reflected := c.Flags()&wire.FlagT != 0
+	switch c.Type() {
+	case wire.TypeInit: // alone, with tag 0
+		if tag != 0 || !r.it.Last() {
+			return false
+		}
+		a.handleInit(now, r, c)
+		return true
+	case wire.TypeCookieEcho:
+		return a.handleCookieEcho(now, r, c)
+	case wire.TypeShutdownComplete:
+		return a.state == ShutdownAckSent && a.reflects(tag, reflected)
+	case wire.TypeShutdownAck:
+		if a.state < Established { // 9260-8.5-a, last clause
+			a.outOfTheBlue(r, c)
+			return false
+		}
+	}
+	if a.state == Closed {
+		a.outOfTheBlue(r, c)
+		return false
+	}
+	// An ABORT may stand behind other control chunks; only alone may it reflect.
+	return tag == a.id.localTag || c.Type() == wire.TypeAbort && a.reflects(tag, reflected)
+}
+
+// reflects reports whether the tag of an ABORT or SHUTDOWN COMPLETE is right
+// (RFC 9260, section 8.5.1).
+func (a *Association) reflects(tag uint32, reflected bool) bool {
+	if reflected {
+		return tag == a.id.peerTag && a.id.peerTag != 0
+	}
+	return tag == a.id.localTag
+}
+
+// outOfTheBlue answers a packet that belongs to no association (RFC 9260,
+// section 8.4).
+func (a *Association) outOfTheBlue(r *received, c wire.Chunk) {
+	for first, ok := c, true; ok; c, ok = r.it.Next() {
+		switch c.Type() {
+		case wire.TypeAbort, wire.TypeShutdownComplete, wire.TypeCookieAck, wire.TypeInit, wire.TypeInitAck:
+			return
+		case wire.TypeError:
+			if it, err := c.Causes(); err == nil {
+				if cause, ok := it.Next(); ok && cause.Code() == wire.CauseStaleCookie {
+					return
+				}
+			}
+		case wire.TypeShutdownAck:
+			if len(first) == len(c) && &first[0] == &c[0] {
+				a.strays.add(a.id.localPort, a.id.remotePort, r.p.VTag(), func(b []byte) []byte {
+					return wire.AppendChunk(b, wire.TypeShutdownComplete, wire.FlagT, nil)
+				})
+				return
+			}
+		}
+	}
+	a.strays.add(a.id.localPort, a.id.remotePort, r.p.VTag(), func(b []byte) []byte {
+		return wire.AppendChunk(b, wire.TypeAbort, wire.FlagT, nil)
+	})
+}
+
+// handleChunk processes one chunk of a packet with a good verification tag; false
+// drops the rest of the packet.
+func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool {
+	switch c.Type() {
+	case wire.TypeInit, wire.TypeCookieEcho:
+		return a.admitted(r, c)
+	case wire.TypeData:
+		return a.handleData(now, r, c)
+	case wire.TypeSack:
+		a.handleSack(now, r.path, c)
+	case wire.TypeInitAck:
+		a.handleInitAck(now, r, c)
+		return false
+	case wire.TypeCookieAck:
+		a.handleCookieAck(now, r.path)
+	case wire.TypeHeartbeat:
+		a.handleHeartbeat(c)
+	case wire.TypeHeartbeatAck:
+		a.handleHeartbeatAck(now, r.path, c)
+	case wire.TypeAbort:
+		a.handleAbort(c)
+	case wire.TypeError:
+		a.handleError(now, c)
+	case wire.TypeShutdown:
+		a.handleShutdown(now, r.path, c)
+	case wire.TypeShutdownAck:
+		a.handleShutdownAck(now)
+	case wire.TypeShutdownComplete:
+		if a.state == ShutdownAckSent {
+			a.end(nil)
+		}
+	case wire.TypeForwardTSN:
+		return a.handleForwardTSN(now, c)
+	case wire.TypeReconfig:
+		return a.handleReconfig(now, r.path, c)
+	case wire.TypePad:
+	default:
+		return a.unknownChunk(c)
+	}
+	return true
+}
+
+// admitted reports whether INIT or COOKIE ECHO is the first chunk, which admit
+// has handled; elsewhere in a packet they have no place.
+func (a *Association) admitted(r *received, c wire.Chunk) bool {
+	return &c[0] == &r.p[wire.HeaderLen]
+}
+
+// unknownChunk applies the rule that the type of an unknown chunk carries (RFC
+// 9260, section 3.2).
+func (a *Association) unknownChunk(c wire.Chunk) bool {
+	if c.Type().ReportUnknown() && a.state >= CookieEchoed {
+		a.control.errorCause(wire.CauseUnrecognizedChunk, c, a.paths.primary().mtu)
+	}
+	return c.Type().SkipUnknown()
+}
+
+// handleData takes a DATA chunk (RFC 9260, sections 6.2 and 6.5).
+func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool {
+	d, err := c.Data()
+	if err != nil || a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent { // 9260-6-a
+		return false
+	}
+	if len(d.Payload) == 0 { // 9260-6.2-f
+		a.abortTSN(wire.CauseNoUserData, d.TSN)
+		return false
+	}
+	a.counters.dataReceived++
+	if !r.data {
+		r.data = true
+		if a.state == ShutdownSent { // 9260-9.2-c
+			a.closer.want()
+		}
+	}
+	if a.tsns.seen(d.TSN) {
+		a.counters.duplicates++
+		a.ack.duplicate(d.TSN)
+		return true
+	}
+	if !a.makeRoom(d.TSN) {
+		a.ack.dropped() // not reported; the window says why
+		a.ack.now()
+		return true
+	}
+	a.tsns.add(d.TSN)
+	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
+	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
+		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
+		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.mtu)
+		return true
+	}
+	a.in.add(&d)
+	return true
+}
+
+// makeRoom reports whether a new TSN can be taken, dropping what is of less use
+// if need be (RFC 9260, section 6.2).
+func (a *Association) makeRoom(t wire.TSN) bool {
+	if t.Since(a.tsns.cum) > maxTSNSpan {
+		return false
+	}
+	fillsGap := t.Before(a.tsns.highest)
+	for !a.in.admits(fillsGap) {
+		if !fillsGap {
+			return false
+		}
+		r, ok := a.in.evict(a.tsns.cum, t)
+		if !ok {
+			// What adjoins the cumulative TSN frees what waits for it.
+			return t == a.tsns.cum.Add(1)
+		}
+		for u := r.last; r.first.AtOrBefore(u); u = u.Add(-1) {
+			a.tsns.renege(u)
+		}
+	}
+	return true
+}
+
+func (a *Association) abortTSN(code wire.CauseCode, t wire.TSN) {
+	var info [4]byte
+	be.PutUint32(info[:], uint32(t))
+	a.abort(code, info[:])
+}
+
+// handleSack takes a SACK (RFC 9260, section 6.2.1).
+func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
+	s, err := c.Sack()
+	if err != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
+		return
+	}
+	a.counters.sacksReceived++
+	flight, lost := a.sent.flight, false
+	var f ackFacts
+	a.sent.ackThrough(now, s.CumTSN, &f)
+	a.sent.ackGaps(now, &s, &f)
+	a.acknowledged(now, path, &f, flight)
+	if limit, ok := a.missLimit(&f); ok {
+		lost = a.sent.miss(limit)
+	}
+	if a.window.update(int(s.ARwnd)) && !f.any && a.sent.outstanding > 0 {
+		a.sent.markAllLost() // a probe of the closed window, which was dropped
+	}
+	if lost && a.recovery.lost(a.sent.highest()) {
+		path.cc.lost()
+		a.counters.recoveries++
+	}
+	if f.reneged && !path.t3.on {
+		path.t3.start(now, path.rto.rto)
+	}
+	a.finishAck(now, path)
+}
+
+// sendsData reports whether the state has DATA of ours outstanding, perhaps.
+func (a *Association) sendsData() bool {
+	return a.state == Established || a.state == ShutdownPending || a.state == ShutdownReceived // 9260-6-a
+}
+
+// missLimit returns below which TSN a SACK indicates misses: the highest TSN
+// that it newly acknowledged, or in Fast Recovery, if it moved the Cumulative
+// TSN Ack Point, the highest that it reports (RFC 9260, section 7.2.4).
+func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
+	if n := len(a.sent.acked.runs); a.recovery.on && f.cumMoved && n > 0 {
+		return a.sent.acked.runs[n-1].last, true
+	}
+	return f.newest, f.any
+}
+
+// acknowledged passes on what a SACK or SHUTDOWN acknowledged; flight is what was
+// outstanding before.
+func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, flight int) {
+	path.burst = 0
+	if f.hasRTT {
+		path.rto.sample(f.rtt)
+	}
+	if !f.any && !f.cumMoved {
+		return
+	}
+	if f.any {
+		a.answered(path)
+		path.cc.acked(f.bytes, flight, a.recovery.on)
+	}
+	if f.cumMoved {
+		a.recovery.advanced(a.sent.cum)
+		a.out.acked(f.freed, f.done)
+		path.t3.stop()
+	}
+}
+
+// finishAck settles, after acknowledgements, T3-rtx and what follows.
+func (a *Association) finishAck(now time.Time, path *path) {
+	if a.sent.span() == 0 {
+		path.cc.drained()
+	}
+	a.forward.advance(now, &a.sent, path.rto.srtt)
+	switch busy := a.sent.outstanding > 0 || a.sent.lost > 0 || a.forward.pending(a.sent.cum); {
+	case !busy && !a.window.probing: // 9260-6.3.2-a
+		path.t3.stop()
+	case busy && !path.t3.on:
+		path.t3.start(now, path.rto.rto)
+	}
+	a.reportSend()
+	a.progressShutdown(now)
+}
+
+// answered takes note that the peer acknowledged something sent on a path.
+func (a *Association) answered(path *path) {
+	if a.paths.answered(path) {
+		a.events.push(Event{Kind: EventPathUp, Path: path.id})
+	}
+}
+
+// handleForwardTSN takes a FORWARD-TSN (RFC 3758, section 3.6).
+func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
+	f, err := c.ForwardTSN()
+	switch {
+	case err != nil, a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent:
+		return false
+	case !a.forward.enabled:
+		return a.unknownChunk(c)
+	case f.NewCumTSN.AtOrBefore(a.tsns.cum): // stale: our SACK was lost
+		a.ack.packetData = true
+		a.ack.now()
+		return true
+	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
+		return true
+	}
+	a.tsns.forward(f.NewCumTSN)
+	a.ack.accepted(false)
+	a.in.skip(f.NewCumTSN)
+	for i := range f.Len() {
+		if e := f.At(i); int(e.Stream) < a.InboundStreams() {
+			a.in.skipStream(e.Stream, e.SSN)
+		}
+	}
+	return true
+}
+
+// handleHeartbeat answers a HEARTBEAT (RFC 9260, section 8.3).
+func (a *Association) handleHeartbeat(c wire.Chunk) {
+	info, err := c.HeartbeatInfo()
+	if err == nil && a.state >= CookieEchoed && a.state != ShutdownSent && a.state != ShutdownAckSent {
+		a.control.heartbeatAck(info, a.paths.primary().mtu)
+	}
+}
+
+// handleHeartbeatAck takes the answer to our HEARTBEAT.
+func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk) {
+	info, err := c.HeartbeatInfo()
+	if err != nil {
+		return
+	}
+	if rtt, ok := path.hb.answered(now, info); ok {
+		path.rto.sample(rtt)
+		a.answered(path)
+		a.scheduleHeartbeat(now, path)
+	}
+}
+
+func (a *Association) scheduleHeartbeat(now time.Time, path *path) {
+	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto, uint16(a.rng.Uint64()))
+}
+
+// handleAbort ends the association (RFC 9260, section 9.1).
+func (a *Association) handleAbort(c wire.Chunk) {
+	e := &PeerAbortError{}
+	if it, err := c.Causes(); err == nil {
+		if cause, ok := it.Next(); ok {
+			e.Code, e.Info = CauseCode(cause.Code()), string(cause.Info())
+		} else if it.Err() != nil {
+			return // malformed, 9260-3.3.7-a
+		}
+	}
+	a.end(e)
+}
+
+// handleError takes an ERROR chunk: it is reported, and only a stale cookie has
+// consequences (RFC 9260, sections 3.3.10 and 5.2.6).
+func (a *Association) handleError(now time.Time, c wire.Chunk) {
+	it, err := c.Causes()
+	if err != nil {
+		return
+	}
+	const most = 8 // causes of one chunk worth reporting
+	for n := 0; n < most; n++ {
+		cause, ok := it.Next()
+		if !ok {
+			return
+		}
+		if cause.Code() == wire.CauseStaleCookie {
+			if a.state == CookieEchoed { // a new INIT, a new cookie
+				a.state = CookieWait
+				a.hs.again()
+			}
+			continue
+		}
+		if a.events.n < maxPeerErrors {
+			a.events.push(Event{Kind: EventPeerError, Err: &PeerError{CauseCode(cause.Code()), string(cause.Info())}})
+		}
+	}
+}
+
+// maxPeerErrors bounds the events on behalf of ERROR chunks that nobody takes.
+const maxPeerErrors = 64
+
+// reportReceive turns what a packet changed into events.
+func (a *Association) reportReceive(now time.Time) {
+	if a.reconfig.release(a.tsns.cum) {
+		a.resetInbound(a.reconfig.deferred.all, a.reconfig.deferred.streams)
+	}
+	for _, id := range a.in.readable {
+		a.events.push(Event{Kind: EventReadable, Stream: id})
+	}
+	a.in.readable = a.in.readable[:0]
+}

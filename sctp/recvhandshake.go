@@ -1,0 +1,226 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// localInit returns the fixed part of our INIT.
+func (a *Association) localInit() wire.Init {
+	return wire.Init{
+		Tag: a.id.localTag, ARwnd: uint32(a.cfg.ReceiveBuffer),
+		OutStreams: a.cfg.OutboundStreams, InStreams: a.cfg.InboundStreams, InitialTSN: a.hs.localTSN,
+	}
+}
+
+// minWindow is the least window that a peer may advertise (RFC 9260, section 3.3.2).
+const minWindow = 1500
+
+// handleInit answers an INIT with an INIT ACK whose cookie holds everything, and
+// changes nothing (RFC 9260, sections 5.1, 5.2.1 and 5.2.2).
+func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
+	in, err := c.Init()
+	if err != nil || in.Tag == 0 || a.ended {
+		return
+	}
+	if in.ARwnd < minWindow || in.OutStreams == 0 || in.InStreams == 0 { // 9260-3.3.2-b
+		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
+		return
+	}
+	f := readInit(in, a.cfg.ZeroChecksum)
+	switch {
+	case f.hostName != nil: // 9260-3.3.2.1-a
+		a.refuse(in.Tag, wire.CauseUnresolvableAddress, f.hostName)
+		return
+	case f.malformed:
+		a.refuse(in.Tag, wire.CauseProtocolViolation, []byte("INIT parameters"))
+		return
+	case a.state == ShutdownAckSent: // 9260-9.2-d
+		a.closer.want()
+		return
+	}
+	k := cookie{
+		created: now, life: a.cfg.CookieLife,
+		localPort: a.id.localPort, peerPort: a.id.remotePort,
+		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
+	}
+	switch a.state {
+	case CookieWait: // 9260-5.2.1-a: our own tag and TSN, no Tie-Tags
+	case CookieEchoed: // 9260-5.2.1-b
+		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
+	case Closed: // a tag for this INIT alone
+		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
+	default: // 9260-5.2.2-a
+		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
+		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
+	}
+	ack := a.localInit()
+	ack.Tag, ack.InitialTSN = k.localTag, k.localTSN
+	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
+	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
+		return appendInit(b, wire.TypeInitAck, ack, a.cfg.ZeroChecksum, k.seal(a.hs.secret),
+			wire.ParseParams(f.unrecognized), r.path.mtu-commonHeader)
+	})
+}
+
+// refuse answers an INIT or INIT ACK with an ABORT that carries its Initiate Tag
+// (RFC 9260, section 5.1).
+func (a *Association) refuse(tag uint32, code wire.CauseCode, info []byte) {
+	a.strays.add(a.id.localPort, a.id.remotePort, tag, func(b []byte) []byte {
+		return appendAbort(b, 0, code, info)
+	})
+}
+
+func appendAbort(b []byte, flags uint8, code wire.CauseCode, info []byte) []byte {
+	start := len(b)
+	b = wire.BeginChunk(b, wire.TypeAbort, flags)
+	b = wire.AppendCause(b, start, code, info)
+	return wire.EndChunk(b, start)
+}
+
+// handleInitAck takes the answer to our INIT (RFC 9260, sections 3.3.3 and 5.1).
+func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
+	in, err := c.InitAck()
+	if err != nil || a.state != CookieWait { // 9260-5.2.3-a
+		return
+	}
+	switch {
+	case in.Tag == 0: // 9260-3.3.3-b
+		a.strays.add(a.id.localPort, a.id.remotePort, r.p.VTag(), func(b []byte) []byte {
+			return appendAbort(b, wire.FlagT, wire.CauseInvalidParam, nil)
+		})
+		a.end(&AbortedError{CauseCode(wire.CauseInvalidParam), "INIT ACK with Initiate Tag 0"})
+		return
+	case in.OutStreams == 0 || in.InStreams == 0:
+		a.id.peerTag = in.Tag
+		a.abort(wire.CauseInvalidParam, nil)
+		return
+	case in.ARwnd < minWindow:
+		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
+		return
+	}
+	f := readInit(in, a.cfg.ZeroChecksum)
+	a.id.peerTag = in.Tag
+	switch {
+	case f.hostName != nil:
+		a.abort(wire.CauseUnresolvableAddress, f.hostName)
+		return
+	case f.malformed:
+		a.abort(wire.CauseProtocolViolation, []byte("INIT ACK parameters"))
+		return
+	case f.cookie == nil: // 9260-5.1-c
+		a.abort(wire.CauseMissingParam, []byte{0, 0, 0, 1, 0, byte(wire.ParamStateCookie)})
+		return
+	case len(f.cookie) > r.path.mtu-commonHeader-4:
+		a.abort(wire.CauseOutOfResource, nil)
+		return
+	}
+	a.peer = f.peer
+	a.hs.cookie = append([]byte(nil), f.cookie...)
+	a.hs.unrecognized = f.unrecognized
+	a.hs.next()
+	a.state = CookieEchoed
+}
+
+// handleCookieEcho takes a packet that begins with COOKIE ECHO (RFC 9260,
+// sections 5.1.5 and 5.2.4); false means that the packet is done with.
+func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk) bool {
+	k, ok := openCookie(a.hs.secret, c.Value())
+	if !ok || a.ended || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
+		return false
+	}
+	stale := k.staleness(now)
+	if stale > 0 && !(k.localTag == a.id.localTag && k.peer.tag == a.id.peerTag && a.state != Closed) { // 9260-5.2.4-a
+		a.reportStale(&k, stale)
+		return false
+	}
+	if a.state == Closed {
+		a.adopt(now, &k)
+		a.establish(now, r.path)
+		a.hs.cookieAck = true
+		return true
+	}
+	switch a.id.collide(&k) {
+	case collisionRestart:
+		if a.state == ShutdownAckSent { // 9260-5.2.4-c
+			a.closer.want()
+			a.control.errorCause(wire.CauseCookieShuttingDown, nil, r.path.mtu)
+			return false
+		}
+		a.restart(now, r.path, &k)
+	case collisionCrossed, collisionSame:
+		if a.state < Established {
+			a.adopt(now, &k)
+			a.establish(now, r.path)
+		} else {
+			a.id.peerTag = k.peer.tag
+		}
+	default:
+		return false
+	}
+	a.hs.cookieAck = true
+	return true
+}
+
+// reportStale answers an expired cookie (RFC 9260, section 5.1.5).
+func (a *Association) reportStale(k *cookie, stale time.Duration) {
+	us := uint32(min(stale.Microseconds(), 1<<32-1))
+	a.strays.add(a.id.localPort, a.id.remotePort, k.peer.tag, func(b []byte) []byte {
+		start := len(b)
+		b = wire.BeginChunk(b, wire.TypeError, 0)
+		b = wire.AppendCauseUint32(b, start, wire.CauseStaleCookie, us)
+		return wire.EndChunk(b, start)
+	})
+}
+
+// adopt takes over what a cookie says of both sides.
+func (a *Association) adopt(now time.Time, k *cookie) {
+	a.id.localTag, a.id.peerTag = k.localTag, k.peer.tag
+	a.hs.localTSN = k.localTSN
+	a.peer = k.peer
+}
+
+// handleCookieAck finishes our handshake.
+func (a *Association) handleCookieAck(now time.Time, path *path) {
+	if a.state == CookieEchoed { // 9260-5.2.5-a
+		a.establish(now, path)
+	}
+}
+
+// establish begins the transfer of data.
+func (a *Association) establish(now time.Time, path *path) {
+	a.hs.finish()
+	a.state = Established
+	a.begin(now)
+	a.events.push(Event{Kind: EventConnected})
+}
+
+// begin sets the components of the transfer to their start.
+func (a *Association) begin(now time.Time) {
+	a.sent.init(a.hs.localTSN)
+	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
+	a.recovery = recovery{}
+	a.window = peerWindow{advertised: int(a.peer.window)}
+	a.tsns.init(a.peer.initialTSN)
+	a.ack.init(a.cfg.ReceiveBuffer)
+	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig)
+	path := a.paths.primary()
+	a.scheduleHeartbeat(now, path)
+}
+
+// restart begins the association anew after the peer has (RFC 9260, section
+// 5.2.4.1). What the application has not read stays readable; what it sent and
+// was not acknowledged is lost.
+func (a *Association) restart(now time.Time, path *path, k *cookie) {
+	a.adopt(now, k)
+	a.hs.finish()
+	a.closer.stop()
+	a.paths.restart(&a.cfg)
+	a.control.init()
+	a.out.init(a.cfg.SendBuffer)
+	a.in.restart()
+	a.state = Established
+	a.begin(now)
+	a.events.push(Event{Kind: EventRestarted})
+}

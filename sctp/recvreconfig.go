@@ -1,0 +1,94 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// handleReconfig takes a RE-CONFIG chunk (RFC 6525, section 5.2).
+func (a *Association) handleReconfig(now time.Time, path *path, c wire.Chunk) bool {
+	if a.state != Established && a.state != ShutdownPending && a.state != ShutdownReceived && a.state != ShutdownSent {
+		return false
+	}
+	params := wire.ParseParams(c.Value())
+	if !reconfigAllowed(params) { // 6525-3.1-a
+		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), path.mtu)
+		return true
+	}
+	for p, ok := params.Next(); ok; p, ok = params.Next() {
+		switch p.Type() {
+		case wire.ParamReconfigResponse:
+			if resp, err := p.ReconfigResponse(); err == nil {
+				a.handleReconfigResponse(now, path, resp)
+			}
+		case wire.ParamOutReset:
+			if req, err := p.OutReset(); err == nil {
+				a.handleOutReset(req)
+			}
+		default:
+			if seq, err := p.ReqSeq(); err == nil {
+				a.reconfig.request(seq, false)
+			}
+		}
+	}
+	return true
+}
+
+// handleOutReset takes an Outgoing SSN Reset Request (RFC 6525, section 5.2.2).
+func (a *Association) handleOutReset(req wire.OutReset) {
+	r := &a.reconfig
+	if r.request(req.ReqSeq, true) {
+		return
+	}
+	for i := range req.Streams.Len() {
+		if int(req.Streams.At(i)) >= a.InboundStreams() {
+			r.answer(req.ReqSeq, wire.ResultWrongSSN)
+			return
+		}
+	}
+	r.hold(req)
+	if a.tsns.cum.Before(req.LastTSN) {
+		return
+	}
+	// Everything is here: the answer just made is replaced by the final one.
+	r.responses = r.responses[:len(r.responses)-1]
+	if r.release(a.tsns.cum) {
+		a.resetInbound(r.deferred.all, r.deferred.streams)
+	}
+}
+
+// resetInbound starts incoming streams anew.
+func (a *Association) resetInbound(all bool, streams []uint16) {
+	if all {
+		for id, s := range a.in.streams.all() {
+			a.in.resetStream(s)
+			a.events.push(Event{Kind: EventStreamReset, Stream: id})
+		}
+		return
+	}
+	for _, id := range streams {
+		a.in.resetStream(a.in.stream(id))
+		a.events.push(Event{Kind: EventStreamReset, Stream: id})
+	}
+}
+
+// handleReconfigResponse takes the answer to our reset request.
+func (a *Association) handleReconfigResponse(now time.Time, path *path, resp wire.ReconfigResponse) {
+	done, err := a.reconfig.response(now, resp, path.rto.rto)
+	a.answered(path)
+	if !done {
+		return
+	}
+	for _, id := range a.reconfig.streams {
+		s := a.out.stream(id)
+		s.reset = resetNone
+		if err != nil {
+			a.events.push(Event{Kind: EventStreamResetFailed, Stream: id, Err: err})
+			continue
+		}
+		s.ssn = 0 // 6525-5.2.7-a
+		a.events.push(Event{Kind: EventStreamResetDone, Stream: id})
+	}
+	a.progressShutdown(now)
+}

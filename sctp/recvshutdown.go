@@ -1,0 +1,65 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// progressShutdown takes the step of the shutdown that is possible once nothing
+// of ours is left to deliver (RFC 9260, section 9.2).
+func (a *Association) progressShutdown(now time.Time) {
+	if a.state != ShutdownPending && a.state != ShutdownReceived {
+		return
+	}
+	if a.out.queued > 0 || a.sent.span() > 0 {
+		return
+	}
+	if a.state == ShutdownPending {
+		a.state = ShutdownSent
+	} else {
+		a.state = ShutdownAckSent
+	}
+	a.paths.stopTimers()
+	a.closer.want()
+}
+
+// handleShutdown takes a SHUTDOWN (RFC 9260, section 9.2).
+func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
+	cum, err := c.ShutdownTSN()
+	if err != nil {
+		return
+	}
+	switch a.state {
+	case Established, ShutdownPending, ShutdownReceived:
+		if cum.Before(a.sent.cum) || a.sent.highest().Before(cum) {
+			return
+		}
+		if a.state != ShutdownReceived {
+			a.state = ShutdownReceived
+			a.closer.t5.stop()
+			a.events.push(Event{Kind: EventShutdownReceived})
+		}
+		flight := a.sent.flight
+		var f ackFacts
+		a.sent.ackThrough(now, cum, &f)
+		a.acknowledged(now, path, &f, flight)
+		a.finishAck(now, path)
+	case ShutdownSent: // both at once, 9260-9.2-b
+		a.state = ShutdownAckSent
+		a.closer.want()
+	case ShutdownAckSent:
+		a.closer.want()
+	}
+}
+
+// handleShutdownAck ends the association.
+func (a *Association) handleShutdownAck(now time.Time) {
+	if a.state != ShutdownSent && a.state != ShutdownAckSent { // 9260-9.2-d
+		return
+	}
+	a.strays.add(a.id.localPort, a.id.remotePort, a.id.peerTag, func(b []byte) []byte {
+		return wire.AppendChunk(b, wire.TypeShutdownComplete, 0, nil)
+	})
+	a.end(nil)
+}

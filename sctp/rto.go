@@ -1,0 +1,35 @@
+package sctp
+
+import "time"
+
+// rtoEstimator computes the retransmission timeout of a path from round-trip
+// samples (RFC 9260, section 6.3.1).
+type rtoEstimator struct {
+	srtt, rttvar  time.Duration
+	rto           time.Duration // with backoff
+	initial       time.Duration
+	minimum, maxi time.Duration
+	sampled       bool
+}
+
+// clockGranularity is the least RTTVAR term (RFC 9260, section 6.3.1, rule G1).
+const clockGranularity = time.Millisecond
+
+func (e *rtoEstimator) init(cfg *Config) {
+	*e = rtoEstimator{rto: cfg.RTOInitial, initial: cfg.RTOInitial, minimum: cfg.RTOMin, maxi: cfg.RTOMax}
+}
+
+// sample takes a round-trip time. It ends any backoff.
+func (e *rtoEstimator) sample(r time.Duration) {
+	r = max(r, 0)
+	if !e.sampled {
+		e.srtt, e.rttvar, e.sampled = r, r/2, true
+	} else {
+		e.rttvar += ((e.srtt - r).Abs() - e.rttvar) / 4
+		e.srtt += (r - e.srtt) / 8
+	}
+	e.rto = min(max(e.srtt+max(4*e.rttvar, clockGranularity), e.minimum), e.maxi)
+}
+
+// backoff doubles the timeout (RFC 9260, section 6.3.3, rule E2).
+func (e *rtoEstimator) backoff() { e.rto = min(2*e.rto, e.maxi) }

@@ -1,0 +1,121 @@
+package sctp
+
+import (
+	"math/bits"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// segment is the payload of one received DATA chunk.
+type segment struct {
+	next *segment
+	buf  []byte // of the capacity of its size class
+	off  int    // bytes of buf that were read already
+}
+
+// inMessage is a received message, or as much of it as came in.
+type inMessage struct {
+	next       *inMessage
+	head, tail *segment
+	info       inInfo
+	size       int  // bytes not read yet
+	complete   bool // the last fragment is here
+	begun      bool // Read has returned a piece of it
+	aborted    bool // the rest will not come
+	reset      bool // not a message: the peer reset its stream here
+}
+
+// inInfo is what the fragments of a message have in common.
+type inInfo struct {
+	stream    uint16
+	ssn       wire.SSN
+	ppid      uint32
+	unordered bool
+}
+
+func (m *inMessage) append(s *segment) {
+	if m.tail == nil {
+		m.head = s
+	} else {
+		m.tail.next = s
+	}
+	m.tail = s
+	m.size += len(s.buf)
+}
+
+// join appends all of n, which is empty afterwards.
+func (m *inMessage) join(n *inMessage) {
+	if n.head == nil {
+		return
+	}
+	if m.tail == nil {
+		m.head = n.head
+	} else {
+		m.tail.next = n.head
+	}
+	m.tail = n.tail
+	m.size += n.size
+	n.head, n.tail, n.size = nil, nil, 0
+}
+
+// inPool keeps the buffers and messages of inbound for reuse, by size class, up
+// to a bound.
+type inPool struct {
+	segments [poolClasses]*segment
+	messages *inMessage
+	bytes    int // in segments
+	count    int // of messages
+}
+
+const (
+	poolClasses     = 11 // 64 bytes to 64 KiB
+	poolMaxBytes    = 256 << 10
+	poolMaxMessages = 1024
+)
+
+// class returns the smallest size class that holds n bytes.
+func class(n int) int { return bits.Len(uint(max(n-1, 0)) >> 6) }
+
+// segment returns a segment that holds a copy of payload.
+func (p *inPool) segment(payload []byte) *segment {
+	c := class(len(payload))
+	s := p.segments[c]
+	if s == nil {
+		s = &segment{buf: make([]byte, 0, 64<<c)}
+	} else {
+		p.segments[c], s.next = s.next, nil
+		p.bytes -= 64 << c
+	}
+	s.buf = append(s.buf[:0], payload...)
+	s.off = 0
+	return s
+}
+
+func (p *inPool) freeSegment(s *segment) {
+	c := class(cap(s.buf))
+	if p.bytes+64<<c > poolMaxBytes {
+		return
+	}
+	p.bytes += 64 << c
+	s.next, p.segments[c] = p.segments[c], s
+}
+
+func (p *inPool) message(info inInfo) *inMessage {
+	m := p.messages
+	if m == nil {
+		return &inMessage{info: info}
+	}
+	p.messages = m.next
+	p.count--
+	*m = inMessage{info: info}
+	return m
+}
+
+func (p *inPool) freeMessage(m *inMessage) {
+	if p.count == poolMaxMessages {
+		return
+	}
+	p.count++
+	*m = inMessage{next: p.messages}
+	p.messages = m
+}

@@ -1,0 +1,38 @@
+package sctp
+
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+
+// strays are packets that do not belong to the association's flow, or end it:
+// INIT ACK, ABORT, SHUTDOWN COMPLETE, and the answers to packets out of the blue
+// (RFC 9260, section 8.4). Each is a packet of its own with the verification tag
+// that it needs, and always has its CRC32c (RFC 9653, section 5.2).
+type strays struct {
+	packets [][]byte
+	head    int
+}
+
+// maxStrays bounds the packets that wait to be sent; more are not answered.
+const maxStrays = 8
+
+// add queues a packet; chunks appends what follows the header.
+func (s *strays) add(src, dst uint16, vtag uint32, chunks func(b []byte) []byte) {
+	if len(s.packets)-s.head >= maxStrays {
+		return
+	}
+	b := chunks(wire.AppendHeader(make([]byte, 0, 64), src, dst, vtag))
+	wire.SetChecksum(b)
+	s.packets = append(s.packets, b)
+}
+
+// next returns the next packet, nil if there is none.
+func (s *strays) next() []byte {
+	if s.head == len(s.packets) {
+		return nil
+	}
+	b := s.packets[s.head]
+	s.packets[s.head] = nil
+	if s.head++; s.head == len(s.packets) {
+		s.packets, s.head = s.packets[:0], 0
+	}
+	return b
+}

@@ -1,0 +1,48 @@
+package sctp
+
+import "iter"
+
+// streamTable maps stream identifiers to the state of those streams that have
+// been used. It is indexed in two steps, so that a lookup costs two loads, a
+// few low identifiers cost little memory, and iteration is in order.
+type streamTable[T any] struct {
+	pages []*[streamPage]*T
+}
+
+const streamPage = 64
+
+// get returns the state of a stream, nil if it has none.
+func (t *streamTable[T]) get(id uint16) *T {
+	if page := int(id) / streamPage; page < len(t.pages) && t.pages[page] != nil {
+		return t.pages[page][id%streamPage]
+	}
+	return nil
+}
+
+// put stores the state of a stream.
+func (t *streamTable[T]) put(id uint16, s *T) {
+	page := int(id) / streamPage
+	for page >= len(t.pages) {
+		t.pages = append(t.pages, nil)
+	}
+	if t.pages[page] == nil {
+		t.pages[page] = new([streamPage]*T)
+	}
+	t.pages[page][id%streamPage] = s
+}
+
+// all iterates over the streams that have state, by identifier.
+func (t *streamTable[T]) all() iter.Seq2[uint16, *T] {
+	return func(yield func(uint16, *T) bool) {
+		for i, page := range t.pages {
+			if page == nil {
+				continue
+			}
+			for j, s := range page {
+				if s != nil && !yield(uint16(i*streamPage+j), s) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// Timeout returns when HandleTimeout is to be called next; false if nothing
+// waits for a time.
+func (a *Association) Timeout() (time.Time, bool) {
+	at, on := a.paths.deadline()
+	at, on = a.hs.t1.earlier(at, on)
+	at, on = a.closer.t2.earlier(at, on)
+	at, on = a.closer.t5.earlier(at, on)
+	at, on = a.ack.delay.earlier(at, on)
+	return a.reconfig.timer.earlier(at, on)
+}
+
+// HandleTimeout does what is due at now.
+func (a *Association) HandleTimeout(now time.Time) {
+	path := a.paths.primary()
+	if a.hs.t1.due(now) {
+		a.expireT1(path)
+	}
+	if a.ack.delay.due(now) {
+		a.ack.now()
+	}
+	if path.t3.due(now) {
+		a.expireT3(now, path)
+	}
+	if path.hb.timer.due(now) {
+		a.expireHeartbeat(now, path)
+	}
+	if a.reconfig.timer.due(now) && a.fail(path) {
+		path.rto.backoff()
+		a.reconfig.due = true
+	}
+	if a.closer.t2.due(now) {
+		a.expireT2(path)
+	}
+	if a.closer.t5.due(now) { // 9260-9.2-c
+		a.abort(wire.CauseProtocolViolation, []byte("shutdown took too long"))
+	}
+}
+
+// expireT1 repeats INIT or COOKIE ECHO, or gives up (RFC 9260, sections 5.1.6
+// and 4, notes 2 and 3).
+func (a *Association) expireT1(path *path) {
+	if !a.hs.retry(a.cfg.MaxInitRetransmits) {
+		a.end(ErrHandshakeTimeout)
+		return
+	}
+	path.rto.backoff()
+}
+
+// expireT3 takes everything outstanding as lost (RFC 9260, section 6.3.3), or
+// paces the probes of a closed window.
+func (a *Association) expireT3(now time.Time, path *path) {
+	w := &a.window
+	if !w.probing || !w.answered {
+		if !a.fail(path) {
+			return
+		}
+	}
+	path.rto.backoff()
+	path.burst = 0
+	if w.probing {
+		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
+	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
+		a.counters.timeouts++
+		path.cc.timedOut()
+		a.recovery.timedOut()
+	}
+	a.sent.markAllLost()
+	a.sent.timing = false
+	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
+	a.forward.advance(now, &a.sent, path.rto.srtt)
+	path.t3.start(now, path.rto.rto)
+}
+
+// fail counts a timeout, and ends the association when there were too many in a
+// row (RFC 9260, section 8.1); false means that it has.
+func (a *Association) fail(path *path) bool {
+	if a.paths.failed(path, a.cfg.MaxRetransmits) {
+		a.events.push(Event{Kind: EventPathDown, Path: path.id})
+	}
+	if a.paths.errors > a.cfg.MaxRetransmits {
+		a.end(ErrPeerUnreachable)
+		return false
+	}
+	return true
+}
+
+// expireHeartbeat sends a HEARTBEAT on an idle path, after taking note that the
+// last one was not answered (RFC 9260, section 8.3).
+func (a *Association) expireHeartbeat(now time.Time, path *path) {
+	h := &path.hb
+	switch {
+	case h.awaiting:
+		h.awaiting = false
+		if !a.fail(path) {
+			return
+		}
+		path.rto.backoff()
+		a.scheduleHeartbeat(now, path)
+	case h.used && a.sent.outstanding > 0:
+		a.scheduleHeartbeat(now, path)
+	default:
+		h.nonce, h.due = a.rng.Uint64(), true
+	}
+}
+
+// expireT2 repeats SHUTDOWN or SHUTDOWN ACK, or gives up (RFC 9260, section 9.2).
+func (a *Association) expireT2(path *path) {
+	if a.closer.transmits > a.cfg.MaxRetransmits {
+		a.end(ErrPeerUnreachable)
+		return
+	}
+	path.rto.backoff()
+	a.closer.due = true
+}
