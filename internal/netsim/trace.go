@@ -24,11 +24,13 @@ func (t *trace) sent(now time.Duration, l Link, d Dir, packet []byte, f fate) {
 	t.write(b, packet)
 }
 
+// arrived leaves the bytes out: those sent and their fate determine them.
 func (t *trace) arrived(p parcel) {
 	b := append(t.buf[:0], 'R', byte(p.dir))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.link))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.at))
-	t.write(b, p.data)
+	b = binary.BigEndian.AppendUint64(b, p.seq)
+	t.write(b, nil)
 }
 
 func (t *trace) write(head, packet []byte) {
