@@ -28,6 +28,7 @@ var pion = []string{
 	"github.com/pion/dtls/v2",
 	"github.com/pion/ice/v2",
 	"github.com/pion/logging",
+	"github.com/pion/mdns",
 	"github.com/pion/sdp/v3",
 	"github.com/pion/stun",
 	"github.com/pion/transport/v2",

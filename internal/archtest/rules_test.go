@@ -232,6 +232,9 @@ var cases = []struct {
 
 	{"documents", "names what is not there", overlay{"README.md": "`TestNothing`\n`sctp.Nothing`\n`sctp.Association.nothing`\n`sctp/nothing.go`\n`nothing.go`\n`./examples/x`\n"},
 		[]string{"no such test", "no such declaration", "no such declaration", "no such file", "no such file", "no such file"}},
+	{"documents", "a program that does not compile", overlay{"README.md": "# x\n```go\npackage main\n\nimport \"github.com/sluice-rtc/sluice/sctp\"\n\nfunc main() { sctp.Nothing() }\n```\n"},
+		[]string{"README.md:7: the program does not compile"}},
+	{"documents", "a program that does, a piece of one, and another language", overlay{"README.md": "```go\npackage main\n\nimport \"github.com/sluice-rtc/sluice/sctp\"\n\nfunc main() { _ = sctp.Config{} }\n```\n```go\nx := 1\n```\n```js\npackage main\n```\n"}, nil},
 	{"documents", "names what is there, and what is not ours", overlay{"README.md": "`sctp/` `sctp.Config.Seed` `wire.TSN.Before` `net.Conn` `golang.org/x/net` `a=sctp-port` `make test` `./sctp`\n"}, nil},
 }
 
