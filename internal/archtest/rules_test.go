@@ -152,9 +152,15 @@ var cases = []struct {
 	{"components", "holds the association", overlay{"sctp/x.go": "package sctp\ntype x struct { a *Association }\n"},
 		[]string{"x.a points back to Association"}},
 	{"components", "holds it out of sight", engineFile(`
-		type x struct { f map[int][]func(*Association) }
+		type x struct { f map[int][]chan *Association }
 		type y func(Association)`),
 		[]string{"x.f points back to Association", "type y has Association in it"}},
+	{"components", "holds a way to it", engineFile(`
+		type hook func()
+		type x struct { f map[int]hook }
+		type y struct { n int }
+		func (y) each(visit func(int)) {}`),
+		[]string{"x.f is a function"}},
 	{"components", "holds the endpoint", engineFile(`
 		type Endpoint struct { all []*Association }
 		type x struct { e *Endpoint }`), []string{"x.e points back to Endpoint"}},

@@ -97,6 +97,9 @@ func checkHeld(t *tree, report reporter, declared *types.TypeName, underlying ty
 			if back := t.backInterface(field.Type()); back != "" {
 				report(t.object(field), "%s.%s is an interface that %s satisfies, a way to point back", declared.Name(), field.Name(), back)
 			}
+			if !declared.Exported() && isCallback(field.Type()) {
+				report(t.object(field), "%s.%s is a function, and leads wherever its maker wants: return facts", declared.Name(), field.Name())
+			}
 			if other := findPointer(field.Type(), components, declared); other != nil {
 				report(t.object(field), "%s.%s points to the component %s", declared.Name(), field.Name(), other.Name())
 			}
@@ -134,6 +137,21 @@ func (t *tree) backInterface(typ types.Type) string {
 		}
 	}
 	return ""
+}
+
+// isCallback says whether typ is a function, or a list or table of functions.
+func isCallback(typ types.Type) bool {
+	switch typ := typ.Underlying().(type) {
+	case *types.Signature:
+		return true
+	case *types.Slice:
+		return isCallback(typ.Elem())
+	case *types.Array:
+		return isCallback(typ.Elem())
+	case *types.Map:
+		return isCallback(typ.Elem())
+	}
+	return false
 }
 
 // findPointer returns a component other than self that typ refers to.
