@@ -141,9 +141,10 @@ func (t *tree) backInterface(typ types.Type) string {
 
 // isCallback says whether typ is a function, or a list or table of functions.
 func isCallback(typ types.Type) bool {
-	switch typ := typ.Underlying().(type) {
-	case *types.Signature:
+	if _, ok := typ.Underlying().(*types.Signature); ok {
 		return true
+	}
+	switch typ := types.Unalias(typ).(type) {
 	case *types.Slice:
 		return isCallback(typ.Elem())
 	case *types.Array:
