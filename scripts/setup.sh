@@ -25,8 +25,12 @@ browser() {
 missing() {
 	browser "${SLUICE_CHROMIUM:-}" chromium chromium-browser google-chrome-stable google-chrome || echo chromium
 	browser "${SLUICE_FIREFOX:-}" firefox-esr firefox || echo firefox-esr
-	have gcc || echo gcc
-	[ -e /usr/include/stdlib.h ] || echo libc6-dev
+	if ! have gcc; then
+		echo gcc
+		echo libc6-dev
+	elif ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
+		echo libc6-dev
+	fi
 	have make || echo make
 	# Without them neither Go modules nor packages come over TLS.
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
@@ -48,7 +52,7 @@ root() {
 }
 
 install() {
-	as_root=$(root) || { loud "not root, and sudo asks for a password: nothing installed"; return 1; }
+	as_root=$(root) || { loud "not root, and no sudo without a password: nothing installed"; return 1; }
 	have apt-get || { loud "there is no apt-get here: nothing installed"; return 1; }
 	apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
 	say "apt-get update"
