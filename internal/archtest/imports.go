@@ -49,7 +49,6 @@ var layers = []layer{
 	{dir: "sctp", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/internal/...", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/sctpnet", own: []string{"sctp"}},
-	{dir: "sctp/simtest", own: []string{"sctp", "sctp/internal/...", "internal/netsim"}},
 
 	{dir: "internal/archtest"},
 	{dir: "internal/netsim"},
