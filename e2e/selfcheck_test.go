@@ -80,3 +80,27 @@ func trickleName(trickle bool) string {
 	}
 	return ""
 }
+
+// TestBrowserDies shows that the end of a browser ends what waits for it, at
+// once and with a word.
+func TestBrowserDies(t *testing.T) {
+	ctx := testContext(t)
+	b, err := browser.Start(ctx, browser.Chromium, browser.Options{})
+	check(t, err)
+	p, err := b.Open(ctx, lab, "/lab.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := make(chan error, 1)
+	go func() { running <- p.Eval(ctx, nil, "window.runs = true; await new Promise(() => {})") }()
+	if err := p.Eval(ctx, nil, "while (!window.runs) await new Promise(done => setTimeout(done))"); err != nil {
+		t.Fatal(err)
+	}
+	b.Kill()
+	if err := <-running; err == nil || !strings.Contains(err.Error(), "the browser has ended") {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}

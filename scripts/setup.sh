@@ -2,20 +2,36 @@
 # Installs what the tests need beside Go and git, with apt-get, and says what.
 # What is there already is left alone. Where installing is impossible (no root, no
 # apt) it says which tests will be skipped; with CI=true it fails instead.
+#
+# setup.sh --missing installs nothing and prints the packages that are missing.
 set -u
 
 say() { printf 'sluice: setup: %s\n' "$*"; }
 loud() { printf '\n!!!! sluice: setup: %s\n\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# browser PATH NAME... says whether package e2e/browser will find one: the program
+# that a variable names, or one of the names.
+browser() {
+	[ -n "$1" ] && return
+	shift
+	for name in "$@"; do
+		have "$name" && return
+	done
+	return 1
+}
+
 # missing prints one line per Debian package that is needed and not there.
 missing() {
-	have chromium || echo chromium
-	have firefox-esr || echo firefox-esr
-	have gcc || echo gcc
-	[ -e /usr/include/stdlib.h ] || echo libc6-dev
+	browser "${SLUICE_CHROMIUM:-}" chromium chromium-browser google-chrome-stable google-chrome || echo chromium
+	browser "${SLUICE_FIREFOX:-}" firefox-esr firefox || echo firefox-esr
+	if ! have gcc; then
+		echo gcc
+		echo libc6-dev
+	elif ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
+		echo libc6-dev
+	fi
 	have make || echo make
-	have ip || [ -x /sbin/ip ] || echo iproute2
 	# Without them neither Go modules nor packages come over TLS.
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
@@ -25,7 +41,6 @@ reason() {
 	chromium | firefox-esr) echo "the browser tests" ;;
 	gcc | libc6-dev) echo "the race detector" ;;
 	make) echo "the Makefile" ;;
-	iproute2) echo "browser tests in a network of their own" ;;
 	ca-certificates) echo "downloads over TLS" ;;
 	esac
 }
@@ -37,7 +52,7 @@ root() {
 }
 
 install() {
-	as_root=$(root) || { loud "not root, and sudo asks for a password: nothing installed"; return 1; }
+	as_root=$(root) || { loud "not root, and no sudo without a password: nothing installed"; return 1; }
 	have apt-get || { loud "there is no apt-get here: nothing installed"; return 1; }
 	apt="$as_root DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
 	say "apt-get update"
@@ -52,6 +67,10 @@ install() {
 }
 
 wanted=$(missing)
+if [ "${1:-}" = --missing ]; then
+	[ -z "$wanted" ] || echo "$wanted"
+	exit 0
+fi
 if [ -z "$wanted" ]; then
 	say "browsers and build tools are there, nothing to install"
 	exit 0

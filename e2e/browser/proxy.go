@@ -16,7 +16,8 @@ import (
 // with agent.js added to its HTML. Everything else passes unchanged, in
 // particular the Host header, so that Host and Origin agree as they do without
 // a proxy, and upgrades to WebSocket. A Content-Security-Policy keeps its
-// force but for the two things that agent.js needs.
+// force but for the two things that agent.js needs; a
+// Cross-Origin-Opener-Policy goes, since it would cut the tab from the hub.
 func Proxy(target *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -43,6 +44,7 @@ func inject(r *http.Response) error {
 	r.Body = io.NopCloser(bytes.NewReader(html))
 	r.ContentLength = int64(len(html))
 	r.Header.Set("Content-Length", strconv.Itoa(len(html)))
+	r.Header.Del("Cross-Origin-Opener-Policy")
 	if policy := r.Header.Get("Content-Security-Policy"); policy != "" {
 		r.Header.Set("Content-Security-Policy", relax(policy))
 	}

@@ -1,104 +1,199 @@
-// Package sctpnet drives an sctp.Association over a message-preserving net.Conn.
 package sctpnet
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// Config configures a Conn.
-type Config struct {
-	// SCTP configures the association. Seed is filled from crypto/rand if zero.
-	SCTP sctp.Config
-	// OnEvent, if set, receives each event of the association, in order and one
-	// at a time, with no lock of the Conn held; it may call back into the Conn
-	// but must not block. With OnEvent set, AcceptStream is not available.
-	OnEvent func(*Conn, sctp.Event)
+// Conn is an SCTP association over a net.Conn. Its methods may be called from
+// several goroutines at once.
+//
+// A method that calls into the association holds the lock, takes the time, makes
+// the call, and settles: it carries out the events, sends the packets and arms
+// the timer that the call gave rise to.
+type Conn struct {
+	cfg Config
+	nc  net.Conn
+	log *slog.Logger
+
+	mu      sync.Mutex // guards everything below
+	assoc   *sctp.Association
+	life    lifetime
+	reader  reader
+	sender  sender
+	timer   timer
+	events  events
+	streams streams
+	writes  writes
+	waiters waiters
 }
 
-// Conn is an SCTP association over a net.Conn.
-type Conn struct{}
+// An actor is the kind of goroutine that settles the Conn.
+type actor uint8
+
+const (
+	aCaller actor = iota // the application's, which wants to go home
+	aReader              // the reading goroutine
+	aTimer               // of a timer that fired, free to stay as long as needed
+	aWriter              // the sending goroutine of a transport that blocks
+)
 
 // New starts driving an association over nc without waiting for it. With
 // initiate it sends INIT (both sides may); without, it waits for the peer's.
-// nc belongs to the Conn from now on, and is closed when the association ends.
-func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) { panic("stub") }
+// nc belongs to the Conn from now on, and is closed when the association ends;
+// it is not if New returns an error: a *sctp.ConfigError.
+func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	assoc, err := sctp.New(cfg.SCTP)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{cfg: cfg, nc: nc, log: cfg.Logger, assoc: assoc}
+	c.life.init()
+	c.sender.init(c)
+	c.events.room.L = &c.mu
+	c.reader.init(cfg.SCTP.MTU)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if initiate {
+		if err := assoc.Connect(time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	c.startReader()
+	// The first packet leaves from the timer's goroutine: nc may block in Write
+	// until somebody reads at the other end, and New does not wait.
+	c.timer.init(c.onTimer)
+	c.fireTimer()
+	return c, nil
+}
 
 // Client connects, and waits until the association is established or ctx ends.
-func Client(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) { panic("stub") }
-
-// Server waits for the peer to connect.
-func Server(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) { panic("stub") }
-
-// WaitConnected blocks until established, ended or ctx is done.
-func (c *Conn) WaitConnected(ctx context.Context) error { panic("stub") }
-
-// WriteMessage queues a copy of the message, waiting for room in the send buffer.
-func (c *Conn) WriteMessage(ctx context.Context, m sctp.Message) error { panic("stub") }
-
-// TryWriteMessage is WriteMessage without waiting: sctp.ErrSendBufferFull.
-func (c *Conn) TryWriteMessage(m sctp.Message) error { panic("stub") }
-
-// ReadMessage waits for data on the stream; see sctp.Association.Read.
-func (c *Conn) ReadMessage(ctx context.Context, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
-	panic("stub")
+func Client(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
+	return establish(ctx, nc, cfg, true)
 }
 
-// TryReadMessage is ReadMessage without waiting: sctp.ErrWouldBlock.
-func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
-	panic("stub")
+// Server waits for the peer to connect, until ctx ends.
+func Server(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
+	return establish(ctx, nc, cfg, false)
 }
 
-// Peek is sctp.Association.Peek.
-func (c *Conn) Peek(stream uint16) (sctp.MessageInfo, error) { panic("stub") }
+func establish(ctx context.Context, nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
+	c, err := New(nc, cfg, initiate)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.WaitConnected(ctx); err != nil {
+		c.Abort("not established in time")
+		<-c.life.released
+		return nil, err
+	}
+	return c, nil
+}
 
-// ResetStreams resets the outgoing side of the streams.
-func (c *Conn) ResetStreams(streams ...uint16) error { panic("stub") }
+// WaitConnected blocks until the association is established, has ended or ctx is
+// done. It returns nil from the moment of establishment on, even after the end;
+// an error that matches net.ErrClosed and wraps Err if the association ended
+// before; or the error of ctx.
+func (c *Conn) WaitConnected(ctx context.Context) error {
+	select {
+	case <-c.life.connected:
+		return nil
+	default:
+	}
+	select {
+	case <-c.life.connected:
+	case <-c.life.over:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.life.wasConnected {
+			return c.life.err
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
 
-// BufferedAmount, SetBufferedAmountLowThreshold: as in sctp.Association.
-func (c *Conn) BufferedAmount(stream uint16) int { panic("stub") }
+// settle does what a call into the association gave rise to. The lock is held on
+// entry and on return; in between it is released to send and to run OnEvent.
+func (c *Conn) settle(now time.Time, by actor) {
+	c.collect(now)
+	sent := c.flush(now, by)
+	c.armTimer()
+	if sent {
+		c.conclude()
+	}
+	c.dispatch(by)
+	c.checkDone()
+}
 
-// SetBufferedAmountLowThreshold: see sctp.Association.
-func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) { panic("stub") }
+// ResetStreams resets the outgoing side of the streams; see
+// sctp.Association.ResetStreams.
+func (c *Conn) ResetStreams(streams ...uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	err := c.assoc.ResetStreams(now, streams...)
+	c.settle(now, aCaller)
+	return c.explain(err)
+}
+
+// BufferedAmount returns the bytes queued on the stream and not yet handed to
+// the transport.
+func (c *Conn) BufferedAmount(stream uint16) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.BufferedAmount(stream)
+}
+
+// SetBufferedAmountLowThreshold sets when sctp.EventBufferedAmountLow is
+// reported for the stream. Default 0.
+func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.assoc.SetBufferedAmountLowThreshold(stream, n)
+	c.settle(time.Now(), aCaller)
+}
 
 // State returns the association's state.
-func (c *Conn) State() sctp.State { panic("stub") }
+func (c *Conn) State() sctp.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.State()
+}
 
 // OutboundStreams returns the number of usable outgoing streams.
-func (c *Conn) OutboundStreams() int { panic("stub") }
+func (c *Conn) OutboundStreams() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.OutboundStreams()
+}
 
 // InboundStreams returns the number of incoming streams.
-func (c *Conn) InboundStreams() int { panic("stub") }
+func (c *Conn) InboundStreams() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.InboundStreams()
+}
 
 // Stats returns the association's statistics.
-func (c *Conn) Stats() sctp.Stats { panic("stub") }
+func (c *Conn) Stats() sctp.Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.Stats()
+}
 
-// Shutdown ends the association gracefully; when ctx ends first, it aborts.
-func (c *Conn) Shutdown(ctx context.Context) error { panic("stub") }
+// LocalAddr returns the local address of the net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
-// Close is Shutdown within Config's close timeout.
-func (c *Conn) Close() error { panic("stub") }
-
-// Abort ends the association at once.
-func (c *Conn) Abort(reason string) { panic("stub") }
-
-// Done is closed when the association has ended and no goroutine of the Conn is left.
-func (c *Conn) Done() <-chan struct{} { panic("stub") }
-
-// Err returns why the association ended, nil before and after a graceful end.
-func (c *Conn) Err() error { panic("stub") }
-
-// OpenStream returns a stream to write to and read from.
-func (c *Conn) OpenStream(id uint16) (*Stream, error) { panic("stub") }
-
-// AcceptStream waits for the first message on a stream that was not opened here.
-func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) { panic("stub") }
-
-// Stream is one bidirectional stream: read/write with deadlines.
-type Stream struct{}
-
-// SetDeadline, SetReadDeadline, SetWriteDeadline as in net.Conn.
-func (s *Stream) SetDeadline(t time.Time) error { panic("stub") }
+// RemoteAddr returns the remote address of the net.Conn.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

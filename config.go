@@ -1,0 +1,225 @@
+package sluice
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/pion/stun"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// Config configures a Transport or a PeerConnection. The zero value works: host
+// candidates on all interfaces but loopback, a fresh certificate, no logging.
+type Config struct {
+	// ICEServers are the STUN and TURN servers to ask for candidates. Default none.
+	ICEServers []ICEServer
+
+	// ICETransportPolicy restricts the candidates: "all" (the default when
+	// empty), or "relay" for those of TURN servers only.
+	ICETransportPolicy ICETransportPolicy
+
+	// NetworkTypes are the kinds of network to gather on: "udp4", "udp6". Default both.
+	NetworkTypes []string
+
+	// IncludeLoopback gathers candidates on loopback interfaces, too.
+	IncludeLoopback bool
+
+	// InterfaceFilter and IPFilter, if set, keep the interfaces and addresses
+	// for which they return true.
+	InterfaceFilter func(name string) bool
+	IPFilter        func(ip net.IP) bool
+
+	// PortMin and PortMax bound the local UDP ports, both included. Default: any
+	// ephemeral port.
+	PortMin, PortMax uint16
+
+	// DisableMulticastDNS ignores remote candidates with a .local name, which
+	// browsers send in place of addresses; by default the name is resolved.
+	DisableMulticastDNS bool
+
+	// ICELite makes this side ICE-lite (RFC 8445, section 2.5): only for a host
+	// with a public address. It answers checks and sends none.
+	ICELite bool
+
+	// ICEDisconnectedTimeout is the silence after which ICE counts as
+	// disconnected. Default 5 s.
+	ICEDisconnectedTimeout time.Duration
+
+	// ICEFailedTimeout is the time after that, or the time of checking beyond
+	// ICEDisconnectedTimeout, after which ICE has failed. Default 35 s: together
+	// not before the 39.5 s of RFC 8863.
+	ICEFailedTimeout time.Duration
+
+	// ICEKeepaliveInterval is the time between checks of the selected pair.
+	// Default 2 s.
+	ICEKeepaliveInterval time.Duration
+
+	// HandshakeTimeout bounds the DTLS handshake. Default 30 s.
+	HandshakeTimeout time.Duration
+
+	// Certificate is the identity to present. Default: a fresh ECDSA P-256
+	// certificate for each connection.
+	Certificate *Certificate
+
+	// MaxMessageSize is the largest message accepted from the peer, in bytes, and
+	// is announced to it. Default 262144.
+	MaxMessageSize int
+
+	// MaxBufferedAmount bounds what a channel's Send queues, in bytes. Default:
+	// that of package datachannel.
+	MaxBufferedAmount int
+
+	// SCTP overrides parameters of the association. Ports, seed and checksum are
+	// set by the transport; timeouts default to the browsers' 500 ms initial and
+	// 400 ms minimum.
+	SCTP sctp.Config
+
+	// Logger receives the log of every layer. Default nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// ICETransportPolicy is W3C's RTCIceTransportPolicy.
+type ICETransportPolicy string
+
+// The ICE transport policies.
+const (
+	ICETransportPolicyAll   ICETransportPolicy = "all"
+	ICETransportPolicyRelay ICETransportPolicy = "relay"
+)
+
+// An ICEServer is a STUN or TURN server, as W3C's RTCIceServer.
+type ICEServer struct {
+	// URLs in the form of RFC 7064 and 7065: "stun:host:port",
+	// "turn:host:port?transport=udp", "turns:host:port?transport=tcp".
+	URLs []string `json:"urls"`
+	// Username and Credential are needed by TURN.
+	Username   string `json:"username,omitempty"`
+	Credential string `json:"credential,omitempty"`
+}
+
+// Defaults of Config and limits.
+const (
+	defaultMaxMessageSize         = 262144
+	defaultICEDisconnectedTimeout = 5 * time.Second
+	defaultICEFailedTimeout       = 35 * time.Second
+	defaultICEKeepalive           = 2 * time.Second
+	defaultHandshakeTimeout       = 30 * time.Second
+	defaultRTOInitial             = 500 * time.Millisecond
+	defaultRTOMin                 = 400 * time.Millisecond
+	maxICEServerURLs              = 32
+)
+
+// withDefaults returns a copy with each zero field set to its default, or the
+// first rule that the configuration breaks.
+func (cfg Config) withDefaults() (Config, error) {
+	if cfg.ICETransportPolicy == "" {
+		cfg.ICETransportPolicy = ICETransportPolicyAll
+	}
+	if len(cfg.NetworkTypes) == 0 {
+		cfg.NetworkTypes = []string{"udp4", "udp6"}
+	}
+	setDefault(&cfg.ICEDisconnectedTimeout, defaultICEDisconnectedTimeout)
+	setDefault(&cfg.ICEFailedTimeout, defaultICEFailedTimeout)
+	setDefault(&cfg.ICEKeepaliveInterval, defaultICEKeepalive)
+	setDefault(&cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	setDefault(&cfg.MaxMessageSize, defaultMaxMessageSize)
+	setDefault(&cfg.SCTP.RTOInitial, defaultRTOInitial)
+	setDefault(&cfg.SCTP.RTOMin, defaultRTOMin)
+	cfg.SCTP.ZeroChecksum = sctp.DTLSDetection // RFC 9653, section 5.2: DTLS detects errors
+	if err := cfg.validate(); err != nil {
+		return cfg, err
+	}
+	return cfg, nil
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
+
+func (cfg *Config) validate() error {
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"ICEDisconnectedTimeout", cfg.ICEDisconnectedTimeout},
+		{"ICEFailedTimeout", cfg.ICEFailedTimeout},
+		{"ICEKeepaliveInterval", cfg.ICEKeepaliveInterval},
+		{"HandshakeTimeout", cfg.HandshakeTimeout},
+	} {
+		if d.value < 0 {
+			return &ConfigError{Field: d.field, Rule: "must not be negative"}
+		}
+	}
+	switch {
+	case cfg.ICETransportPolicy != ICETransportPolicyAll && cfg.ICETransportPolicy != ICETransportPolicyRelay:
+		return &ConfigError{Field: "ICETransportPolicy", Rule: `must be "all" or "relay"`}
+	case cfg.PortMin > cfg.PortMax:
+		return &ConfigError{Field: "PortMin", Rule: "must not exceed PortMax"}
+	case cfg.ICELite && (len(cfg.ICEServers) > 0 || cfg.ICETransportPolicy == ICETransportPolicyRelay):
+		return &ConfigError{Field: "ICELite", Rule: "goes without ICEServers and without the relay policy"}
+	case cfg.MaxMessageSize < 0:
+		return &ConfigError{Field: "MaxMessageSize", Rule: "must not be negative"}
+	case cfg.MaxBufferedAmount < 0:
+		return &ConfigError{Field: "MaxBufferedAmount", Rule: "must not be negative"}
+	case cfg.SCTP.MTU > maxRecordPayload:
+		return &ConfigError{Field: "SCTP.MTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
+	case cfg.Certificate != nil && !cfg.Certificate.Expires().After(time.Now()):
+		return &ConfigError{Field: "Certificate", Rule: "has expired"}
+	}
+	for _, n := range cfg.NetworkTypes {
+		if n != "udp4" && n != "udp6" {
+			return &ConfigError{Field: "NetworkTypes", Rule: fmt.Sprintf(`%q is not "udp4" or "udp6"`, n)}
+		}
+	}
+	_, err := cfg.serverURIs()
+	return err
+}
+
+// serverURIs parses ICEServers.
+func (cfg *Config) serverURIs() ([]*stun.URI, error) {
+	var uris []*stun.URI
+	for _, server := range cfg.ICEServers {
+		for _, url := range server.URLs {
+			u, err := parseServerURL(url, server)
+			if err != nil {
+				return nil, err
+			}
+			if uris = append(uris, u); len(uris) > maxICEServerURLs {
+				return nil, &ConfigError{Field: "ICEServers", Rule: fmt.Sprintf("must have at most %d URLs", maxICEServerURLs)}
+			}
+		}
+	}
+	return uris, nil
+}
+
+func parseServerURL(url string, server ICEServer) (*stun.URI, error) {
+	broken := func(rule string) error {
+		return &ConfigError{Field: "ICEServers", Rule: fmt.Sprintf("URL %q %s", url, rule)}
+	}
+	u, err := stun.ParseURI(url)
+	if err != nil {
+		return nil, broken("is not of RFC 7064 or 7065: " + err.Error())
+	}
+	u.Username, u.Password = server.Username, server.Credential
+	switch u.Scheme {
+	case stun.SchemeTypeSTUN:
+	case stun.SchemeTypeTURN, stun.SchemeTypeTURNS:
+		if u.Username == "" || u.Password == "" {
+			return nil, broken("needs Username and Credential")
+		}
+		// The DTLS library would run this with its default signature schemes,
+		// under which a certificate proves nothing (TURN servers use TLS over TCP).
+		if u.Scheme == stun.SchemeTypeTURNS && u.Proto == stun.ProtoTypeUDP {
+			return nil, broken("asks for TURN over DTLS, which is not supported: use transport=tcp")
+		}
+	default:
+		return nil, broken("has scheme " + strings.ToLower(u.Scheme.String()) + ", want stun, turn or turns")
+	}
+	return u, nil
+}

@@ -1,0 +1,246 @@
+package sluice
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// coreEvents are what a core reports. They run one at a time and in order, on
+// no caller's goroutine and with no lock of the core held; each may be nil.
+type coreEvents struct {
+	candidate      func(line string) // "candidate:..."; "" when gathering is complete
+	gatheringState func(ICEGatheringState)
+	iceState       func(ICEConnectionState)
+	dtlsState      func(DTLSState)
+	ended          func(err error) // once: nothing flows any more; nil if one side just closed
+}
+
+// core is ICE, DTLS and the data-channel session of one connection: what
+// Transport and PeerConnection have in common. It knows no signalling.
+//
+// Life: newCore; gather and addRemoteCandidate at any time; start once, which
+// runs ICE, then DTLS, then SCTP in the background; close in any state. All
+// methods may be called from any goroutine, from the events too, and none waits
+// for the network.
+type core struct {
+	cfg    Config // with defaults
+	cert   *Certificate
+	log    scopedLogger
+	ev     coreEvents
+	events eventQueue
+	ice    *iceTransport
+
+	ctx     context.Context // ends with close
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the goroutine of start
+
+	mu        sync.Mutex
+	started   bool
+	closed    bool
+	ended     bool
+	dtlsState DTLSState
+	secure    secureTransport // nil until the handshake has finished
+	closeOnce sync.Once
+}
+
+// remoteParameters are what signalling says of the peer.
+type remoteParameters struct {
+	ufrag, pwd     string
+	fingerprints   []Fingerprint
+	sctpPort       uint16
+	maxMessageSize int64 // bytes; 0 is any size (RFC 8841, section 6)
+}
+
+// startParameters are the peer's parameters and the roles that signalling settled.
+type startParameters struct {
+	remote      remoteParameters
+	controlling bool // ICE role
+	dtlsClient  bool
+}
+
+// newCore checks cfg and makes the ICE agent and the certificate. It gathers nothing.
+func newCore(cfg Config, ev coreEvents) (*core, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	cert := cfg.Certificate
+	if cert == nil {
+		if cert, err = GenerateCertificate(); err != nil {
+			return nil, err
+		}
+	}
+	c := &core{cfg: cfg, cert: cert, ev: ev, dtlsState: DTLSStateNew}
+	c.log = newLogFactory(cfg.Logger).scoped("sluice")
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ice, err = newICETransport(&c.cfg, iceEvents{
+		candidate:       func(line string) { emit(&c.events, ev.candidate, line) },
+		gatheringState:  func(s ICEGatheringState) { emit(&c.events, ev.gatheringState, s) },
+		connectionState: func(s ICEConnectionState) { emit(&c.events, ev.iceState, s) },
+	})
+	if err != nil {
+		c.cancel()
+		return nil, err
+	}
+	return c, nil
+}
+
+// localCredentials returns the ICE user fragment and password of the present
+// generation.
+func (c *core) localCredentials() (ufrag, pwd string) { return c.ice.localCredentials() }
+
+// fingerprints returns those of the local certificate.
+func (c *core) fingerprints() []Fingerprint { return c.cert.Fingerprints() }
+
+// gather starts gathering candidates; when it already runs or has ended for
+// this generation, it does nothing.
+func (c *core) gather() error { return c.ice.gather() }
+
+// gathered is closed when gathering of the present generation is complete.
+func (c *core) gathered() <-chan struct{} { return c.ice.gathered() }
+
+// localCandidates returns the candidate lines gathered so far.
+func (c *core) localCandidates() []string { return c.ice.localCandidates() }
+
+// addRemoteCandidate takes a candidate line, with or without "candidate:" or
+// "a=candidate:" before it. The empty line is end-of-candidates. Candidates of a
+// kind that cannot be used are ignored (RFC 8839, section 5.1); a line that is
+// no candidate is a *CandidateError.
+func (c *core) addRemoteCandidate(line string) error { return c.ice.addRemoteCandidate(line) }
+
+// restartICE begins a new generation of ICE (RFC 8445, section 9): new
+// credentials, no candidates on either side, gathering state new. DTLS and what
+// is above it stay. After it: gather, setRemoteCredentials, addRemoteCandidate.
+func (c *core) restartICE() error { return c.ice.restart() }
+
+// setRemoteCredentials gives the peer's credentials after a restart.
+func (c *core) setRemoteCredentials(ufrag, pwd string) error {
+	return c.ice.setRemoteCredentials(ufrag, pwd)
+}
+
+// start connects in the background: ICE, then DTLS, then the session. Errors are
+// of the parameters (*ParameterError) or the state (*StateError, ErrClosed);
+// what happens later is reported by the events.
+func (c *core) start(p startParameters) error {
+	if err := p.remote.validate(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if c.started {
+		return &StateError{Op: "start", Reason: "it was started before"}
+	}
+	c.started = true
+	c.running.Add(1)
+	go c.run(p)
+	return nil
+}
+
+func (r *remoteParameters) validate() error {
+	// Sizes of RFC 8839, section 5.4.
+	if len(r.ufrag) < 4 || len(r.ufrag) > 256 || !isICEChars(r.ufrag) {
+		return &ParameterError{Name: "usernameFragment", Rule: "must be 4 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
+	}
+	if len(r.pwd) < 22 || len(r.pwd) > 256 || !isICEChars(r.pwd) {
+		return &ParameterError{Name: "password", Rule: "must be 22 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
+	}
+	if r.sctpPort == 0 {
+		return &ParameterError{Name: "sctpPort", Rule: "0 means that no association is wanted (RFC 8841, section 5)"}
+	}
+	if r.maxMessageSize < 0 {
+		return &ParameterError{Name: "maxMessageSize", Rule: "must not be negative"}
+	}
+	return checkFingerprints(r.fingerprints)
+}
+
+// run is the goroutine of start.
+func (c *core) run(p startParameters) {
+	defer c.running.Done()
+	c.end(c.connect(p))
+}
+
+// connect brings up one layer after the other, and returns when the connection
+// has ended.
+func (c *core) connect(p startParameters) error {
+	conn, err := c.ice.connect(c.ctx, p.controlling, p.remote.ufrag, p.remote.pwd)
+	if err != nil {
+		return err
+	}
+	c.setDTLSState(DTLSStateConnecting)
+	secure, err := handshake(c.ctx, conn, handshakeConfig{
+		cert:         c.cert,
+		fingerprints: p.remote.fingerprints,
+		client:       p.dtlsClient,
+		timeout:      c.cfg.HandshakeTimeout,
+		rtt:          c.ice.roundTripTime(),
+		log:          newLogFactory(c.cfg.Logger),
+	})
+	if err != nil {
+		conn.Close()
+		c.setDTLSState(DTLSStateFailed)
+		return err
+	}
+	c.mu.Lock()
+	c.secure = secure
+	c.mu.Unlock()
+	c.setDTLSState(DTLSStateConnected)
+	<-c.ctx.Done() // the session takes this place
+	return nil
+}
+
+// end reports the end of the connection, once, and not after close.
+func (c *core) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.closed || errors.Is(err, context.Canceled) {
+		return
+	}
+	c.ended = true
+	emit(&c.events, c.ev.ended, err)
+}
+
+func (c *core) setDTLSState(s DTLSState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dtlsState == s || c.closed {
+		return
+	}
+	c.dtlsState = s
+	emit(&c.events, c.ev.dtlsState, s)
+}
+
+// transport returns the secure transport, nil before the handshake has finished.
+func (c *core) transport() secureTransport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.secure
+}
+
+// close ends everything at once, and waits until no goroutine and no socket is
+// left. Events already posted may still run; no others follow.
+func (c *core) close() {
+	c.closeOnce.Do(func() {
+		c.mu.Lock()
+		c.closed, c.dtlsState = true, DTLSStateClosed
+		secure := c.secure
+		c.mu.Unlock()
+		c.events.close()
+		if secure != nil {
+			secure.Close()
+		}
+		c.cancel()
+		c.ice.close()
+	})
+	c.running.Wait()
+}
+
+// emit posts f(v), unless f is nil.
+func emit[T any](q *eventQueue, f func(T), v T) {
+	if f != nil {
+		q.post(func() { f(v) })
+	}
+}

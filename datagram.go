@@ -1,0 +1,280 @@
+package sluice
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// maxDatagram is the largest datagram that ICE or DTLS hands over; larger
+	// ones are cut off below and vanish.
+	maxDatagram = 8192
+
+	// maxQueued bounds the datagrams that wait to be read, maxHeld those with
+	// early application data, see recordGate. What comes on top is lost, as in
+	// any network.
+	maxQueued = 512
+	maxHeld   = 32
+)
+
+// packetReader is what pump reads from: the ICE connection.
+type packetReader interface {
+	Read(p []byte) (int, error)
+}
+
+// datagramConn is the selected ICE path as DTLS needs it: a net.Conn whose
+// deadlines work, which those of the ICE connection do not, and which can be
+// closed without ending ICE. Between both sits the gate.
+type datagramConn struct {
+	next net.Conn // the ICE connection
+	log  scopedLogger
+
+	closeOnce sync.Once
+	closed    chan struct{}
+	readable  chan struct{} // capacity 1: the queue may have become non-empty
+	deadline  readDeadline
+
+	mu    sync.Mutex
+	gate  recordGate
+	queue [][]byte
+}
+
+func newDatagramConn(next net.Conn, log scopedLogger) *datagramConn {
+	return &datagramConn{next: next, log: log, closed: make(chan struct{}), readable: make(chan struct{}, 1)}
+}
+
+// pump moves datagrams from the ICE connection to the queue until that ends.
+func (c *datagramConn) pump(from packetReader) {
+	defer c.Close()
+	buf := make([]byte, maxDatagram)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			if !errors.Is(err, io.ErrShortBuffer) {
+				return
+			}
+			continue // larger than maxDatagram: lost
+		}
+		c.receive(buf[:n])
+	}
+}
+
+// receive queues a copy of what the gate admits of a datagram.
+func (c *datagramConn) receive(b []byte) {
+	c.mu.Lock()
+	b = c.gate.admit(b)
+	if len(b) > 0 && len(c.queue) < maxQueued {
+		c.queue = append(c.queue, append([]byte(nil), b...))
+	}
+	c.mu.Unlock()
+	c.wake()
+}
+
+func (c *datagramConn) wake() {
+	select {
+	case c.readable <- struct{}{}:
+	default:
+	}
+}
+
+// established tells that the handshake has finished: what was held back comes
+// first, and from now on unencrypted records are dropped.
+func (c *datagramConn) established() {
+	c.mu.Lock()
+	c.queue = append(c.gate.establish(), c.queue...)
+	c.mu.Unlock()
+	c.wake()
+}
+
+func (c *datagramConn) pop() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) == 0 {
+		return nil
+	}
+	b := c.queue[0]
+	c.queue[0] = nil
+	if c.queue = c.queue[1:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	return b
+}
+
+// Read returns one datagram. It has one caller, the record layer's reader.
+func (c *datagramConn) Read(p []byte) (int, error) {
+	for {
+		select {
+		case <-c.deadline.passed():
+			return 0, os.ErrDeadlineExceeded
+		default:
+		}
+		if b := c.pop(); b != nil {
+			if len(b) > len(p) {
+				return copy(p, b), io.ErrShortBuffer
+			}
+			return copy(p, b), nil
+		}
+		select {
+		case <-c.readable:
+		case <-c.deadline.passed():
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// Write sends one datagram. Without a selected pair it is lost, which the ICE
+// connection reports as zero bytes and no error.
+func (c *datagramConn) Write(p []byte) (int, error) {
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	if _, err := c.next.Write(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close makes reads and writes fail; the ICE connection stays.
+func (c *datagramConn) Close() error {
+	c.closeOnce.Do(func() { close(c.closed) })
+	return nil
+}
+
+func (c *datagramConn) LocalAddr() net.Addr  { return knownAddr(c.next.LocalAddr()) }
+func (c *datagramConn) RemoteAddr() net.Addr { return knownAddr(c.next.RemoteAddr()) }
+
+// SetReadDeadline bounds Read.
+func (c *datagramConn) SetReadDeadline(t time.Time) error {
+	c.deadline.set(t)
+	return nil
+}
+
+// SetWriteDeadline does nothing: Write does not wait.
+func (c *datagramConn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline is SetReadDeadline.
+func (c *datagramConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// knownAddr stands in for the address of a connection without a selected pair.
+func knownAddr(a net.Addr) net.Addr {
+	if a == nil {
+		return &net.UDPAddr{}
+	}
+	return a
+}
+
+// readDeadline is a deadline to select on. The zero value never passes.
+type readDeadline struct {
+	mu    sync.Mutex
+	timer *time.Timer
+	ch    chan struct{} // closed when the deadline has passed; nil until first used
+}
+
+// passed returns a channel that is closed once the deadline has passed.
+func (d *readDeadline) passed() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open()
+}
+
+// open returns the present channel, making it on first use.
+func (d *readDeadline) open() chan struct{} {
+	if d.ch == nil {
+		d.ch = make(chan struct{})
+	}
+	return d.ch
+}
+
+// set moves the deadline; the zero time removes it. Who waits on the channel of
+// a deadline that was moved before it passed keeps waiting on the right one: a
+// channel is replaced only after it was closed.
+func (d *readDeadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	ch := d.open()
+	select {
+	case <-ch:
+		d.ch = make(chan struct{})
+		ch = d.ch
+	default:
+	}
+	switch wait := time.Until(t); {
+	case t.IsZero():
+	case wait <= 0:
+		close(ch)
+	default:
+		var timer *time.Timer
+		timer = time.AfterFunc(wait, func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.timer == timer {
+				close(ch)
+			}
+		})
+		d.timer = timer
+	}
+}
+
+// Record header of DTLS 1.2 (RFC 6347, section 4.1): type, version, epoch,
+// sequence number, length.
+const (
+	recordHeader          = 13
+	recordApplicationData = 23
+)
+
+// recordGate decides which records reach the DTLS library.
+//
+// During the handshake application data that was overtaken nothing but a lost
+// Finished is held back: the library would block on it for good. After the
+// handshake unencrypted records are dropped: the library would obey a spoofed
+// alert, answer spoofed application data with a fatal alert of its own, and
+// collect spoofed handshake fragments without end.
+type recordGate struct {
+	isEstablished bool
+	held          [][]byte
+}
+
+// admit returns the records of a datagram that may pass, moved together in b.
+// What does not look like a record of DTLS ends the datagram.
+func (g *recordGate) admit(b []byte) []byte {
+	out := b[:0]
+	for len(b) >= recordHeader {
+		size := recordHeader + int(b[11])<<8 + int(b[12])
+		// RFC 7983: 20 to 63 is DTLS. Major version 254 is DTLS 1.x.
+		if b[0] < 20 || b[0] > 63 || b[1] != 254 || size > len(b) {
+			break
+		}
+		record := b[:size]
+		b = b[size:]
+		plain := record[3] == 0 && record[4] == 0 // epoch 0
+		switch {
+		case record[0] == recordApplicationData && plain:
+		case g.isEstablished && plain:
+		case record[0] == recordApplicationData && !g.isEstablished:
+			if len(g.held) < maxHeld {
+				g.held = append(g.held, append([]byte(nil), record...))
+			}
+		default:
+			out = append(out, record...)
+		}
+	}
+	return out
+}
+
+// establish returns what was held back.
+func (g *recordGate) establish() [][]byte {
+	held := g.held
+	g.isEstablished, g.held = true, nil
+	return held
+}

@@ -1,0 +1,85 @@
+package sluice
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrClosed is what operations on a closed Transport or PeerConnection return.
+var ErrClosed = errors.New("sluice: closed")
+
+// A ConfigError reports a Config field whose value is out of its range.
+type ConfigError struct {
+	Field string // name of the field
+	Rule  string // what the value must satisfy
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("sluice: Config.%s: %s", e.Field, e.Rule) }
+
+// A StateError reports an operation that the present state does not allow.
+type StateError struct {
+	Op     string // what was asked for
+	Reason string // why it cannot be now
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("sluice: %s: %s", e.Op, e.Reason) }
+
+// A ParameterError reports a remote transport parameter that breaks a rule.
+type ParameterError struct {
+	Name string // the parameter, by its JSON name
+	Rule string // the rule, with its source where there is one
+}
+
+func (e *ParameterError) Error() string {
+	return fmt.Sprintf("sluice: parameter %s: %s", e.Name, e.Rule)
+}
+
+// A CandidateError reports an ICE candidate line that is not of the form of
+// RFC 8839, section 5.1.
+type CandidateError struct {
+	Candidate string
+	Err       error
+}
+
+func (e *CandidateError) Error() string {
+	return fmt.Sprintf("sluice: candidate %q: %v", e.Candidate, e.Err)
+}
+
+func (e *CandidateError) Unwrap() error { return e.Err }
+
+// A FingerprintError reports that the peer's certificate is not the one that
+// signalling announced (RFC 8122, section 5). The connection was refused and no
+// byte was delivered.
+type FingerprintError struct {
+	Algorithm string   // hash that was compared, empty if no announced one is usable
+	Got       string   // fingerprint of the certificate the peer presented
+	Want      []string // fingerprints announced with that hash
+}
+
+func (e *FingerprintError) Error() string {
+	if e.Algorithm == "" {
+		return "sluice: no usable certificate fingerprint was announced"
+	}
+	return fmt.Sprintf("sluice: certificate fingerprint %s %s was not announced (want %s)",
+		e.Algorithm, e.Got, strings.Join(e.Want, " or "))
+}
+
+// A HandshakeError reports a DTLS handshake that failed or ran out of time.
+type HandshakeError struct {
+	Err error
+}
+
+func (e *HandshakeError) Error() string { return "sluice: DTLS handshake: " + e.Err.Error() }
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// A MessageSizeError reports a datagram larger than a DTLS record can carry to
+// any peer.
+type MessageSizeError struct {
+	Size, Max int // bytes
+}
+
+func (e *MessageSizeError) Error() string {
+	return fmt.Sprintf("sluice: message of %d bytes exceeds the %d of a record", e.Size, e.Max)
+}

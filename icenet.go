@@ -1,0 +1,594 @@
+package sluice
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pion/stun"
+	"github.com/pion/transport/v2"
+	"github.com/pion/transport/v2/stdnet"
+)
+
+// guardedNet hands the ICE agent and its TURN clients their sockets, and stands
+// between these and the network:
+//
+//   - A STUN message that cannot be decoded, or has an address attribute of a
+//     size other than 8 or 20 bytes, is dropped: the STUN library panics on some.
+//   - A TURN socket hears only the server it has written to.
+//   - While a socket waits for a STUN server, it hears only that server's answer,
+//     and the question is repeated (RFC 8489, section 6.2.1), which the library
+//     does not do.
+//   - Unanswered connectivity checks are thinned out, see pacer.
+//   - Every socket is known, so that close leaves none behind, whatever the
+//     agent was doing.
+type guardedNet struct {
+	*stdnet.Net // interfaces and all that is not overridden
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	log    scopedLogger
+
+	// turns are the host:port of TURN servers to be spoken to over TLS, with the
+	// name their certificate must have. tls is the configuration to start from.
+	turns map[string]string
+	tls   tls.Config
+
+	mu     sync.Mutex
+	open   map[io.Closer]struct{}
+	closed bool
+}
+
+const (
+	resolveTimeout = 5 * time.Second // for the name of a STUN or TURN server
+	dialTimeout    = 5 * time.Second // TCP and TLS to a TURN server
+)
+
+func newGuardedNet(turns map[string]string, log scopedLogger) (*guardedNet, error) {
+	std, err := stdnet.NewNet()
+	if err != nil {
+		return nil, fmt.Errorf("sluice: network interfaces: %w", err)
+	}
+	n := &guardedNet{Net: std, log: log, turns: turns, open: make(map[io.Closer]struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n, nil
+}
+
+// close closes every socket still open and refuses new ones.
+func (n *guardedNet) close() {
+	n.cancel()
+	n.mu.Lock()
+	open := n.open
+	n.open, n.closed = nil, true
+	n.mu.Unlock()
+	for c := range open {
+		c.Close()
+	}
+}
+
+// track notes an open socket; after close it closes it and returns false.
+func (n *guardedNet) track(c io.Closer) bool {
+	n.mu.Lock()
+	closed := n.closed
+	if !closed {
+		n.open[c] = struct{}{}
+	}
+	n.mu.Unlock()
+	if closed {
+		c.Close()
+	}
+	return !closed
+}
+
+func (n *guardedNet) untrack(c io.Closer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.open, c)
+}
+
+// ListenUDP is where host and server-reflexive candidates get their sockets.
+func (n *guardedNet) ListenUDP(network string, laddr *net.UDPAddr) (transport.UDPConn, error) {
+	c, err := net.ListenUDP(network, laddr)
+	if err != nil {
+		return nil, err
+	}
+	if g := n.guard(c, guardPeers); g != nil {
+		return g, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// ListenPacket is where TURN clients over UDP get theirs.
+func (n *guardedNet) ListenPacket(network, address string) (net.PacketConn, error) {
+	laddr, err := net.ResolveUDPAddr(network, address)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.ListenUDP(network, laddr)
+	if err != nil {
+		return nil, err
+	}
+	if g := n.guard(c, guardServer); g != nil {
+		return g, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// DialUDP makes a connected socket: the system itself drops what others send.
+func (n *guardedNet) DialUDP(network string, laddr, raddr *net.UDPAddr) (transport.UDPConn, error) {
+	c, err := net.DialUDP(network, laddr, raddr)
+	if err != nil {
+		return nil, err
+	}
+	if g := n.guard(c, guardConnected); g != nil {
+		return g, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// DialTCP connects to a TURN server.
+func (n *guardedNet) DialTCP(network string, laddr, raddr *net.TCPAddr) (transport.TCPConn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	if laddr != nil {
+		d.LocalAddr = laddr
+	}
+	c, err := d.DialContext(n.ctx, network, raddr.String())
+	if err != nil {
+		return nil, err
+	}
+	s := &tcpGuard{TCPConn: c.(*net.TCPConn), net: n}
+	s.guard.next = s.TCPConn
+	if !n.track(s) {
+		return nil, net.ErrClosed
+	}
+	return s, nil
+}
+
+// Dial connects to a TURN server over TCP or, if it is one of turns, TLS; the
+// agent takes it for a proxy, which keeps both below the guard: inside the
+// agent's own TLS the STUN messages could not be seen.
+func (n *guardedNet) Dial(_, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	c, err := d.DialContext(n.ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if name, ok := n.turns[address]; ok {
+		cfg := n.tls.Clone()
+		cfg.ServerName, cfg.MinVersion = name, tls.VersionTLS12
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		defer cancel()
+		secure := tls.Client(c, cfg)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, fmt.Errorf("TLS to TURN server %s: %w", address, err)
+		}
+		c = secure
+	}
+	s := &streamConn{Conn: c, net: n}
+	s.guard.next = c
+	if !n.track(s) {
+		return nil, net.ErrClosed
+	}
+	return s, nil
+}
+
+// ResolveUDPAddr looks up a server's name; unlike the library's it ends with close.
+func (n *guardedNet) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
+	a, err := n.resolve(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return net.UDPAddrFromAddrPort(a), nil
+}
+
+// ResolveTCPAddr is ResolveUDPAddr for TCP.
+func (n *guardedNet) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
+	a, err := n.resolve(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return net.TCPAddrFromAddrPort(a), nil
+}
+
+func (n *guardedNet) resolve(network, address string) (netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("port %q: %w", service, err)
+	}
+	family := "ip"
+	if last := network[len(network)-1]; last == '4' || last == '6' {
+		family += string(last)
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if len(ips) == 0 {
+		return netip.AddrPort{}, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil
+}
+
+// admitSTUN reports whether a datagram may reach the STUN library. It decodes
+// with the library's own decoder, so that both see the same attributes.
+func admitSTUN(b []byte) bool {
+	if !stun.IsMessage(b) {
+		return true
+	}
+	m := stun.Message{Raw: b}
+	return m.Decode() == nil && goodAddresses(&m)
+}
+
+// goodAddresses checks the size of the address attributes: 8 bytes with an IPv4
+// address, 20 with an IPv6 one (RFC 8489, section 14.1).
+func goodAddresses(m *stun.Message) bool {
+	for _, a := range m.Attributes {
+		switch a.Type {
+		case stun.AttrMappedAddress, stun.AttrXORMappedAddress, stun.AttrXORPeerAddress,
+			stun.AttrXORRelayedAddress, stun.AttrAlternateServer, stun.AttrResponseOrigin, stun.AttrOtherAddress:
+			if len(a.Value) != 8 && len(a.Value) != 20 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// guardKind says whom a UDP socket may hear.
+type guardKind int
+
+const (
+	guardPeers     guardKind = iota // anybody; one STUN server while asking it
+	guardServer                     // the addresses written to: TURN
+	guardConnected                  // the system filters
+)
+
+// maxServers bounds the addresses a guardServer socket writes to and hears.
+const maxServers = 4
+
+// udpGuard is a UDP socket behind the rules of guardedNet.
+type udpGuard struct {
+	transport.UDPConn
+	net  *guardedNet
+	kind guardKind
+
+	mu      sync.Mutex
+	servers []netip.AddrPort // guardServer: addresses written to
+	query   *serverQuery     // guardPeers: the unanswered question to a STUN server
+	pacer   pacer
+}
+
+// guard puts a socket behind the rules; nil after close.
+func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
+	g := &udpGuard{UDPConn: c, net: n, kind: kind}
+	if !n.track(g) {
+		return nil
+	}
+	return g
+}
+
+func (g *udpGuard) Close() error {
+	g.net.untrack(g)
+	g.mu.Lock()
+	g.query.stop()
+	g.query = nil
+	g.mu.Unlock()
+	return g.UDPConn.Close()
+}
+
+func (g *udpGuard) ReadFrom(p []byte) (int, net.Addr, error) {
+	for {
+		n, addr, err := g.UDPConn.ReadFrom(p)
+		if err != nil || g.admit(p[:n], addr) {
+			return n, addr, err
+		}
+	}
+}
+
+func (g *udpGuard) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
+	for {
+		n, addr, err := g.UDPConn.ReadFromUDP(p)
+		if err != nil || g.admit(p[:n], addr) {
+			return n, addr, err
+		}
+	}
+}
+
+func (g *udpGuard) ReadMsgUDP(p, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	for {
+		n, oobn, flags, addr, err = g.UDPConn.ReadMsgUDP(p, oob)
+		if err != nil || g.admit(p[:n], addr) {
+			return n, oobn, flags, addr, err
+		}
+	}
+}
+
+func (g *udpGuard) Read(p []byte) (int, error) {
+	for {
+		n, err := g.UDPConn.Read(p)
+		if err != nil || g.admit(p[:n], g.UDPConn.RemoteAddr()) {
+			return n, err
+		}
+	}
+}
+
+func (g *udpGuard) WriteTo(p []byte, addr net.Addr) (int, error) {
+	if !g.noteSent(p, addrPort(addr)) {
+		return len(p), nil
+	}
+	return g.UDPConn.WriteTo(p, addr)
+}
+
+func (g *udpGuard) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
+	if !g.noteSent(p, addrPort(addr)) {
+		return len(p), nil
+	}
+	return g.UDPConn.WriteToUDP(p, addr)
+}
+
+// admit applies the rules to a datagram that came in.
+func (g *udpGuard) admit(b []byte, addr net.Addr) bool {
+	from := addrPort(addr)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.kind == guardServer && !slices.Contains(g.servers, from) {
+		g.net.log.Debugf("dropped a packet to a TURN socket from %s, which is not the server", from)
+		return false
+	}
+	if !stun.IsMessage(b) {
+		return g.query == nil
+	}
+	m := stun.Message{Raw: b}
+	if m.Decode() != nil || !goodAddresses(&m) {
+		g.net.log.Debugf("dropped a malformed STUN message from %s", from)
+		return false
+	}
+	if g.query != nil {
+		if !g.query.answeredBy(&m, from) {
+			return false
+		}
+		g.query.stop()
+		g.query = nil
+	}
+	if m.Type == stun.BindingRequest {
+		g.pacer.heard(from)
+	}
+	return true
+}
+
+// noteSent looks at a datagram about to leave, and says whether it shall.
+func (g *udpGuard) noteSent(b []byte, to netip.AddrPort) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.kind == guardServer && !slices.Contains(g.servers, to) && len(g.servers) < maxServers {
+		g.servers = append(g.servers, to)
+	}
+	if g.kind != guardPeers || !stun.IsMessage(b) {
+		return true
+	}
+	m := stun.Message{Raw: b}
+	if m.Decode() != nil || m.Type != stun.BindingRequest {
+		return true
+	}
+	if !m.Contains(stun.AttrUsername) { // connectivity checks have one (RFC 8445, section 7.2.2)
+		g.query.stop()
+		g.query = newServerQuery(g, b, m.TransactionID, to)
+		return true
+	}
+	return m.Contains(stun.AttrUseCandidate) || g.pacer.allow(time.Now(), to)
+}
+
+// serverQuery is a question to a STUN server, repeated until it is answered.
+type serverQuery struct {
+	id    [stun.TransactionIDSize]byte
+	to    netip.AddrPort
+	timer *time.Timer
+}
+
+// Retransmissions of RFC 8489, section 6.2.1: RTO 500 ms, doubling; the agent
+// waits 5 s altogether.
+const (
+	queryRTO   = 500 * time.Millisecond
+	queryLimit = 4 * time.Second // the last interval
+)
+
+func newServerQuery(g *udpGuard, b []byte, id [stun.TransactionIDSize]byte, to netip.AddrPort) *serverQuery {
+	raw := append([]byte(nil), b...)
+	q := &serverQuery{id: id, to: to}
+	rto := queryRTO
+	q.timer = time.AfterFunc(rto, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.query != q {
+			return
+		}
+		if _, err := g.UDPConn.WriteTo(raw, net.UDPAddrFromAddrPort(to)); err != nil {
+			return
+		}
+		if rto *= 2; rto < queryLimit {
+			q.timer.Reset(rto)
+		}
+	})
+	return q
+}
+
+func (q *serverQuery) answeredBy(m *stun.Message, from netip.AddrPort) bool {
+	return m.Type.Method == stun.MethodBinding && m.TransactionID == q.id && from == q.to &&
+		(m.Type.Class == stun.ClassSuccessResponse || m.Type.Class == stun.ClassErrorResponse)
+}
+
+// stop ends the retransmissions; q may be nil.
+func (q *serverQuery) stop() {
+	if q != nil {
+		q.timer.Stop()
+	}
+}
+
+// pacer thins out connectivity checks that stay unanswered. The agent repeats
+// each at its check interval of 20 ms for as long as it connects; that finds a
+// path fast, but would be a flood for the half minute until it gives up. Here
+// the first checks to an address pass, later ones at growing distance. An
+// incoming check starts again from the beginning: the peer is there now.
+type pacer struct {
+	paths map[netip.AddrPort]*pace
+}
+
+type pace struct {
+	sent int
+	last time.Time
+}
+
+// maxPaces bounds the addresses a pacer remembers.
+const maxPaces = 2 * maxRemoteCandidates
+
+// gap is the least distance between the check numbered sent and the next.
+func (p *pace) gap() time.Duration {
+	switch {
+	case p.sent < 10:
+		return 0
+	case p.sent < 30:
+		return 100 * time.Millisecond
+	default:
+		return 500 * time.Millisecond // RFC 8445, section 14.3: RTO of at least 500 ms
+	}
+}
+
+func (p *pacer) allow(now time.Time, to netip.AddrPort) bool {
+	s := p.paths[to]
+	if s == nil {
+		if len(p.paths) >= maxPaces {
+			return true
+		}
+		if p.paths == nil {
+			p.paths = make(map[netip.AddrPort]*pace)
+		}
+		s = &pace{}
+		p.paths[to] = s
+	}
+	if s.sent > 0 && now.Sub(s.last) < s.gap() {
+		return false
+	}
+	s.sent++
+	s.last = now
+	return true
+}
+
+func (p *pacer) heard(from netip.AddrPort) {
+	if s := p.paths[from]; s != nil {
+		s.sent = 0
+	}
+}
+
+// streamGuard reads the frames of TURN over a stream (RFC 8656, section 3.1)
+// and passes on those that may reach the library.
+type streamGuard struct {
+	next io.Reader
+	in   []byte // received, not yet a whole frame
+	out  []byte // admitted frames, not yet read
+}
+
+var errNotTURN = errors.New("sluice: stream of a TURN server is neither STUN nor ChannelData")
+
+// maxFrame is the largest frame the library can count: its sizes are 16 bits.
+const maxFrame = 65532
+
+func (s *streamGuard) Read(p []byte) (int, error) {
+	for len(s.out) == 0 {
+		size, err := frameSize(s.in)
+		if err != nil {
+			return 0, err
+		}
+		if size == 0 || len(s.in) < size {
+			buf := make([]byte, 4096)
+			n, err := s.next.Read(buf)
+			s.in = append(s.in, buf[:n]...)
+			if n == 0 && err != nil {
+				return 0, err
+			}
+			continue
+		}
+		frame := s.in[:size:size]
+		s.in = s.in[size:]
+		if admitSTUN(frame) {
+			s.out = frame
+		}
+	}
+	n := copy(p, s.out)
+	s.out = s.out[n:]
+	return n, nil
+}
+
+// frameSize returns the size of the frame that b begins with, 0 if b is too
+// short to know.
+func frameSize(b []byte) (int, error) {
+	if len(b) < 20 && (len(b) < 4 || b[0]>>6 == 0) {
+		return 0, nil
+	}
+	length := int(b[2])<<8 | int(b[3])
+	var size int
+	switch {
+	case b[0]>>6 == 0 && stun.IsMessage(b) && length%4 == 0:
+		size = 20 + length
+	case b[0]>>4 == 4: // channel numbers 0x4000-0x4FFF, padded to four bytes
+		size = 4 + (length+3)&^3
+	default:
+		return 0, errNotTURN
+	}
+	if size > maxFrame {
+		return 0, errNotTURN
+	}
+	return size, nil
+}
+
+// tcpGuard is a TCP connection to a TURN server.
+type tcpGuard struct {
+	transport.TCPConn
+	net   *guardedNet
+	guard streamGuard
+}
+
+func (c *tcpGuard) Read(p []byte) (int, error) { return c.guard.Read(p) }
+
+func (c *tcpGuard) Close() error {
+	c.net.untrack(c)
+	return c.TCPConn.Close()
+}
+
+// streamConn is a TCP or TLS connection to a TURN server.
+type streamConn struct {
+	net.Conn
+	net   *guardedNet
+	guard streamGuard
+}
+
+func (c *streamConn) Read(p []byte) (int, error) { return c.guard.Read(p) }
+
+func (c *streamConn) Close() error {
+	c.net.untrack(c)
+	return c.Conn.Close()
+}
+
+// addrPort is addr in a comparable form; IPv4 in IPv6 is IPv4.
+func addrPort(addr net.Addr) netip.AddrPort {
+	u, ok := addr.(*net.UDPAddr)
+	if !ok || u == nil {
+		return netip.AddrPort{}
+	}
+	a := u.AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

@@ -1,0 +1,15 @@
+// Package sctpnet drives an [sctp.Association] over a [net.Conn] that preserves
+// messages: DTLS, connected UDP, a Unix datagram socket, net.Pipe. It adds what
+// the engine leaves out: the clock, a lock, goroutines, blocking calls with
+// contexts and deadlines.
+//
+// A [Conn] has one mutex, one goroutine that reads the transport, and one timer.
+// Whoever calls into the association sends what it has to send, on the calling
+// goroutine, and runs the events that it caused; nothing is handed from one
+// goroutine to another per packet. Only where the transport turns out to block
+// in Write, as net.Pipe does, a second goroutine takes over the sending.
+//
+// What the application does not read stays in the association and closes its
+// receive window, so that a slow reader slows its peer. What the peer does not
+// acknowledge fills the send buffer, and a full one makes WriteMessage wait.
+package sctpnet

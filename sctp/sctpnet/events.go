@@ -1,0 +1,105 @@
+package sctpnet
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// events is the queue towards OnEvent, in order. The goroutine that puts the first
+// one in runs OnEvent until the queue is empty; others, and OnEvent itself when it
+// calls back, leave their events to that one.
+type events struct {
+	queue []sctp.Event // from head on
+	head  int
+	busy  bool      // a goroutine is running OnEvent
+	room  sync.Cond // broadcast when the queue is short again, and at the end
+}
+
+// keptEvents is the capacity that an emptied queue keeps.
+const keptEvents = 64
+
+func (e *events) len() int { return len(e.queue) - e.head }
+
+func (e *events) push(ev sctp.Event) {
+	if e.head > 0 && len(e.queue) == cap(e.queue) {
+		n := copy(e.queue, e.queue[e.head:])
+		clear(e.queue[n:])
+		e.queue, e.head = e.queue[:n], 0
+	}
+	e.queue = append(e.queue, ev)
+}
+
+func (e *events) pop() sctp.Event {
+	ev := e.queue[e.head]
+	e.queue[e.head] = sctp.Event{}
+	e.head++
+	if e.head == len(e.queue) {
+		e.queue, e.head = e.queue[:0], 0
+		if cap(e.queue) > keptEvents {
+			e.queue = nil
+		}
+	}
+	return ev
+}
+
+// collect takes the association's events and carries them out.
+func (c *Conn) collect(now time.Time) {
+	for {
+		ev, ok := c.assoc.NextEvent()
+		if !ok {
+			return
+		}
+		c.handleEvent(now, ev)
+	}
+}
+
+// handleEvent wakes whom an event concerns, and queues it for OnEvent.
+func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
+	switch ev.Kind {
+	case sctp.EventConnected:
+		c.onConnected()
+	case sctp.EventRestarted:
+		c.onRestarted()
+	case sctp.EventReadable:
+		c.onReadable(now, ev.Stream)
+	case sctp.EventWritable:
+		c.writes.refused = 0
+		c.writes.waiters.wake()
+	case sctp.EventStreamResetDone, sctp.EventStreamResetFailed:
+		c.onResetOver(now, ev.Stream)
+	case sctp.EventShutdownReceived:
+		c.wakeWriters()
+	case sctp.EventClosed:
+		if c.life.isOver {
+			return
+		}
+		ev.Err = c.onClosed(ev.Err)
+	}
+	if c.cfg.OnEvent != nil {
+		c.events.push(ev)
+	}
+}
+
+// dispatch runs OnEvent on the queued events, without the lock.
+func (c *Conn) dispatch(by actor) {
+	if c.events.busy || c.events.len() == 0 {
+		return
+	}
+	c.events.busy = true
+	for n := 0; c.events.len() > 0; n++ {
+		if by == aCaller && n == maxRounds {
+			c.fireTimer()
+			break
+		}
+		ev := c.events.pop()
+		if c.events.len() == maxEvents {
+			c.events.room.Broadcast()
+		}
+		c.mu.Unlock()
+		c.cfg.OnEvent(c, ev)
+		c.mu.Lock()
+	}
+	c.events.busy = false
+}

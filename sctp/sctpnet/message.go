@@ -1,0 +1,247 @@
+package sctpnet
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// writes are the calls that wait to write. They take turns: while one waits for
+// the association to be established or for room in the send buffer, later ones
+// queue up behind it, so that a large message is not starved by small ones.
+type writes struct {
+	waiters waitList
+	// refused is the size of a message for which there was no room, until there
+	// is; 0 if there is none. It saves copying others as large in vain.
+	refused int
+}
+
+// WriteMessage queues a copy of the message, waiting for the association to be
+// established and for room in the send buffer. It returns the error of ctx; one
+// that matches net.ErrClosed if the association has ended, and
+// sctp.ErrShuttingDown while it does; or what sctp.Association.Send says about
+// the message. An error means that nothing was queued.
+func (c *Conn) WriteMessage(ctx context.Context, m sctp.Message) error {
+	return c.writeMessage(ctx, nil, m)
+}
+
+// TryWriteMessage is WriteMessage without waiting: sctp.ErrNotConnected,
+// sctp.ErrSendBufferFull.
+func (c *Conn) TryWriteMessage(m sctp.Message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	copied := false
+	err := c.send(now, &m, &copied)
+	c.settle(now, aCaller)
+	return err
+}
+
+// send makes one attempt to queue m. The payload is copied once, at the first
+// attempt that may succeed.
+func (c *Conn) send(now time.Time, m *sctp.Message, copied *bool) error {
+	switch {
+	case c.life.isOver:
+		return c.life.err
+	case c.life.closing:
+		return errClosing
+	case c.writes.refused > 0 && len(m.Payload) >= c.writes.refused:
+		return sctp.ErrSendBufferFull
+	}
+	if !*copied {
+		m.Payload = append([]byte(nil), m.Payload...)
+		*copied = true
+	}
+	err := c.assoc.Send(now, *m)
+	if err == sctp.ErrSendBufferFull {
+		c.writes.refused = len(m.Payload)
+	}
+	return c.explain(err)
+}
+
+// writeMessage is WriteMessage, for a Stream if s is not nil.
+func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) error {
+	w := wait{ctx: ctx, stream: s}
+	if s != nil {
+		w.deadline = &s.writeDeadline
+	}
+	if err := w.expired(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	copied := false
+	first := c.writes.waiters.empty() // nobody is before us
+	for {
+		if s != nil && s.closed {
+			return net.ErrClosed
+		}
+		now := time.Now()
+		if first || c.life.isOver || c.life.closing {
+			err := c.send(now, &m, &copied)
+			if err != sctp.ErrSendBufferFull && err != sctp.ErrNotConnected {
+				c.writes.waiters.wake()
+				c.settle(now, aCaller)
+				return err
+			}
+		}
+		if err := c.wait(now, &w, &c.writes.waiters, first); err != nil {
+			return err
+		}
+		first = true
+	}
+}
+
+// wakeWriters lets every call that waits to write find out that it waits in vain.
+func (c *Conn) wakeWriters() {
+	c.writes.refused = 0
+	c.writes.waiters.wakeAll()
+}
+
+// ReadMessage waits for data on the stream and moves it into buf; see
+// sctp.Association.Read, whose errors it returns except sctp.ErrWouldBlock. It
+// waits for the association to be established, too. What was received before the
+// end of the association can still be read; then the error matches net.ErrClosed
+// and wraps Err. Of several calls that wait on a stream the first is served.
+func (c *Conn) ReadMessage(ctx context.Context, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
+	return c.readMessage(ctx, nil, stream, buf)
+}
+
+// TryReadMessage is ReadMessage without waiting: sctp.ErrWouldBlock.
+func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	n, info, err := c.receive(now, nil, stream, buf)
+	c.settle(now, aCaller)
+	return n, info, err
+}
+
+// Peek is sctp.Association.Peek.
+func (c *Conn) Peek(stream uint16) (sctp.MessageInfo, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life.closing {
+		return sctp.MessageInfo{}, errClosing
+	}
+	info, err := c.assoc.Peek(stream)
+	return info, c.explain(err)
+}
+
+// receive makes one attempt to read.
+func (c *Conn) receive(now time.Time, s *Stream, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
+	switch {
+	case s != nil && s.closed:
+		return 0, sctp.MessageInfo{}, net.ErrClosed
+	case c.life.closing:
+		return 0, sctp.MessageInfo{}, errClosing
+	case s != nil && s.ended:
+		return 0, sctp.MessageInfo{}, io.EOF
+	}
+	n, info, err := c.assoc.Read(now, stream, buf)
+	if err == io.EOF && s != nil {
+		s.ended = true
+	}
+	return n, info, c.explain(err)
+}
+
+// readMessage is ReadMessage, for a Stream if s is not nil.
+func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
+	w := wait{ctx: ctx, stream: s}
+	if s != nil {
+		w.deadline = &s.readDeadline
+	}
+	if err := w.expired(); err != nil {
+		return 0, sctp.MessageInfo{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		now := time.Now()
+		n, info, err := c.receive(now, s, stream, buf)
+		if !c.retryRead(err) {
+			if st := c.streams.byID[stream]; st != nil {
+				st.readers.wake()
+			}
+			c.settle(now, aCaller)
+			return n, info, err
+		}
+		if err := c.wait(now, &w, &c.streams.get(stream).readers, false); err != nil {
+			return 0, sctp.MessageInfo{}, err
+		}
+	}
+}
+
+// retryRead tells whether a read is to be repeated later. Before the association
+// is established no stream exists, which says nothing about the one asked for.
+func (c *Conn) retryRead(err error) bool {
+	switch {
+	case err == nil, c.life.isOver, c.life.closing:
+		return false
+	case err == sctp.ErrWouldBlock, err == sctp.ErrNotConnected:
+		return true
+	}
+	return err == sctp.ErrInvalidStream && !c.life.wasConnected
+}
+
+// A wait is what ends the waiting of a call, besides being woken.
+type wait struct {
+	ctx      context.Context
+	deadline *deadline // of stream, for reading or writing
+	stream   *Stream   // nil if the call is not for one
+}
+
+// expired returns why the call must not even begin to wait.
+func (w *wait) expired() error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if w.deadline != nil && w.deadline.hasPassed() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// wait parks the call in list until it is woken, which is nil, or its time is up.
+// front puts it before others. It settles what the call has done so far only when
+// the call is in the list, so that no wake-up is missed. The lock is held, and
+// released meanwhile.
+func (c *Conn) wait(now time.Time, w *wait, list *waitList, front bool) error {
+	me := c.waiters.get()
+	if front {
+		list.pushFront(me)
+	} else {
+		list.pushBack(me)
+	}
+	c.settle(now, aCaller)
+	var passed, gone <-chan struct{}
+	if w.stream != nil {
+		passed, gone = w.deadline.wait(), w.stream.gone
+	}
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-me.ready:
+	case <-passed:
+		err = os.ErrDeadlineExceeded
+	case <-gone:
+		err = net.ErrClosed
+	case <-w.ctx.Done():
+		err = w.ctx.Err()
+	}
+	c.mu.Lock()
+	switch {
+	case err == nil:
+	case me.list != nil:
+		list.remove(me)
+	default: // woken as well: that is for the next
+		<-me.ready
+		list.wake()
+	}
+	c.waiters.put(me)
+	return err
+}

@@ -1,0 +1,120 @@
+package sctpnet
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+const (
+	// A read buffer starts at minPacket bytes, or the MTU if that is more, which
+	// keeps idle associations small. One that proves too short grows.
+	minPacket = 2048
+	maxPacket = 64 << 10
+
+	// maxPassing is how many reads in a row may fail in a passing way within a
+	// second: more is a transport that does nothing else.
+	maxPassing = 1000
+
+	// maxEvents is how many events may wait for OnEvent before reading pauses.
+	maxEvents = 1024
+)
+
+// reader is the state of the goroutine that reads the net.Conn. A goroutine that
+// gets stuck sending is replaced, and ends as soon as it comes back.
+type reader struct {
+	size    int  // of the read buffer
+	turn    int  // which goroutine is the one that reads
+	waiting bool // it is in Read
+
+	passing int       // failed reads in a row
+	since   time.Time // when they began, at most a second ago
+}
+
+func (r *reader) init(mtu int) {
+	// One byte more than the longest packet: a filled buffer means a cut one.
+	r.size = max(minPacket, min(mtu, maxPacket)+1)
+}
+
+// startReader starts the reading goroutine, or another in its place.
+func (c *Conn) startReader() {
+	c.reader.turn++
+	c.reader.waiting = true
+	c.life.holds++
+	go c.readLoop(c.reader.turn)
+}
+
+// readLoop is the reading goroutine.
+func (c *Conn) readLoop(turn int) {
+	var buf []byte
+	for {
+		size, ok := c.beforeRead(turn)
+		if !ok {
+			return
+		}
+		if len(buf) < size {
+			buf = make([]byte, size)
+		}
+		n, err := c.nc.Read(buf)
+		c.handleRead(turn, buf[:n], len(buf), err)
+	}
+}
+
+// beforeRead waits until there is room for the events of one more packet, and
+// returns the size of the buffer to read into. ok is false when the goroutine
+// has to end, and its hold is given back.
+func (c *Conn) beforeRead(turn int) (size int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.events.len() > maxEvents && !c.life.isOver {
+		c.events.room.Wait()
+	}
+	if c.life.isOver || c.reader.turn != turn {
+		c.drop()
+		return 0, false
+	}
+	c.reader.waiting = true
+	return c.reader.size, true
+}
+
+// handleRead takes what Read returned.
+func (c *Conn) handleRead(turn int, packet []byte, size int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reader.turn == turn {
+		c.reader.waiting = false
+	}
+	if c.life.isOver {
+		return
+	}
+	now := time.Now()
+	switch {
+	case err == nil && len(packet) < size || err == nil && size > maxPacket:
+		c.reader.passing = 0
+		c.assoc.HandlePacket(now, 0, packet)
+	case err == nil, errors.Is(err, io.ErrShortBuffer):
+		// The packet did not fit. Whether the transport keeps it for the next
+		// Read or its sender repeats it, it will.
+		c.reader.size = min(2*size, maxPacket+1)
+		c.log.Debug("packet longer than the read buffer", "size", size)
+		c.passing(now, io.ErrShortBuffer)
+	case passingRead(err):
+		c.log.Debug("reading the transport", "error", err)
+		c.passing(now, err)
+	default:
+		c.fail(now, "read", err)
+	}
+	c.settle(now, aReader)
+}
+
+// passing counts a read that failed in a passing way.
+func (c *Conn) passing(now time.Time, err error) {
+	r := &c.reader
+	if r.passing == 0 || now.Sub(r.since) > time.Second {
+		r.passing, r.since = 0, now
+	}
+	r.passing++
+	if r.passing > maxPassing {
+		c.fail(now, "read", err)
+	}
+}

@@ -1,0 +1,237 @@
+package sctpnet
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// BatchWriter is what a net.Conn implements besides if it can send several
+// packets at once. WriteBatch sends them in order and returns how many it sent;
+// the error says why the next one was not. It does not keep the packets.
+type BatchWriter interface {
+	WriteBatch(packets [][]byte) (int, error)
+}
+
+const (
+	// maxBatch bounds the packets of a batch, and batchBytes its buffer.
+	maxBatch   = 32
+	batchBytes = 64 << 10
+
+	// maxRounds is how many batches, and how many events, a goroutine of the
+	// application takes care of before it leaves the rest to the timer's.
+	maxRounds = 64
+
+	// stallTime is how long a Write may take before the transport counts as one
+	// that blocks.
+	stallTime = 100 * time.Millisecond
+)
+
+// sender carries packets from the association to the net.Conn, in order: one
+// goroutine at a time is busy with it, without holding the lock while it
+// writes. Others that have something to send leave it to that one.
+//
+// A transport is not supposed to block, but net.Pipe and some tunnels do. When a
+// Write has taken stallTime, the Conn gets a goroutine of its own for sending,
+// and for reading another if the one it has is stuck. From then on nobody else
+// writes, so that calls of the application return whatever the transport does.
+type sender struct {
+	batcher BatchWriter // the net.Conn, or nil
+	mtu     int         // room that Transmit needs
+
+	busy  bool      // a goroutine is about to write
+	by    actor     // which
+	since time.Time // start of its current Write
+	own   bool      // there is a sending goroutine
+	work  bool      // it has been told that there is something to do
+	told  sync.Cond // signalled with work
+	// A Write that keeps a goroutine of the application is broken off with a
+	// write deadline, which whoever returns last takes away.
+	brokenOff bool
+}
+
+func (s *sender) init(c *Conn) {
+	s.batcher, _ = c.nc.(BatchWriter)
+	s.mtu = max(c.cfg.SCTP.MTU, 1500)
+	s.told.L = &c.mu
+}
+
+// wake tells the sending goroutine, if there is one.
+func (s *sender) wake() {
+	s.work = true
+	s.told.Signal()
+}
+
+// A batch is the packets of one turn, in one buffer. Batches are pooled: at most
+// one is in use per Conn, none while it is idle.
+type batch struct {
+	buf     []byte
+	packets [][]byte
+}
+
+var batches = sync.Pool{New: func() any { return &batch{packets: make([][]byte, 0, maxBatch)} }}
+
+func newBatch(mtu int) *batch {
+	b := batches.Get().(*batch)
+	if want := max(batchBytes, mtu); cap(b.buf) < want {
+		b.buf = make([]byte, 0, want)
+	}
+	return b
+}
+
+func (b *batch) free() {
+	clear(b.packets)
+	b.packets = b.packets[:0]
+	batches.Put(b)
+}
+
+// fill takes the next packets from the association, and the events that this
+// gives rise to. It tells whether there was any.
+func (c *Conn) fill(now time.Time, b *batch) bool {
+	b.packets = b.packets[:0]
+	used := 0
+	for len(b.packets) < maxBatch && cap(b.buf)-used >= c.sender.mtu {
+		t, ok := c.assoc.Transmit(now, b.buf[used:used:cap(b.buf)])
+		if !ok {
+			break
+		}
+		b.packets = append(b.packets, t.Packet)
+		used += len(t.Packet)
+	}
+	c.collect(now)
+	return len(b.packets) > 0
+}
+
+// flush sends what there is to send, or leaves it to another goroutine. It tells
+// whether everything is sent. The lock is held, and released while writing.
+func (c *Conn) flush(now time.Time, by actor) bool {
+	s := &c.sender
+	switch {
+	case c.life.isReleasing:
+		return true
+	case s.own && by != aWriter:
+		s.wake()
+		return false
+	case s.busy:
+		return false
+	}
+	sent := false
+	s.busy, s.by = true, by
+	b := newBatch(s.mtu)
+	for round := 0; ; round++ {
+		if by == aCaller && round == maxRounds {
+			c.fireTimer()
+			break
+		}
+		if !c.fill(now, b) {
+			sent = true
+			break
+		}
+		now = c.write(now, b)
+		if s.own && by != aWriter {
+			s.wake() // the sending goroutine has been waiting for this one
+			break
+		}
+	}
+	b.free()
+	s.busy = false
+	return sent
+}
+
+// write writes one batch and returns the time when it is out. Packets that the
+// transport refuses are lost; a transport that is gone ends the association.
+func (c *Conn) write(now time.Time, b *batch) time.Time {
+	c.sender.since = now
+	c.armTimer()
+	c.mu.Unlock()
+	lost, err := c.writePackets(b.packets)
+	c.mu.Lock()
+	now = time.Now()
+	if c.sender.brokenOff {
+		c.sender.brokenOff = false
+		c.unlockedly(func() { c.nc.SetWriteDeadline(time.Time{}) })
+	}
+	switch {
+	case err == nil, c.life.isReleasing:
+	case fatalWrite(err):
+		c.fail(now, "write", err)
+	default:
+		c.log.Debug("transport lost packets", "count", lost, "error", err)
+	}
+	return now
+}
+
+// writePackets writes the packets without the lock. It returns how many were
+// lost and the last error, and stops at one that no packet will survive.
+func (c *Conn) writePackets(packets [][]byte) (lost int, err error) {
+	for len(packets) > 0 {
+		n, e := 1, error(nil)
+		if c.sender.batcher != nil && len(packets) > 1 {
+			n, e = c.sender.batcher.WriteBatch(packets)
+			if e != nil {
+				n++ // the one refused
+			}
+		} else {
+			_, e = c.nc.Write(packets[0])
+		}
+		if e != nil {
+			lost, err = lost+1, e
+			if fatalWrite(e) {
+				return lost, err
+			}
+		}
+		packets = packets[min(max(n, 1), len(packets)):]
+	}
+	return lost, err
+}
+
+// unstick acts on a Write that has taken too long.
+func (c *Conn) unstick() {
+	s := &c.sender
+	if c.life.isOver {
+		c.release() // the last words did not get through; this ends the Write
+		return
+	}
+	if s.own {
+		return
+	}
+	c.log.Info("transport blocks in Write: sending from a goroutine of its own")
+	s.own = true
+	c.life.holds++
+	go c.sendLoop()
+	if !c.reader.waiting {
+		c.startReader() // the old one is stuck, and ends when it returns
+	}
+	if s.by == aCaller {
+		c.unlockedly(func() { c.nc.SetWriteDeadline(time.Unix(1, 0)) })
+		if s.busy {
+			s.brokenOff = true
+		} else {
+			c.unlockedly(func() { c.nc.SetWriteDeadline(time.Time{}) })
+		}
+	}
+}
+
+// unlockedly runs f without the lock.
+func (c *Conn) unlockedly(f func()) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	f()
+}
+
+// sendLoop is the sending goroutine.
+func (c *Conn) sendLoop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.life.isReleasing {
+		c.sender.work = false
+		c.settle(time.Now(), aWriter)
+		for !c.sender.work {
+			c.sender.told.Wait()
+		}
+	}
+	c.settle(time.Now(), aWriter)
+	c.drop()
+}
+
+var _ net.Conn = (*Stream)(nil)

@@ -1,0 +1,378 @@
+package sctp_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// A scenario is everything that a seed stands for: the configuration of both
+// hosts, what they do, and what the network does to them.
+type scenario struct {
+	seed  uint64
+	clean bool                 // nothing is lost, damaged or out of order
+	links [2]netsim.Conditions // [0] carries what host 0 sends
+	hosts [2]plan
+}
+
+// A plan is the part of a scenario for one host.
+type plan struct {
+	cfg        sctp.Config
+	connect    bool          // sends INIT; else waits for the peer's
+	connectAt  time.Duration // since the start
+	script     []action
+	streams    []uint16      // candidates for stream ids, taken modulo those usable
+	pause      float64       // chance of a pause after each message read
+	maxPause   time.Duration // longest pause in reading
+	timerSlack time.Duration // timers fire up to this much late
+}
+
+// An action is a step of a host's script: wait, then do.
+type action struct {
+	wait   time.Duration
+	do     verb
+	stream int // index into plan.streams; reset also takes the next count-1
+	count  int
+	size   int // of the message
+	msg    sctp.Message
+}
+
+type verb uint8
+
+const (
+	doSend verb = iota
+	doReset
+	doShutdown
+	doAbort
+)
+
+// abortReason is the text that an ABORT of a simulated host carries.
+const abortReason = "simulated"
+
+// dice draws the choices of a scenario.
+type dice struct{ *rand.Rand }
+
+// newDice returns the source of randomness for one purpose of a seed.
+func newDice(seed uint64, purpose uint64) dice {
+	return dice{rand.New(rand.NewPCG(seed, purpose))}
+}
+
+func (d dice) chance(p float64) bool { return d.Float64() < p }
+
+// between is uniform in [lo, hi].
+func (d dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
+
+// scale is log-uniform in [lo, hi]: small values are as likely as large ones.
+func (d dice) scale(lo, hi int) int {
+	x := math.Log(float64(lo)) + d.Float64()*(math.Log(float64(hi)+1)-math.Log(float64(lo)))
+	return min(max(int(math.Exp(x)), lo), hi)
+}
+
+// span is a duration, uniform in [0, most].
+func (d dice) span(most time.Duration) time.Duration { return time.Duration(d.Int64N(int64(most) + 1)) }
+
+// pick is one of choices.
+func pick[T any](d dice, choices ...T) T { return choices[d.IntN(len(choices))] }
+
+// newScenario draws the scenario of a seed.
+func newScenario(seed uint64) *scenario {
+	d := newDice(seed, 1)
+	s := &scenario{seed: seed, clean: d.chance(0.15)}
+	for i := range s.hosts {
+		s.hosts[i].cfg = drawConfig(d, s.clean)
+	}
+	a, b := &s.hosts[0], &s.hosts[1]
+	if d.chance(0.5) {
+		a.cfg.LocalPort, a.cfg.RemotePort = uint16(d.between(1, 65535)), uint16(d.between(1, 65535))
+		b.cfg.LocalPort, b.cfg.RemotePort = a.cfg.RemotePort, a.cfg.LocalPort
+	}
+	switch d.IntN(4) {
+	case 0:
+		a.connect = true
+	case 1:
+		b.connect = true
+	case 2:
+		a.connect, b.connect = true, true
+	case 3: // one a little later, its INIT may cross any packet of the handshake
+		a.connect, b.connect = true, true
+		b.connectAt = d.span(500 * time.Millisecond)
+	}
+	s.drawLinks(d)
+	s.drawScripts(d)
+	if s.clean && d.chance(0.5) {
+		s.calm()
+	}
+	return s
+}
+
+// calm takes out of a clean scenario what could make a timer expire early.
+func (s *scenario) calm() {
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.cfg.RTOMin, p.cfg.RTOInitial = 0, 0
+		p.cfg.SackDelay = min(p.cfg.SackDelay, 200*time.Millisecond)
+		p.cfg.ReceiveBuffer = 8 << 20
+		p.pause = 0
+		for j := range p.script {
+			if r := &p.script[j].msg.Reliability; r.LimitLifetime {
+				*r = sctp.Reliability{LimitRetransmits: true}
+			}
+		}
+	}
+}
+
+// drawConfig draws the configuration of one association.
+func drawConfig(d dice, clean bool) sctp.Config {
+	cfg := sctp.Config{
+		MTU:               pick(d, 0, 512, 576, 1191, 1200, 1280, 1400, 1500, 4000, 9000),
+		ReceiveBuffer:     pick(d, 0, 0, 4096, 10_000, 32<<10, 128<<10, 1<<20),
+		SendBuffer:        pick(d, 0, 0, 4096, 20_000, 64<<10, 1<<20),
+		OutboundStreams:   pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
+		InboundStreams:    pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
+		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
+		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
+		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
+	}
+	for i := 0; i < len(cfg.Seed); i += 8 {
+		x := d.Uint64()
+		for j := range 8 {
+			cfg.Seed[i+j] = byte(x >> (8 * j))
+		}
+	}
+	if d.chance(0.5) {
+		cfg.RTOMin = pick(d, 20*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond)
+		cfg.RTOInitial = cfg.RTOMin + d.span(time.Second)
+	}
+	if !clean {
+		// Bad luck must not end an association: the chance that one try in both
+		// directions fails is below 0.4, that 31 in a row fail negligible. The
+		// bound on the RTO keeps the cookie young and the simulation short.
+		cfg.MaxInitRetransmits, cfg.MaxRetransmits = 30, 30
+		cfg.RTOMax = pick(d, 3*time.Second, 10*time.Second)
+		cfg.CookieLife = 20 * time.Minute
+	}
+	if d.chance(0.4) {
+		cfg.ZeroChecksum = sctp.DTLSDetection
+	}
+	return cfg
+}
+
+// zeroChecksum tells whether packets may go without a checksum in either
+// direction, so that the network must not damage them.
+func (s *scenario) zeroChecksum() bool {
+	return s.hosts[0].cfg.ZeroChecksum != 0 || s.hosts[1].cfg.ZeroChecksum != 0
+}
+
+// drawLinks draws what the network does.
+func (s *scenario) drawLinks(d dice) {
+	latency := pick(d, 0, time.Millisecond, 10*time.Millisecond, 60*time.Millisecond, 250*time.Millisecond)
+	s.links[0].Latency = latency
+	s.links[1].Latency = latency
+	if s.clean {
+		return
+	}
+	if d.chance(0.2) { // an asymmetric path
+		s.links[1].Latency += d.span(200 * time.Millisecond)
+	}
+	faults := d.Float64() // few faults in some scenarios, all of them in others
+	for i := range s.links {
+		s.drawFaults(d, &s.links[i], faults)
+	}
+	for range d.between(0, 2) { // black holes
+		from := d.span(30 * time.Second)
+		if d.chance(0.5) {
+			from = d.span(2 * time.Second)
+		}
+		w := netsim.Window{From: from, To: from + d.span(4*time.Second)}
+		side := d.IntN(3) // 2: both directions
+		for i := range s.links {
+			if d.chance(faults) && (side == 2 || side == i) {
+				s.links[i].Down = append(s.links[i].Down, w)
+			}
+		}
+	}
+}
+
+// drawFaults draws the faults of one direction, each with the given chance.
+func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
+	if d.chance(chance) {
+		c.Jitter = d.span(30 * time.Millisecond)
+	}
+	if d.chance(chance) {
+		c.Loss = 0.2 * d.Float64() * d.Float64()
+	}
+	if d.chance(chance / 2) {
+		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + 0.5*d.Float64(), LossBad: 0.7}
+	}
+	if d.chance(chance) {
+		c.Reorder, c.ReorderDelay = 0.3*d.Float64(), time.Millisecond+d.span(200*time.Millisecond)
+	}
+	if d.chance(chance) {
+		c.Duplicate, c.DuplicateDelay = 0.2*d.Float64(), d.span(300*time.Millisecond)
+	}
+	corrupt := 0.05 * d.Float64()
+	if d.chance(chance) && !s.zeroChecksum() {
+		c.Corrupt, c.CorruptBits = corrupt, d.between(1, 3) // the CRC32c detects any three
+	}
+	if d.chance(chance) {
+		c.Rate = d.scale(30_000, 20_000_000)
+		c.Queue = max(20_000, c.Rate/d.between(2, 20)) // 50 to 500 ms, or a few packets
+	}
+}
+
+// drawScripts draws what the hosts do.
+func (s *scenario) drawScripts(d dice) {
+	aborting := d.chance(0.08)
+	ending := d.IntN(3) // who ends: host 0, host 1, both
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.timerSlack = pick(d, 0, 0, 0, 10*time.Millisecond)
+		if d.chance(0.4) {
+			p.pause, p.maxPause = 0.1*d.Float64(), d.span(5*time.Second)
+		}
+		for range pick(d, 1, 2, 3, 8, 30) {
+			p.streams = append(p.streams, pick(d, uint16(d.IntN(10)), uint16(d.IntN(65536))))
+		}
+		p.script = drawTraffic(d, p)
+		if ending == i || ending == 2 {
+			end := action{wait: d.span(2 * time.Second), do: doShutdown}
+			if aborting {
+				end.do = doAbort
+			}
+			p.script = append(p.script, end)
+		}
+	}
+}
+
+// drawTraffic draws the messages and stream resets of one host.
+func drawTraffic(d dice, p *plan) []action {
+	var script []action
+	budget := d.scale(100, 3_000_000) // bytes
+	sizes := d.IntN(5)
+	maxWait := pick(d, 0, 0, time.Millisecond, 100*time.Millisecond, time.Second)
+	wait := pick(d, 0, 0.1, 1)
+	reset := pick(d, 0, 0, 0.02, 0.2)
+	unordered := pick(d, 0, 0, 0.3, 1)
+	limited := pick(d, 0, 0, 0.5, 1)
+	for range d.scale(1, 1000) {
+		a := action{stream: d.IntN(len(p.streams)), count: 1}
+		if d.chance(wait) {
+			a.wait = d.span(maxWait)
+		}
+		if d.chance(reset) {
+			a.do = doReset
+			a.count = d.between(1, min(3, len(p.streams)))
+			script = append(script, a)
+			continue
+		}
+		a.size = drawSize(d, sizes, p.cfg.MTU)
+		a.msg.Unordered = d.chance(unordered)
+		if d.chance(limited) {
+			a.msg.Reliability = drawReliability(d)
+		}
+		script = append(script, a)
+		if budget -= a.size; budget < 0 {
+			break
+		}
+	}
+	return script
+}
+
+// drawSize draws the size of a message in one of five manners.
+func drawSize(d dice, manner, mtu int) int {
+	switch manner {
+	case 0:
+		return d.between(1, 100)
+	case 1: // around what fits a whole number of packets
+		if mtu == 0 {
+			mtu = 1188
+		}
+		return max(1, d.between(1, 4)*(mtu-28)+d.between(-30, 30))
+	case 2:
+		return d.scale(1, 20_000)
+	case 3:
+		return d.scale(10_000, 600_000)
+	default:
+		return d.scale(1, 300_000)
+	}
+}
+
+// drawReliability draws a partial reliability policy.
+func drawReliability(d dice) sctp.Reliability {
+	if d.chance(0.5) {
+		return sctp.Reliability{LimitRetransmits: true, MaxRetransmits: uint16(d.between(0, 4))}
+	}
+	life := d.span(pick(d, 10*time.Millisecond, time.Second, 20*time.Second))
+	return sctp.Reliability{LimitLifetime: true, Lifetime: life}
+}
+
+// mtu returns the largest packet that the host may send.
+func (p *plan) mtu() int { return orDefault(p.cfg.MTU, 1188) }
+
+// receiveBuffer and sendBuffer return the buffer sizes in force.
+func (p *plan) receiveBuffer() int { return orDefault(p.cfg.ReceiveBuffer, 2<<20) }
+func (p *plan) sendBuffer() int    { return orDefault(p.cfg.SendBuffer, 2<<20) }
+
+// smallestFragment is the least payload that a DATA chunk from the side to its
+// peer need not undercut: what both the packet and the peer's window allow.
+func (s *scenario) smallestFragment(side int) int {
+	return min(s.hosts[side].mtu(), s.hosts[1-side].receiveBuffer()/2) - 28
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// patience is how long nothing may move before the simulation counts as
+// stalled: longer than a long run of lost retransmissions takes, with the
+// pauses of the readers and of the network.
+func (s *scenario) patience() time.Duration {
+	d := 15 * time.Second
+	for _, p := range s.hosts {
+		d += p.maxPause
+		if !s.clean {
+			d += 25 * p.cfg.RTOMax
+		}
+	}
+	return d
+}
+
+// aborts tells whether a host's script ends in an ABORT.
+func (s *scenario) aborts() bool {
+	for _, p := range s.hosts {
+		if n := len(p.script); n > 0 && p.script[n-1].do == doAbort {
+			return true
+		}
+	}
+	return false
+}
+
+// String describes the scenario for the report of a failure.
+func (s *scenario) String() string {
+	text := fmt.Sprintf("seed %d, clean %v", s.seed, s.clean)
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		cfg := p.cfg
+		cfg.Seed = [32]byte{}
+		var count [4]int
+		bytes := 0
+		for _, a := range p.script {
+			count[a.do]++
+			bytes += a.size
+		}
+		text += fmt.Sprintf("\nhost %d: connects %v at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
+			p.streams, p.pause, p.maxPause, p.timerSlack)
+		text += fmt.Sprintf("\n  config %+v", cfg)
+		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])
+	}
+	return text
+}

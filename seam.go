@@ -1,0 +1,76 @@
+package sluice
+
+import "net"
+
+// secureTransport is all that the layers above know of DTLS and ICE: a
+// connection that carries datagrams, and what the handshake established. No
+// type of the ICE or DTLS library crosses it, so that others can stand here.
+//
+// Read returns exactly one message; into a buffer too small for it, it returns
+// io.ErrShortBuffer and keeps the message for the next Read. Write sends one
+// message or loses it, as a network does, and does not wait for the peer.
+type secureTransport interface {
+	net.Conn
+
+	// PeerCertificates returns the peer's certificates in DER, the leaf first.
+	// The leaf has been compared with the announced fingerprints.
+	PeerCertificates() [][]byte
+
+	// ExportKeyingMaterial derives n bytes for the label (RFC 5705).
+	ExportKeyingMaterial(label string, n int) ([]byte, error)
+
+	// Info returns what was negotiated.
+	Info() secureInfo
+}
+
+// secureInfo describes a finished handshake.
+type secureInfo struct {
+	Version uint16 // protocol version as on the wire: 0xFEFD is DTLS 1.2
+	Cipher  string // IANA name of the cipher suite
+	Role    DTLSRole
+}
+
+// DTLSRole says who sends the ClientHello. Values are those of W3C and ORTC.
+type DTLSRole string
+
+// The DTLS roles.
+const (
+	DTLSRoleAuto   DTLSRole = "auto"   // decided by both sides' parameters, see Transport
+	DTLSRoleClient DTLSRole = "client" // a=setup:active
+	DTLSRoleServer DTLSRole = "server" // a=setup:passive
+)
+
+// DTLSState is the state of the DTLS association, as W3C's RTCDtlsTransportState.
+type DTLSState string
+
+// The DTLS states.
+const (
+	DTLSStateNew        DTLSState = "new"
+	DTLSStateConnecting DTLSState = "connecting"
+	DTLSStateConnected  DTLSState = "connected"
+	DTLSStateClosed     DTLSState = "closed"
+	DTLSStateFailed     DTLSState = "failed"
+)
+
+// ICEConnectionState is the state of ICE, as W3C's RTCIceConnectionState.
+type ICEConnectionState string
+
+// The ICE connection states. Completed is not reported: see Connected.
+const (
+	ICEConnectionStateNew          ICEConnectionState = "new"
+	ICEConnectionStateChecking     ICEConnectionState = "checking"
+	ICEConnectionStateConnected    ICEConnectionState = "connected"
+	ICEConnectionStateDisconnected ICEConnectionState = "disconnected"
+	ICEConnectionStateFailed       ICEConnectionState = "failed"
+	ICEConnectionStateClosed       ICEConnectionState = "closed"
+)
+
+// ICEGatheringState is W3C's RTCIceGatheringState.
+type ICEGatheringState string
+
+// The gathering states.
+const (
+	ICEGatheringStateNew       ICEGatheringState = "new"
+	ICEGatheringStateGathering ICEGatheringState = "gathering"
+	ICEGatheringStateComplete  ICEGatheringState = "complete"
+)
