@@ -1,9 +1,11 @@
 package sluice
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -74,12 +76,26 @@ func handshake(ctx context.Context, conn *datagramConn, hc handshakeConfig) (sec
 	}
 	state := session.ConnectionState()
 	s := &dtlsTransport{conn: session, path: conn, state: state, log: hc.log.scoped("dtls")}
-	s.info = secureInfo{Version: 0xFEFD, Role: DTLSRoleServer}
+	s.info = secureInfo{Version: 0xFEFD, Cipher: cipherName(&state), Role: DTLSRoleServer}
 	if hc.client {
 		s.info.Role = DTLSRoleClient
 	}
 	conn.established()
 	return s, nil
+}
+
+// cipherName returns the name of the negotiated suite, which the library tells
+// only in its serialized state.
+func cipherName(state *dtls.State) string {
+	var serialized struct{ CipherSuiteID uint16 }
+	b, err := state.MarshalBinary()
+	if err == nil {
+		err = gob.NewDecoder(bytes.NewReader(b)).Decode(&serialized)
+	}
+	if err != nil {
+		return ""
+	}
+	return dtls.CipherSuiteName(dtls.CipherSuiteID(serialized.CipherSuiteID))
 }
 
 func closeSession(c *dtls.Conn) {

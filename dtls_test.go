@@ -1,0 +1,682 @@
+package sluice
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/dtls/v2"
+)
+
+// wire is one direction of a network in memory: what is written to it reaches
+// the other end's datagramConn, unless tamper says otherwise.
+type wire struct {
+	net.Conn
+	to     *datagramConn
+	tamper func(b []byte) [][]byte // nil passes everything
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	out := [][]byte{b}
+	if w.tamper != nil {
+		out = w.tamper(bytes.Clone(b))
+	}
+	for _, d := range out {
+		w.to.receive(bytes.Clone(d))
+	}
+	return len(b), nil
+}
+
+func (w *wire) LocalAddr() net.Addr  { return nil }
+func (w *wire) RemoteAddr() net.Addr { return nil }
+
+// newWires returns two ends of a network in memory.
+func newWires() (a, b *datagramConn, ab, ba *wire) {
+	ab, ba = &wire{}, &wire{}
+	log := newLogFactory(nil).scoped("test")
+	a, b = newDatagramConn(ab, log), newDatagramConn(ba, log)
+	ab.to, ba.to = b, a
+	return a, b, ab, ba
+}
+
+func mustCertificate(t testing.TB) *Certificate {
+	t.Helper()
+	c, err := GenerateCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// party is one end of a handshake in a test.
+type party struct {
+	conn *datagramConn
+	hc   handshakeConfig
+	s    secureTransport
+	err  error
+	done chan struct{}
+}
+
+func (p *party) run(ctx context.Context) {
+	p.done = make(chan struct{})
+	go func() {
+		defer close(p.done)
+		p.s, p.err = handshake(ctx, p.conn, p.hc)
+	}()
+}
+
+// newParties returns a client and a server that know each other's certificate.
+func newParties(t testing.TB) (client, server *party, toServer, toClient *wire) {
+	t.Helper()
+	cc, sc := mustCertificate(t), mustCertificate(t)
+	a, b, ab, ba := newWires()
+	log := newLogFactory(nil)
+	client = &party{conn: a, hc: handshakeConfig{cert: cc, fingerprints: sc.Fingerprints(), client: true, timeout: 30 * time.Second, log: log}}
+	server = &party{conn: b, hc: handshakeConfig{cert: sc, fingerprints: cc.Fingerprints(), timeout: 30 * time.Second, log: log}}
+	return client, server, ab, ba
+}
+
+// connectParties runs the handshake and fails the test unless both succeed.
+func connectParties(t testing.TB, client, server *party) {
+	t.Helper()
+	client.run(t.Context())
+	server.run(t.Context())
+	<-client.done
+	<-server.done
+	if client.err != nil || server.err != nil {
+		t.Fatalf("handshake: client: %v, server: %v", client.err, server.err)
+	}
+	t.Cleanup(func() {
+		client.s.Close()
+		server.s.Close()
+	})
+}
+
+func wantMessage(t testing.TB, why string, from secureTransport, want []byte) {
+	t.Helper()
+	buf := make([]byte, maxDatagram)
+	n, err := from.Read(buf)
+	if err != nil || !bytes.Equal(buf[:n], want) {
+		t.Fatalf("%s: read %d bytes, %v; want %d bytes", why, n, err, len(want))
+	}
+}
+
+func send(t testing.TB, to secureTransport, b []byte) {
+	t.Helper()
+	if n, err := to.Write(b); n != len(b) || err != nil {
+		t.Fatalf("Write = %d, %v", n, err)
+	}
+}
+
+func TestHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		connectParties(t, client, server)
+		for _, size := range []int{1, 13, 1188, maxRecordPayload} {
+			b := bytes.Repeat([]byte{byte(size)}, size)
+			send(t, client.s, b)
+			wantMessage(t, "client to server", server.s, b)
+			send(t, server.s, b)
+			wantMessage(t, "server to client", client.s, b)
+		}
+		if got := client.s.PeerCertificates(); len(got) != 1 || !bytes.Equal(got[0], server.hc.cert.DER()) {
+			t.Errorf("client sees another certificate than the server's")
+		}
+		if got := server.s.PeerCertificates(); len(got) != 1 || !bytes.Equal(got[0], client.hc.cert.DER()) {
+			t.Errorf("server sees another certificate than the client's")
+		}
+		x, err := client.s.ExportKeyingMaterial("EXPORTER-test", 32)
+		y, err2 := server.s.ExportKeyingMaterial("EXPORTER-test", 32)
+		if err != nil || err2 != nil || len(x) != 32 || !bytes.Equal(x, y) {
+			t.Errorf("exported keys differ: %x %v, %x %v", x, err, y, err2)
+		}
+		want := secureInfo{Version: 0xFEFD, Cipher: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", Role: DTLSRoleClient}
+		if got := client.s.Info(); got != want {
+			t.Errorf("client: %+v, want %+v", got, want) // 8827-6.5-a
+		}
+		want.Role = DTLSRoleServer
+		if got := server.s.Info(); got != want {
+			t.Errorf("server: %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestHandshakeRSA(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := certificateFor(t, key, &key.PublicKey)
+	synctest.Test(t, func(t *testing.T) {
+		for _, rsaServer := range []bool{true, false} {
+			client, server, _, _ := newParties(t)
+			if rsaServer {
+				server.hc.cert, client.hc.fingerprints = cert, cert.Fingerprints()
+			} else {
+				client.hc.cert, server.hc.fingerprints = cert, cert.Fingerprints()
+			}
+			connectParties(t, client, server)
+			send(t, client.s, []byte("x"))
+			wantMessage(t, "with an RSA certificate", server.s, []byte("x"))
+		}
+	})
+}
+
+// certificateFor signs a certificate for a key that GenerateCertificate does not make.
+func certificateFor(t testing.TB, key, public any) *Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newCertificate(key, der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// 8122-5.1-a, 8827: a peer with another certificate is refused before anything
+// it says is heard.
+func TestWrongFingerprint(t *testing.T) {
+	for _, role := range []string{"client", "server"} {
+		t.Run(role+" checks", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, _, _ := newParties(t)
+				victim, other := client, server
+				if role == "server" {
+					victim, other = server, client
+				}
+				victim.hc.fingerprints = mustCertificate(t).Fingerprints()
+				client.run(t.Context())
+				server.run(t.Context())
+				<-victim.done
+				var mismatch *FingerprintError
+				if victim.s != nil || !errors.As(victim.err, &mismatch) {
+					t.Fatalf("handshake = %v, %v; want a *FingerprintError", victim.s, victim.err)
+				}
+				if mismatch.Algorithm != "sha-256" || mismatch.Got != other.hc.cert.Fingerprints()[0].Value {
+					t.Errorf("error %+v names another certificate", mismatch)
+				}
+				victim.conn.Close()
+				<-other.done
+				var failed *HandshakeError
+				if role == "client" && !errors.As(other.err, &failed) {
+					t.Errorf("the refused side: %v, want a *HandshakeError", other.err)
+				}
+				if other.s != nil { // the client may be done before the server judges
+					other.s.Close()
+				}
+			})
+		})
+	}
+}
+
+func TestHandshakeTimeout(t *testing.T) {
+	for _, client := range []bool{true, false} {
+		t.Run(fmt.Sprintf("client=%v", client), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _, _, _ := newParties(t)
+				p.hc.client, p.hc.timeout = client, 7*time.Second
+				begin := time.Now()
+				p.run(t.Context())
+				<-p.done
+				var failed *HandshakeError
+				if !errors.As(p.err, &failed) || !errors.Is(p.err, context.DeadlineExceeded) {
+					t.Errorf("handshake with nobody: %v, want a *HandshakeError for the deadline", p.err)
+				}
+				if d := time.Since(begin); d != 7*time.Second {
+					t.Errorf("gave up after %v, want 7s", d)
+				}
+			})
+		})
+	}
+}
+
+func TestHandshakeCancelled(t *testing.T) {
+	for _, cancelBy := range []string{"context", "close"} {
+		t.Run(cancelBy, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _, _, _ := newParties(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				p.run(ctx)
+				synctest.Wait()
+				begin := time.Now()
+				if cancelBy == "context" {
+					cancel()
+				} else {
+					p.conn.Close()
+				}
+				<-p.done
+				if p.err == nil || cancelBy == "context" && p.err != context.Canceled {
+					t.Errorf("handshake = %v", p.err)
+				}
+				if d := time.Since(begin); d != 0 {
+					t.Errorf("took %v to stop", d)
+				}
+			})
+		})
+	}
+}
+
+// Any one datagram of the handshake may be lost; the flight is sent again after
+// 50 ms, not after the second of the library's default.
+func TestHandshakeSurvivesLoss(t *testing.T) {
+	const datagrams = 8 // more than a handshake has
+	for lost := range datagrams {
+		t.Run(fmt.Sprintf("datagram %d", lost), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, up, down := newParties(t)
+				var n int
+				drop := func(b []byte) [][]byte {
+					if n++; n-1 == lost {
+						return nil
+					}
+					return [][]byte{b}
+				}
+				up.tamper, down.tamper = drop, drop
+				begin := time.Now()
+				connectParties(t, client, server)
+				if d := time.Since(begin); d > 300*time.Millisecond {
+					t.Errorf("took %v", d)
+				}
+				up.tamper, down.tamper = nil, nil
+				send(t, client.s, []byte("up"))
+				wantMessage(t, "after loss", server.s, []byte("up"))
+				send(t, server.s, []byte("down"))
+				wantMessage(t, "after loss", client.s, []byte("down"))
+			})
+		})
+	}
+}
+
+// The server is done first and may send at once. If its Finished is lost, the
+// library blocks for good on the second early record; the gate holds them back.
+func TestEarlyDataWithLostFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, down := newParties(t)
+		lose := true
+		down.tamper = func(b []byte) [][]byte {
+			if lose && hasRecord(b, 20) { // ChangeCipherSpec: the last flight
+				lose = false
+				return nil
+			}
+			return [][]byte{b}
+		}
+		server.run(t.Context())
+		client.run(t.Context())
+		<-server.done
+		if server.err != nil || lose {
+			t.Fatalf("server: %v, Finished lost: %v", server.err, !lose)
+		}
+		for i := range 5 {
+			send(t, server.s, []byte{byte(i)})
+		}
+		<-client.done
+		if client.err != nil {
+			t.Fatalf("client: %v", client.err)
+		}
+		for i := range 5 {
+			wantMessage(t, "early data", client.s, []byte{byte(i)})
+		}
+		client.s.Close()
+		server.s.Close()
+	})
+}
+
+// hasRecord reports whether a datagram has a record of the type.
+func hasRecord(b []byte, contentType byte) bool {
+	for len(b) >= recordHeader {
+		if b[0] == contentType {
+			return true
+		}
+		b = b[min(len(b), recordHeader+int(b[11])<<8+int(b[12])):]
+	}
+	return false
+}
+
+// plainRecord builds an unencrypted record such as anybody can send who knows
+// the addresses.
+func plainRecord(contentType byte, seq byte, payload ...byte) []byte {
+	return append([]byte{contentType, 254, 253, 0, 0, 0, 0, 0, 1, 0, seq, 0, byte(len(payload))}, payload...)
+}
+
+// TRANSPORT: the library obeys unencrypted records after the handshake.
+func TestSpoofedPlaintextRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		connectParties(t, client, server)
+		for i, victim := range []*party{client, server} {
+			peer := []*party{server, client}[i]
+			for _, spoof := range [][]byte{
+				plainRecord(21, 1, 2, 40),                                     // fatal alert
+				plainRecord(21, 2, 1, 0),                                      // close_notify
+				plainRecord(23, 3, 'h', 'i'),                                  // application data
+				plainRecord(24, 4, 1, 2, 3),                                   // no known type
+				plainRecord(22, 5, 1, 0, 0, 4, 0, 99, 0, 0, 0, 0, 0, 2, 1, 2), // fragment of a ClientHello
+				append(plainRecord(20, 6, 1), plainRecord(21, 7, 2, 10)...),   // two in a datagram
+				{21, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 2, 0},            // epoch 1, but not encrypted
+				{21, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 255, 255},              // longer than the datagram
+				{0, 1}, {}, bytes.Repeat([]byte{22}, 200), bytes.Repeat([]byte{255}, 9000),
+			} {
+				victim.conn.receive(bytes.Clone(spoof))
+			}
+			send(t, peer.s, []byte("still here"))
+			wantMessage(t, "after spoofed records", victim.s, []byte("still here"))
+		}
+	})
+}
+
+// A ClientHello or alert that is spoofed during the handshake cannot be told
+// from a real one; application data can.
+func TestPlaintextApplicationDataDuringHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		client.conn.receive(plainRecord(23, 1, 'x'))
+		server.conn.receive(plainRecord(23, 1, 'x'))
+		connectParties(t, client, server)
+	})
+}
+
+func TestReadIntoShortBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		connectParties(t, client, server)
+		message := []byte("a message of 25 bytes, ok")
+		send(t, client.s, message)
+		send(t, client.s, []byte("next"))
+		if n, err := server.s.Read(make([]byte, 10)); n != 0 || err != io.ErrShortBuffer {
+			t.Errorf("Read into 10 bytes = %d, %v; want io.ErrShortBuffer", n, err)
+		}
+		wantMessage(t, "the message is kept", server.s, message)
+		small := make([]byte, 4)
+		if n, err := server.s.Read(small); n != 4 || err != nil || string(small) != "next" {
+			t.Errorf("Read = %q, %v", small[:n], err)
+		}
+	})
+}
+
+func TestWriteTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		connectParties(t, client, server)
+		var size *MessageSizeError
+		if n, err := client.s.Write(make([]byte, maxRecordPayload+1)); n != 0 || !errors.As(err, &size) {
+			t.Errorf("Write = %d, %v; want a *MessageSizeError", n, err)
+		}
+		send(t, client.s, []byte("fits"))
+		wantMessage(t, "after an error", server.s, []byte("fits"))
+	})
+}
+
+func TestSecureDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server, _, _ := newParties(t)
+		connectParties(t, client, server)
+		begin := time.Now()
+		client.s.SetReadDeadline(begin.Add(time.Minute))
+		if _, err := client.s.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read = %v, want os.ErrDeadlineExceeded", err)
+		}
+		if d := time.Since(begin); d != time.Minute {
+			t.Errorf("deadline of a minute passed after %v", d)
+		}
+		client.s.SetReadDeadline(time.Time{})
+		send(t, server.s, []byte("x"))
+		wantMessage(t, "after the deadline", client.s, []byte("x"))
+	})
+}
+
+func TestSecureClose(t *testing.T) {
+	for _, closer := range []string{"client", "server"} {
+		t.Run(closer, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, _, _ := newParties(t)
+				connectParties(t, client, server)
+				closing, other := client, server
+				if closer == "server" {
+					closing, other = server, client
+				}
+				blocked := make(chan error)
+				go func() {
+					_, err := closing.s.Read(make([]byte, 100))
+					blocked <- err
+				}()
+				synctest.Wait()
+				for range 3 {
+					if err := closing.s.Close(); err != nil {
+						t.Errorf("Close = %v", err)
+					}
+				}
+				if err := <-blocked; err != io.EOF {
+					t.Errorf("Read during Close = %v, want io.EOF", err)
+				}
+				if _, err := other.s.Read(make([]byte, 100)); err != io.EOF { // close_notify
+					t.Errorf("Read at the other side = %v, want io.EOF", err)
+				}
+				if _, err := closing.s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Write after Close = %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// Whoever offers less than what TRANSPORT.md, section 1, demands is refused.
+func TestHandshakeRefuses(t *testing.T) {
+	good := func(t *testing.T) *dtls.Config {
+		c := mustCertificate(t)
+		return &dtls.Config{Certificates: []tls.Certificate{c.tls()}, InsecureSkipVerify: true,
+			ClientAuth: dtls.RequireAnyClientCert, FlightInterval: 50 * time.Millisecond, LoggerFactory: newLogFactory(nil)}
+	}
+	cases := []struct {
+		desc   string
+		change func(c *dtls.Config)
+		ok     bool
+	}{
+		{"nothing wrong", func(*dtls.Config) {}, true},
+		{"use_srtp, as browsers do", func(c *dtls.Config) {
+			c.SRTPProtectionProfiles = []dtls.SRTPProtectionProfile{dtls.SRTP_AES128_CM_HMAC_SHA1_80}
+		}, true},
+		{"without extended master secret", func(c *dtls.Config) { c.ExtendedMasterSecret = dtls.DisableExtendedMasterSecret }, false},
+		{"without a certificate", func(c *dtls.Config) { c.Certificates = nil }, false},
+		{"with a CBC suite only", func(c *dtls.Config) {
+			c.CipherSuites = []dtls.CipherSuiteID{dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}
+		}, false},
+		{"with a PSK", func(c *dtls.Config) {
+			c.Certificates, c.PSKIdentityHint = nil, []byte("id")
+			c.PSK = func([]byte) ([]byte, error) { return []byte{1, 2, 3}, nil }
+			c.CipherSuites = []dtls.CipherSuiteID{dtls.TLS_PSK_WITH_AES_128_GCM_SHA256}
+		}, false},
+	}
+	for _, c := range cases {
+		t.Run(c.desc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				other, victim, _, _ := newParties(t)
+				cfg := good(t)
+				victim.hc.fingerprints = nil
+				if len(cfg.Certificates) > 0 {
+					victim.hc.fingerprints = []Fingerprint{newFingerprint("sha-256", cfg.Certificates[0].Certificate[0])}
+				}
+				c.change(cfg)
+				victim.hc.timeout = time.Second
+				victim.run(t.Context())
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				conn, err := dtls.ClientWithContext(ctx, other.conn, cfg)
+				<-victim.done
+				if (victim.err == nil) != c.ok {
+					t.Errorf("server: %v; client: %v", victim.err, err)
+				}
+				if victim.s != nil {
+					victim.s.Close()
+				}
+				if conn != nil {
+					conn.Close()
+				}
+				other.conn.Close()
+			})
+		})
+	}
+}
+
+// forge returns an ECDSA signature by pub over a hash of no bytes, made from the
+// public key alone: with e = 0, r = x(tQ) and s = r/t are valid for every t.
+func forge(t testing.TB, pub *ecdsa.PublicKey) []byte {
+	t.Helper()
+	n := pub.Curve.Params().N
+	k, err := rand.Int(rand.Reader, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := pub.Curve.ScalarMult(pub.X, pub.Y, k.Bytes())
+	r := new(big.Int).Mod(x, n)
+	s := new(big.Int).Mul(r, new(big.Int).ModInverse(k, n))
+	s.Mod(s, n)
+	sig := slices.Concat(asn1Integer(r), asn1Integer(s))
+	sig = append([]byte{0x30, byte(len(sig))}, sig...)
+	if !ecdsa.VerifyASN1(pub, nil, sig) {
+		t.Fatal("the forged signature is not valid over nothing")
+	}
+	return sig
+}
+
+func asn1Integer(v *big.Int) []byte {
+	b := v.Bytes()
+	if b[0]&0x80 != 0 {
+		b = append([]byte{0}, b...)
+	}
+	return append([]byte{2, byte(len(b))}, b...)
+}
+
+// rewriteHandshake replaces the body of the unfragmented, unencrypted handshake
+// messages of one type in a datagram, and reports whether it did.
+func rewriteHandshake(b []byte, messageType byte, body func(old []byte) []byte) (out []byte, done bool) {
+	for len(b) >= recordHeader {
+		size := recordHeader + int(b[11])<<8 + int(b[12])
+		record := bytes.Clone(b[:size])
+		b = b[size:]
+		if record[0] == 22 && record[4] == 0 && record[recordHeader] == messageType {
+			message := record[recordHeader:]
+			changed := body(message[12:])
+			message = slices.Clone(message[:12])
+			message[1], message[2], message[3] = 0, byte(len(changed)>>8), byte(len(changed))
+			copy(message[9:12], message[1:4])
+			message = append(message, changed...)
+			record = append(record[:11], byte(len(message)>>8), byte(len(message)))
+			record = append(record, message...)
+			done = true
+		}
+		out = append(out, record...)
+	}
+	return out, done
+}
+
+const (
+	serverKeyExchange = 12
+	certificateVerify = 15
+	clientKeyExchange = 16
+)
+
+// TRANSPORT [T]: with the library's default signature schemes, who has only seen
+// a certificate passes for its owner. The attacker here has the certificate that
+// the victim expects, but not its key; it signs over an empty hash, and says that
+// this is Ed25519 (0x0807), the scheme without a digest.
+func TestForgedSignatureRefused(t *testing.T) {
+	alice := mustCertificate(t)
+	throwaway, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attacker := &dtls.Config{
+		Certificates:       []tls.Certificate{{Certificate: [][]byte{alice.DER()}, PrivateKey: throwaway}},
+		InsecureSkipVerify: true, ClientAuth: dtls.RequireAnyClientCert,
+		ExtendedMasterSecret: dtls.RequireExtendedMasterSecret, LoggerFactory: newLogFactory(nil),
+	}
+	forged := forge(t, alice.leaf.PublicKey.(*ecdsa.PublicKey))
+	signature := append([]byte{8, 7, byte(len(forged) >> 8), byte(len(forged))}, forged...)
+
+	t.Run("victim is server", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			other, victim, up, _ := newParties(t)
+			victim.hc.fingerprints, victim.hc.timeout = alice.Fingerprints(), 5*time.Second
+			forgeries := 0
+			up.tamper = func(b []byte) [][]byte {
+				out, done := rewriteHandshake(b, certificateVerify, func([]byte) []byte { return signature })
+				if done {
+					forgeries++
+				}
+				return [][]byte{out}
+			}
+			victim.run(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			conn, _ := dtls.ClientWithContext(ctx, other.conn, attacker)
+			<-victim.done
+			var failed *HandshakeError
+			if forgeries == 0 || !errors.As(victim.err, &failed) {
+				t.Fatalf("a forged CertificateVerify (%d of them) was met with %v, want a *HandshakeError", forgeries, victim.err)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+			other.conn.Close()
+			victim.conn.Close()
+		})
+	})
+	t.Run("victim is client", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			victim, other, up, down := newParties(t)
+			victim.hc.fingerprints, victim.hc.timeout = alice.Fingerprints(), 5*time.Second
+			forgeries, believed := 0, 0
+			down.tamper = func(b []byte) [][]byte {
+				out, done := rewriteHandshake(b, serverKeyExchange, func(old []byte) []byte {
+					public := 4 + int(old[3]) // curve type, curve, length of the point
+					return slices.Concat(old[:public], signature)
+				})
+				if done {
+					forgeries++
+				}
+				return [][]byte{out}
+			}
+			up.tamper = func(b []byte) [][]byte {
+				// A client goes on to its key exchange once it believes the server.
+				rewriteHandshake(b, clientKeyExchange, func(old []byte) []byte { believed++; return old })
+				return [][]byte{b}
+			}
+			victim.run(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			conn, _ := dtls.ServerWithContext(ctx, other.conn, attacker)
+			<-victim.done
+			var failed *HandshakeError
+			if forgeries == 0 || believed != 0 || !errors.As(victim.err, &failed) {
+				t.Fatalf("a forged ServerKeyExchange (%d of them) was believed %d times and met with %v, want a *HandshakeError",
+					forgeries, believed, victim.err)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+			other.conn.Close()
+		})
+	})
+}
