@@ -1,0 +1,396 @@
+package sluice
+
+import (
+	"slices"
+	"strconv"
+)
+
+// This file is the offer/answer side of PeerConnection: JSEP (RFC 8829) for one
+// data section. Methods with a lower-case name are called with pc.mu held.
+
+// CreateOffer returns an offer of what is wanted now: a data section if a channel
+// was created or one is in use. In the signaling states other than stable and
+// have-local-offer it is an *InvalidStateError.
+func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
+	const op = "CreateOffer"
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable(op); err != nil {
+		return SessionDescription{}, err
+	}
+	if pc.signaling != SignalingStateStable && pc.signaling != SignalingStateHaveLocalOffer {
+		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
+	}
+	return pc.createOffer(), nil
+}
+
+// CreateAnswer returns the answer to the offer that was set: the data section
+// accepted, media declined. Without an offer to answer it is an *InvalidStateError.
+func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
+	const op = "CreateAnswer"
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable(op); err != nil {
+		return SessionDescription{}, err
+	}
+	if pc.signaling != SignalingStateHaveRemoteOffer && pc.signaling != SignalingStateHaveLocalPranswer {
+		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
+	}
+	return pc.createAnswer(), nil
+}
+
+func (pc *PeerConnection) createOffer() SessionDescription {
+	l := pc.newDescription()
+	l.setup = setupActpass // 8829-5.2-a
+	l.bundle = true
+	l.iceOptions = []string{"trickle", "ice2"} // RFC 8829, section 5.2.1
+	l.sections, l.carrier = slices.Clone(pc.sections), pc.carrier
+	if pc.pendingLocal != nil {
+		l.sections, l.carrier = slices.Clone(pc.pendingLocal.desc.sections), pc.pendingLocal.desc.carrier
+	}
+	if i := dataIndex(l.sections); i >= 0 {
+		// The profile of RFC 8841, whatever the peer offered (RFC 8829, section 5.1.2).
+		l.sections[i] = dataSection(l.sections[i].mid)
+	} else if pc.wantData {
+		// A section with port 0 is used again before one is added (RFC 8829, section 5.2.2).
+		i := slices.IndexFunc(l.sections, func(s localSection) bool { return s.use == sectionRejected })
+		s := dataSection(unusedMid(l.sections))
+		if i < 0 {
+			i = len(l.sections)
+			l.sections = append(l.sections, s)
+		}
+		l.sections[i], l.carrier = s, i
+	}
+	text := l.text(pc.localCandidates())
+	pc.created.offer = &createdDescription{l, text}
+	return SessionDescription{SDPTypeOffer, text}
+}
+
+func (pc *PeerConnection) createAnswer() SessionDescription {
+	offer, peer := pc.pendingRemote.desc, pc.pendingRemote.peer
+	l := pc.newDescription()
+	l.sections, l.carrier = answerSections(offer, peer != nil && peer.sctp.port != 0)
+	if peer != nil {
+		l.setup = pc.answerSetup(peer.dtls.setup)
+		l.bundle = offer.bundleOf(offer.data) != nil
+		for _, option := range []string{"trickle", "ice2"} {
+			if slices.Contains(peer.ice.options, option) {
+				l.iceOptions = append(l.iceOptions, option) // RFC 8829, section 5.3.1
+			}
+		}
+	}
+	text := l.text(pc.localCandidates())
+	pc.created.answer = &createdDescription{l, text}
+	return SessionDescription{SDPTypeAnswer, text}
+}
+
+// newDescription returns a description of ours without sections, with the next
+// version number (RFC 8829, section 5.2.2).
+func (pc *PeerConnection) newDescription() *localDescription {
+	pc.origin.version++
+	l := &localDescription{
+		origin:         pc.origin,
+		iceLite:        pc.core.cfg.ICELite,
+		fingerprints:   pc.core.fingerprints(),
+		sctpPort:       localSCTPPort,
+		maxMessageSize: pc.core.cfg.MaxMessageSize,
+	}
+	l.ufrag, l.pwd = pc.core.localCredentials()
+	return l
+}
+
+// localSCTPPort is the SCTP port of this side.
+const localSCTPPort = 5000
+
+// answerSetup returns our role for the role that the peer offers: its opposite,
+// active where it leaves the choice (8842-5-a), and that of the DTLS association
+// where one exists (RFC 8829, section 5.3.2).
+func (pc *PeerConnection) answerSetup(offered setupRole) setupRole {
+	client := offered != setupActive
+	if pc.peer != nil {
+		client = pc.dtlsClient
+	}
+	if client {
+		return setupActive
+	}
+	return setupPassive
+}
+
+// dataIndex returns the index of the data section, -1 without one.
+func dataIndex(sections []localSection) int {
+	return slices.IndexFunc(sections, func(s localSection) bool { return s.use == sectionData })
+}
+
+// unusedMid returns the smallest number that is no mid yet.
+func unusedMid(sections []localSection) string {
+	for n := 0; ; n++ {
+		mid := strconv.Itoa(n)
+		if !slices.ContainsFunc(sections, func(s localSection) bool { return s.mid == mid }) {
+			return mid
+		}
+	}
+}
+
+// SetLocalDescription applies what CreateOffer or CreateAnswer returned last,
+// unchanged; an answer may be set as a pranswer. With an empty SDP it creates the
+// description itself, with an empty Type, too, the one that is due. A rollback
+// returns to the last stable state. Setting a description with a data section
+// starts gathering; setting an answer starts the connection.
+//
+// Errors: *InvalidStateError, *InvalidModificationError, *TypeError, *OperationError.
+func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
+	const op = "SetLocalDescription"
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable(op); err != nil {
+		return err
+	}
+	if d.Type == "" {
+		d.Type = pc.dueType()
+	}
+	if d.Type == SDPTypeRollback {
+		return pc.rollback(op)
+	}
+	next, err := pc.signaling.next(op, signalingStep{true, d.Type})
+	if err != nil {
+		return err
+	}
+	desc, err := pc.createdFor(op, d)
+	if err != nil {
+		return err
+	}
+	if desc.carrier >= 0 {
+		if err := pc.core.gather(); err != nil {
+			return &OperationError{Op: op, Reason: "gathering candidates", Err: err}
+		}
+	}
+	local := &appliedLocal{d.Type, desc}
+	if d.Type != SDPTypeOffer {
+		if err := pc.connect(op, local, pc.pendingRemote, false); err != nil {
+			return err
+		}
+	}
+	switch d.Type {
+	case SDPTypeAnswer:
+		pc.settle(local, pc.pendingRemote)
+	default:
+		pc.pendingLocal = local
+	}
+	pc.setSignaling(next)
+	pc.releaseCandidates()
+	return nil
+}
+
+// dueType is the type that an implicit SetLocalDescription means.
+func (pc *PeerConnection) dueType() SDPType {
+	switch pc.signaling {
+	case SignalingStateHaveRemoteOffer, SignalingStateHaveLocalPranswer:
+		return SDPTypeAnswer
+	}
+	return SDPTypeOffer
+}
+
+// createdFor returns the created description that d is the text of (RFC 8829,
+// section 5.4), or makes one where d has no text.
+func (pc *PeerConnection) createdFor(op string, d SessionDescription) (*localDescription, error) {
+	c := &pc.created.answer
+	create := pc.createAnswer
+	if d.Type == SDPTypeOffer {
+		c, create = &pc.created.offer, pc.createOffer
+	}
+	if d.SDP == "" {
+		create()
+	} else if *c == nil || (*c).text != d.SDP {
+		return nil, &InvalidModificationError{Op: op, Reason: "not the description created last"}
+	}
+	return (*c).desc, nil
+}
+
+// SetRemoteDescription applies a description of the peer. An offer that meets an
+// offer of ours rolls ours back. An answer starts the connection.
+//
+// Errors: *SDPError for what the description breaks; *InvalidStateError,
+// *TypeError; *OperationError for changes of the transport that are not supported.
+// After any of them the state is what it was.
+func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
+	const op = "SetRemoteDescription"
+	var desc *description
+	var parseErr error
+	if d.Type != SDPTypeRollback {
+		desc, parseErr = parseDescription(d.SDP)
+	}
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable(op); err != nil {
+		return err
+	}
+	if d.Type == SDPTypeRollback {
+		return pc.rollback(op)
+	}
+	collision := d.Type == SDPTypeOffer && pc.signaling == SignalingStateHaveLocalOffer
+	from := pc.signaling
+	if collision {
+		from = SignalingStateStable
+	}
+	next, err := from.next(op, signalingStep{false, d.Type})
+	if err != nil {
+		return err
+	}
+	if parseErr != nil {
+		return parseErr
+	}
+	remote := &appliedRemote{typ: d.Type, text: d.SDP, desc: desc}
+	if desc.data >= 0 {
+		if remote.peer, err = desc.peer(d.Type != SDPTypeOffer); err != nil {
+			return err
+		}
+	}
+	if d.Type == SDPTypeOffer {
+		return pc.setRemoteOffer(op, remote, next, collision)
+	}
+	return pc.setRemoteAnswer(op, remote, next)
+}
+
+func (pc *PeerConnection) setRemoteOffer(op string, remote *appliedRemote, next SignalingState, collision bool) error {
+	if err := pc.checkReoffer(op, remote); err != nil {
+		return err
+	}
+	if collision {
+		if err := pc.rollback(op); err != nil {
+			return err
+		}
+	}
+	pc.pendingRemote = remote
+	pc.setSignaling(next)
+	return nil
+}
+
+func (pc *PeerConnection) setRemoteAnswer(op string, remote *appliedRemote, next SignalingState) error {
+	if err := remote.desc.checkAnswer(pc.pendingLocal.desc.sections); err != nil {
+		return err
+	}
+	if err := pc.connect(op, pc.pendingLocal, remote, true); err != nil {
+		return err
+	}
+	if remote.typ == SDPTypeAnswer {
+		pc.settle(pc.pendingLocal, remote)
+	} else {
+		pc.pendingRemote = remote
+	}
+	pc.setSignaling(next)
+	return nil
+}
+
+// checkReoffer verifies that an offer continues the session: sections keep their
+// place (RFC 3264, section 8), and the transport in use stays.
+func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
+	if len(remote.desc.sections) < len(pc.sections) {
+		return &SDPError{0, "fewer sections than in the last description (RFC 3264, section 8)"}
+	}
+	for i := range pc.sections {
+		s, old := &remote.desc.sections[i], &pc.sections[i]
+		if old.use != sectionRejected && !s.rejected() && (s.media != old.media || s.mid != old.mid) {
+			return &SDPError{s.line, "media type and mid of a section in use must stay (RFC 3264, section 8.3)"}
+		}
+	}
+	if pc.peer == nil || remote.peer == nil || remote.peer.sctp.port == 0 {
+		return nil
+	}
+	if i := dataIndex(pc.sections); i >= 0 && i != remote.desc.data {
+		return opError(op, "the data section moved")
+	}
+	return pc.continues(op, remote.peer, remote.peer.dtls.setup == setupPassive)
+}
+
+// continues verifies that the description of the peer is of the transport in
+// use. client is the DTLS role that it gives us, unless it is actpass.
+func (pc *PeerConnection) continues(op string, peer *peerDescription, client bool) error {
+	if change, same := pc.peer.sameTransport(peer); !same {
+		return opError(op, "%s on a running connection is not supported", change)
+	}
+	if peer.dtls.setup != setupActpass && client != pc.dtlsClient {
+		return opError(op, "a=setup changes the role of the running DTLS association (RFC 8842, section 3.1)")
+	}
+	return nil
+}
+
+// settle makes the descriptions current: the negotiation is complete. What the
+// answer rejects is gone.
+func (pc *PeerConnection) settle(local *appliedLocal, remote *appliedRemote) {
+	pc.sections, pc.carrier = slices.Clone(local.desc.sections), local.desc.carrier
+	for i := range pc.sections {
+		if remote.typ == SDPTypeAnswer && remote.desc.sections[i].rejected() {
+			pc.sections[i].use = sectionRejected
+		}
+	}
+	if remote.typ == SDPTypeAnswer && dataIndex(pc.sections) < 0 {
+		pc.carrier = -1
+	}
+	pc.currentLocal, pc.currentRemote = local, remote
+	pc.pendingLocal, pc.pendingRemote = nil, nil
+	pc.created = createdDescriptions{}
+}
+
+// rollback abandons the negotiation (RFC 8829, section 5.7). Candidates already
+// gathered are kept for the next description, which will list them: gathering
+// again would only take time, and credentials that the peer did not take up bind
+// nobody.
+func (pc *PeerConnection) rollback(op string) error {
+	switch {
+	case pc.signaling == SignalingStateStable:
+		return &InvalidStateError{Op: op, Reason: "rollback in signaling state stable"}
+	case pc.peer != nil && pc.currentLocal == nil:
+		return opError(op, "the connection of the provisional answer is running")
+	}
+	pc.pendingLocal, pc.pendingRemote = nil, nil
+	pc.created = createdDescriptions{}
+	pc.setSignaling(SignalingStateStable)
+	return nil
+}
+
+// setSignaling changes the signaling state and says so.
+func (pc *PeerConnection) setSignaling(s SignalingState) {
+	if pc.signaling != s {
+		pc.signaling = s
+		fire(pc, func(on *peerConnectionEvents) func(SignalingState) { return on.signaling }, s)
+	}
+	if s == SignalingStateStable {
+		pc.needed = false
+		pc.updateNegotiationNeeded()
+	}
+}
+
+// updateNegotiationNeeded fires negotiationneeded if it is due and was not fired
+// since the last time the state was stable.
+func (pc *PeerConnection) updateNegotiationNeeded() {
+	if pc.closed || pc.signaling != SignalingStateStable || pc.needed || !pc.negotiationDue() {
+		return
+	}
+	pc.needed = true
+	pc.core.events.post(func() {
+		pc.mu.Lock()
+		f := pc.on.negotiationNeeded
+		due := !pc.closed && pc.needed && pc.signaling == SignalingStateStable && pc.negotiationDue()
+		pc.mu.Unlock()
+		if f != nil && due {
+			f()
+		}
+	})
+}
+
+// negotiationDue reports whether channels are wanted and no section is there for them.
+func (pc *PeerConnection) negotiationDue() bool {
+	return pc.wantData && dataIndex(pc.sections) < 0
+}
+
+// fire posts the callback that which selects, looked up when its turn comes.
+func fire[T any](pc *PeerConnection, which func(*peerConnectionEvents) func(T), v T) {
+	pc.core.events.post(func() {
+		pc.mu.Lock()
+		f := which(&pc.on)
+		pc.mu.Unlock()
+		if f != nil {
+			f(v)
+		}
+	})
+}

@@ -1,0 +1,313 @@
+package sluice
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+)
+
+// A PeerConnection negotiates a connection by offer and answer, as W3C's
+// RTCPeerConnection does, for data channels only: media sections of the peer are
+// declined. Its methods may be called from any goroutine, and from its events;
+// none waits for the network.
+//
+// Events run one at a time, in order, on a goroutine of their own. As in a
+// browser, none follows Close.
+type PeerConnection struct {
+	core *core
+
+	mu     sync.Mutex
+	closed bool
+	on     peerConnectionEvents
+
+	// negotiation: see negotiate.go
+	signaling     SignalingState
+	origin        sdpOrigin // of the descriptions created last
+	created       createdDescriptions
+	currentLocal  *appliedLocal
+	pendingLocal  *appliedLocal
+	currentRemote *appliedRemote
+	pendingRemote *appliedRemote
+	sections      []localSection // as the last complete negotiation left them
+	carrier       int            // index in sections, -1 without a data section
+	wantData      bool           // a channel was created
+	needed        bool           // negotiationneeded is due, or was fired
+
+	// connection: see connect.go
+	peer       *peerDescription // in use since start, nil before
+	dtlsClient bool
+	passed     map[string]bool // remote candidates given to ICE
+	held       []string        // local candidates not yet reported, "" for their end
+	ice        ICEConnectionState
+	gathering  ICEGatheringState
+	dtls       DTLSState
+	connection ConnectionState
+}
+
+// peerConnectionEvents are the application's callbacks; nil ones are skipped.
+type peerConnectionEvents struct {
+	iceCandidate      func(*ICECandidateInit)
+	negotiationNeeded func()
+	signaling         func(SignalingState)
+	connection        func(ConnectionState)
+	ice               func(ICEConnectionState)
+	gathering         func(ICEGatheringState)
+}
+
+// createdDescriptions are the results of the last CreateOffer and CreateAnswer
+// of the present negotiation.
+type createdDescriptions struct {
+	offer, answer *createdDescription
+}
+
+type createdDescription struct {
+	desc *localDescription
+	text string
+}
+
+// appliedLocal is a local description that was set.
+type appliedLocal struct {
+	typ  SDPType
+	desc *localDescription
+}
+
+// appliedRemote is a remote description that was set.
+type appliedRemote struct {
+	typ      SDPType
+	text     string
+	desc     *description
+	peer     *peerDescription  // nil if it has no data section
+	trickled []remoteCandidate // accepted by AddICECandidate
+}
+
+// remoteCandidate is a candidate of a section.
+type remoteCandidate struct {
+	section int
+	line    string // "candidate:...", "" for end-of-candidates
+}
+
+// NewPeerConnection returns a PeerConnection that has not negotiated yet. The
+// error is a *ConfigError, or of the system.
+func NewPeerConnection(cfg Config) (*PeerConnection, error) {
+	pc := &PeerConnection{
+		signaling:  SignalingStateStable,
+		carrier:    -1,
+		ice:        ICEConnectionStateNew,
+		gathering:  ICEGatheringStateNew,
+		dtls:       DTLSStateNew,
+		connection: ConnectionStateNew,
+	}
+	var id [8]byte
+	rand.Read(id[:])                                          // never fails
+	pc.origin.sessionID = binary.BigEndian.Uint64(id[:]) >> 1 // 63 random bits: RFC 8829, section 5.2.1
+	c, err := newCore(cfg, coreEvents{
+		candidate:      pc.handleLocalCandidate,
+		gatheringState: pc.handleGatheringState,
+		iceState:       pc.handleICEState,
+		dtlsState:      pc.handleDTLSState,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pc.core = c
+	return pc, nil
+}
+
+// Close ends the connection at once: every channel is closed without further
+// events, the peer gets an ABORT and a DTLS close_notify, and no goroutine or
+// socket is left. Closing again does nothing.
+func (pc *PeerConnection) Close() error {
+	pc.mu.Lock()
+	if !pc.closed {
+		pc.closed = true
+		pc.signaling = SignalingStateClosed
+		pc.ice = ICEConnectionStateClosed
+		pc.dtls = DTLSStateClosed
+		pc.connection = ConnectionStateClosed
+		pc.on = peerConnectionEvents{}
+	}
+	pc.mu.Unlock()
+	pc.core.close()
+	return nil
+}
+
+// usable returns the error for a closed connection. The caller holds pc.mu.
+func (pc *PeerConnection) usable(op string) error {
+	if pc.closed {
+		return &InvalidStateError{Op: op, Reason: "the connection is closed"}
+	}
+	return nil
+}
+
+// OnICECandidate sets what is called with each local candidate, to be sent to
+// the peer, and with nil when gathering has ended.
+func (pc *PeerConnection) OnICECandidate(f func(*ICECandidateInit)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.iceCandidate = f
+}
+
+// OnNegotiationNeeded sets what is called when an offer should be made: after
+// the first channel was created.
+func (pc *PeerConnection) OnNegotiationNeeded(f func()) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.negotiationNeeded = f
+}
+
+// OnSignalingStateChange sets what is called with each new signaling state.
+func (pc *PeerConnection) OnSignalingStateChange(f func(SignalingState)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.signaling = f
+}
+
+// OnConnectionStateChange sets what is called with each new connection state.
+func (pc *PeerConnection) OnConnectionStateChange(f func(ConnectionState)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.connection = f
+}
+
+// OnICEConnectionStateChange sets what is called with each new state of ICE.
+func (pc *PeerConnection) OnICEConnectionStateChange(f func(ICEConnectionState)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.ice = f
+}
+
+// OnICEGatheringStateChange sets what is called with each new gathering state.
+func (pc *PeerConnection) OnICEGatheringStateChange(f func(ICEGatheringState)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.gathering = f
+}
+
+// SignalingState returns the signaling state.
+func (pc *PeerConnection) SignalingState() SignalingState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.signaling
+}
+
+// ConnectionState returns the state of ICE and DTLS together.
+func (pc *PeerConnection) ConnectionState() ConnectionState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.connection
+}
+
+// ICEConnectionState returns the state of ICE.
+func (pc *PeerConnection) ICEConnectionState() ICEConnectionState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.ice
+}
+
+// ICEGatheringState returns the state of gathering local candidates.
+func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.gathering
+}
+
+// GatheringComplete returns a channel that is closed when all local candidates
+// are known: LocalDescription then needs no trickled candidates beside it. Ask
+// for it after SetLocalDescription, which starts gathering.
+func (pc *PeerConnection) GatheringComplete() <-chan struct{} { return pc.core.gathered() }
+
+// LocalDescription returns the description that was set last, with the
+// candidates gathered since; nil before SetLocalDescription.
+func (pc *PeerConnection) LocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.describeLocal(pc.local())
+}
+
+// CurrentLocalDescription returns the local description of the last negotiation
+// that completed, or nil.
+func (pc *PeerConnection) CurrentLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.describeLocal(pc.currentLocal)
+}
+
+// PendingLocalDescription returns the local description being negotiated, or nil.
+func (pc *PeerConnection) PendingLocalDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.describeLocal(pc.pendingLocal)
+}
+
+// RemoteDescription returns the description that was set last, with the
+// candidates added since; nil before SetRemoteDescription.
+func (pc *PeerConnection) RemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.remote().describe()
+}
+
+// CurrentRemoteDescription returns the remote description of the last
+// negotiation that completed, or nil.
+func (pc *PeerConnection) CurrentRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.currentRemote.describe()
+}
+
+// PendingRemoteDescription returns the remote description being negotiated, or nil.
+func (pc *PeerConnection) PendingRemoteDescription() *SessionDescription {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.pendingRemote.describe()
+}
+
+// remote returns the remote description set last. The caller holds pc.mu.
+func (pc *PeerConnection) remote() *appliedRemote {
+	if pc.pendingRemote != nil {
+		return pc.pendingRemote
+	}
+	return pc.currentRemote
+}
+
+// local returns the local description set last. The caller holds pc.mu.
+func (pc *PeerConnection) local() *appliedLocal {
+	if pc.pendingLocal != nil {
+		return pc.pendingLocal
+	}
+	return pc.currentLocal
+}
+
+// describeLocal writes a local description. The caller holds pc.mu.
+func (pc *PeerConnection) describeLocal(l *appliedLocal) *SessionDescription {
+	if l == nil {
+		return nil
+	}
+	return &SessionDescription{Type: l.typ, SDP: l.desc.text(pc.localCandidates())}
+}
+
+// localCandidates returns what gathering has found. The caller holds pc.mu.
+func (pc *PeerConnection) localCandidates() localCandidates {
+	c := localCandidates{}
+	select {
+	case <-pc.core.gathered():
+		c.complete = true
+	default:
+	}
+	c.lines = pc.core.localCandidates()
+	return c
+}
+
+// describe writes a remote description with its trickled candidates.
+func (r *appliedRemote) describe() *SessionDescription {
+	if r == nil {
+		return nil
+	}
+	return &SessionDescription{Type: r.typ, SDP: insertCandidates(r.text, r.trickled)}
+}
+
+// opError says that op cannot be carried out.
+func opError(op, format string, args ...any) error {
+	return &OperationError{Op: op, Reason: fmt.Sprintf(format, args...)}
+}
