@@ -172,7 +172,7 @@ func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, Messa
 		return 0, MessageInfo{}, a.orEnded(err)
 	}
 	// A window that opened by a quarter is worth telling (9260-6.2-d).
-	if a.state == Established || a.state == ShutdownPending {
+	if a.state == Established || a.state == ShutdownPending || a.state == ShutdownSent {
 		if a.in.window()-a.ack.advertised >= a.cfg.ReceiveBuffer/4 {
 			a.ack.now()
 		}
@@ -238,7 +238,6 @@ func (a *Association) Shutdown(now time.Time) error {
 		a.end(nil)
 	case a.state == Established:
 		a.state = ShutdownPending
-		a.closer.t5.start(now, 5*a.cfg.RTOMax)
 		a.progressShutdown(now)
 	}
 	return nil

@@ -260,7 +260,7 @@ func (in *inbound) peek(id uint16) *inMessage {
 	for s.head != nil && s.head.aborted && !s.head.begun {
 		in.discard(s.pop())
 	}
-	if m := s.head; m != nil && (m.size > 0 || m.complete || m.aborted || m.reset) {
+	if m := s.head; m != nil && (m.size > 0 || m.complete || m.aborted || m.resets > 0) {
 		return m
 	}
 	s.announced = false
@@ -272,7 +272,7 @@ func (m *inMessage) check() error {
 	switch {
 	case m == nil:
 		return ErrWouldBlock
-	case m.reset:
+	case m.resets > 0:
 		return io.EOF
 	case m.aborted:
 		return ErrMessageAborted
@@ -291,7 +291,9 @@ func (m *inMessage) describe() MessageInfo {
 func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 	m := in.peek(id)
 	if err := m.check(); err != nil {
-		if m != nil {
+		if m != nil && m.resets > 1 {
+			m.resets--
+		} else if m != nil {
 			in.discard(in.streams.get(id).pop())
 		}
 		return 0, MessageInfo{}, err
@@ -370,11 +372,10 @@ func (in *inbound) resetStream(s *inStream) {
 		in.discard(s.unwait())
 	}
 	s.next = 0
-	if s.tail == nil || !s.tail.reset {
-		m := in.pool.message(inInfo{stream: s.id})
-		m.reset = true
-		s.push(m)
+	if s.tail == nil || s.tail.resets == 0 {
+		s.push(in.pool.message(inInfo{stream: s.id}))
 	}
+	s.tail.resets++
 	in.announce(s)
 }
 

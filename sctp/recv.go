@@ -200,6 +200,9 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.ack.now()
 		return true
 	}
+	if a.state == ShutdownSent {
+		a.guardShutdown(now)
+	}
 	a.tsns.add(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a

@@ -17,12 +17,17 @@ func (a *Association) progressShutdown(now time.Time) {
 	}
 	if a.state == ShutdownPending {
 		a.state = ShutdownSent
+		a.guardShutdown(now)
 	} else {
 		a.state = ShutdownAckSent
 	}
 	a.paths.stopTimers()
 	a.closer.want()
 }
+
+// guardShutdown starts T5-shutdown-guard (RFC 9260, section 9.2), again whenever
+// the peer delivers something, which it may have much of.
+func (a *Association) guardShutdown(now time.Time) { a.closer.t5.start(now, 5*a.cfg.RTOMax) }
 
 // handleShutdown takes a SHUTDOWN (RFC 9260, section 9.2).
 func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
@@ -37,7 +42,6 @@ func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
 		}
 		if a.state != ShutdownReceived {
 			a.state = ShutdownReceived
-			a.closer.t5.stop()
 			a.events.push(Event{Kind: EventShutdownReceived})
 		}
 		flight := a.sent.flight

@@ -22,7 +22,7 @@ type inMessage struct {
 	complete   bool // the last fragment is here
 	begun      bool // Read has returned a piece of it
 	aborted    bool // the rest will not come
-	reset      bool // not a message: the peer reset its stream here
+	resets     int  // not a message if > 0: the peer reset its stream here so often
 }
 
 // inInfo is what the fragments of a message have in common.

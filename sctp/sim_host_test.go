@@ -57,6 +57,7 @@ type host struct {
 
 	timerAt time.Time // when the harness will call HandleTimeout, if timer is set
 	timer   bool
+	held    [2]int // SendBuffered and ReceiveBuffered when last looked at
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 

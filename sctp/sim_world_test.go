@@ -261,11 +261,16 @@ func (w *world) inspect(h *host) {
 	if st.LocalWindow < 0 || st.LocalWindow > p.receiveBuffer() {
 		w.fail("host %d: LocalWindow is %d of %d", h.side, st.LocalWindow, p.receiveBuffer())
 	}
-	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered && !h.closed {
+	// The flight counts chunk headers and padding, the buffer does not.
+	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}
 	if st.MTU > p.mtu() {
 		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.mtu())
+	}
+	if held := [2]int{st.SendBuffered, st.ReceiveBuffered}; held != h.held {
+		h.held = held
+		w.progress()
 	}
 	h.reclaim(st.SendBuffered)
 	w.storm(h)
