@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 func main() {
@@ -82,6 +83,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		// 8 s more, and then the place is free.
 		ICEDisconnectedTimeout: 4 * time.Second,
 		ICEFailedTimeout:       8 * time.Second,
+		// The channels of a connection share its receive buffer: room for all
+		// files that one member may send at once, and chat still passes.
+		SCTP: sctp.Config{ReceiveBuffer: maxHeld*fileWindow + 1<<20},
 	}
 	if o.verbose {
 		rtc.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

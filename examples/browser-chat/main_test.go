@@ -103,7 +103,9 @@ func TestTerminalSaysWhatIsWrong(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	d := newDisplay()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{"-join", "http://" + ln.Addr().String()}, strings.NewReader(""), d, io.Discard) }()
+	go func() {
+		done <- run(ctx, []string{"-join", "http://" + ln.Addr().String()}, strings.NewReader(""), d, io.Discard)
+	}()
 	d.wait(t, "The room cannot be reached")
 	d.wait(t, "Trying again in 1s.")
 	stop()

@@ -54,13 +54,13 @@ func answerer(r *room, cfg sluice.Config) answerFunc {
 			return sluice.SessionDescription{}, err
 		}
 		pc.OnDataChannel(func(ch *datachannel.Channel) { l.attach(ch.Label(), channelPipe{ch}) })
-		pc.OnConnectionStateChange(func(s sluice.PeerConnectionState) {
+		pc.OnConnectionStateChange(func(s sluice.ConnectionState) {
 			switch s {
-			case sluice.PeerConnectionStateFailed, sluice.PeerConnectionStateClosed:
+			case sluice.ConnectionStateFailed, sluice.ConnectionStateClosed:
 				l.end()
-			case sluice.PeerConnectionStateDisconnected:
+			case sluice.ConnectionStateDisconnected:
 				r.trouble(l, true)
-			case sluice.PeerConnectionStateConnected:
+			case sluice.ConnectionStateConnected:
 				r.trouble(l, false)
 			}
 		})
@@ -130,8 +130,8 @@ func dial(ctx context.Context, pc *sluice.PeerConnection, endpoint string) (*ses
 	defer cancel()
 	failed := make(chan struct{})
 	var once sync.Once
-	pc.OnConnectionStateChange(func(s sluice.PeerConnectionState) {
-		if s == sluice.PeerConnectionStateFailed || s == sluice.PeerConnectionStateClosed {
+	pc.OnConnectionStateChange(func(s sluice.ConnectionState) {
+		if s == sluice.ConnectionStateFailed || s == sluice.ConnectionStateClosed {
 			once.Do(func() { close(failed) })
 			go pc.Close() // ends the channels and those who read them
 		}

@@ -35,8 +35,8 @@ const (
 	maxRequest  = 16 << 10  // bytes of one chat message on the wire
 	maxLive     = 256       // bytes of one live message on the wire
 	maxChunk    = 64 << 10  // bytes of one binary message of a file
-	fileWindow  = 1 << 20   // bytes of a file that may be unacknowledged
-	fileAck     = 128 << 10 // bytes between two acknowledgements
+	fileWindow  = 512 << 10 // bytes of a file that may be unacknowledged
+	fileAck     = 64 << 10  // bytes between two acknowledgements
 	maxHeld     = 8         // files that one member offers at a time
 	maxTakes    = 4         // files that one member receives at a time
 )

@@ -94,7 +94,7 @@ func TestFilePassesToAllWhoAccepted(t *testing.T) {
 		for _, p := range out {
 			go func() { got <- take(t.Context(), p, len(data)) }()
 		}
-		in := ann.open(label, 64) // room for all acknowledgements
+		in := ann.open(label, 128) // room for all acknowledgements
 		go ann.sendAll(in, data)
 		for range out {
 			if g := <-got; !bytes.Equal(g.data, data) || g.end == nil || g.end.SHA256 != digest(data) {
@@ -142,7 +142,7 @@ func TestSlowestReceiverSetsThePaceAndAStalledOneIsDropped(t *testing.T) {
 		bobGot, catGot := make(chan taken, 1), make(chan taken, 1)
 		go func() { bobGot <- take(t.Context(), good, len(data)) }()
 		go func() { catGot <- take(t.Context(), stalls, 0) }()
-		in := ann.open(label, 64)
+		in := ann.open(label, 128)
 		start := time.Now()
 		go ann.sendAll(in, data)
 
@@ -174,7 +174,7 @@ func TestReceiverThatDiesIsDropped(t *testing.T) {
 		good := bob.open(label, 1)
 		cat.open(label, 1)
 		ann.want("send", nil)
-		in := ann.open(label, 32)
+		in := ann.open(label, 128)
 		go ann.sendAll(in, data)
 		synctest.Wait()
 		cat.cut()
@@ -191,7 +191,7 @@ func TestLateReceiverGetsARunOfItsOwn(t *testing.T) {
 		label := labelFile + ann.offerFile(int64(len(data)))
 		first := bob.open(label, 64)
 		ann.want("send", nil)
-		in := ann.open(label, 1)
+		in := ann.open(label, 64)
 		synctest.Wait()
 		late := cat.open(label, 64)
 		go ann.sendAll(in, data)
@@ -199,7 +199,7 @@ func TestLateReceiverGetsARunOfItsOwn(t *testing.T) {
 			t.Fatalf("%d bytes, abort %q", len(g.data), g.abort)
 		}
 		ann.want("send", nil)
-		again := ann.open(label, 1)
+		again := ann.open(label, 64)
 		go ann.sendAll(again, data)
 		if g := take(t.Context(), late, len(data)); !bytes.Equal(g.data, data) {
 			t.Errorf("%d bytes, abort %q", len(g.data), g.abort)

@@ -16,7 +16,7 @@ import (
 
 // chunkSize is how many bytes of a file go into one message: small enough
 // that a chat message between two of them does not wait noticeably.
-const chunkSize = 32 << 10
+const chunkSize = 16 << 10
 
 // upload sends the file at path to the room, which asked for it.
 func (c *client) upload(ctx context.Context, s *session, id, path string) {

@@ -4,16 +4,16 @@
 
 import { SHA256 } from './sha256.js';
 
-const CHUNK = 32 << 10;        // bytes of a message: chat passes between two of them
+const CHUNK = 16 << 10;        // bytes of a message: chat passes between two of them
 const SLICE = 1 << 20;         // bytes read from the file at a time
-const BUFFERED_HIGH = 512 << 10; // bytes in the channel before sending pauses
-const BUFFERED_LOW = 128 << 10;  // bytes at which it goes on
-const ACK = 128 << 10;
+const BUFFERED_HIGH = 256 << 10; // bytes in the channel before sending pauses
+const BUFFERED_LOW = 64 << 10;  // bytes at which it goes on
+const ACK = 64 << 10;
 const FOLD = 8 << 20;          // bytes kept as buffers before the browser may move them to disk
 const STALL_MS = 90000;
 
 export class Transfers {
-  limits = { file: 0, window: 1 << 20 };
+  limits = { file: 0, window: 1 << 19 };
   held = new Map();     // id -> File
   #offered = new Map(); // ref -> File, until the room has given an id
   #active = new Map();  // key -> Transfer
