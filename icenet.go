@@ -319,12 +319,8 @@ func (g *udpGuard) ReadMsgUDP(p, oob []byte) (n, oobn, flags int, addr *net.UDPA
 }
 
 func (g *udpGuard) Read(p []byte) (int, error) {
-	for {
-		n, err := g.UDPConn.Read(p)
-		if err != nil || g.admit(p[:n], g.UDPConn.RemoteAddr()) {
-			return n, err
-		}
-	}
+	n, _, err := g.ReadFrom(p)
+	return n, err
 }
 
 func (g *udpGuard) WriteTo(p []byte, addr net.Addr) (int, error) {

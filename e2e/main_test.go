@@ -58,6 +58,9 @@ func runTests(m *testing.M) int {
 				_ = r.b.Close()
 			}
 		}
+		if chatDir != "" {
+			_ = os.RemoveAll(chatDir)
+		}
 	}()
 	return m.Run()
 }

@@ -73,7 +73,10 @@ func (a *Association) admit(now time.Time, r *received, c wire.Chunk) bool {
 		}
 	}
 	if a.state == Closed {
-		a.outOfTheBlue(r, c)
+		// After a graceful end what carries its tag is an old duplicate.
+		if !a.ended || a.err != nil || tag != a.id.localTag {
+			a.outOfTheBlue(r, c)
+		}
 		return false
 	}
 	// An ABORT may stand behind other control chunks; only alone may it reflect.
@@ -188,6 +191,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		r.data = true
 		if a.state == ShutdownSent { // 9260-9.2-c
 			a.closer.want()
+			a.guardShutdown(now)
 		}
 	}
 	if a.tsns.seen(d.TSN) {
@@ -199,9 +203,6 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
-	}
-	if a.state == ShutdownSent {
-		a.guardShutdown(now)
 	}
 	a.tsns.add(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)

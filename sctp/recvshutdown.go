@@ -25,9 +25,14 @@ func (a *Association) progressShutdown(now time.Time) {
 	a.closer.want()
 }
 
+// minGuard is the least duration of T5-shutdown-guard, for small values of RTO.Max.
+const minGuard = time.Minute
+
 // guardShutdown starts T5-shutdown-guard (RFC 9260, section 9.2), again whenever
-// the peer delivers something, which it may have much of.
-func (a *Association) guardShutdown(now time.Time) { a.closer.t5.start(now, 5*a.cfg.RTOMax) }
+// the peer sends data, of which it may have much.
+func (a *Association) guardShutdown(now time.Time) {
+	a.closer.t5.start(now, max(5*a.cfg.RTOMax, minGuard))
+}
 
 // handleShutdown takes a SHUTDOWN (RFC 9260, section 9.2).
 func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {

@@ -119,4 +119,7 @@ func (a *Association) expireT2(path *path) {
 	}
 	path.rto.backoff()
 	a.closer.due = true
+	if a.state == ShutdownSent {
+		a.ack.now() // the peer may wait for our window
+	}
 }

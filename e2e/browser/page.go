@@ -103,6 +103,9 @@ func (p *Page) Reload(ctx context.Context) error {
 	return p.loaded(ctx, before+1)
 }
 
+// Browser returns the browser that the page is open in.
+func (p *Page) Browser() *Browser { return p.browser }
+
 // Complaints returns what the page has printed with console.error and
 // console.warn and the exceptions that nothing caught, oldest first.
 func (p *Page) Complaints() []string {
@@ -111,10 +114,10 @@ func (p *Page) Complaints() []string {
 	return append([]string(nil), p.complaints...)
 }
 
-// Close closes the tab.
+// Close closes the tab, if it has not been closed before.
 func (p *Page) Close(ctx context.Context) error {
 	defer p.site.remove(p)
-	return p.browser.hub.Eval(ctx, nil, "tabs.get(args[0]).close(); tabs.delete(args[0])", p.name)
+	return p.browser.hub.Eval(ctx, nil, "tabs.get(args[0])?.close(); tabs.delete(args[0])", p.name)
 }
 
 // loaded waits until the page has been loaded more than n times.

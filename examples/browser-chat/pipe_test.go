@@ -40,7 +40,12 @@ func (p *memPipe) ReadMessage(ctx context.Context) ([]byte, bool, error) {
 	case m := <-p.in:
 		return m.data, m.isText, nil
 	case <-p.gone.c:
-		return nil, false, io.EOF
+		select { // both were ready
+		case m := <-p.in:
+			return m.data, m.isText, nil
+		default:
+			return nil, false, io.EOF
+		}
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	}

@@ -2,7 +2,6 @@ package sctpnet
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -193,15 +192,12 @@ func (c *Conn) startShutdown(now time.Time) (aborted bool) {
 	if c.life.isOver {
 		return false
 	}
-	err := c.assoc.Shutdown(now)
-	switch {
-	case err == nil:
-		c.wakeWriters()
-	case errors.Is(err, sctp.ErrShuttingDown):
-	default:
+	if !c.life.wasConnected {
 		c.terminate(now, "closed before it was established")
 		return true
 	}
+	c.assoc.Shutdown(now) // fails only after the end
+	c.wakeWriters()
 	return false
 }
 

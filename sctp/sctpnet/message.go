@@ -103,8 +103,8 @@ func (c *Conn) wakeWriters() {
 }
 
 // ReadMessage waits for data on the stream and moves it into buf; see
-// sctp.Association.Read, whose errors it returns except sctp.ErrWouldBlock. It
-// waits for the association to be established, too. What was received before the
+// sctp.Association.Read, whose errors it returns except sctp.ErrWouldBlock, and
+// sctp.ErrInvalidStream. It waits for the association to be established, too. What was received before the
 // end of the association can still be read; then the error matches net.ErrClosed
 // and wraps Err. Of several calls that wait on a stream the first is served.
 func (c *Conn) ReadMessage(ctx context.Context, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
@@ -125,8 +125,11 @@ func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo,
 func (c *Conn) Peek(stream uint16) (sctp.MessageInfo, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life.closing {
+	switch {
+	case c.life.closing:
 		return sctp.MessageInfo{}, errClosing
+	case c.hasNot(stream):
+		return sctp.MessageInfo{}, sctp.ErrInvalidStream
 	}
 	info, err := c.assoc.Peek(stream)
 	return info, c.explain(err)
@@ -141,6 +144,8 @@ func (c *Conn) receive(now time.Time, s *Stream, stream uint16, buf []byte) (int
 		return 0, sctp.MessageInfo{}, errClosing
 	case s != nil && s.ended:
 		return 0, sctp.MessageInfo{}, io.EOF
+	case c.hasNot(stream):
+		return 0, sctp.MessageInfo{}, sctp.ErrInvalidStream
 	}
 	n, info, err := c.assoc.Read(now, stream, buf)
 	if err == io.EOF && s != nil {
@@ -163,7 +168,7 @@ func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []
 	for {
 		now := time.Now()
 		n, info, err := c.receive(now, s, stream, buf)
-		if !c.retryRead(err) {
+		if err != sctp.ErrWouldBlock {
 			if st := c.streams.byID[stream]; st != nil {
 				st.readers.wake()
 			}
@@ -176,16 +181,9 @@ func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []
 	}
 }
 
-// retryRead tells whether a read is to be repeated later. Before the association
-// is established no stream exists, which says nothing about the one asked for.
-func (c *Conn) retryRead(err error) bool {
-	switch {
-	case err == nil, c.life.isOver, c.life.closing:
-		return false
-	case err == sctp.ErrWouldBlock, err == sctp.ErrNotConnected:
-		return true
-	}
-	return err == sctp.ErrInvalidStream && !c.life.wasConnected
+// hasNot tells whether the association is known not to have an incoming stream.
+func (c *Conn) hasNot(stream uint16) bool {
+	return c.life.wasConnected && int(stream) >= c.assoc.InboundStreams()
 }
 
 // A wait is what ends the waiting of a call, besides being woken.
