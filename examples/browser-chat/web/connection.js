@@ -5,6 +5,7 @@ const GATHER_MS = 2000;
 const SIGNAL_MS = 20000;
 const OPEN_MS = 20000;
 const WELCOME_MS = 15000;
+const SHAKY_MS = 6000; // a new connection is quicker than the browser's patience with the old one
 const BACKOFF_S = [1, 2, 4, 8, 15];
 
 /** What went wrong, with a sentence for people and whether trying again helps. */
@@ -75,8 +76,12 @@ export class Connection {
       if (pc.connectionState === 'closed') fail(new Trouble('lost', 'The connection to the room was lost.'));
       if (pc.connectionState === 'disconnected' && this.state === 'open') {
         this.#setState('shaky', { code: 'shaky', text: 'The room is silent. Waiting whether the network recovers.' });
+        this.#limit = setTimeout(() => fail(new Trouble('lost', 'The connection to the room was lost.')), SHAKY_MS);
       }
-      if (pc.connectionState === 'connected' && this.state === 'shaky') this.#setState('open');
+      if (pc.connectionState === 'connected' && this.state === 'shaky') {
+        clearTimeout(this.#limit);
+        this.#setState('open');
+      }
     };
     this.#limit = setTimeout(() => fail(new Trouble('silent', 'The room does not answer although the connection stands.')), WELCOME_MS);
     this.send(this.owner.hello());
