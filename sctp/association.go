@@ -270,7 +270,7 @@ func (a *Association) end(err error) {
 	a.closer.stop()
 	a.paths.stopTimers()
 	a.ack.delay.stop()
-	a.reconfig.timer.stop()
+	a.reconfig.stop()
 	a.out = outbound{}
 	a.sent = sentQueue{}
 	a.recovery = recovery{}

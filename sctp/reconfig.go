@@ -54,6 +54,12 @@ func (r *reconfig) init(local, peer wire.TSN, enabled bool) {
 	*r = reconfig{enabled: enabled, seq: wire.ReqSeq(local), peerSeq: wire.ReqSeq(peer)}
 }
 
+// stop gives up our requests: the association is ending.
+func (r *reconfig) stop() {
+	r.wanted, r.inFlight, r.due = nil, false, false
+	r.timer.stop()
+}
+
 // prepare makes a request of the wanted streams that are ready, if none is in
 // flight. The caller says which are, and is told by marking them.
 func (r *reconfig) prepare(o *outbound, lastTSN wire.TSN, mtu int) {

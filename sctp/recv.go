@@ -384,6 +384,10 @@ func (a *Association) scheduleHeartbeat(now time.Time, path *path) {
 
 // handleAbort ends the association (RFC 9260, section 9.1).
 func (a *Association) handleAbort(c wire.Chunk) {
+	if a.state == ShutdownAckSent && c.Flags()&wire.FlagT != 0 {
+		a.end(nil) // all is delivered, and the peer has no association any more
+		return
+	}
 	e := &PeerAbortError{}
 	if it, err := c.Causes(); err == nil {
 		if cause, ok := it.Next(); ok {

@@ -22,6 +22,7 @@ func (a *Association) progressShutdown(now time.Time) {
 		a.state = ShutdownAckSent
 	}
 	a.paths.stopTimers()
+	a.reconfig.stop()
 	a.closer.want()
 }
 
