@@ -1,0 +1,137 @@
+package datachannel
+
+// buffered accounts for what the W3C calls bufferedAmount: the payload bytes of
+// the application that are queued, in the channel or in the association, and not
+// yet handed to the transport. The association knows how many bytes of a stream
+// it has not handed on, but counts DCEP messages and the byte of an empty message
+// among them. Since it sends the bytes of a stream in the order in which it got
+// them, their place tells which of them are no payload.
+type buffered struct {
+	queued    int    // payload bytes in the channel's queue
+	accepted  uint64 // bytes that the association took, ever
+	overhead  []span // those of them that are no payload and may be buffered, oldest first
+	spare     int    // bytes in overhead
+	threshold int    // bytes; the low threshold
+	high      bool   // the amount is, or was until the latest look, above threshold
+	final     int    // the amount when the stream ended
+	ended     bool
+}
+
+// span is bytes from up to, but not including, to of those accepted.
+type span struct{ from, to uint64 }
+
+// handed notes a message that the association took: n bytes, of which size are
+// payload; it is all payload or none.
+func (b *buffered) handed(n, size int) {
+	if size == 0 {
+		b.spare += n
+		if i := len(b.overhead) - 1; i >= 0 && b.overhead[i].to == b.accepted {
+			b.overhead[i].to += uint64(n)
+		} else {
+			b.overhead = append(b.overhead, span{b.accepted, b.accepted + uint64(n)})
+		}
+	}
+	b.accepted += uint64(n)
+}
+
+// amount returns the buffered amount if n bytes are in the association.
+func (b *buffered) amount(n int) int {
+	sent := b.accepted - min(uint64(n), b.accepted)
+	for len(b.overhead) > 0 && b.overhead[0].to <= sent {
+		b.spare -= int(b.overhead[0].to - b.overhead[0].from)
+		b.overhead = b.overhead[1:]
+	}
+	if len(b.overhead) == 0 {
+		b.overhead = nil
+		return b.queued + n
+	}
+	first := b.overhead[0]
+	return b.queued + max(0, n-b.spare+int(max(first.from, sent)-first.from))
+}
+
+// bufferedAmount returns the amount at present.
+func (ch *Channel) bufferedAmount() int {
+	b := &ch.out.buffer
+	switch {
+	case b.ended:
+		return b.final
+	case b.accepted == 0:
+		return b.queued // nothing is in the association
+	}
+	return b.amount(ch.s.conn.BufferedAmount(ch.st.id))
+}
+
+// freeze keeps the amount as it is when the stream ends. "The bufferedAmount does
+// not reset to zero once the channel closes", W3C webrtc-pc, section 6.2.
+func (ch *Channel) freeze() {
+	b := &ch.out.buffer
+	if !b.ended {
+		b.final = ch.bufferedAmount()
+		b.ended = true
+	}
+}
+
+// BufferedAmount returns the bytes of messages that were sent and not yet handed
+// to the transport. Send raises it, and it falls as the network takes them.
+func (ch *Channel) BufferedAmount() int {
+	ch.s.lock()
+	defer ch.s.unlock()
+	return ch.bufferedAmount()
+}
+
+// BufferedAmountLowThreshold returns the threshold, in bytes, of
+// OnBufferedAmountLow.
+func (ch *Channel) BufferedAmountLowThreshold() int {
+	ch.s.lock()
+	defer ch.s.unlock()
+	return ch.out.buffer.threshold
+}
+
+// SetBufferedAmountLowThreshold sets the threshold; the default is 0, and so are
+// negative values.
+func (ch *Channel) SetBufferedAmountLowThreshold(n int) {
+	ch.s.lock()
+	defer ch.s.unlock()
+	ch.out.buffer.threshold = max(0, n)
+	ch.watchLow()
+}
+
+// watchLow looks anew whether the amount is high. It does so only if somebody
+// wants to know when it is low.
+func (ch *Channel) watchLow() {
+	ch.out.buffer.high = ch.face.onLow != nil && ch.bufferedAmount() > ch.out.buffer.threshold
+	ch.checkLow()
+}
+
+// rose notes that a message of n bytes was added to an amount of before.
+func (ch *Channel) rose(before, n int) {
+	if ch.face.onLow == nil {
+		return
+	}
+	if b := &ch.out.buffer; before+n > b.threshold {
+		b.high = true
+	}
+	ch.checkLow()
+}
+
+// checkLow reports that the amount fell from above the threshold to or below it.
+// Otherwise it has the association report when that may be so: when it holds no
+// more than what the threshold leaves room for beside the channel's own queue.
+func (ch *Channel) checkLow() {
+	b := &ch.out.buffer
+	if !b.high || b.ended {
+		return
+	}
+	if ch.bufferedAmount() <= b.threshold {
+		b.high = false
+		ch.raise(evLow)
+		return
+	}
+	if ch.st == nil || ch.s.conn == nil {
+		return
+	}
+	if n := max(0, b.threshold-b.queued); n != ch.st.threshold {
+		ch.st.threshold = n
+		ch.s.conn.SetBufferedAmountLowThreshold(ch.st.id, n)
+	}
+}

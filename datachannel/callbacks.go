@@ -1,0 +1,236 @@
+package datachannel
+
+// face are the callbacks of a channel and the events that they have not heard of
+// yet. What has happened is a set, not a list, because a channel's events come in
+// one order: those of the constants below, with the messages before evError.
+type face struct {
+	onOpen    func()
+	onLow     func()
+	onMessage func(Message)
+	onError   func(error)
+	onClosing func()
+	onClose   func()
+
+	pending   events
+	scheduled bool // in calls.row
+	inClosing bool // onClosing is running
+}
+
+type events uint8
+
+const (
+	evAnnounce events = 1 << iota // OnChannel is to be called
+	evOpen
+	evLow
+	evError
+	evClosing
+	evClose
+)
+
+// Events of a session, in calls.pending.
+const (
+	sessionConnected events = 1 << iota
+	sessionClosed
+)
+
+// calls are the callbacks that are due: of the channels in row, in turn, one each
+// time. A goroutine makes them while there are some.
+type calls struct {
+	row     []*Channel // nil stands for the session
+	head    int
+	pending events // of the session
+	running bool
+}
+
+// OnOpen sets the callback for: the channel is open.
+func (ch *Channel) OnOpen(f func()) { ch.set(func(c *face) { c.onOpen = f }) }
+
+// OnMessage sets the callback for messages. Messages are read while it is set,
+// each when the callback returned from the one before.
+func (ch *Channel) OnMessage(f func(Message)) { ch.set(func(c *face) { c.onMessage = f }) }
+
+// OnBufferedAmountLow sets the callback for: the buffered amount fell from above
+// the threshold to the threshold or below. Several falls in a row may be reported
+// as one.
+func (ch *Channel) OnBufferedAmountLow(f func()) {
+	ch.set(func(c *face) { c.onLow = f; ch.watchLow() })
+}
+
+// OnError sets the callback for: the channel failed. The error is an *RTCError,
+// and closing or close follow.
+func (ch *Channel) OnError(f func(error)) { ch.set(func(c *face) { c.onError = f }) }
+
+// OnClosing sets the callback for: the channel is closing, and not by a call of
+// Close.
+func (ch *Channel) OnClosing(f func()) {
+	ch.set(func(c *face) { c.onClosing = f; ch.finish() })
+}
+
+// OnClose sets the callback for: the channel is closed.
+func (ch *Channel) OnClose(f func()) { ch.set(func(c *face) { c.onClose = f }) }
+
+func (ch *Channel) set(f func(*face)) {
+	ch.s.lock()
+	defer ch.s.unlock()
+	f(&ch.face)
+	ch.schedule()
+}
+
+// raise notes an event of the channel.
+func (ch *Channel) raise(e events) {
+	ch.face.pending |= e
+	ch.schedule()
+}
+
+// due returns the events that can be reported now. Those without a callback wait
+// for one; the end of the channel waits until the messages before it are read.
+func (ch *Channel) due() events {
+	f := &ch.face
+	due := f.pending & (evAnnounce | evLow)
+	if f.onOpen != nil {
+		due |= f.pending & evOpen
+	}
+	if ch.hasMessages() {
+		return due
+	}
+	if f.onError != nil {
+		due |= f.pending & evError
+	}
+	if f.onClosing != nil {
+		due |= f.pending & evClosing
+	}
+	if f.onClose != nil {
+		due |= f.pending & evClose
+	}
+	return due
+}
+
+// hasMessages reports whether OnMessage may have something to do.
+func (ch *Channel) hasMessages() bool {
+	return ch.face.onMessage != nil && ch.in.readable && ch.st != nil && !ch.st.ended && !ch.st.discard
+}
+
+// schedule puts the channel into the row if it has something to report.
+func (ch *Channel) schedule() {
+	if !ch.face.scheduled && (ch.hasMessages() || ch.due() != 0) {
+		ch.face.scheduled = true
+		ch.s.calls.add(ch)
+		ch.s.startCalls()
+	}
+}
+
+// raise notes an event of the session.
+func (s *Session) raise(e events) {
+	if s.calls.pending == 0 {
+		s.calls.add(nil)
+	}
+	s.calls.pending |= e
+	s.startCalls()
+}
+
+func (c *calls) add(ch *Channel) {
+	if c.head > 16 && c.head > len(c.row)/2 {
+		n := copy(c.row, c.row[c.head:])
+		clear(c.row[n:])
+		c.row, c.head = c.row[:n], 0
+	}
+	c.row = append(c.row, ch)
+}
+
+func (c *calls) next() (*Channel, bool) {
+	if c.head == len(c.row) {
+		c.row, c.head = nil, 0
+		return nil, false
+	}
+	ch := c.row[c.head]
+	c.row[c.head] = nil
+	c.head++
+	return ch, true
+}
+
+func (s *Session) startCalls() {
+	if !s.calls.running {
+		s.calls.running = true
+		go s.makeCalls()
+	}
+}
+
+// makeCalls makes the calls that are due, without the lock, and ends when there
+// are none. A callback that panics brings down the program, as it should.
+func (s *Session) makeCalls() {
+	s.lock()
+	for {
+		ch, ok := s.calls.next()
+		switch {
+		case !ok:
+			s.calls.running = false
+			s.unlock()
+			return
+		case ch == nil:
+			s.callSession()
+		default:
+			ch.face.scheduled = false
+			ch.call()
+			ch.schedule()
+		}
+	}
+}
+
+// unlocked runs f without the lock.
+func (s *Session) unlocked(f func()) {
+	s.unlock()
+	f()
+	s.lock()
+}
+
+func (s *Session) callSession() {
+	pending := s.calls.pending
+	s.calls.pending = 0
+	if pending&sessionConnected != 0 && s.cfg.OnConnected != nil {
+		s.unlocked(s.cfg.OnConnected)
+	}
+	if pending&sessionClosed != 0 && s.cfg.OnClose != nil {
+		err := s.err
+		s.unlocked(func() { s.cfg.OnClose(err) })
+	}
+}
+
+// call makes the first call that is due on the channel.
+func (ch *Channel) call() {
+	f := &ch.face
+	due := ch.due()
+	switch {
+	case due&evAnnounce != 0:
+		f.pending &^= evAnnounce
+		ch.s.unlocked(func() { ch.s.cfg.OnChannel(ch) })
+		ch.s.announced(ch)
+	case due&evOpen != 0:
+		f.pending &^= evOpen
+		ch.s.unlocked(f.onOpen)
+	case due&evLow != 0:
+		f.pending &^= evLow
+		if f.onLow != nil {
+			ch.s.unlocked(f.onLow)
+		}
+	case ch.hasMessages():
+		if m, err := ch.receive(nil); err == nil {
+			onMessage := f.onMessage
+			ch.s.unlocked(func() { onMessage(m) })
+		}
+	case due&evError != 0:
+		f.pending &^= evError
+		onError, err := f.onError, ch.failure
+		ch.s.unlocked(func() { onError(err) })
+	case due&evClosing != 0:
+		f.pending &^= evClosing
+		f.inClosing = true
+		ch.s.unlocked(f.onClosing)
+		f.inClosing = false
+		ch.finish()
+	case due&evClose != 0:
+		// Nothing comes after it: the callbacks may be collected.
+		f.pending = 0
+		onClose := f.onClose
+		ch.s.unlocked(onClose)
+	}
+}

@@ -1,0 +1,164 @@
+package datachannel
+
+// Close closes the channel and does not wait: messages already sent are still
+// delivered, then the outgoing stream is reset, and when the peer has done
+// likewise the channel is closed (RFC 8831, section 6.7). Messages not yet read
+// are thrown away, and calls of WriteMessage that wait fail. A second Close does
+// nothing. Close returns nil.
+func (ch *Channel) Close() error {
+	ch.s.lock()
+	defer ch.s.unlock()
+	ch.close()
+	return nil
+}
+
+func (ch *Channel) close() {
+	if ch.local {
+		return
+	}
+	was := ch.state
+	ch.local = true
+	ch.in.rest = nil
+	if was < Closing {
+		// "skip if the channel is closing or closed": no open event any more.
+		ch.face.pending &^= evOpen
+		ch.leave(Closing)
+		ch.dropQueue(ch.stateError("WriteMessage"), true)
+	}
+	ch.discard()
+	switch {
+	case was >= Closing:
+	case !ch.onWire():
+		ch.forget()
+		ch.setClosed()
+	default:
+		ch.resetWhenSent()
+	}
+	ch.wake()
+}
+
+// onWire reports whether the peer may know of the channel.
+func (ch *Channel) onWire() bool { return ch.negotiated && ch.ready || ch.out.buffer.accepted > 0 }
+
+// forget removes a channel of which the peer does not know.
+func (ch *Channel) forget() {
+	ch.dropQueue(ch.stateError("WriteMessage"), false)
+	if ch.st != nil {
+		ch.s.removeStream(ch.st)
+		ch.st.ended = true
+		if ch.s.connected {
+			ch.s.keepEarly(ch.st.id, ch.st.resets)
+			ch.s.pump(ch.st.id)
+		}
+		return
+	}
+	for i, w := range ch.s.waiting {
+		if w == ch {
+			ch.s.waiting = append(ch.s.waiting[:i:i], ch.s.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// discard throws away what came in for the channel, and what will come.
+func (ch *Channel) discard() {
+	if ch.st != nil && !ch.st.discard {
+		ch.st.discard = true
+		ch.st.buf = nil
+		if ch.s.connected {
+			ch.s.pump(ch.st.id)
+		}
+	}
+}
+
+// leave takes the channel to a later state.
+func (ch *Channel) leave(next ReadyState) {
+	if ch.state == Open {
+		ch.s.counts.closed++
+	}
+	ch.state = next
+}
+
+// peerClosed acts on a reset of the peer's stream: the channel is closing from
+// then on, whether or not everything before the reset has been read, and this
+// side resets its stream. Before the peer acknowledged the channel, the reset
+// says that it does not want it (RFC 8832, section 6).
+func (ch *Channel) peerClosed() {
+	switch {
+	case ch.state == Connecting:
+		ch.fail(channelError("the peer refused the channel", nil))
+	case ch.state == Open:
+		ch.leave(Closing)
+		ch.raise(evClosing)
+		ch.resetWhenSent()
+	}
+	ch.finish()
+	ch.wake()
+}
+
+// resetWhenSent goes on with closing when all messages are in the association,
+// which delivers them before it resets the stream.
+func (ch *Channel) resetWhenSent() {
+	if ch.state >= Closing && ch.out.queue.len() == 0 && ch.st != nil && ch.s.streams[ch.st.id] == ch.st {
+		ch.s.reset(ch.st)
+	}
+}
+
+// finish closes the channel if both directions are reset. While the application
+// is yet to hear that the channel is closing, it stays so.
+func (ch *Channel) finish() {
+	st := ch.st
+	if ch.state != Closing || ch.s.ended {
+		return
+	}
+	if ch.face.onClosing != nil && ch.face.pending&evClosing != 0 || ch.face.inClosing {
+		return
+	}
+	if st.out == outStuck || st.out == outDone && (st.ended || st.resets > 0) {
+		ch.setClosed()
+	}
+}
+
+// setClosed is the last transition.
+func (ch *Channel) setClosed() {
+	ch.freeze()
+	ch.leave(Closed)
+	ch.raise(evClose)
+	ch.wake()
+}
+
+// setError makes err the error of the channel, unless it has one.
+func (ch *Channel) setError(err *RTCError) {
+	if ch.failure == nil {
+		ch.failure = err
+		ch.raise(evError)
+	}
+}
+
+// fail closes the channel with an error. One that was not open yet is closed at
+// once, with no closing event, while its stream is still being reset.
+func (ch *Channel) fail(err *RTCError) {
+	if ch.state >= Closing {
+		if ch.state == Closing {
+			ch.discard()
+		}
+		return
+	}
+	was := ch.state
+	ch.setError(err)
+	ch.leave(Closing)
+	ch.dropQueue(err, false)
+	switch {
+	case !ch.onWire():
+		ch.forget()
+		ch.setClosed()
+		return
+	case was == Connecting:
+		ch.setClosed()
+	default:
+		ch.raise(evClosing)
+	}
+	ch.resetWhenSent()
+	ch.discard()
+	ch.wake()
+}

@@ -1,0 +1,37 @@
+// Package datachannel turns an SCTP association into WebRTC data channels (RFC
+// 8831, RFC 8832), with the objects and rules of the W3C's RTCDataChannel.
+//
+// A [Session] is the association, a [Channel] one pair of its streams. A channel
+// has two faces. Callbacks, as in browsers:
+//
+//	ch.OnOpen(func() { ch.SendText("hello") })
+//	ch.OnMessage(func(m datachannel.Message) { ... })
+//	ch.OnClose(func() { ... })
+//
+// and calls that wait, as in Go: [Channel.WriteMessage], [Channel.ReadMessage],
+// [Channel.Read], [Channel.Write], and [Channel.Conn] for a net.Conn. A channel
+// with OnMessage set is read by its callback, any other by ReadMessage.
+//
+// # Events
+//
+// Callbacks of a session run one at a time, in order, on a goroutine that lives
+// while there are some to run. They may call back into the session and its
+// channels. While a callback runs, no other does; a callback that waits for
+// another one waits for ever. An event of which a channel has only one (open,
+// error, closing, close) waits for its callback to be set, so none is missed
+// between making a channel and setting its callbacks. The events of a channel
+// come in the order open, messages, error, closing, close. ReadyState and the
+// errors of Send tell the present, which may be ahead of events still to come.
+//
+// # Backpressure
+//
+// A message stays in the association until OnMessage or ReadMessage takes it;
+// what is not taken closes the receive window, and the peer has to wait. All
+// channels share that window: a channel whose messages nobody takes must be
+// closed. After Close they are thrown away.
+//
+// In the other direction Send queues up to Config.MaxBufferedAmount per channel,
+// as browsers do, and WriteMessage waits for room. Without message interleaving
+// a message holds up those of other channels while it is sent; RFC 8831, section
+// 6.6, advises messages of at most 16 KB where that matters.
+package datachannel

@@ -1,0 +1,214 @@
+package datachannel
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/sluice-rtc/sluice/dcep"
+)
+
+// Init are the properties of a channel to create (W3C webrtc-pc,
+// RTCDataChannelInit). The zero value is a reliable, ordered channel.
+type Init struct {
+	// Unordered lets messages overtake each other.
+	Unordered bool
+
+	// MaxPacketLifeTime limits, in milliseconds, how long a message is sent and
+	// retransmitted, MaxRetransmits how often it is retransmitted. At most one
+	// may be set; without both the channel is reliable.
+	MaxPacketLifeTime *uint16
+	MaxRetransmits    *uint16
+
+	// Protocol names the subprotocol; at most 65535 bytes of UTF-8.
+	Protocol string
+
+	// Negotiated says that the peer creates the channel, too, with the same ID,
+	// so that it is open as soon as the association is.
+	Negotiated bool
+
+	// ID is the stream identifier of a negotiated channel, up to 65534. It is
+	// ignored in others, as the W3C has it.
+	ID *uint16
+
+	// Priority is the weight of the channel: 128 is below normal, 256 normal, 512
+	// high, 1024 extra high (RFC 8831, section 6.4). Default 256.
+	Priority uint16
+}
+
+// CreateChannel creates a channel; a nil init is a zero one. The channel connects
+// when the session does. Its label has at most 65535 bytes of UTF-8.
+//
+// The errors are, and come in the order of, those of createDataChannel (W3C
+// webrtc-pc, section 6.1): *InvalidStateError if the session is closed,
+// *TypeError for a label, protocol or init that is not acceptable,
+// *OperationError if the identifier is in use, none is free, or the association
+// has none so great.
+func (s *Session) CreateChannel(label string, init *Init) (*Channel, error) {
+	const op = "CreateChannel"
+	if init == nil {
+		init = &Init{}
+	}
+	s.lock()
+	defer s.unlock()
+	if s.closing || s.shutdown || s.ended {
+		return nil, &InvalidStateError{op, "the session is closed", true}
+	}
+	if err := init.check(op, label); err != nil {
+		return nil, err
+	}
+	ch := s.newChannel(label, init)
+	if err := s.takeID(op, ch, init); err != nil {
+		return nil, err
+	}
+	s.counts.requested++
+	if s.connected {
+		ch.connect()
+		s.flush()
+	}
+	return ch, nil
+}
+
+func (in *Init) check(op, label string) error {
+	switch {
+	case len(label) > dcep.MaxFieldLen:
+		return &TypeError{op, fmt.Sprintf("the label has %d bytes, more than 65535", len(label))}
+	case !utf8.ValidString(label):
+		return &TypeError{op, "the label is not UTF-8"}
+	case len(in.Protocol) > dcep.MaxFieldLen:
+		return &TypeError{op, fmt.Sprintf("the protocol has %d bytes, more than 65535", len(in.Protocol))}
+	case !utf8.ValidString(in.Protocol):
+		return &TypeError{op, "the protocol is not UTF-8"}
+	case in.Negotiated && in.ID == nil:
+		return &TypeError{op, "a negotiated channel needs an ID"}
+	case in.MaxPacketLifeTime != nil && in.MaxRetransmits != nil:
+		return &TypeError{op, "MaxPacketLifeTime and MaxRetransmits exclude each other"}
+	case in.Negotiated && *in.ID > maxID:
+		return &TypeError{op, "the greatest ID is 65534"}
+	}
+	return nil
+}
+
+func (s *Session) newChannel(label string, init *Init) *Channel {
+	ch := &Channel{
+		s: s, label: label, protocol: init.Protocol, negotiated: init.Negotiated,
+		priority: cmp.Or(init.Priority, dcep.PriorityNormal),
+	}
+	switch {
+	case init.MaxRetransmits != nil:
+		ch.kind, ch.reliability = dcep.PartialReliableRexmit, *init.MaxRetransmits
+	case init.MaxPacketLifeTime != nil:
+		ch.kind, ch.reliability = dcep.PartialReliableTimed, *init.MaxPacketLifeTime
+	}
+	if init.Unordered {
+		ch.kind |= dcep.ReliableUnordered
+	}
+	return ch
+}
+
+// takeID gives a new channel its identifier, or lets it wait for the role.
+func (s *Session) takeID(op string, ch *Channel, init *Init) error {
+	limit := maxID + 1
+	if s.connected {
+		limit = s.maxChannels
+	}
+	switch {
+	case ch.negotiated && s.ids.has(*init.ID):
+		return &OperationError{Op: op, Reason: fmt.Sprintf("ID %d is in use", *init.ID)}
+	case ch.negotiated && int(*init.ID) >= limit:
+		return &OperationError{Op: op, Reason: fmt.Sprintf("ID %d is beyond the %d streams of the association", *init.ID, limit)}
+	case ch.negotiated:
+		ch.st = s.addStream(*init.ID, ch)
+	case s.role == roleUnknown:
+		s.waiting = append(s.waiting, ch)
+	default:
+		id, ok := s.ids.free(s.role == roleClient, limit)
+		if !ok {
+			return &OperationError{Op: op, Reason: "no ID is free"}
+		}
+		ch.st = s.addStream(id, ch)
+	}
+	return nil
+}
+
+// setRole fixes the role, and with it the identifiers of the channels that wait
+// for it, in the order of their creation.
+func (s *Session) setRole(r role) {
+	s.role = r
+	waiting := s.waiting
+	s.waiting = nil
+	for _, ch := range waiting {
+		id, ok := s.ids.free(r == roleClient, maxID+1)
+		if !ok {
+			ch.fail(channelError("no ID is free", nil))
+			continue
+		}
+		ch.st = s.addStream(id, ch)
+	}
+}
+
+// onConnected opens the channels created so far, in the order of their
+// identifiers.
+func (s *Session) onConnected() {
+	if s.connected {
+		return
+	}
+	s.connected = true
+	s.maxChannels = min(s.conn.OutboundStreams(), s.conn.InboundStreams(), maxID+1)
+	close(s.connectedCh)
+	s.raise(sessionConnected)
+	for _, id := range slices.Sorted(maps.Keys(s.streams)) {
+		if st := s.streams[id]; st.ch != nil {
+			st.ch.connect()
+		}
+	}
+	s.flush()
+}
+
+// connect starts a channel on an established association: a negotiated one is
+// open at once, another when the peer acknowledged its OPEN. Until then the
+// application may only use WriteMessage, whose messages follow the OPEN.
+func (ch *Channel) connect() {
+	if int(ch.st.id) >= ch.s.maxChannels {
+		ch.fail(channelError(fmt.Sprintf("ID %d is beyond the %d streams of the association", ch.st.id, ch.s.maxChannels), nil))
+		return
+	}
+	ch.ready = true
+	if ch.negotiated {
+		ch.confirmed = true
+		ch.opened()
+	} else {
+		open := dcep.Open{
+			ChannelType: ch.kind, Priority: ch.priority, Reliability: uint32(ch.reliability),
+			Label: ch.label, Protocol: ch.protocol,
+		}
+		raw, err := dcep.AppendOpen(make([]byte, 0, 12+ch.nameBytes()), open)
+		if err != nil {
+			panic("datachannel: BUG: " + err.Error()) // CreateChannel checked it
+		}
+		ch.out.queue.pushFront(outgoing{data: raw, ppid: dcep.PPIDControl})
+	}
+	if ch.out.queue.len() > 0 {
+		ch.block()
+	}
+}
+
+// opened is the W3C's "announce the data channel as open".
+func (ch *Channel) opened() {
+	if ch.state != Connecting {
+		return
+	}
+	ch.state = Open
+	ch.s.counts.opened++
+	ch.raise(evOpen)
+}
+
+// confirm notes a message of the peer on the channel: it has the channel, and
+// messages no longer have to be ordered behind the OPEN (RFC 8832, section 6). A
+// user message may overtake the ACK; it says as much.
+func (ch *Channel) confirm() {
+	ch.confirmed = true
+	ch.opened()
+}

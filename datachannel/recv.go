@@ -1,0 +1,351 @@
+package datachannel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/sluice-rtc/sluice/dcep"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// receiver is the incoming side of a session. DCEP messages, and what has no
+// channel to go to, are read as they come (pump); the messages of channels stay
+// in the association until somebody wants them (receive).
+type receiver struct {
+	early    map[uint16]int    // stream.resets of identifiers not in use, if not 0
+	partials map[uint16][]byte // beginnings of DCEP messages that come in pieces
+	held     int               // bytes in partials
+	scratch  [1024]byte        // for short messages, and for what is thrown away
+}
+
+// maxPartials bounds the beginnings of DCEP messages, in bytes. Only a receive
+// buffer smaller than an OPEN, or a peer that fills it with unfinished ones,
+// makes the association deliver an OPEN in pieces.
+const maxPartials = 1 << 20
+
+// inbox is the incoming side of a channel.
+type inbox struct {
+	readable bool   // the association has, or may have, something for the channel
+	waiters  signal // ReadMessage may find something; made when first waited on
+	rest     []byte // of a message that Read returned in part
+	restText bool
+}
+
+// errNothing: there is no whole message yet.
+var errNothing = errors.New("datachannel: nothing to read")
+
+// pump reads what came in on a stream as far as it is not a message that waits
+// for its channel's reader.
+func (s *Session) pump(id uint16) {
+	for !s.ended {
+		st := s.streams[id]
+		if st != nil && st.ended {
+			return // the rest belongs to the next use of the identifier
+		}
+		info, err := s.conn.Peek(id)
+		switch {
+		case err == nil && st != nil && st.discard:
+			if !s.discard(st) {
+				return
+			}
+		case err == nil && info.PPID == dcep.PPIDControl:
+			if !s.readControl(id, st, info) {
+				return
+			}
+		case err == nil && st == nil:
+			// "receiving a message containing user data on an unused stream
+			// indicates an error. In that case, the corresponding data channel
+			// MUST be closed", RFC 8832, section 6.
+			s.refuse(id)
+		case err == nil:
+			st.ch.confirm()
+			st.ch.readableNow()
+			return
+		default:
+			if !s.readMark(id, st) {
+				return
+			}
+		}
+	}
+}
+
+// readMark reads what is no message: a reset, an abandoned message, or nothing,
+// which has the association report the next message. It reports whether to go on.
+func (s *Session) readMark(id uint16, st *stream) bool {
+	_, _, err := s.conn.TryReadMessage(id, nil)
+	switch {
+	case err == nil:
+		return true // something came in just now
+	case errors.Is(err, sctp.ErrMessageAborted):
+		s.dropPartial(id)
+		if st != nil {
+			st.buf = nil
+		}
+		return true
+	case errors.Is(err, io.EOF):
+		s.dropPartial(id)
+		if st != nil {
+			s.onEOF(st)
+			return true
+		}
+		// Nothing is known of the stream. The peer closes a channel that this side
+		// does not have, and waits for the other direction (RFC 8831, section 6.7).
+		st = s.addStream(id, nil)
+		s.onEOF(st)
+		return true
+	}
+	return false
+}
+
+// discard throws away a piece of what came in.
+func (s *Session) discard(st *stream) bool {
+	_, _, err := s.conn.TryReadMessage(st.id, s.recv.scratch[:])
+	switch {
+	case errors.Is(err, io.EOF):
+		s.onEOF(st)
+		return true
+	case errors.Is(err, sctp.ErrMessageAborted):
+		return true
+	}
+	return err == nil
+}
+
+// keepEarly remembers resets of an identifier that is not in use.
+func (s *Session) keepEarly(id uint16, resets int) {
+	if resets == 0 {
+		delete(s.recv.early, id)
+		return
+	}
+	if s.recv.early == nil {
+		s.recv.early = make(map[uint16]int)
+	}
+	s.recv.early[id] = resets
+}
+
+func (s *Session) dropPartial(id uint16) {
+	if b, ok := s.recv.partials[id]; ok {
+		s.recv.held -= len(b)
+		delete(s.recv.partials, id)
+	}
+}
+
+// readControl reads a DCEP message, or the piece of one that is there, and acts
+// on it. It reports whether to go on reading the stream.
+func (s *Session) readControl(id uint16, st *stream, info sctp.MessageInfo) bool {
+	if st == nil && s.incoming.unannounced >= maxUnannounced && !s.closing {
+		s.incoming.deferOpen(id)
+		return false
+	}
+	msg := s.recv.partials[id]
+	have := len(msg)
+	if have == 0 && info.Complete && info.Size <= len(s.recv.scratch) {
+		msg = s.recv.scratch[:]
+	} else {
+		msg = append(msg[:have:have], make([]byte, min(info.Size, dcep.MaxOpenLen+1))...)
+	}
+	n, info, err := s.conn.TryReadMessage(id, msg[have:])
+	if err != nil {
+		return !errors.Is(err, sctp.ErrWouldBlock)
+	}
+	msg = msg[:have+n]
+	s.dropPartial(id)
+	switch {
+	case len(msg) > dcep.MaxOpenLen, !info.Complete && s.recv.held+len(msg) > maxPartials:
+		s.badControl(id, st, errors.New("the message is too long"))
+	case info.Complete:
+		s.onControl(id, st, msg, info)
+	default:
+		if s.recv.partials == nil {
+			s.recv.partials = make(map[uint16][]byte)
+		}
+		s.recv.partials[id] = msg
+		s.recv.held += len(msg)
+	}
+	return true
+}
+
+func (s *Session) onControl(id uint16, st *stream, msg []byte, info sctp.MessageInfo) {
+	typ, err := dcep.Parse(msg)
+	switch {
+	case err != nil:
+		s.badControl(id, st, err)
+	case info.Unordered:
+		s.badControl(id, st, errors.New("it is unordered")) // RFC 8832, section 6
+	case typ == dcep.MessageOpen && st == nil:
+		s.onOpen(id, msg, info)
+	case typ == dcep.MessageAck && st != nil:
+		st.ch.confirm()
+	default: // OPEN on a used stream, ACK on an unused one
+		s.badControl(id, st, errors.New("no "+typ.String()+" belongs on this stream"))
+	}
+}
+
+// badControl closes the channel, or the unused stream, on which a DCEP message
+// came that does not belong there. A channel that is being closed has seen worse.
+func (s *Session) badControl(id uint16, st *stream, err error) {
+	if st == nil {
+		s.refuse(id)
+	} else {
+		st.ch.fail(channelError("DCEP message of the peer", err))
+	}
+}
+
+// readableNow wakes the reader of the channel.
+func (ch *Channel) readableNow() {
+	ch.in.readable = true
+	if ch.in.waiters != nil {
+		ch.in.waiters.set()
+	}
+	ch.schedule()
+}
+
+// wake wakes all waiting readers, by turns, for good.
+func (ch *Channel) wake() {
+	if ch.in.waiters != nil {
+		ch.in.waiters.set()
+	}
+}
+
+// receive takes the next message of the application out of the association, into
+// dst if it fits. It returns errNothing if there is none, and the reason if there
+// will never be one: io.EOF if the peer closed the channel.
+func (ch *Channel) receive(dst []byte) (Message, error) {
+	s := ch.s
+	for {
+		switch {
+		case ch.st == nil && ch.state == Closed, ch.st != nil && (ch.st.ended || ch.st.discard):
+			return Message{}, ch.endOfMessages()
+		case !ch.in.readable:
+			return Message{}, errNothing
+		}
+		info, err := s.conn.Peek(ch.st.id)
+		if err == nil && info.PPID != dcep.PPIDControl {
+			m, whole := ch.receivePiece(info, dst)
+			if whole {
+				ch.sum.received(len(m.Data))
+				return m, nil
+			}
+			continue
+		}
+		if err == nil {
+			s.readControl(ch.st.id, ch.st, info)
+			continue
+		}
+		if s.ended && !errors.Is(err, io.EOF) && !errors.Is(err, sctp.ErrMessageAborted) {
+			ch.st.ended = true
+			continue
+		}
+		ch.in.readable = s.readMark(ch.st.id, ch.st)
+	}
+}
+
+// receivePiece reads what is there of a message, and returns it when it is whole.
+func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, bool) {
+	st := ch.st
+	empty := info.PPID == dcep.PPIDStringEmpty || info.PPID == dcep.PPIDBinaryEmpty
+	switch {
+	case empty:
+		dst = ch.s.recv.scratch[:] // "the receiver MUST ignore the SCTP user message", RFC 8831, section 6.6
+	case info.PPID != dcep.PPIDString && info.PPID != dcep.PPIDBinary:
+		// The deprecated partial messages (52 and 54) are among these.
+		ch.fail(channelError(fmt.Sprintf("a message has the unsupported payload protocol identifier %d", info.PPID), nil))
+		return Message{}, false
+	case len(st.buf)+info.Size > ch.s.cfg.MaxMessageSize:
+		ch.fail(channelError(fmt.Sprintf("a message is larger than %d bytes", ch.s.cfg.MaxMessageSize), nil))
+		return Message{}, false
+	case len(st.buf) > 0 || !info.Complete || info.Size > len(dst):
+		st.buf = slices.Grow(st.buf, info.Size)
+		dst = st.buf[len(st.buf) : len(st.buf)+info.Size]
+	}
+	n, info, err := ch.s.conn.TryReadMessage(st.id, dst)
+	if err != nil {
+		return Message{}, false // the next Peek says the same
+	}
+	switch {
+	case !empty && st.buf != nil:
+		st.buf = st.buf[:len(st.buf)+n]
+		dst = st.buf
+	case !empty:
+		dst = dst[:n]
+	default:
+		dst = []byte{}
+	}
+	if !info.Complete {
+		return Message{}, false
+	}
+	st.buf = nil
+	m := Message{Data: dst, IsText: info.PPID == dcep.PPIDString || info.PPID == dcep.PPIDStringEmpty}
+	if m.IsText && !utf8.Valid(m.Data) {
+		m.Data = bytes.ToValidUTF8(m.Data, []byte("\uFFFD"))
+	}
+	return m, true
+}
+
+// endOfMessages is what reading returns after the last message.
+func (ch *Channel) endOfMessages() error {
+	switch {
+	case ch.failure != nil:
+		return ch.failure
+	case ch.local:
+		return ch.stateError("ReadMessage")
+	}
+	return io.EOF
+}
+
+// ReadMessage waits for the next message. After the last one it returns io.EOF if
+// the peer closed the channel or ended the association gracefully, an *RTCError
+// if the channel failed, and an *InvalidStateError if it was closed here. It is
+// for channels without OnMessage.
+func (ch *Channel) ReadMessage(ctx context.Context) (Message, error) {
+	c := canceler{ctx.Done(), ctx.Err}
+	if err := c.canceled(); err != nil {
+		return Message{}, err
+	}
+	for {
+		m, wait, err := ch.tryRead()
+		if wait == nil {
+			return m, err
+		}
+		select {
+		case <-wait:
+		case <-c.ended:
+			return Message{}, c.err()
+		}
+	}
+}
+
+// tryRead returns the next message, or the error, or what to wait for.
+func (ch *Channel) tryRead() (m Message, wait signal, err error) {
+	ch.s.lock()
+	defer ch.s.unlock()
+	wait, err = ch.mayRead("ReadMessage", func() (err error) {
+		if ch.in.rest == nil {
+			m, err = ch.receive(nil)
+			return err
+		}
+		m = Message{ch.in.rest, ch.in.restText}
+		ch.in.rest = nil
+		return nil
+	})
+	return m, wait, err
+}
+
+// mayRead calls take, and returns what to wait for if it finds nothing.
+func (ch *Channel) mayRead(op string, take func() error) (signal, error) {
+	if ch.face.onMessage != nil {
+		return nil, &InvalidStateError{Op: op, Reason: "OnMessage takes the messages"}
+	}
+	if err := take(); err != errNothing {
+		ch.wake() // another reader may find something, too
+		return nil, err
+	}
+	if ch.in.waiters == nil {
+		ch.in.waiters = make(signal, 1)
+	}
+	return ch.in.waiters, nil
+}

@@ -1,0 +1,348 @@
+package datachannel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluice-rtc/sluice/dcep"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// sender is the outgoing side of a channel: messages go to the association at
+// once, or wait here while it has no room, or while the channel may not send yet.
+type sender struct {
+	queue   queue
+	blocked bool // in Session.blocked
+	buffer  buffered
+}
+
+// outgoing is a message that waits for the association.
+type outgoing struct {
+	data    []byte
+	ppid    uint32
+	size    int        // payload bytes: 0 for DCEP, and for the byte that stands for an empty message
+	expires time.Time  // when not to send it any more; zero is never
+	done    chan error // of a WriteMessage that waits: gets one value when it need not any longer
+}
+
+// emptyMessage is the payload of an empty message (RFC 8831, section 6.6).
+var emptyMessage = []byte{0}
+
+func newOutgoing(data []byte, isText bool) outgoing {
+	switch {
+	case len(data) > 0 && isText:
+		return outgoing{data: data, ppid: dcep.PPIDString, size: len(data)}
+	case len(data) > 0:
+		return outgoing{data: data, ppid: dcep.PPIDBinary, size: len(data)}
+	case isText:
+		return outgoing{data: emptyMessage, ppid: dcep.PPIDStringEmpty}
+	}
+	return outgoing{data: emptyMessage, ppid: dcep.PPIDBinaryEmpty}
+}
+
+// Send queues a binary message and does not block; data is not kept. The errors
+// are those of the W3C's send: *InvalidStateError if the channel is not open,
+// *TypeError if the message is larger than the peer accepts, *OperationError if
+// the channel would buffer more than Config.MaxBufferedAmount.
+func (ch *Channel) Send(data []byte) error {
+	ch.s.lock()
+	defer ch.s.unlock()
+	return ch.send("Send", data, false)
+}
+
+// SendText is Send for text, which has to be UTF-8: *TypeError.
+func (ch *Channel) SendText(text string) error {
+	const op = "SendText"
+	ch.s.lock()
+	defer ch.s.unlock()
+	if ch.state == Open && !utf8.ValidString(text) {
+		return &TypeError{op, "the text is not UTF-8"}
+	}
+	var data []byte
+	if n := len(text); n <= len(ch.s.recv.scratch) {
+		data = ch.s.recv.scratch[:copy(ch.s.recv.scratch[:], text)] // send keeps no reference
+	} else {
+		data = []byte(text)
+	}
+	return ch.send(op, data, true)
+}
+
+func (ch *Channel) send(op string, data []byte, isText bool) error {
+	s := ch.s
+	if ch.state != Open {
+		return ch.stateError(op)
+	}
+	if err := s.checkSize(op, len(data)); err != nil {
+		return err
+	}
+	before := ch.bufferedAmount()
+	if before+len(data) > s.cfg.MaxBufferedAmount {
+		ch.dropExpired()
+		if before = ch.bufferedAmount(); before+len(data) > s.cfg.MaxBufferedAmount {
+			return &OperationError{Op: op, Reason: fmt.Sprintf("%d bytes are buffered and at most %d may be", before, s.cfg.MaxBufferedAmount)}
+		}
+	}
+	m := newOutgoing(data, isText)
+	if ch.out.queue.len() > 0 || len(s.blocked) > 0 {
+		ch.enqueue(m)
+	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
+		ch.enqueue(m)
+	} else if err != nil {
+		return &OperationError{Op: op, Reason: err.Error(), Err: err}
+	}
+	ch.sum.sent(len(data))
+	ch.rose(before, len(data))
+	return nil
+}
+
+// enqueue keeps a copy of a message that Send took.
+func (ch *Channel) enqueue(m outgoing) {
+	if m.size > 0 {
+		m.data = bytes.Clone(m.data)
+	}
+	if ch.kind.LimitsLifetime() {
+		// "This lifetime starts when providing the user message to the protocol
+		// stack", RFC 8832, section 5.1: the wait here counts.
+		m.expires = time.Now().Add(ch.lifetime())
+	}
+	ch.push(m)
+}
+
+// control sends a DCEP message, or queues it.
+func (ch *Channel) control(data []byte) {
+	m := outgoing{data: data, ppid: dcep.PPIDControl}
+	if ch.out.queue.len() > 0 || len(ch.s.blocked) > 0 || ch.transmit(m) != nil {
+		ch.push(m)
+	}
+}
+
+func (s *Session) checkSize(op string, n int) error {
+	if s.remoteMax > 0 && int64(n) > s.remoteMax {
+		return &TypeError{op, fmt.Sprintf("the message has %d bytes, and the peer accepts %d", n, s.remoteMax)}
+	}
+	return nil
+}
+
+func (ch *Channel) lifetime() time.Duration {
+	return time.Duration(ch.reliability) * time.Millisecond
+}
+
+// WriteMessage sends a message and waits until the association has room for it:
+// data may be used again when it returns. On a channel that is still connecting
+// it waits until the channel's OPEN is sent, but not for the peer to acknowledge
+// it (RFC 8832, section 6). If ctx ends first, the message is not sent. Other
+// errors are those of Send, except that nothing limits the buffered amount.
+func (ch *Channel) WriteMessage(ctx context.Context, data []byte, isText bool) error {
+	return ch.write("WriteMessage", data, isText, canceler{ctx.Done(), ctx.Err})
+}
+
+// canceler ends a wait: when ended is closed, with the error of err.
+type canceler struct {
+	ended <-chan struct{}
+	err   func() error
+}
+
+func (c canceler) canceled() error {
+	select {
+	case <-c.ended:
+		return c.err()
+	default:
+		return nil
+	}
+}
+
+func (ch *Channel) write(op string, data []byte, isText bool, c canceler) error {
+	if err := c.canceled(); err != nil {
+		return err
+	}
+	done, err := ch.startWrite(op, data, isText)
+	if done == nil || err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-c.ended:
+	}
+	ch.s.lock()
+	defer ch.s.unlock()
+	if i := ch.out.queue.find(done); i >= 0 {
+		ch.dropQueued(i)
+		return c.err()
+	}
+	return <-done
+}
+
+// startWrite hands the message over, or queues it and returns the channel that
+// tells the outcome.
+func (ch *Channel) startWrite(op string, data []byte, isText bool) (done chan error, err error) {
+	s := ch.s
+	s.lock()
+	defer s.unlock()
+	if ch.state >= Closing {
+		return nil, ch.stateError(op)
+	}
+	if isText && !utf8.Valid(data) {
+		return nil, &TypeError{op, "the text is not UTF-8"}
+	}
+	if s.conn != nil { // else the size is checked when the peer's limit is known
+		if err := s.checkSize(op, len(data)); err != nil {
+			return nil, err
+		}
+	}
+	before := ch.bufferedAmount()
+	m := newOutgoing(data, isText)
+	if !ch.ready || ch.out.queue.len() > 0 || len(s.blocked) > 0 {
+		done = make(chan error, 1)
+	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
+		done = make(chan error, 1)
+	} else if err != nil {
+		return nil, &OperationError{Op: op, Reason: err.Error(), Err: err}
+	}
+	if m.done = done; done != nil {
+		ch.push(m)
+	} else {
+		ch.sum.sent(len(data))
+	}
+	ch.rose(before, len(data))
+	return done, nil
+}
+
+// push queues a message because the association had no room, or because others
+// wait for it already; in both cases EventWritable will follow.
+func (ch *Channel) push(m outgoing) {
+	ch.out.queue.push(m)
+	ch.out.buffer.queued += m.size
+	if ch.ready {
+		ch.block()
+	}
+}
+
+// block puts the channel in the row of those that wait for room.
+func (ch *Channel) block() {
+	if !ch.out.blocked {
+		ch.out.blocked = true
+		ch.s.blocked = append(ch.s.blocked, ch)
+	}
+}
+
+// flush hands over what waits, a message of each channel in turn, until the
+// association has no room. The message that is refused stays the next one, so
+// that a large one is not starved by small ones.
+func (s *Session) flush() {
+	for len(s.blocked) > 0 {
+		ch := s.blocked[0]
+		more, err := ch.flushOne()
+		switch {
+		case err == nil:
+		case errors.Is(err, sctp.ErrSendBufferFull):
+			return // EventWritable follows
+		case errors.Is(err, sctp.ErrClosed), errors.Is(err, sctp.ErrShuttingDown), errors.Is(err, sctp.ErrNotConnected):
+			return // the association is ending
+		default:
+			more = false
+		}
+		s.blocked[0] = nil
+		s.blocked = s.blocked[1:]
+		ch.out.blocked = false
+		if more {
+			ch.block()
+		}
+		if err != nil {
+			ch.fail(channelError("sending", err))
+		}
+		ch.resetWhenSent()
+	}
+	s.blocked = nil
+}
+
+// flushOne hands over the oldest message, and reports whether there are others.
+func (ch *Channel) flushOne() (more bool, err error) {
+	ch.dropExpired()
+	q := &ch.out.queue
+	if q.len() == 0 {
+		return false, nil
+	}
+	m := *q.front()
+	if m.done != nil {
+		if err := ch.s.checkSize("WriteMessage", m.size); err != nil {
+			m.done <- err
+			ch.dropQueued(0)
+			return q.len() > 0, nil
+		}
+	}
+	if err := ch.transmit(m); err != nil {
+		return true, err
+	}
+	if m.done != nil {
+		ch.sum.sent(m.size)
+		m.done <- nil
+	}
+	ch.dropQueued(0)
+	return q.len() > 0, nil
+}
+
+// dropExpired removes the messages whose lifetime ended in the queue. Those of a
+// channel have the same lifetime, so they expire in order.
+func (ch *Channel) dropExpired() {
+	q := &ch.out.queue
+	for q.len() > 0 && !q.front().expires.IsZero() && !time.Now().Before(q.front().expires) {
+		ch.dropQueued(0)
+	}
+}
+
+// dropQueued removes message i of the queue.
+func (ch *Channel) dropQueued(i int) {
+	ch.out.buffer.queued -= ch.out.queue.remove(i).size
+	ch.checkLow()
+}
+
+// dropQueue removes all messages of the queue, or those of waiting WriteMessages
+// only, which get err.
+func (ch *Channel) dropQueue(err error, waitingOnly bool) {
+	for i := 0; i < ch.out.queue.len(); {
+		if m := ch.out.queue.at(i); m.done != nil {
+			m.done <- err
+		} else if waitingOnly {
+			i++
+			continue
+		}
+		ch.out.buffer.queued -= ch.out.queue.remove(i).size
+	}
+}
+
+// transmit hands one message to the association, which copies it.
+func (ch *Channel) transmit(m outgoing) error {
+	msg := sctp.Message{Stream: ch.st.id, PPID: m.ppid, Payload: m.data}
+	if m.ppid != dcep.PPIDControl {
+		// "before the DATA_CHANNEL_ACK message or any other message has been
+		// received on a data channel, all other messages containing user data and
+		// belonging to this data channel MUST be sent ordered", RFC 8832, section
+		// 6; their reliability is the channel's from the start.
+		msg.Unordered = ch.kind.Unordered() && ch.confirmed
+		msg.Reliability = ch.messageReliability(m)
+	}
+	if err := ch.s.conn.TryWriteMessage(msg); err != nil {
+		return err
+	}
+	ch.out.buffer.handed(len(m.data), m.size)
+	return nil
+}
+
+func (ch *Channel) messageReliability(m outgoing) sctp.Reliability {
+	switch {
+	case ch.kind.LimitsRetransmits():
+		return sctp.Reliability{LimitRetransmits: true, MaxRetransmits: ch.reliability}
+	case ch.kind.LimitsLifetime():
+		lifetime := ch.lifetime()
+		if !m.expires.IsZero() {
+			lifetime = time.Until(m.expires)
+		}
+		return sctp.Reliability{LimitLifetime: true, Lifetime: max(0, lifetime)}
+	}
+	return sctp.Reliability{}
+}

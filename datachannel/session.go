@@ -1,0 +1,268 @@
+package datachannel
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+	"github.com/sluice-rtc/sluice/sctp/sctpnet"
+)
+
+// Defaults of Config and Params.
+const (
+	DefaultMaxMessageSize       = 262144   // bytes; Config.MaxMessageSize
+	DefaultRemoteMaxMessageSize = 65536    // bytes; what a peer takes that does not say (RFC 8841, section 6.1)
+	DefaultMaxBufferedAmount    = 16 << 20 // bytes; Config.MaxBufferedAmount
+	DefaultCloseTimeout         = 10 * time.Second
+)
+
+// Config configures a Session. Its zero value works. The callbacks run on the
+// goroutine of the callbacks of the channels.
+type Config struct {
+	// SCTP configures the association.
+	SCTP sctp.Config
+
+	// MaxMessageSize is the largest message, in bytes, that is accepted from
+	// the peer; it is what a=max-message-size announces. A larger one closes its
+	// channel with an error. Default 262144.
+	MaxMessageSize int
+
+	// MaxBufferedAmount bounds, in bytes, what Send queues on a channel; beyond
+	// it Send returns an *OperationError. Default 16 MiB.
+	MaxBufferedAmount int
+
+	// CloseTimeout bounds Close. Default 10 s.
+	CloseTimeout time.Duration
+
+	// OnConnected, if set, is called when the association is established,
+	// before any channel reports that it is open.
+	OnConnected func()
+
+	// OnChannel, if set, receives the channels that the peer opens, each already
+	// open. Nothing happens on the channel before OnChannel has returned: the
+	// callbacks set in it miss nothing. Without it, Accept returns the channels.
+	OnChannel func(*Channel)
+
+	// OnClose, if set, is called when the association has ended, with the error
+	// that ended it, or nil. It is not called after Abort.
+	OnClose func(error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxMessageSize <= 0 {
+		c.MaxMessageSize = DefaultMaxMessageSize
+	}
+	if c.MaxBufferedAmount <= 0 {
+		c.MaxBufferedAmount = DefaultMaxBufferedAmount
+	}
+	if c.CloseTimeout <= 0 {
+		c.CloseTimeout = DefaultCloseTimeout
+	}
+	return c
+}
+
+// Params are what the two sides have agreed on before an association starts.
+type Params struct {
+	// DTLSClient is the DTLS role of this side. The client opens channels with
+	// even identifiers, the server with odd ones (RFC 8832, section 6); the two
+	// sides must differ.
+	DTLSClient bool
+
+	// RemoteMaxMessageSize is the largest message, in bytes, that the peer
+	// accepts: its a=max-message-size. 0 is any size, as there; negative means
+	// that the peer did not say, which is 65536.
+	RemoteMaxMessageSize int64
+
+	// RemotePort is the peer's SCTP port. 0: that of Config.SCTP.
+	RemotePort uint16
+}
+
+// role is the DTLS role, on which identifiers depend.
+type role uint8
+
+const (
+	roleUnknown role = iota
+	roleClient
+	roleServer
+)
+
+func roleOf(dtlsClient bool) role {
+	if dtlsClient {
+		return roleClient
+	}
+	return roleServer
+}
+
+// Session is an SCTP association that carries data channels. It can be made, and
+// channels created on it, before there is anything to run the association over.
+//
+// All methods may be called from any goroutine, and from callbacks.
+type Session struct {
+	cfg    Config
+	events eventQueue // has a lock of its own
+
+	mu   sync.Mutex // taken by lock and released by unlock, which handles events
+	conn *sctpnet.Conn
+	role role
+
+	connected bool // the association was established
+	closing   bool // Close was called
+	shutdown  bool // the peer is shutting down
+	ended     bool // the association ended, or never will exist
+	err       error
+
+	maxChannels int   // 0 before connected
+	remoteMax   int64 // bytes; 0 is any size
+
+	ids     idSet
+	streams map[uint16]*stream // the identifiers in use
+	waiting []*Channel         // created before the role was known: no identifier
+
+	recv     receiver   // recv.go
+	incoming incoming   // incoming.go
+	blocked  []*Channel // have messages that the association had no room for, in turn
+	calls    calls      // callbacks.go
+	counts   counts     // stats.go
+
+	connectedCh chan struct{} // closed when connected
+	flushed     chan struct{} // closed when closing and all channels' messages are delivered
+	done        chan struct{} // closed when ended
+}
+
+// NewSession returns a session without an association. Channels can be created
+// on it; Start gives it what it needs to connect them.
+func NewSession(cfg Config) *Session {
+	return &Session{
+		cfg:         cfg.withDefaults(),
+		remoteMax:   DefaultRemoteMaxMessageSize,
+		incoming:    incoming{acceptable: make(signal, 1)},
+		connectedCh: make(chan struct{}),
+		flushed:     make(chan struct{}),
+		done:        make(chan struct{}),
+	}
+}
+
+// New is NewSession and Start.
+func New(nc net.Conn, cfg Config, p Params) (*Session, error) {
+	s := NewSession(cfg)
+	if err := s.Start(nc, p); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Start runs an association over nc, which has to preserve message boundaries,
+// and does not wait for it; both sides start. nc belongs to the session from then
+// on. The error is an *InvalidStateError if the session was started or closed
+// before, or about a configuration that the association refuses; then nc is the
+// caller's still.
+func (s *Session) Start(nc net.Conn, p Params) error {
+	const op = "Start"
+	s.lock()
+	defer s.unlock()
+	switch {
+	case s.ended || s.closing:
+		return &InvalidStateError{op, "the session is closed", true}
+	case s.conn != nil:
+		return &InvalidStateError{Op: op, Reason: "the session was started before"}
+	case s.role != roleUnknown && s.role != roleOf(p.DTLSClient):
+		return &InvalidStateError{Op: op, Reason: "SetRole fixed the other DTLS role"}
+	}
+	cfg := s.cfg.SCTP
+	if p.RemotePort != 0 {
+		cfg.RemotePort = p.RemotePort
+	}
+	conn, err := sctpnet.New(nc, sctpnet.Config{
+		SCTP:    cfg,
+		OnEvent: func(_ *sctpnet.Conn, ev sctp.Event) { s.onEvent(ev) },
+	}, true)
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	s.setRemoteMax(p.RemoteMaxMessageSize)
+	s.setRole(roleOf(p.DTLSClient))
+	return nil
+}
+
+// SetRole tells the DTLS role before Start, and so gives the channels created
+// until now their identifiers. The role cannot change.
+func (s *Session) SetRole(dtlsClient bool) error {
+	s.lock()
+	defer s.unlock()
+	if s.role != roleUnknown && s.role != roleOf(dtlsClient) {
+		return &InvalidStateError{Op: "SetRole", Reason: "the role is known and is the other one"}
+	}
+	if !s.ended {
+		s.setRole(roleOf(dtlsClient))
+	}
+	return nil
+}
+
+// SetRemoteMaxMessageSize replaces what Params said of the peer; n as there.
+func (s *Session) SetRemoteMaxMessageSize(n int64) {
+	s.lock()
+	defer s.unlock()
+	s.setRemoteMax(n)
+}
+
+func (s *Session) setRemoteMax(n int64) {
+	if n < 0 {
+		n = DefaultRemoteMaxMessageSize
+	}
+	s.remoteMax = n
+}
+
+// RemoteMaxMessageSize returns the largest message, in bytes, that Send accepts;
+// 0 is any size.
+func (s *Session) RemoteMaxMessageSize() int64 {
+	s.lock()
+	defer s.unlock()
+	return s.remoteMax
+}
+
+// MaxChannels returns how many channels the association can carry: one more than
+// the greatest identifier; 0 before it is established.
+func (s *Session) MaxChannels() int {
+	s.lock()
+	defer s.unlock()
+	return s.maxChannels
+}
+
+// Connected is closed when the association is established.
+func (s *Session) Connected() <-chan struct{} { return s.connectedCh }
+
+// WaitConnected blocks until the association is established, has ended, or ctx is
+// done.
+func (s *Session) WaitConnected(ctx context.Context) error {
+	select {
+	case <-s.connectedCh:
+		return nil
+	case <-s.done:
+		return s.closedError("WaitConnected")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Done is closed when the association has ended.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err returns the error with which the association ended; nil before that, after
+// a graceful end, and after Close or Abort of this side.
+func (s *Session) Err() error {
+	s.lock()
+	defer s.unlock()
+	return s.err
+}
+
+// closedError is what a call returns that needs an association when there is none
+// any more.
+func (s *Session) closedError(op string) error {
+	if err := s.Err(); err != nil {
+		return associationError(err)
+	}
+	return &InvalidStateError{op, "the session is closed", true}
+}

@@ -1,0 +1,72 @@
+package datachannel
+
+import "github.com/sluice-rtc/sluice/sctp"
+
+// Stats describes a session (W3C webrtc-stats: RTCPeerConnectionStats and, per
+// channel, RTCDataChannelStats).
+type Stats struct {
+	SCTP sctp.Stats // zero before Start
+
+	ChannelsRequested uint64 // created here
+	ChannelsAccepted  uint64 // opened by the peer
+	ChannelsOpened    uint64 // that were ever open
+	ChannelsClosed    uint64 // that were open and are not any more
+	StreamsRefused    uint64 // streams closed because what came on them opens no channel
+
+	// Channels are those in use: their identifiers are not free yet.
+	Channels []ChannelStats
+}
+
+// ChannelStats describes a channel. Bytes are payload bytes of messages.
+type ChannelStats struct {
+	Label, Protocol string
+	ID              uint16
+	HasID           bool // false: ID is not known yet
+	State           ReadyState
+
+	MessagesSent, BytesSent         uint64
+	MessagesReceived, BytesReceived uint64
+}
+
+// counts are the counters of a session.
+type counts struct{ requested, accepted, opened, closed, refused uint64 }
+
+// counters are the counters of a channel.
+type counters struct{ messagesSent, bytesSent, messagesReceived, bytesReceived uint64 }
+
+func (c *counters) sent(n int)     { c.messagesSent++; c.bytesSent += uint64(n) }
+func (c *counters) received(n int) { c.messagesReceived++; c.bytesReceived += uint64(n) }
+
+// Stats returns the session's statistics.
+func (s *Session) Stats() Stats {
+	s.lock()
+	defer s.unlock()
+	st := Stats{
+		ChannelsRequested: s.counts.requested, ChannelsAccepted: s.counts.accepted,
+		ChannelsOpened: s.counts.opened, ChannelsClosed: s.counts.closed, StreamsRefused: s.counts.refused,
+	}
+	if s.conn != nil {
+		st.SCTP = s.conn.Stats()
+	}
+	for _, ch := range s.channels() {
+		st.Channels = append(st.Channels, ch.stats())
+	}
+	return st
+}
+
+// Stats returns the channel's statistics.
+func (ch *Channel) Stats() ChannelStats {
+	ch.s.lock()
+	defer ch.s.unlock()
+	return ch.stats()
+}
+
+func (ch *Channel) stats() ChannelStats {
+	st := ChannelStats{
+		Label: ch.label, Protocol: ch.protocol, State: ch.state,
+		MessagesSent: ch.sum.messagesSent, BytesSent: ch.sum.bytesSent,
+		MessagesReceived: ch.sum.messagesReceived, BytesReceived: ch.sum.bytesReceived,
+	}
+	st.ID, st.HasID = ch.id()
+	return st
+}
