@@ -129,6 +129,7 @@ func (t *iceTransport) agentConfig(uris []*stun.URI, factory logFactory) *ice.Ag
 	}
 	if t.cfg.ICETransportPolicy == ICETransportPolicyRelay {
 		c.CandidateTypes = []ice.CandidateType{ice.CandidateTypeRelay}
+		c.RelayAcceptanceMinWait = &zero // there is nothing better to wait for
 	} else if len(uris) > 0 {
 		c.CandidateTypes = append(c.CandidateTypes, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay)
 	}

@@ -1,0 +1,664 @@
+package sluice
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/stun"
+	"github.com/pion/transport/v2"
+	"github.com/pion/turn/v2"
+)
+
+var addressAttributes = []stun.AttrType{stun.AttrMappedAddress, stun.AttrXORMappedAddress, stun.AttrXORPeerAddress,
+	stun.AttrXORRelayedAddress, stun.AttrAlternateServer, stun.AttrResponseOrigin, stun.AttrOtherAddress}
+
+// stunMessage builds a message with one attribute.
+func stunMessage(t testing.TB, typ stun.MessageType, attr stun.AttrType, value []byte) []byte {
+	t.Helper()
+	m, err := stun.Build(stun.TransactionID, typ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Add(attr, value)
+	m.WriteHeader()
+	return m.Raw
+}
+
+// strayIndication is the 24-byte packet that ends a process with a TURN or STUN
+// server configured: a Data indication with an empty XOR-PEER-ADDRESS.
+func strayIndication(t testing.TB) []byte {
+	return stunMessage(t, stun.NewType(stun.MethodData, stun.ClassIndication), stun.AttrXORPeerAddress, nil)
+}
+
+// panics reports whether the STUN library panics when it reads the attribute.
+func panics(b []byte, attr stun.AttrType) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	m := &stun.Message{Raw: bytes.Clone(b)}
+	if m.Decode() != nil {
+		return false
+	}
+	var x stun.XORMappedAddress
+	x.GetFromAs(m, attr)
+	var a stun.MappedAddress
+	a.GetFromAs(m, attr)
+	return false
+}
+
+// TRANSPORT [T]: whatever passes does not make the library panic, and what does
+// is refused.
+func TestAdmitSTUN(t *testing.T) {
+	refused := 0
+	for _, attr := range addressAttributes {
+		for size := range 41 {
+			for _, family := range []byte{0, 1, 2, 255} {
+				value := make([]byte, size)
+				if size > 1 {
+					value[1] = family
+				}
+				b := stunMessage(t, stun.BindingSuccess, attr, value)
+				if got, want := admitSTUN(b), size == 8 || size == 20; got != want {
+					t.Errorf("%v of %d bytes: admitted %v, want %v", attr, size, got, want)
+				}
+				switch p := panics(b, attr); {
+				case p && admitSTUN(b):
+					t.Errorf("%v of %d bytes was admitted and panics", attr, size)
+				case p:
+					refused++
+				}
+				for cut := range b { // every truncation
+					if cut >= 20 && admitSTUN(b[:cut]) {
+						t.Errorf("%v of %d bytes cut to %d of %d was admitted", attr, size, cut, len(b))
+					}
+				}
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("the library no longer panics: is the guard still needed?")
+	}
+	for _, b := range [][]byte{nil, {22, 254, 253}, bytes.Repeat([]byte{23}, 100)} {
+		if !admitSTUN(b) {
+			t.Errorf("%x is no STUN and was refused", b)
+		}
+	}
+	// A second attribute of the type is looked at, too.
+	m, _ := stun.Build(stun.TransactionID, stun.BindingSuccess)
+	m.Add(stun.AttrXORMappedAddress, []byte{0, 1, 0, 0, 1, 2, 3, 4})
+	m.Add(stun.AttrXORMappedAddress, nil)
+	m.WriteHeader()
+	if admitSTUN(m.Raw) {
+		t.Error("a second, empty address was admitted")
+	}
+}
+
+func FuzzAdmitSTUN(f *testing.F) {
+	f.Add(stunMessage(f, stun.BindingSuccess, stun.AttrXORMappedAddress, make([]byte, 8)))
+	f.Add(strayIndication(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !admitSTUN(b) {
+			return
+		}
+		for _, attr := range addressAttributes {
+			if panics(b, attr) {
+				t.Errorf("admitted, and panics on %v", attr)
+			}
+		}
+	})
+}
+
+func newTestNet(t testing.TB, turns map[string]string) *guardedNet {
+	t.Helper()
+	n, err := newGuardedNet(turns, newLogFactory(nil).scoped("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.close)
+	return n
+}
+
+func listenLoopback(t testing.TB) *net.UDPConn {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// Every way to a socket is guarded, and every way to read from it: the bad
+// message is passed over, the good one after it arrives.
+func TestSocketsAreGuarded(t *testing.T) {
+	good := stunMessage(t, stun.BindingSuccess, stun.AttrXORMappedAddress, make([]byte, 8))
+	bad := strayIndication(t)
+	reads := map[string]func(c transport.UDPConn, p []byte) (int, error){
+		"ReadFrom":    func(c transport.UDPConn, p []byte) (int, error) { n, _, err := c.ReadFrom(p); return n, err },
+		"ReadFromUDP": func(c transport.UDPConn, p []byte) (int, error) { n, _, err := c.ReadFromUDP(p); return n, err },
+		"ReadMsgUDP": func(c transport.UDPConn, p []byte) (int, error) {
+			n, _, _, _, err := c.ReadMsgUDP(p, nil)
+			return n, err
+		},
+		"Read": func(c transport.UDPConn, p []byte) (int, error) { return c.Read(p) },
+	}
+	opens := map[string]func(n *guardedNet, peer *net.UDPConn) (net.PacketConn, error){
+		"ListenUDP": func(n *guardedNet, _ *net.UDPConn) (net.PacketConn, error) {
+			return n.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		},
+		"ListenPacket": func(n *guardedNet, peer *net.UDPConn) (net.PacketConn, error) {
+			c, err := n.ListenPacket("udp4", "127.0.0.1:0")
+			if err == nil {
+				_, err = c.WriteTo([]byte("hello"), peer.LocalAddr())
+			}
+			return c, err
+		},
+		"DialUDP": func(n *guardedNet, peer *net.UDPConn) (net.PacketConn, error) {
+			return n.DialUDP("udp4", nil, peer.LocalAddr().(*net.UDPAddr))
+		},
+	}
+	for how, open := range opens {
+		for call, read := range reads {
+			t.Run(how+"/"+call, func(t *testing.T) {
+				peer := listenLoopback(t)
+				c, err := open(newTestNet(t, nil), peer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, b := range [][]byte{bad, good} {
+					if _, err := peer.WriteTo(b, c.LocalAddr()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := make([]byte, 1500)
+				n, err := read(c.(transport.UDPConn), p)
+				if err != nil || !bytes.Equal(p[:n], good) {
+					t.Errorf("read %x, %v; want the good message", p[:n], err)
+				}
+			})
+		}
+	}
+}
+
+// A TURN socket hears the server only, whatever the packet is.
+func TestTURNSocketHearsOnlyServer(t *testing.T) {
+	server, stranger := listenLoopback(t), listenLoopback(t)
+	c, err := newTestNet(t, nil).ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WriteTo([]byte("to the server"), server.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	good := stunMessage(t, stun.BindingSuccess, stun.AttrXORMappedAddress, make([]byte, 8))
+	for _, b := range [][]byte{good, []byte("no STUN"), {0x40, 0, 0, 1, 9}} {
+		stranger.WriteTo(b, c.LocalAddr())
+	}
+	server.WriteTo([]byte("from the server"), c.LocalAddr())
+	p := make([]byte, 100)
+	n, from, err := c.ReadFrom(p)
+	if err != nil || string(p[:n]) != "from the server" || from.String() != server.LocalAddr().String() {
+		t.Errorf("read %q from %v, %v", p[:n], from, err)
+	}
+}
+
+// turnServer runs a TURN server on loopback: user "u", password "p".
+func turnServer(t testing.TB, cfg turn.ServerConfig) {
+	t.Helper()
+	cfg.Realm, cfg.LoggerFactory = "r", newLogFactory(nil)
+	cfg.AuthHandler = func(user, realm string, _ net.Addr) ([]byte, bool) {
+		return turn.GenerateAuthKey(user, realm, "p"), user == "u"
+	}
+	s, err := turn.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+}
+
+func relayOnLoopback() turn.RelayAddressGenerator {
+	return &turn.RelayAddressGeneratorStatic{RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1"}
+}
+
+func loopbackConfig() Config {
+	return Config{IncludeLoopback: true, IPFilter: func(ip net.IP) bool { return ip.IsLoopback() },
+		NetworkTypes: []string{"udp4"}, DisableMulticastDNS: true}
+}
+
+// spyConn is the TURN server's socket; it tells who writes to it.
+type spyConn struct {
+	net.PacketConn
+	clients chan net.Addr
+}
+
+func (c spyConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, addr, err := c.PacketConn.ReadFrom(p)
+	if err == nil {
+		select {
+		case c.clients <- addr:
+		default:
+		}
+	}
+	return n, addr, err
+}
+
+// TRANSPORT [T]: reference/attacks/turn_stray_packet. Without the guard this
+// ends the process. The relayed connection afterwards shows that the packets
+// were behind us when it came about.
+func TestStrayPacketToTURNClient(t *testing.T) {
+	spy := spyConn{listenLoopback(t), make(chan net.Addr, 1)}
+	turnServer(t, turn.ServerConfig{PacketConnConfigs: []turn.PacketConnConfig{{PacketConn: spy, RelayAddressGenerator: relayOnLoopback()}}})
+	cfg := loopbackConfig()
+	cfg.ICETransportPolicy = ICETransportPolicyRelay
+	cfg.ICEServers = []ICEServer{{URLs: []string{"turn:" + spy.LocalAddr().String() + "?transport=udp"}, Username: "u", Credential: "p"}}
+	a, b := newTestCore(t, cfg), newTestCore(t, loopbackConfig())
+	if err := a.gather(); err != nil {
+		t.Fatal(err)
+	}
+	<-a.gathered()
+	client := <-spy.clients
+	target := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: client.(*net.UDPAddr).Port}
+	stranger := listenLoopback(t)
+	for range 3 {
+		stranger.WriteTo(strayIndication(t), target)
+		spy.WriteTo(strayIndication(t), target) // and from the server itself
+	}
+	connectCores(t, a, b)
+	if c := a.localCandidates(); len(c) != 1 || !slices.Contains(splitFields(c[0]), "relay") {
+		t.Errorf("candidates %q, want one of type relay", c)
+	}
+}
+
+// A server that answers with a malformed address is no better than a stranger.
+func TestMalformedAnswerOfSTUNServer(t *testing.T) {
+	server := listenLoopback(t)
+	go func() {
+		p := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFrom(p)
+			if err != nil {
+				return
+			}
+			q := &stun.Message{Raw: bytes.Clone(p[:n])}
+			if q.Decode() != nil {
+				continue
+			}
+			for _, value := range [][]byte{nil, {0}, {0, 1, 0, 0}, {0, 1, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}} {
+				m, _ := stun.Build(stun.NewTransactionIDSetter(q.TransactionID), stun.BindingSuccess)
+				m.Add(stun.AttrXORMappedAddress, value)
+				m.WriteHeader()
+				server.WriteTo(m.Raw, from)
+			}
+		}
+	}()
+	cfg := loopbackConfig()
+	cfg.ICEServers = []ICEServer{{URLs: []string{"stun:" + server.LocalAddr().String()}}}
+	c := newTestCore(t, cfg)
+	if err := c.gather(); err != nil {
+		t.Fatal(err)
+	}
+	<-c.gathered()
+	found := false
+	for _, line := range c.localCandidates() {
+		found = found || slices.Contains(splitFields(line), "srflx")
+	}
+	if !found {
+		t.Errorf("no server-reflexive candidate in %q, though the fourth answer was good", c.localCandidates())
+	}
+}
+
+// packetQueue is a transport.UDPConn in memory: what is written comes out of
+// sent, and what is put into received can be read.
+type packetQueue struct {
+	transport.UDPConn
+	sent     chan []byte
+	received chan packet
+	closed   chan struct{}
+}
+
+type packet struct {
+	b    []byte
+	from *net.UDPAddr
+}
+
+func (q *packetQueue) WriteTo(b []byte, _ net.Addr) (int, error) {
+	q.sent <- bytes.Clone(b)
+	return len(b), nil
+}
+
+func (q *packetQueue) ReadFrom(p []byte) (int, net.Addr, error) {
+	select {
+	case r := <-q.received:
+		return copy(p, r.b), r.from, nil
+	case <-q.closed:
+		return 0, nil, net.ErrClosed
+	}
+}
+
+func (q *packetQueue) Close() error {
+	close(q.closed)
+	return nil
+}
+
+func newPacketQueue(t testing.TB, kind guardKind) (*udpGuard, *packetQueue) {
+	q := &packetQueue{sent: make(chan []byte, 1000), received: make(chan packet, 1000), closed: make(chan struct{})}
+	n := &guardedNet{log: newLogFactory(nil).scoped("test"), open: make(map[io.Closer]struct{})}
+	return &udpGuard{UDPConn: q, net: n, kind: kind}, q
+}
+
+// The question to a STUN server is repeated until the answer comes, and nobody
+// else can answer it.
+func TestSTUNServerQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, q := newPacketQueue(t, guardPeers)
+		server := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3478}
+		other := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3479}
+		request, _ := stun.Build(stun.TransactionID, stun.BindingRequest)
+		g.WriteTo(request.Raw, server)
+		begin := time.Now()
+		<-q.sent
+		for _, want := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 3500 * time.Millisecond} {
+			if b := <-q.sent; !bytes.Equal(b, request.Raw) || time.Since(begin) != want {
+				t.Errorf("repeated %x after %v, want the request after %v", b, time.Since(begin), want)
+			}
+		}
+		answer := func(id stun.Setter, from *net.UDPAddr) packet {
+			m, _ := stun.Build(id, stun.BindingSuccess, &stun.XORMappedAddress{IP: net.IPv4(1, 2, 3, 4), Port: from.Port})
+			return packet{m.Raw, from}
+		}
+		id := stun.NewTransactionIDSetter(request.TransactionID)
+		check, _ := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("a:b"))
+		for _, p := range []packet{
+			answer(id, other),                       // right id, wrong address
+			answer(stun.TransactionID, server),      // wrong id
+			{check.Raw, server}, {check.Raw, other}, // no answer at all
+			{[]byte("hello"), server},
+			answer(id, server),
+		} {
+			q.received <- p
+		}
+		p := make([]byte, 1500)
+		n, from, err := g.ReadFrom(p)
+		if want := answer(id, server); err != nil || !bytes.Equal(p[:n], want.b) || from != server {
+			t.Errorf("read %x from %v, %v; want the answer of the server", p[:n], from, err)
+		}
+		q.received <- packet{check.Raw, other}
+		if n, _, err := g.ReadFrom(p); err != nil || !bytes.Equal(p[:n], check.Raw) {
+			t.Errorf("a check after the answer: %x, %v", p[:n], err)
+		}
+		time.Sleep(time.Minute) // virtual
+		if len(q.sent) != 0 {
+			t.Error("the question was repeated after its answer")
+		}
+	})
+}
+
+func TestServerQueryEndsWithSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, q := newPacketQueue(t, guardPeers)
+		request, _ := stun.Build(stun.TransactionID, stun.BindingRequest)
+		g.WriteTo(request.Raw, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3478})
+		<-q.sent
+		g.Close()
+		time.Sleep(time.Minute) // virtual
+		if len(q.sent) != 0 {
+			t.Error("the question was repeated on a closed socket")
+		}
+	})
+}
+
+// Checks go out at 50 a second at first, at 2 a second in the end; a check of
+// the peer, another address or a nomination is not slowed down by that.
+func TestPacer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, q := newPacketQueue(t, guardPeers)
+		peer := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1000}
+		check, _ := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("a:b"))
+		sentIn := func(d time.Duration, to *net.UDPAddr) int {
+			for range d / iceCheckInterval {
+				if n, err := g.WriteTo(check.Raw, to); n != len(check.Raw) || err != nil {
+					t.Fatalf("WriteTo = %d, %v", n, err)
+				}
+				time.Sleep(iceCheckInterval) // virtual
+			}
+			n := len(q.sent)
+			for range n {
+				<-q.sent
+			}
+			return n
+		}
+		if n := sentIn(200*time.Millisecond, peer); n != 10 {
+			t.Errorf("%d checks in the first 200 ms, want all 10", n)
+		}
+		if n := sentIn(2*time.Second, peer); n != 20 {
+			t.Errorf("%d checks in the next two seconds, want 20", n)
+		}
+		if n := sentIn(20*time.Second, peer); n > 42 || n < 38 {
+			t.Errorf("%d checks in 20 s, want about 40", n)
+		}
+		if n := sentIn(200*time.Millisecond, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1001}); n != 10 {
+			t.Errorf("%d checks to another address, want 10", n)
+		}
+		nominate, _ := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("a:b"), stun.RawAttribute{Type: stun.AttrUseCandidate})
+		for range 5 {
+			g.WriteTo(nominate.Raw, peer)
+		}
+		if len(q.sent) != 5 {
+			t.Errorf("%d of 5 nominations went out", len(q.sent))
+		}
+		for range 5 {
+			<-q.sent
+		}
+		q.received <- packet{check.Raw, peer}
+		g.ReadFrom(make([]byte, 100))
+		if n := sentIn(200*time.Millisecond, peer); n < 9 {
+			t.Errorf("%d checks after one from the peer, want 10", n)
+		}
+	})
+}
+
+// tcpPair returns both ends of a connection over loopback, ours by dial.
+func tcpPair(t *testing.T, dial func(addr *net.TCPAddr) (net.Conn, error)) (ours, theirs net.Conn) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ours, err = dial(l.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ours.Close()
+		theirs.Close()
+	})
+	return ours, theirs
+}
+
+func TestStreamGuard(t *testing.T) {
+	good := stunMessage(t, stun.BindingSuccess, stun.AttrXORMappedAddress, make([]byte, 20))
+	bad := strayIndication(t)
+	data := []byte{0x40, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', 0, 0, 0}
+	dials := map[string]func(n *guardedNet, addr *net.TCPAddr) (net.Conn, error){
+		"DialTCP": func(n *guardedNet, addr *net.TCPAddr) (net.Conn, error) { return n.DialTCP("tcp4", nil, addr) },
+		"Dial":    func(n *guardedNet, addr *net.TCPAddr) (net.Conn, error) { return n.Dial("tcp4", addr.String()) },
+	}
+	for how, dial := range dials {
+		for _, piece := range []int{1, 3, 1000} {
+			t.Run(fmt.Sprintf("%s in pieces of %d", how, piece), func(t *testing.T) {
+				n := newTestNet(t, nil)
+				ours, theirs := tcpPair(t, func(addr *net.TCPAddr) (net.Conn, error) { return dial(n, addr) })
+				stream := slices.Concat(data, bad, good, bad, data, bad)
+				go func() {
+					for chunk := range slices.Chunk(stream, piece) {
+						theirs.Write(chunk)
+					}
+					theirs.Close()
+				}()
+				got, err := io.ReadAll(ours)
+				if want := slices.Concat(data, good, data); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("read %x, %v; want %x", got, err, want)
+				}
+			})
+		}
+	}
+	for desc, stream := range map[string][]byte{
+		"TLS":                    append([]byte{22, 3, 1, 0, 200}, make([]byte, 20)...),
+		"SSH":                    []byte("SSH-2.0-OpenSSH_9.2\r\n"),
+		"no cookie":              make([]byte, 30),
+		"length not of 4":        append([]byte{1, 1, 0, 3, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...),
+		"message of 65552 bytes": append([]byte{1, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...),
+		"channel data too large": {0x40, 0, 0xff, 0xff, 0, 0, 0, 0},
+	} {
+		t.Run(desc, func(t *testing.T) {
+			s := streamGuard{next: bytes.NewReader(stream)}
+			if n, err := s.Read(make([]byte, 100)); n != 0 || !errors.Is(err, errNotTURN) {
+				t.Errorf("Read = %d, %v; want errNotTURN", n, err)
+			}
+		})
+	}
+}
+
+// TURN over TCP and TLS goes through Dial, where the guard sees the messages.
+func TestTURNOverStream(t *testing.T) {
+	for _, scheme := range []string{"turn", "turns"} {
+		t.Run(scheme, func(t *testing.T) {
+			var l net.Listener
+			l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := l.Addr().String()
+			cert := mustCertificate(t)
+			if scheme == "turns" {
+				l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert.tls()}})
+			}
+			turnServer(t, turn.ServerConfig{ListenerConfigs: []turn.ListenerConfig{{Listener: l, RelayAddressGenerator: relayOnLoopback()}}})
+			cfg := loopbackConfig()
+			cfg.ICETransportPolicy = ICETransportPolicyRelay
+			cfg.ICEServers = []ICEServer{{URLs: []string{scheme + ":" + address + "?transport=tcp"}, Username: "u", Credential: "p"}}
+			a, b := newTestCore(t, cfg), newTestCore(t, loopbackConfig())
+			a.core.ice.net.tls.InsecureSkipVerify = true // the test's certificate names no host
+			connectCores(t, a, b)
+		})
+	}
+}
+
+// The name in the certificate of a TURN server over TLS is verified.
+func TestTURNServerCertificate(t *testing.T) {
+	tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := tls.NewListener(tcp, &tls.Config{Certificates: []tls.Certificate{mustCertificate(t).tls()}})
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.(*tls.Conn).Handshake()
+			c.Close()
+		}
+	}()
+	n := newTestNet(t, map[string]string{l.Addr().String(): "127.0.0.1"})
+	var unverified *tls.CertificateVerificationError
+	if c, err := n.Dial("tcp4", l.Addr().String()); !errors.As(err, &unverified) {
+		t.Errorf("Dial = %v, %v; want a certificate error", c, err)
+	}
+}
+
+func TestGuardedNetClose(t *testing.T) {
+	n := newTestNet(t, nil)
+	listener, err := n.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocked := make(chan error)
+	go func() {
+		_, _, err := listener.ReadFrom(make([]byte, 100))
+		blocked <- err
+	}()
+	n.close()
+	if err := <-blocked; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ReadFrom during close = %v", err)
+	}
+	local := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	if c, err := n.ListenUDP("udp4", local); c != nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ListenUDP after close = %v, %v", c, err)
+	}
+	if c, err := n.ListenPacket("udp4", "127.0.0.1:0"); c != nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ListenPacket after close = %v, %v", c, err)
+	}
+	if c, err := n.DialUDP("udp4", nil, &net.UDPAddr{IP: local.IP, Port: 9}); c != nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("DialUDP after close = %v, %v", c, err)
+	}
+	if c, err := n.DialTCP("tcp4", nil, &net.TCPAddr{IP: local.IP, Port: 9}); c != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("DialTCP after close = %v, %v", c, err)
+	}
+	if _, err := n.ResolveUDPAddr("udp4", "localhost.invalid:1"); err == nil {
+		t.Error("ResolveUDPAddr after close succeeded")
+	}
+}
+
+func TestResolve(t *testing.T) {
+	n := newTestNet(t, nil)
+	udp, err := n.ResolveUDPAddr("udp4", "127.0.0.1:3478")
+	if err != nil || udp.AddrPort() != netip.MustParseAddrPort("127.0.0.1:3478") {
+		t.Errorf("ResolveUDPAddr = %v, %v", udp, err)
+	}
+	tcp, err := n.ResolveTCPAddr("tcp6", "[::1]:5349")
+	if err != nil || tcp.AddrPort() != netip.MustParseAddrPort("[::1]:5349") {
+		t.Errorf("ResolveTCPAddr = %v, %v", tcp, err)
+	}
+	for _, address := range []string{"127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000", "[::1]:1"} {
+		if a, err := n.ResolveUDPAddr("udp4", address); err == nil {
+			t.Errorf("ResolveUDPAddr(%q) = %v", address, a)
+		}
+	}
+}
+
+func TestReadDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _, _, _ := newWires()
+		read := func() error {
+			_, err := a.Read(make([]byte, 10))
+			return err
+		}
+		begin := time.Now()
+		a.SetReadDeadline(begin.Add(-time.Second))
+		if err := read(); err != os.ErrDeadlineExceeded {
+			t.Errorf("with a deadline in the past: %v", err)
+		}
+		a.SetReadDeadline(begin.Add(time.Second))
+		blocked := make(chan error)
+		go func() { blocked <- read() }()
+		synctest.Wait()
+		a.SetReadDeadline(begin.Add(3 * time.Second)) // while it waits
+		if err := <-blocked; err != os.ErrDeadlineExceeded || time.Since(begin) != 3*time.Second {
+			t.Errorf("moved deadline: %v after %v, want 3s", err, time.Since(begin))
+		}
+		a.SetReadDeadline(time.Time{})
+		go func() { blocked <- read() }()
+		time.Sleep(time.Hour) // virtual
+		a.Close()
+		if err := <-blocked; err != net.ErrClosed {
+			t.Errorf("Close during Read: %v", err)
+		}
+	})
+}
