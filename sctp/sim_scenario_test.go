@@ -231,10 +231,11 @@ func (s *scenario) drawScripts(d dice) {
 	for i := range s.hosts {
 		p := &s.hosts[i]
 		p.timerSlack = pick(d, 0, 0, 0, 10*time.Millisecond)
-		if d.chance(0.4) {
-			p.pause, p.maxPause = 0.1*d.Float64(), d.span(5*time.Second)
+		if d.chance(0.4) { // a reader that stops now and then, or a slow one
+			p.pause = pick(d, 0.02, 0.1, 0.5) * d.Float64()
+			p.maxPause = d.span(pick(d, 50*time.Millisecond, time.Second, 5*time.Second, 30*time.Second))
 		}
-		for range pick(d, 1, 2, 3, 8, 30) {
+		for range pick(d, 1, 2, 3, 8, 30, 200) {
 			p.streams = append(p.streams, pick(d, uint16(d.IntN(10)), uint16(d.IntN(65536))))
 		}
 		p.script = drawTraffic(d, p)
@@ -251,14 +252,14 @@ func (s *scenario) drawScripts(d dice) {
 // drawTraffic draws the messages and stream resets of one host.
 func drawTraffic(d dice, p *plan) []action {
 	var script []action
-	budget := d.scale(100, 3_000_000) // bytes
+	budget := d.scale(1000, 20_000_000) // bytes
 	sizes := d.IntN(5)
 	maxWait := pick(d, 0, 0, time.Millisecond, 100*time.Millisecond, time.Second)
 	wait := pick(d, 0, 0.1, 1)
 	reset := pick(d, 0, 0, 0.02, 0.2)
 	unordered := pick(d, 0, 0, 0.3, 1)
 	limited := pick(d, 0, 0, 0.5, 1)
-	for range d.scale(1, 1000) {
+	for range d.scale(2, 5000) {
 		a := action{stream: d.IntN(len(p.streams)), count: 1}
 		if d.chance(wait) {
 			a.wait = d.span(maxWait)
@@ -337,7 +338,7 @@ func orDefault[T comparable](v, def T) T {
 func (s *scenario) patience() time.Duration {
 	d := 15 * time.Second
 	for _, p := range s.hosts {
-		d += p.maxPause
+		d += 2 * p.maxPause
 		if !s.clean {
 			d += 25 * p.cfg.RTOMax
 		}

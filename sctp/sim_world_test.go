@@ -254,8 +254,8 @@ func (w *world) inspect(h *host) {
 	if most := max(p.sendBuffer(), h.largest); st.SendBuffered < 0 || st.SendBuffered > most {
 		w.fail("host %d: SendBuffered is %d, at most %d may be", h.side, st.SendBuffered, most)
 	}
-	// A packet may come in for the last byte of the window.
-	if most := p.receiveBuffer() + w.hosts[1-h.side].plan.mtu(); st.ReceiveBuffered < 0 || st.ReceiveBuffered > most {
+	// A packet may come in for the last byte of the window, and one to probe it.
+	if most := p.receiveBuffer() + 2*w.hosts[1-h.side].plan.mtu(); st.ReceiveBuffered < 0 || st.ReceiveBuffered > most {
 		w.fail("host %d: ReceiveBuffered is %d, at most %d may be", h.side, st.ReceiveBuffered, most)
 	}
 	if st.LocalWindow < 0 || st.LocalWindow > p.receiveBuffer() {
