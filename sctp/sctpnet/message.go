@@ -147,11 +147,20 @@ func (c *Conn) receive(now time.Time, s *Stream, stream uint16, buf []byte) (int
 	case c.hasNot(stream):
 		return 0, sctp.MessageInfo{}, sctp.ErrInvalidStream
 	}
-	n, info, err := c.assoc.Read(now, stream, buf)
+	n, info, err := c.read(now, stream, buf)
 	if err == io.EOF && s != nil {
 		s.ended = true
 	}
 	return n, info, c.explain(err)
+}
+
+// read is sctp.Association.Read.
+func (c *Conn) read(now time.Time, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
+	n, info, err := c.assoc.Read(now, stream, buf)
+	if err == sctp.ErrWouldBlock {
+		c.streams.unread.remove(stream)
+	}
+	return n, info, err
 }
 
 // readMessage is ReadMessage, for a Stream if s is not nil.

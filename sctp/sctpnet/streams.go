@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"context"
 	"io"
+	"math/bits"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -16,6 +17,35 @@ type streams struct {
 	byID      map[uint16]*streamState
 	toAccept  []uint16 // queue of streams with data and without owner
 	acceptors waitList // calls that wait for it
+	// unread holds the streams reported as readable and not yet found empty.
+	unread streamSet
+}
+
+// streamSet is a set of streams, a bit for each up to the highest it has held.
+type streamSet []uint64
+
+func (s *streamSet) add(id uint16) {
+	for int(id)/64 >= len(*s) {
+		*s = append(*s, 0)
+	}
+	(*s)[id/64] |= 1 << (id % 64)
+}
+
+func (s streamSet) remove(id uint16) {
+	if int(id)/64 < len(s) {
+		s[id/64] &^= 1 << (id % 64)
+	}
+}
+
+// all iterates over the set, from which the loop may remove.
+func (s streamSet) all(yield func(uint16) bool) {
+	for i := range s {
+		for word := s[i]; word != 0; word &= word - 1 {
+			if !yield(uint16(64*i + bits.TrailingZeros64(word))) {
+				return
+			}
+		}
+	}
 }
 
 // streamState is the state of one stream. A stream is free, open while a Stream
@@ -128,7 +158,7 @@ func (c *Conn) hasData(now time.Time, id uint16) bool {
 			return true
 		}
 		// Reading lets the association report the stream when it turns readable.
-		_, _, err := c.assoc.Read(now, id, nil)
+		_, _, err := c.read(now, id, nil)
 		if err != io.EOF && err != sctp.ErrMessageAborted {
 			return false
 		}
@@ -144,6 +174,7 @@ func (c *Conn) forget(id uint16, st *streamState) {
 
 // onReadable carries out EventReadable.
 func (c *Conn) onReadable(now time.Time, id uint16) {
+	c.streams.unread.add(id)
 	st := c.streams.byID[id]
 	switch {
 	case c.life.closing:
@@ -248,11 +279,8 @@ func (c *Conn) discardAll(now time.Time) {
 	for _, st := range c.streams.byID {
 		st.readers.wakeAll()
 	}
-	if c.life.isOver {
-		return
-	}
-	for id := range c.assoc.InboundStreams() {
-		c.drain(now, uint16(id))
+	for id := range c.streams.unread.all {
+		c.drain(now, id)
 	}
 }
 
@@ -262,7 +290,7 @@ func (c *Conn) drain(now time.Time, id uint16) (reset bool) {
 	b := newBatch(0)
 	defer b.free()
 	for {
-		_, _, err := c.assoc.Read(now, id, b.buf[:cap(b.buf)])
+		_, _, err := c.read(now, id, b.buf[:cap(b.buf)])
 		switch {
 		case err == nil, err == sctp.ErrMessageAborted, err == io.EOF && c.life.closing:
 		default:

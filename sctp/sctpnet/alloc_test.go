@@ -1,0 +1,252 @@
+package sctpnet
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// A ring is one end of a transport in memory that allocates nothing: what is
+// written at one end waits in a slot until it is read at the other, or is lost
+// when all slots are taken.
+type ring struct {
+	net.Conn // nil: for the methods that are not called
+	in, out  *slots
+}
+
+type slots struct {
+	mu     sync.Mutex
+	cond   sync.Cond
+	buf    [256][2048]byte
+	size   [256]int
+	head   int
+	n      int
+	closed bool
+}
+
+func newRings() (a, b *ring) {
+	x, y := new(slots), new(slots)
+	x.cond.L, y.cond.L = &x.mu, &y.mu
+	return &ring{in: x, out: y}, &ring{in: y, out: x}
+}
+
+func (r *ring) Write(p []byte) (int, error) {
+	s := r.out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	if s.n < len(s.buf) {
+		i := (s.head + s.n) % len(s.buf)
+		s.size[i] = copy(s.buf[i][:], p)
+		s.n++
+		s.cond.Signal()
+	}
+	return len(p), nil
+}
+
+func (r *ring) Read(p []byte) (int, error) {
+	s := r.in
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.n == 0 && !s.closed {
+		s.cond.Wait()
+	}
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	n := copy(p, s.buf[s.head][:s.size[s.head]])
+	s.head = (s.head + 1) % len(s.buf)
+	s.n--
+	return n, nil
+}
+
+func (r *ring) Close() error {
+	for _, s := range []*slots{r.in, r.out} {
+		s.mu.Lock()
+		s.closed = true
+		s.cond.Broadcast()
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (r *ring) SetWriteDeadline(time.Time) error { return nil }
+
+func connectRings(t testing.TB, cfg Config) (a, b *Conn) {
+	t.Helper()
+	ra, rb := newRings()
+	b, err := New(rb, cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = Client(background, ra, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.WaitConnected(background); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Abort("")
+		b.Abort("")
+		<-a.Done()
+		<-b.Done()
+	})
+	return a, b
+}
+
+// A message costs its copy at the sender, and neither a packet nor a wait nor an
+// event costs an allocation.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector empties pools")
+	}
+	var buf [64 << 10]byte
+	for _, tc := range []struct {
+		desc string
+		size int
+	}{
+		{"one packet", 1000},
+		{"many packets", 20000},
+	} {
+		a, b := connectRings(t, Config{})
+		m := message(1, tc.size, 0)
+		once := func() {
+			if err := a.WriteMessage(background, m); err != nil {
+				t.Fatal(err)
+			}
+			for {
+				_, info, err := b.ReadMessage(background, 1, buf[:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if info.Complete {
+					return
+				}
+			}
+		}
+		for range 1000 {
+			once() // fills the pools
+		}
+		if got := testing.AllocsPerRun(1000, once); got > 1 {
+			t.Errorf("%s: %v allocations per message, want 1", tc.desc, got)
+		}
+	}
+}
+
+// OnEvent costs no allocation either.
+func TestAllocationsWithEvents(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector empties pools")
+	}
+	var buf [2048]byte
+	got := make(chan struct{}, 1)
+	ra, rb := newRings()
+	b, err := New(rb, Config{OnEvent: func(c *Conn, ev sctp.Event) {
+		for ev.Kind == sctp.EventReadable {
+			if _, _, err := c.TryReadMessage(ev.Stream, buf[:]); err != nil {
+				return
+			}
+			got <- struct{}{}
+		}
+	}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Client(background, ra, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message(1, 1000, 0)
+	once := func() {
+		if err := a.TryWriteMessage(m); err != nil {
+			t.Fatal(err)
+		}
+		<-got
+	}
+	for range 1000 {
+		once()
+	}
+	if got := testing.AllocsPerRun(1000, once); got > 1 {
+		t.Errorf("%v allocations per message, want 1", got)
+	}
+	a.Abort("")
+	<-a.Done()
+	<-b.Done()
+}
+
+func BenchmarkThroughput(b *testing.B) {
+	for _, size := range []int{100, 1000, 64 << 10} {
+		b.Run(byteCount(size), func(b *testing.B) {
+			tx, rx := connectRings(b, Config{})
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			m := message(1, size, 0)
+			b.ResetTimer()
+			done := result(func() error {
+				buf := make([]byte, 64<<10)
+				for n := 0; n < b.N; {
+					_, info, err := rx.ReadMessage(background, 1, buf)
+					if err != nil {
+						return err
+					}
+					if info.Complete {
+						n++
+					}
+				}
+				return nil
+			})
+			for range b.N {
+				if err := tx.WriteMessage(background, m); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	x, y := connectRings(b, Config{})
+	m := message(1, 64, 0)
+	b.ReportAllocs()
+	done := result(func() error {
+		buf := make([]byte, 100)
+		for range b.N {
+			n, _, err := y.ReadMessage(background, 1, buf)
+			if err != nil {
+				return err
+			}
+			if err := y.WriteMessage(background, sctp.Message{Stream: 1, Payload: buf[:n]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	buf := make([]byte, 100)
+	for range b.N {
+		if err := x.WriteMessage(background, m); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := x.ReadMessage(background, 1, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
+
+func byteCount(n int) string {
+	if n >= 1<<10 && n%(1<<10) == 0 {
+		return fmt.Sprint(n>>10, "KiB")
+	}
+	return fmt.Sprint(n, "B")
+}

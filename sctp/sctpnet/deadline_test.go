@@ -1,0 +1,48 @@
+package sctpnet
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d deadline
+		state := func(want bool) {
+			t.Helper()
+			synctest.Wait()
+			closed := false
+			select {
+			case <-d.wait():
+				closed = true
+			default:
+			}
+			if closed != want || d.hasPassed() != want {
+				t.Fatalf("passed: channel %v, state %v, want %v", closed, d.hasPassed(), want)
+			}
+		}
+		state(false)
+		early := d.wait()
+		d.set(time.Now().Add(time.Second))
+		state(false)
+		time.Sleep(500 * time.Millisecond)
+		d.set(time.Now().Add(time.Second)) // moved away
+		time.Sleep(900 * time.Millisecond)
+		state(false)
+		time.Sleep(100 * time.Millisecond)
+		state(true)
+		<-early // a call that waited all the time hears of it
+		d.set(time.Time{})
+		state(false)
+		d.set(time.Now().Add(-time.Second))
+		state(true)
+		d.set(time.Now())
+		state(true)
+		d.set(time.Now().Add(time.Second))
+		state(false)
+		d.stop()
+		time.Sleep(2 * time.Second)
+		state(false)
+	})
+}

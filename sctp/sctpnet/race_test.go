@@ -1,0 +1,5 @@
+//go:build race
+
+package sctpnet
+
+const raceEnabled = true
