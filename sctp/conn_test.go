@@ -428,6 +428,7 @@ func (tc *testConn) wantState(why string, s State) {
 // advance lets time pass, running what falls due.
 func (tc *testConn) advance(d time.Duration) {
 	tc.t.Helper()
+	tc.drain()
 	end := tc.now.Add(d)
 	for {
 		at, ok := tc.a.Timeout()
@@ -442,6 +443,7 @@ func (tc *testConn) advance(d time.Duration) {
 // advanceToTimer goes to the next deadline and returns how far away it was.
 func (tc *testConn) advanceToTimer() time.Duration {
 	tc.t.Helper()
+	tc.drain()
 	at, ok := tc.a.Timeout()
 	if !ok {
 		tc.t.Fatal("no timer runs")
@@ -578,4 +580,16 @@ func flagNames(f wire.DataFlags) string {
 		}
 	}
 	return s
+}
+
+// hasEvent takes events until one is of this kind.
+func (tc *testConn) hasEvent(kind EventKind) bool {
+	for len(tc.events) > 0 {
+		e := tc.events[0]
+		tc.events = tc.events[1:]
+		if e.Kind == kind {
+			return true
+		}
+	}
+	return false
 }

@@ -51,7 +51,7 @@ func (c *reno) drained() { c.partialBytesAcked = 0 }
 // lost reacts to a loss found by SACKs (RFC 9260, section 7.2.3).
 func (c *reno) lost() {
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
-	c.cwnd = c.ssthresh
+	c.cwnd = min(c.cwnd, c.ssthresh) // the initial window may be the smaller one
 	c.partialBytesAcked = 0
 }
 

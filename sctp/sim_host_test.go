@@ -384,5 +384,11 @@ func (h *host) reclaim(buffered int) {
 	h.sent = h.sent[:0]
 }
 
-// finished tells whether the host has ended and its application read all.
-func (h *host) finished() bool { return h.closed && len(h.readable) == 0 }
+// finished tells whether the host has ended and its application read all. One
+// that waits for a peer whose packets cannot come has nothing to end.
+func (h *host) finished() bool {
+	if h.w.s.dying && !h.plan.connect && h.State() == sctp.Closed {
+		return len(h.readable) == 0
+	}
+	return h.closed && len(h.readable) == 0
+}

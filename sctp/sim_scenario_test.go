@@ -15,6 +15,8 @@ import (
 type scenario struct {
 	seed  uint64
 	clean bool                 // nothing is lost, damaged or out of order
+	dying bool                 // at some time the network is gone for good
+	forge float64              // chance of a forged packet behind each real one
 	links [2]netsim.Conditions // [0] carries what host 0 sends
 	hosts [2]plan
 }
@@ -81,7 +83,8 @@ func pick[T any](d dice, choices ...T) T { return choices[d.IntN(len(choices))] 
 // newScenario draws the scenario of a seed.
 func newScenario(seed uint64) *scenario {
 	d := newDice(seed, 1)
-	s := &scenario{seed: seed, clean: d.chance(0.15)}
+	s := &scenario{seed: seed, clean: d.chance(0.15), forge: pick(d, 0, 0, 0.02, 0.5)}
+	s.dying = !s.clean && d.chance(0.08)
 	for i := range s.hosts {
 		s.hosts[i].cfg = drawConfig(d, s.clean)
 	}
@@ -182,6 +185,15 @@ func (s *scenario) drawLinks(d dice) {
 	for i := range s.links {
 		s.drawFaults(d, &s.links[i], faults)
 	}
+	if s.dying {
+		gone := netsim.Window{From: d.span(5 * time.Second), To: netsim.Always.To}
+		side := d.IntN(3) // 2: both directions
+		for i := range s.links {
+			if side == 2 || side == i {
+				s.links[i].Down = append(s.links[i].Down, gone)
+			}
+		}
+	}
 	for range d.between(0, 2) { // black holes
 		from := d.span(30 * time.Second)
 		if d.chance(0.5) {
@@ -210,9 +222,12 @@ func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
 	}
 	if d.chance(chance) {
 		c.Reorder, c.ReorderDelay = 0.3*d.Float64(), time.Millisecond+d.span(200*time.Millisecond)
+		if d.chance(0.1) {
+			c.Reorder, c.ReorderDelay = 0.02*d.Float64(), 5*time.Second
+		}
 	}
 	if d.chance(chance) {
-		c.Duplicate, c.DuplicateDelay = 0.2*d.Float64(), d.span(300*time.Millisecond)
+		c.Duplicate, c.DuplicateDelay = 0.2*d.Float64(), d.span(pick(d, 300*time.Millisecond, 20*time.Second))
 	}
 	corrupt := 0.05 * d.Float64()
 	if d.chance(chance) && !s.zeroChecksum() {
@@ -332,10 +347,14 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-// patience is how long nothing may move before the simulation counts as
+// patience is how long nothing may move: in a scenario whose network goes
+// away for good, until both hosts must have noticed. Else it is how long nothing may move before the simulation counts as
 // stalled: longer than a long run of lost retransmissions takes, with the
 // pauses of the readers and of the network.
 func (s *scenario) patience() time.Duration {
+	if s.dying {
+		return 2 * time.Hour
+	}
 	d := 15 * time.Second
 	for _, p := range s.hosts {
 		d += 2 * p.maxPause
@@ -358,7 +377,7 @@ func (s *scenario) aborts() bool {
 
 // String describes the scenario for the report of a failure.
 func (s *scenario) String() string {
-	text := fmt.Sprintf("seed %d, clean %v", s.seed, s.clean)
+	text := fmt.Sprintf("seed %d, clean %v, dying %v, forged %.2f", s.seed, s.clean, s.dying, s.forge)
 	for i := range s.hosts {
 		p := &s.hosts[i]
 		cfg := p.cfg

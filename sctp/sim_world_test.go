@@ -28,6 +28,7 @@ type world struct {
 	s     *scenario
 	net   *netsim.Network
 	link  netsim.Link
+	rogue forger
 	hosts [2]*host
 
 	start, now time.Time
@@ -45,6 +46,7 @@ type world struct {
 func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, error) {
 	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a()}
 	w.net = netsim.New(s.seed, simStart)
+	w.rogue = forger{newDice(s.seed, 4)}
 	w.link = w.net.AddLink(s.links[0], s.links[1])
 	ledgers := [2]*ledger{newLedger("host 0 -> host 1"), newLedger("host 1 -> host 0")}
 	for i := range w.hosts {
@@ -73,7 +75,7 @@ func (w *world) run() error {
 	if w.err == nil {
 		w.judge()
 	}
-	if w.err == nil {
+	if w.err == nil && !w.s.dying {
 		w.linger()
 	}
 	return w.err
@@ -177,12 +179,29 @@ func (w *world) deliver() {
 		if w.trace != nil {
 			w.log(h, "<- %s", describe(d.Packet))
 		}
+		if w.rogue.chance(w.s.forge) {
+			w.attack(h, w.rogue.forge(d.Packet))
+		}
 		h.HandlePacket(w.now, 0, d.Packet)
 		for i := range d.Packet { // the engine must not have kept it
 			d.Packet[i] = 0xdb
 		}
 		w.drain(h)
 	}
+}
+
+// attack lets a forged packet arrive. It may be answered.
+func (w *world) attack(h *host, p []byte) {
+	if w.trace != nil {
+		w.log(h, "<- forged %s", describe(p))
+	}
+	w.work++
+	before := h.State()
+	h.HandlePacket(w.now, 0, p)
+	if after := h.State(); after != before {
+		w.fail("host %d: a forged packet, %s, has moved it from state %d to %d", h.side, describe(p), before, after)
+	}
+	w.drain(h)
 }
 
 // drain sends what the engine has to send, takes its events and arms its timer.
@@ -296,8 +315,8 @@ func (w *world) storm(h *host) {
 
 // judge checks the end.
 func (w *world) judge() {
-	if w.s.aborts() {
-		w.judgeAbort()
+	if w.s.aborts() || w.s.dying {
+		w.judgeHard()
 		return
 	}
 	for _, h := range w.hosts {
@@ -315,10 +334,13 @@ func (w *world) judge() {
 	}
 }
 
-// judgeAbort checks an end in which a host wanted to abort. Its peer may have
-// been faster with its own end.
-func (w *world) judgeAbort() {
+// judgeHard checks an end in which a host wanted to abort, or the network was
+// gone. A host may have been faster with another end.
+func (w *world) judgeHard() {
 	for _, h := range w.hosts {
+		if !h.closed { // it waited for a peer of which nothing came
+			continue
+		}
 		var own *sctp.AbortedError
 		var peer *sctp.PeerAbortError
 		switch {

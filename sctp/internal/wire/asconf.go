@@ -27,52 +27,59 @@ func BeginAsconf(b []byte, t ChunkType, seq ReqSeq) []byte {
 
 // AsconfParam is a request or response of an ASCONF or ASCONF-ACK chunk (RFC
 // 5061, section 4.2): a correlation id and what follows it, which is an address
-// parameter, error causes or nothing.
+// parameter in Add IP, Delete IP and Set Primary, error causes in Error Cause
+// Indication, and nothing in Success Indication.
 type AsconfParam struct {
 	CorrelationID uint32
 	Body          []byte
 }
 
-// AsconfParam decodes an Add IP, Delete IP, Set Primary, Error Cause Indication
-// or Success Indication parameter.
+// AsconfParam decodes a request or response parameter.
 func (p Param) AsconfParam() (AsconfParam, error) {
 	switch p.Type() {
-	case ParamAddIP, ParamDeleteIP, ParamSetPrimary, ParamErrorCause, ParamSuccess:
+	case ParamAddIP, ParamDeleteIP, ParamSetPrimary, ParamErrorCause:
+		if len(p) < 8 {
+			return AsconfParam{}, ErrLength
+		}
+	case ParamSuccess:
+		if len(p) != 8 {
+			return AsconfParam{}, ErrLength
+		}
 	default:
 		return AsconfParam{}, ErrType
-	}
-	if len(p) < 8 {
-		return AsconfParam{}, ErrLength
 	}
 	return AsconfParam{be.Uint32(p[4:]), p[8:]}, nil
 }
 
+// Addr returns the address that a request is about.
+func (a AsconfParam) Addr() (netip.Addr, error) {
+	p, err := oneTLV(a.Body)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return Param(p).Addr()
+}
+
+// Causes returns an iterator over the causes of an Error Cause Indication.
+func (a AsconfParam) Causes() Causes { return ParseCauses(a.Body) }
+
+// BeginAsconfParam appends the fixed part of a parameter of type t; the caller
+// appends an address or causes and then calls EndParam, both with the start that
+// it returns.
+func BeginAsconfParam(b []byte, chunk int, t ParamType, correlationID uint32) ([]byte, int) {
+	b, p := BeginParam(b, chunk, t)
+	return be.AppendUint32(b, correlationID), p
+}
+
 // AppendAsconfParam appends a parameter of type t.
 func AppendAsconfParam(b []byte, chunk int, t ParamType, a AsconfParam) []byte {
-	b, p := BeginParam(b, chunk, t)
-	b = be.AppendUint32(b, a.CorrelationID)
+	b, p := BeginAsconfParam(b, chunk, t, a.CorrelationID)
 	b = append(b, a.Body...)
 	return EndParam(b, p)
 }
 
-// Addr decodes an IPv4 or IPv6 address parameter.
-func (p Param) Addr() (netip.Addr, error) {
-	switch {
-	case p.Type() != ParamIPv4 && p.Type() != ParamIPv6:
-		return netip.Addr{}, ErrType
-	case p.Type() == ParamIPv4 && len(p) == 8, p.Type() == ParamIPv6 && len(p) == 20:
-		a, _ := netip.AddrFromSlice(p.Value())
-		return a, nil
-	}
-	return netip.Addr{}, ErrLength
-}
-
-// AppendAddr appends an address parameter.
-func AppendAddr(b []byte, chunk int, a netip.Addr) []byte {
-	if a.Is4() {
-		v := a.As4()
-		return AppendParam(b, chunk, ParamIPv4, v[:])
-	}
-	v := a.As16()
-	return AppendParam(b, chunk, ParamIPv6, v[:])
+// AppendAsconfAddr appends a request of type t: Add IP, Delete IP or Set Primary.
+func AppendAsconfAddr(b []byte, chunk int, t ParamType, correlationID uint32, addr netip.Addr) []byte {
+	b, p := BeginAsconfParam(b, chunk, t, correlationID)
+	return EndParam(AppendAddr(b, p, addr), p)
 }

@@ -3,7 +3,8 @@ package wire
 // CauseCode is the code of an error cause (RFC 9260, section 3.3.10).
 type CauseCode uint16
 
-// The error causes.
+// The error causes. Those without a method of Cause to decode them have no
+// information: 4, 7, 10 and 0xA3.
 const (
 	CauseInvalidStream       CauseCode = 1
 	CauseMissingParam        CauseCode = 2
@@ -26,7 +27,7 @@ const (
 	CauseUnsupportedHMAC     CauseCode = 0x105
 )
 
-const causeHeaderLen = 4
+const causeHeaderLen = tlvHeaderLen
 
 // Cause is a view of one error cause with its header and without its padding.
 type Cause []byte
@@ -37,59 +38,118 @@ func (c Cause) Code() CauseCode { return CauseCode(be.Uint16(c)) }
 // Info returns the cause-specific information.
 func (c Cause) Info() []byte { return c[causeHeaderLen:] }
 
-func (c Cause) expect(code CauseCode, n int) error {
+// expect checks that c has one of the codes.
+func (c Cause) expect(codes ...CauseCode) error {
+	for _, code := range codes {
+		if c.Code() == code {
+			return nil
+		}
+	}
+	return ErrType
+}
+
+// uint32 decodes a cause with 32 bits of information.
+func (c Cause) uint32(code CauseCode) (uint32, error) {
 	if c.Code() != code {
-		return ErrType
+		return 0, ErrType
 	}
-	if len(c) < causeHeaderLen+n {
-		return ErrLength
+	if len(c) != causeHeaderLen+4 {
+		return 0, ErrLength
 	}
-	return nil
+	return be.Uint32(c[causeHeaderLen:]), nil
 }
 
-// InvalidStream returns the stream of cause 1.
+// InvalidStream returns the stream of cause 1 (RFC 9260, section 3.3.10.1).
 func (c Cause) InvalidStream() (uint16, error) {
-	if err := c.expect(CauseInvalidStream, 4); err != nil {
-		return 0, err
-	}
-	return be.Uint16(c[4:]), nil
+	v, err := c.uint32(CauseInvalidStream)
+	return uint16(v >> 16), err // the other half is reserved
 }
 
-// MissingParams returns the parameter types that cause 2 lists.
+// MissingParams returns the parameter types that cause 2 lists (RFC 9260, section
+// 3.3.10.2). Its count must agree with its length, padded or not.
 func (c Cause) MissingParams() (Uint16s, error) {
-	if err := c.expect(CauseMissingParam, 4); err != nil {
-		return nil, err
+	if c.Code() != CauseMissingParam {
+		return nil, ErrType
 	}
-	n := be.Uint32(c[4:])
-	if uint64(len(c)) != 8+2*uint64(n) {
+	if len(c) < causeHeaderLen+4 {
 		return nil, ErrLength
 	}
-	return Uint16s(c[8:]), nil
+	n := 8 + 2*uint64(be.Uint32(c[4:])) // up to 2^33+6: no int of 32 bits
+	if got := uint64(len(c)); got != n && got != (n+3)&^3 {
+		return nil, ErrLength
+	}
+	return Uint16s(c[8:n]), nil
 }
 
 // Staleness returns how long, in microseconds, the cookie of cause 3 had been
-// expired.
-func (c Cause) Staleness() (uint32, error) {
-	if err := c.expect(CauseStaleCookie, 4); err != nil {
-		return 0, err
-	}
-	return be.Uint32(c[4:]), nil
-}
+// expired; 0 if the peer does not say (RFC 9260, section 3.3.10.3).
+func (c Cause) Staleness() (uint32, error) { return c.uint32(CauseStaleCookie) }
 
-// NoUserData returns the TSN of cause 9.
+// NoUserData returns the TSN of cause 9 (RFC 9260, section 3.3.10.9).
 func (c Cause) NoUserData() (TSN, error) {
-	if err := c.expect(CauseNoUserData, 4); err != nil {
-		return 0, err
-	}
-	return TSN(be.Uint32(c[4:])), nil
+	v, err := c.uint32(CauseNoUserData)
+	return TSN(v), err
 }
 
 // UnsupportedHMAC returns the identifier of cause 0x105 (RFC 4895, section 4.1).
+// Its length does not count its padding, but may.
 func (c Cause) UnsupportedHMAC() (uint16, error) {
-	if err := c.expect(CauseUnsupportedHMAC, 2); err != nil {
-		return 0, err
+	if c.Code() != CauseUnsupportedHMAC {
+		return 0, ErrType
+	}
+	if n := causeHeaderLen + 2; len(c) != n && len(c) != pad4(n) {
+		return 0, ErrLength
 	}
 	return be.Uint16(c[4:]), nil
+}
+
+// Chunk returns the chunk that cause 6 gives back (RFC 9260, section 3.3.10.6), or
+// as much of it as the cause holds: who sends it may have to cut it to fit a
+// packet.
+func (c Cause) Chunk() (Chunk, error) {
+	if c.Code() != CauseUnrecognizedChunk {
+		return nil, ErrType
+	}
+	b := c.Info()
+	if len(b) < chunkHeaderLen {
+		return nil, ErrTruncated
+	}
+	n := int(be.Uint16(b[2:]))
+	if n < chunkHeaderLen || len(b) > pad4(n) {
+		return nil, ErrLength
+	}
+	n = min(n, len(b))
+	return Chunk(b[:n:n]), nil
+}
+
+// Param returns the parameter that the cause gives back: the address of cause 5
+// (RFC 9260, section 3.3.10.5), the refused request of causes 0xA0, 0xA1, 0xA2 and
+// 0xA4 (RFC 5061, section 4.3).
+func (c Cause) Param() (Param, error) {
+	if err := c.expect(CauseUnresolvableAddress, CauseDeleteLastIP, CauseResourceShortage,
+		CauseDeleteSourceIP, CauseNoAuthorization); err != nil {
+		return nil, err
+	}
+	return oneTLV(c.Info())
+}
+
+// Params returns an iterator over the parameters that the cause gives back: the
+// unrecognized ones of cause 8, the new addresses of cause 11 (RFC 9260, sections
+// 3.3.10.8 and 3.3.10.11).
+func (c Cause) Params() (Params, error) {
+	if err := c.expect(CauseUnrecognizedParams, CauseRestartNewAddresses); err != nil {
+		return Params{}, err
+	}
+	return ParseParams(c.Info()), nil
+}
+
+// Text returns the reason in cause 12 and the explanation in cause 13, in whatever
+// form the peer chose (RFC 9260, sections 3.3.10.12 and 3.3.10.13).
+func (c Cause) Text() ([]byte, error) {
+	if err := c.expect(CauseUserAbort, CauseProtocolViolation); err != nil {
+		return nil, err
+	}
+	return c.Info(), nil
 }
 
 // Causes iterates over the error causes of an ABORT or ERROR chunk, like Chunks.
@@ -103,7 +163,7 @@ func ParseCauses(b []byte) Causes { return Causes{rest: b} }
 
 // Next returns the next cause.
 func (it *Causes) Next() (Cause, bool) {
-	tlv, ok := nextTLV(&it.rest, 2, &it.err)
+	tlv, ok := nextTLV(&it.rest, &it.err)
 	return Cause(tlv), ok
 }
 
@@ -111,7 +171,8 @@ func (it *Causes) Next() (Cause, bool) {
 func (it *Causes) Err() error { return it.err }
 
 // AppendCause appends a cause with the given information to the chunk that
-// starts at b[chunk].
+// starts at b[chunk]: none, text, or the chunk or parameters given back, which are
+// padded to 4 bytes but for the last.
 func AppendCause(b []byte, chunk int, code CauseCode, info []byte) []byte {
 	return AppendParam(b, chunk, ParamType(code), info)
 }

@@ -60,23 +60,37 @@ func (t ChunkType) SkipUnknown() bool { return t&0x80 != 0 }
 // so in an ERROR chunk.
 func (t ChunkType) ReportUnknown() bool { return t&0x40 != 0 }
 
-const chunkHeaderLen = 4
-
-// FlagT, in ABORT and SHUTDOWN COMPLETE, says that the verification tag is the
-// sender's own, reflected (RFC 9260, section 8.5.1).
-const FlagT = 0x01
+const chunkHeaderLen = tlvHeaderLen
 
 // Chunk is a view of one chunk with its header and without its padding.
 type Chunk []byte
 
+// ParseChunk returns the chunk that b holds, on its own and not in a packet: that
+// is how SNAP carries an INIT in SDP.
+func ParseChunk(b []byte) (Chunk, error) { return oneTLV(b) }
+
 // Type returns the chunk type.
 func (c Chunk) Type() ChunkType { return ChunkType(c[0]) }
 
-// Flags returns the chunk flags.
+// Flags returns the chunk flags. Those that the type does not define are to be
+// ignored (RFC 9260, section 3.2).
 func (c Chunk) Flags() uint8 { return c[1] }
 
 // Value returns what follows the chunk header.
 func (c Chunk) Value() []byte { return c[chunkHeaderLen:] }
+
+// Empty checks a chunk that says everything with its type and flags, and has no
+// value: SHUTDOWN ACK, COOKIE ACK or SHUTDOWN COMPLETE (RFC 9260, sections 3.3.9,
+// 3.3.12 and 3.3.13).
+func (c Chunk) Empty() error {
+	if t := c.Type(); t != TypeShutdownAck && t != TypeCookieAck && t != TypeShutdownComplete {
+		return ErrType
+	}
+	if len(c) != chunkHeaderLen {
+		return ErrLength
+	}
+	return nil
+}
 
 // expect checks that c is of type t and has at least n bytes of value.
 func (c Chunk) expect(t ChunkType, n int) error {
@@ -87,6 +101,17 @@ func (c Chunk) expect(t ChunkType, n int) error {
 		return ErrLength
 	}
 	return nil
+}
+
+// tsn decodes a chunk of type t whose value is one TSN.
+func (c Chunk) tsn(t ChunkType) (TSN, error) {
+	if c.Type() != t {
+		return 0, ErrType
+	}
+	if len(c) != chunkHeaderLen+4 {
+		return 0, ErrLength
+	}
+	return TSN(be.Uint32(c[chunkHeaderLen:])), nil
 }
 
 // Chunks iterates over the chunks of a packet:
@@ -101,7 +126,7 @@ type Chunks struct {
 // Next returns the next chunk. After a chunk that does not fit the packet, or
 // whose length field is below 4, there is none (RFC 9260, section 6.10).
 func (it *Chunks) Next() (Chunk, bool) {
-	tlv, ok := nextTLV(&it.rest, 2, &it.err)
+	tlv, ok := nextTLV(&it.rest, &it.err)
 	return Chunk(tlv), ok
 }
 
@@ -111,32 +136,6 @@ func (it *Chunks) Last() bool { return len(it.rest) == 0 }
 // Err returns why the iteration stopped before the end of the packet.
 func (it *Chunks) Err() error { return it.err }
 
-// nextTLV cuts the next chunk, parameter or cause off rest: all three have a
-// 4-byte header whose second half is the length, and are padded to 4 bytes.
-// The padding of the last one may be missing.
-func nextTLV(rest *[]byte, lengthAt int, err *error) ([]byte, bool) {
-	b := *rest
-	if len(b) == 0 {
-		return nil, false
-	}
-	*rest = nil
-	if len(b) < 4 {
-		*err = ErrTruncated
-		return nil, false
-	}
-	n := int(be.Uint16(b[lengthAt:]))
-	if n < 4 {
-		*err = ErrLength
-		return nil, false
-	}
-	if n > len(b) {
-		*err = ErrTruncated
-		return nil, false
-	}
-	*rest = b[min(pad4(n), len(b)):]
-	return b[:n:n], true
-}
-
 // BeginChunk appends a chunk header whose length EndChunk fills in, given
 // the length that b had before.
 func BeginChunk(b []byte, t ChunkType, flags uint8) []byte {
@@ -145,14 +144,20 @@ func BeginChunk(b []byte, t ChunkType, flags uint8) []byte {
 
 // EndChunk sets the length of the chunk that starts at b[start] and pads it.
 func EndChunk(b []byte, start int) []byte {
-	be.PutUint16(b[start+2:], uint16(len(b)-start))
+	setLength(b, start)
 	return appendPadding(b, start)
 }
 
-// AppendChunk appends a chunk with the given value.
+// AppendChunk appends a chunk with the given value: that of COOKIE ECHO is the
+// cookie, those of SHUTDOWN ACK, COOKIE ACK and SHUTDOWN COMPLETE are empty.
 func AppendChunk(b []byte, t ChunkType, flags uint8, value []byte) []byte {
 	start := len(b)
 	b = BeginChunk(b, t, flags)
 	b = append(b, value...)
 	return EndChunk(b, start)
+}
+
+func appendTSNChunk(b []byte, t ChunkType, tsn TSN) []byte {
+	b = append(b, byte(t), 0, 0, chunkHeaderLen+4)
+	return be.AppendUint32(b, uint32(tsn))
 }

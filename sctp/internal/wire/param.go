@@ -48,7 +48,7 @@ func (t ParamType) SkipUnknown() bool { return t&0x8000 != 0 }
 // ReportUnknown reports whether a receiver that does not know the type tells so.
 func (t ParamType) ReportUnknown() bool { return t&0x4000 != 0 }
 
-const paramHeaderLen = 4
+const paramHeaderLen = tlvHeaderLen
 
 // Param is a view of one parameter with its header and without its padding.
 type Param []byte
@@ -82,15 +82,12 @@ func ParseParams(b []byte) Params { return Params{rest: b} }
 
 // Next returns the next parameter.
 func (it *Params) Next() (Param, bool) {
-	tlv, ok := nextTLV(&it.rest, 2, &it.err)
+	tlv, ok := nextTLV(&it.rest, &it.err)
 	return Param(tlv), ok
 }
 
 // Err returns why the iteration stopped before the end of the list.
 func (it *Params) Err() error { return it.err }
-
-// Bytes returns the encoded parameters not iterated over yet.
-func (it *Params) Bytes() []byte { return it.rest }
 
 // BeginParam appends the header of a parameter of the chunk (or of the list)
 // that starts at b[chunk], padding what precedes it: the padding of the last
@@ -103,7 +100,7 @@ func BeginParam(b []byte, chunk int, t ParamType) ([]byte, int) {
 
 // EndParam sets the length of the parameter that starts at b[start].
 func EndParam(b []byte, start int) []byte {
-	be.PutUint16(b[start+2:], uint16(len(b)-start))
+	setLength(b, start)
 	return b
 }
 
@@ -122,15 +119,6 @@ func AppendParamUint32(b []byte, chunk int, t ParamType, v uint32) []byte {
 	return EndParam(b, p)
 }
 
-// Uint32 returns the value of a parameter that holds one 32-bit integer:
-// Cookie Preservative (ms) and Zero Checksum Acceptable (EDMID).
-func (p Param) Uint32() (uint32, error) {
-	if len(p) != paramHeaderLen+4 {
-		return 0, ErrLength
-	}
-	return be.Uint32(p[paramHeaderLen:]), nil
-}
-
 // Uint16s is a view of a list of 16-bit integers: stream identifiers, address
 // types, HMAC identifiers.
 type Uint16s []byte
@@ -141,11 +129,18 @@ func (l Uint16s) Len() int { return len(l) / 2 }
 // At returns entry i.
 func (l Uint16s) At(i int) uint16 { return be.Uint16(l[2*i:]) }
 
-// Uint16s returns the value of a parameter that is a list of 16-bit integers:
-// Supported Address Types and HMAC-ALGO.
-func (p Param) Uint16s() (Uint16s, error) {
-	if len(p)%2 != 0 {
-		return nil, ErrLength
+func appendUint16s(b []byte, l []uint16) []byte {
+	for _, v := range l {
+		b = be.AppendUint16(b, v)
 	}
-	return Uint16s(p.Value()), nil
+	return b
 }
+
+// ChunkTypes is a view of a list of chunk types.
+type ChunkTypes []byte
+
+// Len returns the number of entries.
+func (l ChunkTypes) Len() int { return len(l) }
+
+// At returns entry i.
+func (l ChunkTypes) At(i int) ChunkType { return ChunkType(l[i]) }

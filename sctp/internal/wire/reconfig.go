@@ -1,5 +1,15 @@
 package wire
 
+// Reconfig returns the parameters of a RE-CONFIG chunk: at least one, and at most
+// two in the combinations of RFC 6525, section 3.1, which are for the association
+// to judge.
+func (c Chunk) Reconfig() (Params, error) {
+	if err := c.expect(TypeReconfig, paramHeaderLen); err != nil {
+		return Params{}, err
+	}
+	return ParseParams(c.Value()), nil
+}
+
 // ReconfigResult is the result in a Re-configuration Response (RFC 6525,
 // section 4.4).
 type ReconfigResult uint32
@@ -146,17 +156,16 @@ func AppendAddStreams(b []byte, chunk int, t ParamType, a AddStreams) []byte {
 	return EndParam(b, p)
 }
 
-// ReqSeq returns the request sequence number of any request parameter.
+// ReqSeq returns the request sequence number of any request parameter, even if the
+// rest of the request is not in order.
 func (p Param) ReqSeq() (ReqSeq, error) {
+	switch p.Type() {
+	case ParamOutReset, ParamInReset, ParamTSNReset, ParamAddOutStreams, ParamAddInStreams:
+	default:
+		return 0, ErrType
+	}
 	if len(p) < 8 {
 		return 0, ErrLength
 	}
 	return ReqSeq(be.Uint32(p[4:])), nil
-}
-
-func appendUint16s(b []byte, l []uint16) []byte {
-	for _, v := range l {
-		b = be.AppendUint16(b, v)
-	}
-	return b
 }

@@ -34,23 +34,6 @@ func (c Chunk) Sack() (Sack, error) {
 	return s, nil
 }
 
-const nrSackValueLen = 16
-
-// NRSack decodes an NR-SACK chunk (draft-natarajan-tsvwg-sctp-nrsack).
-func (c Chunk) NRSack() (Sack, error) {
-	if err := c.expect(TypeNRSack, nrSackValueLen); err != nil {
-		return Sack{}, err
-	}
-	s := Sack{CumTSN: TSN(be.Uint32(c[4:])), ARwnd: be.Uint32(c[8:])}
-	gaps, nr, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:])), 4*int(be.Uint16(c[16:]))
-	rest := c[chunkHeaderLen+nrSackValueLen:]
-	if len(rest) != gaps+nr+dups {
-		return Sack{}, ErrLength
-	}
-	s.gaps, s.nrGaps, s.dups = rest[:gaps], rest[gaps:gaps+nr], rest[gaps+nr:]
-	return s, nil
-}
-
 // Gaps returns the number of gap blocks that the receiver may renege.
 func (s *Sack) Gaps() int { return len(s.gaps) / 4 }
 
@@ -97,19 +80,5 @@ func AppendSack(b []byte, cum TSN, aRwnd uint32, gaps []GapBlock, dups []TSN) []
 	b = be.AppendUint16(b, uint16(len(gaps)))
 	b = be.AppendUint16(b, uint16(len(dups)))
 	b = appendTSNs(appendGaps(b, gaps), dups)
-	return EndChunk(b, start)
-}
-
-// AppendNRSack appends an NR-SACK chunk.
-func AppendNRSack(b []byte, cum TSN, aRwnd uint32, gaps, nrGaps []GapBlock, dups []TSN) []byte {
-	start := len(b)
-	b = BeginChunk(b, TypeNRSack, 0)
-	b = be.AppendUint32(b, uint32(cum))
-	b = be.AppendUint32(b, aRwnd)
-	b = be.AppendUint16(b, uint16(len(gaps)))
-	b = be.AppendUint16(b, uint16(len(nrGaps)))
-	b = be.AppendUint16(b, uint16(len(dups)))
-	b = be.AppendUint16(b, 0)
-	b = appendTSNs(appendGaps(appendGaps(b, gaps), nrGaps), dups)
 	return EndChunk(b, start)
 }

@@ -4,6 +4,10 @@ package wire
 // is before another if going up from it reaches the other in less than half of
 // the number space. Their types have methods for it; comparing them with < is
 // an error that archtest finds.
+//
+// Of two numbers exactly half of the space apart RFC 1982 leaves undefined which
+// comes first. Here each is before the other: a receiver then takes such a number
+// for an old one, which is the side to err on.
 
 // TSN is a Transmission Sequence Number (RFC 9260, section 1.5).
 type TSN uint32
@@ -14,7 +18,7 @@ func (t TSN) Before(u TSN) bool { return int32(t-u) < 0 }
 // AtOrBefore reports whether t precedes or equals u.
 func (t TSN) AtOrBefore(u TSN) bool { return int32(t-u) <= 0 }
 
-// Since returns how many numbers t is past u; negative if t precedes it.
+// Since returns how many numbers t is past u; negative if t is before it.
 func (t TSN) Since(u TSN) int { return int(int32(t - u)) }
 
 // Add returns the number n steps after t (before it, if n is negative).

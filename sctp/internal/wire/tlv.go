@@ -1,0 +1,79 @@
+package wire
+
+import "math"
+
+// Chunks, parameters and causes share a shape: a header of 4 bytes whose second
+// half is the length, header included, then the value, then zeros up to a
+// multiple of 4 that the length does not count (RFC 9260, sections 3.2, 3.2.1
+// and 3.3.10).
+const tlvHeaderLen = 4
+
+// nextTLV cuts the next chunk, parameter or cause off rest. After an error there
+// is none.
+//
+// The length of a chunk should not count its final padding, nor that of its last
+// parameter, but is accepted if it does (RFC 9260, section 3.2): up to three
+// bytes behind the last parameter that its length calls for as padding are
+// skipped. The formats of fixed and counted length are multiples of 4, which
+// leaves DATA, COOKIE ECHO and PAD: there such padding is part of the value,
+// because nothing tells them apart. Padding may also be missing at the end.
+func nextTLV(rest *[]byte, err *error) ([]byte, bool) {
+	b := *rest
+	if len(b) == 0 {
+		return nil, false
+	}
+	*rest = nil
+	if len(b) < tlvHeaderLen {
+		*err = ErrTruncated
+		return nil, false
+	}
+	n := int(be.Uint16(b[2:]))
+	switch {
+	case n < tlvHeaderLen: // a length of 0 would never end
+		*err = ErrLength
+		return nil, false
+	case n > len(b):
+		*err = ErrTruncated
+		return nil, false
+	}
+	*rest = b[min(pad4(n), len(b)):]
+	return b[:n:n], true
+}
+
+// oneTLV returns the only chunk or parameter in b, which holds nothing behind it
+// but its padding.
+func oneTLV(b []byte) ([]byte, error) {
+	var err error
+	tlv, ok := nextTLV(&b, &err)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, ErrTruncated
+	case len(b) != 0:
+		return nil, ErrLength
+	}
+	return tlv, nil
+}
+
+// setLength sets the length of the chunk, parameter or cause that starts at
+// b[start] and is complete.
+func setLength(b []byte, start int) {
+	n := len(b) - start
+	if n > math.MaxUint16 {
+		panic("sctp: BUG: a chunk, parameter or cause of more than 65535 bytes")
+	}
+	be.PutUint16(b[start+2:], uint16(n))
+}
+
+// pad4 rounds n up to a multiple of 4.
+func pad4(n int) int { return (n + 3) &^ 3 }
+
+// appendPadding appends zeros until the length counted from start is a
+// multiple of 4 (RFC 9260, section 3.2).
+func appendPadding(b []byte, start int) []byte {
+	for (len(b)-start)&3 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
