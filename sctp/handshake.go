@@ -19,11 +19,12 @@ type handshake struct {
 	localTSN     wire.TSN // our initial TSN
 	t1           timer
 	transmits    int
-	due          bool   // the INIT or COOKIE ECHO is to be sent
-	cookie       []byte // to echo
-	unrecognized []byte // parameters of the INIT ACK to report
-	cookieAck    bool   // a COOKIE ACK is to be sent
-	secret       []byte // key of the cookies
+	sentAt       time.Time // the last of them
+	due          bool      // the INIT or COOKIE ECHO is to be sent
+	cookie       []byte    // to echo
+	unrecognized []byte    // parameters of the INIT ACK to report
+	cookieAck    bool      // a COOKIE ACK is to be sent
+	secret       []byte    // key of the cookies
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.
@@ -36,6 +37,7 @@ func (h *handshake) retry(limit int) bool {
 func (h *handshake) sent(now time.Time, rto time.Duration) {
 	h.due = false
 	h.transmits++
+	h.sentAt = now
 	h.t1.start(now, rto)
 }
 

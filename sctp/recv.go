@@ -63,7 +63,9 @@ func (a *Association) admit(now time.Time, r *received, c wire.Chunk) bool {
 		a.handleInit(now, r, c)
 		return true
 	case wire.TypeCookieEcho:
-		return a.handleCookieEcho(now, r, c)
+		if !a.ended {
+			return a.handleCookieEcho(now, r, c)
+		}
 	case wire.TypeShutdownComplete:
 		return a.state == ShutdownAckSent && a.reflects(tag, reflected)
 	case wire.TypeShutdownAck:

@@ -116,6 +116,9 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		a.abort(wire.CauseOutOfResource, nil)
 		return
 	}
+	if a.hs.transmits == 1 { // Karn's algorithm
+		r.path.rto.sample(now.Sub(a.hs.sentAt))
+	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
 	a.hs.unrecognized = f.unrecognized
@@ -127,7 +130,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 // sections 5.1.5 and 5.2.4); false means that the packet is done with.
 func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk) bool {
 	k, ok := openCookie(a.hs.secret, c.Value())
-	if !ok || a.ended || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
+	if !ok || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
 		return false
 	}
 	stale := k.staleness(now)

@@ -58,6 +58,10 @@ func (a *Association) expireT1(path *path) {
 // paces the probes of a closed window.
 func (a *Association) expireT3(now time.Time, path *path) {
 	w := &a.window
+	if w.probing && a.out.queued == 0 && a.sent.span() == 0 { // what was to be sent has expired
+		w.probing = false
+		return
+	}
 	if !w.probing || !w.answered {
 		if !a.fail(path) {
 			return
@@ -104,7 +108,7 @@ func (a *Association) expireHeartbeat(now time.Time, path *path) {
 		}
 		path.rto.backoff()
 		a.scheduleHeartbeat(now, path)
-	case h.used && a.sent.outstanding > 0:
+	case h.used: // not idle
 		a.scheduleHeartbeat(now, path)
 	default:
 		h.nonce, h.due = a.rng.Uint64(), true
