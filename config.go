@@ -60,6 +60,11 @@ type Config struct {
 	// HandshakeTimeout bounds the DTLS handshake. Default 30 s.
 	HandshakeTimeout time.Duration
 
+	// DTLSRole is what this side of a Transport insists on: client or server.
+	// Default auto, which leaves it to both sides' parameters. A PeerConnection
+	// negotiates the role.
+	DTLSRole DTLSRole
+
 	// Certificate is the identity to present. Default: a fresh ECDSA P-256
 	// certificate for each connection.
 	Certificate *Certificate
@@ -109,6 +114,7 @@ const (
 	defaultHandshakeTimeout       = 30 * time.Second
 	defaultRTOInitial             = 500 * time.Millisecond
 	defaultRTOMin                 = 400 * time.Millisecond
+	defaultSCTPPort               = 5000
 	maxICEServerURLs              = 32
 )
 
@@ -117,6 +123,9 @@ const (
 func (cfg Config) withDefaults() (Config, error) {
 	if cfg.ICETransportPolicy == "" {
 		cfg.ICETransportPolicy = ICETransportPolicyAll
+	}
+	if cfg.DTLSRole == "" {
+		cfg.DTLSRole = DTLSRoleAuto
 	}
 	if len(cfg.NetworkTypes) == 0 {
 		cfg.NetworkTypes = []string{"udp4", "udp6"}
@@ -159,6 +168,8 @@ func (cfg *Config) validate() error {
 	switch {
 	case cfg.ICETransportPolicy != ICETransportPolicyAll && cfg.ICETransportPolicy != ICETransportPolicyRelay:
 		return &ConfigError{Field: "ICETransportPolicy", Rule: `must be "all" or "relay"`}
+	case !cfg.DTLSRole.valid():
+		return &ConfigError{Field: "DTLSRole", Rule: `must be "auto", "client" or "server"`}
 	case cfg.PortMin > cfg.PortMax:
 		return &ConfigError{Field: "PortMin", Rule: "must not exceed PortMax"}
 	case cfg.ICELite && (len(cfg.ICEServers) > 0 || cfg.ICETransportPolicy == ICETransportPolicyRelay):

@@ -1,9 +1,12 @@
 package sluice
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/sluice-rtc/sluice/datachannel"
 )
 
 // coreEvents are what a core reports. They run one at a time and in order, on
@@ -13,7 +16,12 @@ type coreEvents struct {
 	gatheringState func(ICEGatheringState)
 	iceState       func(ICEConnectionState)
 	dtlsState      func(DTLSState)
-	ended          func(err error) // once: nothing flows any more; nil if one side just closed
+	connected      func(struct{})  // the association is established
+	ended          func(err error) // once: nothing flows any more; nil if the peer just closed
+
+	// channel is datachannel.Config.OnChannel: unlike the others it runs among
+	// the callbacks of the session.
+	channel func(*datachannel.Channel)
 }
 
 // core is ICE, DTLS and the data-channel session of one connection: what
@@ -31,11 +39,15 @@ type core struct {
 	events eventQueue
 	ice    *iceTransport
 
+	// session exists from the beginning, so that channels can be created on it.
+	session *datachannel.Session
+
 	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutine of start
 
 	mu        sync.Mutex
+	params    startParameters // set by start
 	started   bool
 	closed    bool
 	ended     bool
@@ -49,7 +61,7 @@ type remoteParameters struct {
 	ufrag, pwd     string
 	fingerprints   []Fingerprint
 	sctpPort       uint16
-	maxMessageSize int64 // bytes; 0 is any size (RFC 8841, section 6)
+	maxMessageSize int64 // bytes; 0 is any size, negative if it was not said (RFC 8841, section 6)
 }
 
 // startParameters are the peer's parameters and the roles that signalling settled.
@@ -83,6 +95,13 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		c.cancel()
 		return nil, err
 	}
+	c.session = datachannel.NewSession(datachannel.Config{
+		SCTP:              cfg.SCTP,
+		MaxMessageSize:    cfg.MaxMessageSize,
+		MaxBufferedAmount: cfg.MaxBufferedAmount,
+		OnConnected:       func() { emit(&c.events, ev.connected, struct{}{}) },
+		OnChannel:         ev.channel,
+	})
 	return c, nil
 }
 
@@ -92,6 +111,9 @@ func (c *core) localCredentials() (ufrag, pwd string) { return c.ice.localCreden
 
 // fingerprints returns those of the local certificate.
 func (c *core) fingerprints() []Fingerprint { return c.cert.Fingerprints() }
+
+// localPort returns the SCTP port to announce.
+func (c *core) localPort() uint16 { return cmp.Or(c.cfg.SCTP.LocalPort, defaultSCTPPort) }
 
 // gather starts gathering candidates; when it already runs or has ended for
 // this generation, it does nothing.
@@ -134,7 +156,10 @@ func (c *core) start(p startParameters) error {
 	if c.started {
 		return &StateError{Op: "start", Reason: "it was started before"}
 	}
-	c.started = true
+	if err := c.session.SetRole(p.dtlsClient); err != nil {
+		return err
+	}
+	c.started, c.params = true, p
 	c.running.Add(1)
 	go c.run(p)
 	return nil
@@ -151,24 +176,44 @@ func (r *remoteParameters) validate() error {
 	if r.sctpPort == 0 {
 		return &ParameterError{Name: "sctpPort", Rule: "0 means that no association is wanted (RFC 8841, section 5)"}
 	}
-	if r.maxMessageSize < 0 {
-		return &ParameterError{Name: "maxMessageSize", Rule: "must not be negative"}
-	}
 	return checkFingerprints(r.fingerprints)
 }
 
 // run is the goroutine of start.
 func (c *core) run(p startParameters) {
 	defer c.running.Done()
-	c.end(c.connect(p))
+	secure, err := c.connect(p)
+	if err == nil {
+		err = c.converse(secure, p)
+	} else {
+		c.session.Fail(err)
+	}
+	c.end(err)
 }
 
-// connect brings up one layer after the other, and returns when the connection
-// has ended.
-func (c *core) connect(p startParameters) error {
+// converse runs the session until the association ends.
+func (c *core) converse(secure secureTransport, p startParameters) error {
+	defer secure.Close()
+	err := c.session.Start(secure, datachannel.Params{
+		DTLSClient:           p.dtlsClient,
+		RemoteMaxMessageSize: p.remote.maxMessageSize,
+		RemotePort:           p.remote.sctpPort,
+	})
+	if err != nil {
+		c.session.Fail(err)
+		return err
+	}
+	<-c.session.Done()
+	secure.Close()
+	c.setDTLSState(DTLSStateClosed)
+	return c.session.Err()
+}
+
+// connect brings up ICE, then DTLS.
+func (c *core) connect(p startParameters) (secureTransport, error) {
 	conn, err := c.ice.connect(c.ctx, p.controlling, p.remote.ufrag, p.remote.pwd)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.setDTLSState(DTLSStateConnecting)
 	secure, err := handshake(c.ctx, conn, handshakeConfig{
@@ -182,14 +227,13 @@ func (c *core) connect(p startParameters) error {
 	if err != nil {
 		conn.Close()
 		c.setDTLSState(DTLSStateFailed)
-		return err
+		return nil, err
 	}
 	c.mu.Lock()
 	c.secure = secure
 	c.mu.Unlock()
 	c.setDTLSState(DTLSStateConnected)
-	<-c.ctx.Done() // the session takes this place
-	return nil
+	return secure, nil
 }
 
 // end reports the end of the connection, once, and not after close.
@@ -220,7 +264,8 @@ func (c *core) transport() secureTransport {
 	return c.secure
 }
 
-// close ends everything at once, and waits until no goroutine and no socket is
+// close ends everything at once, as closing an RTCPeerConnection does: the peer
+// gets an ABORT and a close_notify. It waits until no goroutine and no socket is
 // left. Events already posted may still run; no others follow.
 func (c *core) close() {
 	c.closeOnce.Do(func() {
@@ -229,6 +274,7 @@ func (c *core) close() {
 		secure := c.secure
 		c.mu.Unlock()
 		c.events.close()
+		c.session.Abort("closed")
 		if secure != nil {
 			secure.Close()
 		}

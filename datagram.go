@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +22,6 @@ const (
 	maxHeld   = 32
 )
 
-// packetReader is what pump reads from: the ICE connection.
-type packetReader interface {
-	Read(p []byte) (int, error)
-}
-
 // datagramConn is the selected ICE path as DTLS needs it: a net.Conn whose
 // deadlines work, which those of the ICE connection do not, and which can be
 // closed without ending ICE. Between both sits the gate.
@@ -37,10 +33,16 @@ type datagramConn struct {
 	closed    chan struct{}
 	readable  chan struct{} // capacity 1: the queue may have become non-empty
 	deadline  readDeadline
+	counters  pathCounters
 
 	mu    sync.Mutex
 	gate  recordGate
 	queue [][]byte
+}
+
+// pathCounters count datagrams; see TransportStats.
+type pathCounters struct {
+	packetsSent, bytesSent, packetsReceived, bytesReceived, packetsLost atomic.Uint64
 }
 
 func newDatagramConn(next net.Conn, log scopedLogger) *datagramConn {
@@ -48,7 +50,7 @@ func newDatagramConn(next net.Conn, log scopedLogger) *datagramConn {
 }
 
 // pump moves datagrams from the ICE connection to the queue until that ends.
-func (c *datagramConn) pump(from packetReader) {
+func (c *datagramConn) pump(from io.Reader) {
 	defer c.Close()
 	buf := make([]byte, maxDatagram)
 	for {
@@ -65,9 +67,15 @@ func (c *datagramConn) pump(from packetReader) {
 
 // receive queues a copy of what the gate admits of a datagram.
 func (c *datagramConn) receive(b []byte) {
+	c.counters.packetsReceived.Add(1)
+	c.counters.bytesReceived.Add(uint64(len(b)))
 	c.mu.Lock()
 	b = c.gate.admit(b)
-	if len(b) > 0 && len(c.queue) < maxQueued {
+	switch {
+	case len(b) == 0:
+	case len(c.queue) >= maxQueued:
+		c.counters.packetsLost.Add(1)
+	default:
 		c.queue = append(c.queue, append([]byte(nil), b...))
 	}
 	c.mu.Unlock()
@@ -135,8 +143,13 @@ func (c *datagramConn) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	if _, err := c.next.Write(p); err != nil {
+	n, err := c.next.Write(p)
+	if err != nil {
 		return 0, err
+	}
+	if n > 0 {
+		c.counters.packetsSent.Add(1)
+		c.counters.bytesSent.Add(uint64(n))
 	}
 	return len(p), nil
 }

@@ -9,6 +9,10 @@ import (
 // ErrClosed is what operations on a closed Transport or PeerConnection return.
 var ErrClosed = errors.New("sluice: closed")
 
+// ErrICEFailed is why a Transport ended that found no path to the peer, or lost
+// the one it had.
+var ErrICEFailed = errors.New("sluice: ICE found no path to the peer")
+
 // A ConfigError reports a Config field whose value is out of its range.
 type ConfigError struct {
 	Field string // name of the field

@@ -59,7 +59,6 @@ type iceTransport struct {
 	candidates  []string      // local lines of this generation
 	remoteCount int           // remote candidates of this generation
 	remoteEnded bool          // end-of-candidates came in
-	conn        *ice.Conn
 	path        *datagramConn
 	pairChanges int // how often a pair was selected
 }
@@ -391,7 +390,7 @@ func (t *iceTransport) connect(ctx context.Context, controlling bool, ufrag, pwd
 	if t.closed {
 		return nil, ErrClosed
 	}
-	t.conn, t.path = conn, newDatagramConn(conn, t.log)
+	t.path = newDatagramConn(conn, t.log)
 	t.working.Add(1)
 	go func() {
 		defer t.working.Done()

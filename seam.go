@@ -40,6 +40,10 @@ const (
 	DTLSRoleServer DTLSRole = "server" // a=setup:passive
 )
 
+func (r DTLSRole) valid() bool {
+	return r == DTLSRoleAuto || r == DTLSRoleClient || r == DTLSRoleServer
+}
+
 // DTLSState is the state of the DTLS association, as W3C's RTCDtlsTransportState.
 type DTLSState string
 
@@ -55,7 +59,8 @@ const (
 // ICEConnectionState is the state of ICE, as W3C's RTCIceConnectionState.
 type ICEConnectionState string
 
-// The ICE connection states. Completed is not reported: see Connected.
+// The ICE connection states. W3C's "completed" is never reported: it would say
+// that no better path is looked for any more, which nobody can act upon.
 const (
 	ICEConnectionStateNew          ICEConnectionState = "new"
 	ICEConnectionStateChecking     ICEConnectionState = "checking"

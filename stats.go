@@ -1,0 +1,163 @@
+package sluice
+
+import (
+	"time"
+
+	"github.com/pion/ice/v2"
+
+	"github.com/sluice-rtc/sluice/datachannel"
+)
+
+// Stats describe a connection at one moment. Names and meanings are those of
+// W3C webrtc-stats; what it gives in seconds is in seconds here, so that JSON of
+// it can be read as the browser's.
+type Stats struct {
+	Timestamp        time.Time            `json:"timestamp"`
+	Transport        TransportStats       `json:"transport"`
+	CandidatePairs   []CandidatePairStats `json:"candidatePairs,omitempty"`
+	LocalCandidates  []CandidateStats     `json:"localCandidates,omitempty"`
+	RemoteCandidates []CandidateStats     `json:"remoteCandidates,omitempty"`
+	Certificates     []CertificateStats   `json:"certificates"` // ours, then the peer's leaf once it is known
+	DataChannels     datachannel.Stats    `json:"dataChannels"` // with the SCTP association
+}
+
+// TransportStats are RTCTransportStats. Packets and bytes are those of DTLS: the
+// payload of ICE, without its checks.
+type TransportStats struct {
+	PacketsSent     uint64 `json:"packetsSent"`
+	PacketsReceived uint64 `json:"packetsReceived"`
+	PacketsLost     uint64 `json:"packetsLost"` // received and dropped because nobody read them in time; not in W3C's
+	BytesSent       uint64 `json:"bytesSent"`
+	BytesReceived   uint64 `json:"bytesReceived"`
+
+	ICERole                      string             `json:"iceRole"` // "unknown" before start; as signalled, a conflict is solved silently
+	ICELocalUsernameFragment     string             `json:"iceLocalUsernameFragment"`
+	ICEState                     ICEConnectionState `json:"iceState"`
+	SelectedCandidatePairID      string             `json:"selectedCandidatePairId,omitempty"`
+	SelectedCandidatePairChanges int                `json:"selectedCandidatePairChanges"`
+
+	DTLSState  DTLSState `json:"dtlsState"`
+	DTLSRole   string    `json:"dtlsRole"`             // "unknown" before start
+	TLSVersion string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
+	DTLSCipher string    `json:"dtlsCipher,omitempty"` // IANA name
+}
+
+// CandidatePairStats are RTCIceCandidatePairStats.
+type CandidatePairStats struct {
+	ID                   string  `json:"id"`
+	LocalCandidateID     string  `json:"localCandidateId"`
+	RemoteCandidateID    string  `json:"remoteCandidateId"`
+	State                string  `json:"state"`
+	Nominated            bool    `json:"nominated"`
+	CurrentRoundTripTime float64 `json:"currentRoundTripTime,omitempty"` // seconds, of the last check
+	TotalRoundTripTime   float64 `json:"totalRoundTripTime"`             // seconds
+	ResponsesReceived    uint64  `json:"responsesReceived"`
+}
+
+// CandidateStats are RTCIceCandidateStats.
+type CandidateStats struct {
+	ID            string `json:"id"`
+	Address       string `json:"address"`
+	Port          int    `json:"port"`
+	Protocol      string `json:"protocol"`
+	CandidateType string `json:"candidateType"`
+	Priority      uint32 `json:"priority"`
+	RelayProtocol string `json:"relayProtocol,omitempty"` // between us and the TURN server
+}
+
+// CertificateStats are RTCCertificateStats.
+type CertificateStats struct {
+	Fingerprint          string `json:"fingerprint"`
+	FingerprintAlgorithm string `json:"fingerprintAlgorithm"`
+	DER                  []byte `json:"base64Certificate"`
+}
+
+// Stats returns the statistics.
+func (t *Transport) Stats() Stats { return t.core.stats() }
+
+func (c *core) stats() Stats {
+	s := Stats{
+		Timestamp:    time.Now(),
+		Certificates: []CertificateStats{certificateStats(c.cert.leaf.Raw)},
+		DataChannels: c.session.Stats(),
+	}
+	c.mu.Lock()
+	s.Transport = TransportStats{ICERole: "unknown", DTLSState: c.dtlsState, DTLSRole: "unknown"}
+	if c.started {
+		s.Transport.ICERole, s.Transport.DTLSRole = "controlled", string(DTLSRoleServer)
+		if c.params.controlling {
+			s.Transport.ICERole = "controlling"
+		}
+		if c.params.dtlsClient {
+			s.Transport.DTLSRole = string(DTLSRoleClient)
+		}
+	}
+	secure := c.secure
+	c.mu.Unlock()
+	if secure != nil {
+		info := secure.Info()
+		s.Transport.DTLSCipher = info.Cipher
+		s.Transport.TLSVersion = tlsVersion(info.Version)
+		if certs := secure.PeerCertificates(); len(certs) > 0 {
+			s.Certificates = append(s.Certificates, certificateStats(certs[0]))
+		}
+	}
+	c.ice.addStats(&s)
+	return s
+}
+
+// tlsVersion writes a version as webrtc-stats does: four hexadecimal digits.
+func tlsVersion(v uint16) string {
+	const digits = "0123456789ABCDEF"
+	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
+}
+
+func certificateStats(der []byte) CertificateStats {
+	f := newFingerprint("sha-256", der)
+	return CertificateStats{Fingerprint: f.Value, FingerprintAlgorithm: f.Algorithm, DER: append([]byte(nil), der...)}
+}
+
+// addStats fills in what ICE knows; nothing but the counters after close.
+func (t *iceTransport) addStats(s *Stats) {
+	t.mu.Lock()
+	s.Transport.ICELocalUsernameFragment = t.ufrag
+	s.Transport.ICEState = t.state
+	s.Transport.SelectedCandidatePairChanges = t.pairChanges
+	path, closed := t.path, t.closed
+	t.mu.Unlock()
+	if path != nil {
+		c := &path.counters
+		s.Transport.PacketsSent, s.Transport.BytesSent = c.packetsSent.Load(), c.bytesSent.Load()
+		s.Transport.PacketsReceived, s.Transport.BytesReceived = c.packetsReceived.Load(), c.bytesReceived.Load()
+		s.Transport.PacketsLost = c.packetsLost.Load()
+	}
+	if closed {
+		return
+	}
+	for _, p := range t.agent.GetCandidatePairsStats() {
+		s.CandidatePairs = append(s.CandidatePairs, CandidatePairStats{
+			ID: pairID(p), LocalCandidateID: p.LocalCandidateID, RemoteCandidateID: p.RemoteCandidateID,
+			State: p.State.String(), Nominated: p.Nominated,
+			CurrentRoundTripTime: p.CurrentRoundTripTime, TotalRoundTripTime: p.TotalRoundTripTime,
+			ResponsesReceived: p.ResponsesReceived,
+		})
+	}
+	if p, ok := t.agent.GetSelectedCandidatePairStats(); ok {
+		s.Transport.SelectedCandidatePairID = pairID(p)
+	}
+	s.LocalCandidates = candidateStats(t.agent.GetLocalCandidatesStats())
+	s.RemoteCandidates = candidateStats(t.agent.GetRemoteCandidatesStats())
+}
+
+func pairID(p ice.CandidatePairStats) string { return p.LocalCandidateID + "-" + p.RemoteCandidateID }
+
+func candidateStats(list []ice.CandidateStats) []CandidateStats {
+	var out []CandidateStats
+	for _, c := range list {
+		out = append(out, CandidateStats{
+			ID: c.ID, Address: c.IP, Port: c.Port, Protocol: "udp", CandidateType: c.CandidateType.String(),
+			Priority: c.Priority, RelayProtocol: c.RelayProtocol,
+		})
+	}
+	return out
+}
