@@ -1,42 +1,82 @@
 package sluice
 
+import (
+	"errors"
+	"slices"
+)
+
 // This file joins the negotiation of a PeerConnection to its core. Methods are
 // called with pc.mu held, the event handlers excepted.
 
-// connect starts the transport that a negotiation yields, or verifies that it is
-// the one that runs. localOffer says who made the offer of this negotiation.
-func (pc *PeerConnection) connect(op string, local *appliedLocal, remote *appliedRemote, localOffer bool) error {
-	peer := remote.peer
-	if peer == nil || peer.sctp.port == 0 || dataIndex(local.desc.sections) < 0 {
-		pc.refuse()
-		return nil
+// errRefused is with what channels end that the peer declined in its answer, or
+// gave up in a later negotiation.
+var errRefused = errors.New("sluice: the peer's description has no data channels")
+
+// An agreement is what an answer, provisional or not, settles.
+type agreement struct {
+	peer       *peerDescription // nil if there are to be no channels
+	remote     *appliedRemote
+	localOffer bool // who made the offer
+	offered    bool // we offered channels, so that no peer means: refused
+	dtlsClient bool
+}
+
+// agree works out what local and remote descriptions settle, and verifies that
+// a running transport can go on with it. It changes nothing.
+func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedRemote, localOffer bool) (agreement, error) {
+	a := agreement{
+		remote: remote, localOffer: localOffer,
+		offered:    localOffer && dataIndex(local.desc.sections) >= 0,
+		dtlsClient: local.desc.setup == setupActive,
 	}
-	client := local.desc.setup == setupActive
+	if remote.peer == nil || remote.peer.sctp.port == 0 || dataIndex(local.desc.sections) < 0 {
+		return a, nil
+	}
+	a.peer = remote.peer
 	if localOffer {
-		client = peer.dtls.setup == setupPassive
+		a.dtlsClient = a.peer.dtls.setup == setupPassive
 	}
 	if pc.peer != nil {
-		if err := pc.continues(op, peer, client); err != nil {
-			return err
+		return a, pc.continues(op, a.peer, a.dtlsClient)
+	}
+	return a, nil
+}
+
+// connect starts the transport, or lets it go on. The events that follow come
+// after that of the signaling state.
+func (pc *PeerConnection) connect(op string, a agreement) error {
+	if a.peer == nil {
+		if pc.peer != nil || a.offered {
+			pc.wantData = false
+			pc.core.session.Fail(errRefused)
 		}
-	} else {
+		return nil
+	}
+	if pc.peer == nil {
 		err := pc.core.start(startParameters{
 			remote: remoteParameters{
-				ufrag: peer.ice.ufrag, pwd: peer.ice.pwd,
-				fingerprints:   peer.dtls.fingerprints,
-				sctpPort:       uint16(peer.sctp.port),
-				maxMessageSize: peer.sctp.maxMessageSize,
+				ufrag: a.peer.ice.ufrag, pwd: a.peer.ice.pwd,
+				fingerprints:   a.peer.dtls.fingerprints,
+				sctpPort:       uint16(a.peer.sctp.port),
+				maxMessageSize: a.peer.sctp.maxMessageSize,
 			},
-			controlling: controlling(localOffer, pc.core.cfg.ICELite, peer.lite),
-			dtlsClient:  client,
+			controlling: controlling(a.localOffer, pc.core.cfg.ICELite, a.peer.lite),
+			dtlsClient:  a.dtlsClient,
 		})
 		if err != nil {
 			return &OperationError{Op: op, Reason: "starting the transport", Err: err}
 		}
-		pc.dtlsClient = client
+		pc.dtlsClient = a.dtlsClient
+	} else {
+		pc.core.session.SetRemoteMaxMessageSize(a.peer.sctp.maxMessageSize) // w3c-sctp-b
 	}
-	pc.peer = peer
-	return pc.passCandidates(op, remote)
+	pc.peer = a.peer
+	for _, line := range a.remote.candidates() {
+		if err := pc.passCandidate(op, line); err != nil {
+			pc.core.log.Infof("%v", err) // one bad candidate is no reason to fail
+		}
+	}
+	return nil
 }
 
 // controlling returns our ICE role: the offerer controls, unless exactly one
@@ -48,24 +88,19 @@ func controlling(offerer, lite, peerLite bool) bool {
 	return offerer
 }
 
-// passCandidates gives ICE the candidates that came with a description or waited
-// for the transport to start.
-func (pc *PeerConnection) passCandidates(op string, remote *appliedRemote) error {
-	lines := append([]string(nil), remote.peer.ice.candidates...)
-	for _, c := range remote.trickled {
-		if c.section < 0 || c.section == remote.peer.index {
+// candidates returns those for the transport that came with a description, and
+// those that were added to it since.
+func (r *appliedRemote) candidates() []string {
+	lines := slices.Clone(r.peer.ice.candidates)
+	for _, c := range r.trickled {
+		if c.section < 0 || c.section == r.peer.index {
 			lines = append(lines, c.line)
 		}
 	}
-	if remote.peer.ice.endOfCandidates {
+	if r.peer.ice.endOfCandidates {
 		lines = append(lines, "")
 	}
-	for _, line := range lines {
-		if err := pc.passCandidate(op, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return lines
 }
 
 // handleLocalCandidate takes a candidate from the core.
@@ -96,13 +131,6 @@ func (pc *PeerConnection) handleGatheringState(s ICEGatheringState) {
 		f(s)
 	}
 	pc.reportCandidates()
-}
-
-// releaseCandidates reports candidates that waited for a description.
-func (pc *PeerConnection) releaseCandidates() {
-	if len(pc.held) > 0 {
-		pc.core.events.post(pc.reportCandidates)
-	}
 }
 
 // reportCandidates calls the application with the candidates not yet reported.
@@ -199,5 +227,3 @@ func connectionState(ice ICEConnectionState, dtls DTLSState) ConnectionState {
 	}
 	return ConnectionStateConnecting
 }
-
-func (pc *PeerConnection) refuse() {}

@@ -73,6 +73,9 @@ func (pc *PeerConnection) createAnswer() SessionDescription {
 	if peer != nil {
 		l.setup = pc.answerSetup(peer.dtls.setup)
 		l.bundle = offer.bundleOf(offer.data) != nil
+		if peer.sctp.legacy {
+			l.sections[offer.data].formats = []string{strconv.Itoa(l.sctpPort)} // the port of this side
+		}
 		for _, option := range []string{"trickle", "ice2"} {
 			if slices.Contains(peer.ice.options, option) {
 				l.iceOptions = append(l.iceOptions, option) // RFC 8829, section 5.3.1
@@ -92,15 +95,12 @@ func (pc *PeerConnection) newDescription() *localDescription {
 		origin:         pc.origin,
 		iceLite:        pc.core.cfg.ICELite,
 		fingerprints:   pc.core.fingerprints(),
-		sctpPort:       localSCTPPort,
+		sctpPort:       int(pc.core.localPort()),
 		maxMessageSize: pc.core.cfg.MaxMessageSize,
 	}
 	l.ufrag, l.pwd = pc.core.localCredentials()
 	return l
 }
-
-// localSCTPPort is the SCTP port of this side.
-const localSCTPPort = 5000
 
 // answerSetup returns our role for the role that the peer offers: its opposite,
 // active where it leaves the choice (8842-5-a), and that of the DTLS association
@@ -159,25 +159,40 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	if err != nil {
 		return err
 	}
-	if desc.carrier >= 0 {
-		if err := pc.core.gather(); err != nil {
-			return &OperationError{Op: op, Reason: "gathering candidates", Err: err}
-		}
-	}
 	local := &appliedLocal{d.Type, desc}
-	if d.Type != SDPTypeOffer {
-		if err := pc.connect(op, local, pc.pendingRemote, false); err != nil {
-			return err
-		}
+	if d.Type == SDPTypeOffer {
+		pc.pendingLocal = local
+		pc.setSignaling(next)
+		return pc.gather(op, desc)
 	}
-	switch d.Type {
-	case SDPTypeAnswer:
+	agreed, err := pc.agree(op, local, pc.pendingRemote, false)
+	if err != nil {
+		return err
+	}
+	if d.Type == SDPTypeAnswer {
 		pc.settle(local, pc.pendingRemote)
-	default:
+	} else {
 		pc.pendingLocal = local
 	}
 	pc.setSignaling(next)
-	pc.releaseCandidates()
+	if err := pc.gather(op, desc); err != nil {
+		return err
+	}
+	return pc.connect(op, agreed)
+}
+
+// gather starts gathering for a description with a transport, and reports what
+// was gathered before it.
+func (pc *PeerConnection) gather(op string, desc *localDescription) error {
+	if desc.carrier < 0 {
+		return nil
+	}
+	if err := pc.core.gather(); err != nil {
+		return &OperationError{Op: op, Reason: "gathering candidates", Err: err}
+	}
+	if len(pc.held) > 0 {
+		pc.core.events.post(pc.reportCandidates)
+	}
 	return nil
 }
 
@@ -269,7 +284,8 @@ func (pc *PeerConnection) setRemoteAnswer(op string, remote *appliedRemote, next
 	if err := remote.desc.checkAnswer(pc.pendingLocal.desc.sections); err != nil {
 		return err
 	}
-	if err := pc.connect(op, pc.pendingLocal, remote, true); err != nil {
+	agreed, err := pc.agree(op, pc.pendingLocal, remote, true)
+	if err != nil {
 		return err
 	}
 	if remote.typ == SDPTypeAnswer {
@@ -278,7 +294,7 @@ func (pc *PeerConnection) setRemoteAnswer(op string, remote *appliedRemote, next
 		pc.pendingRemote = remote
 	}
 	pc.setSignaling(next)
-	return nil
+	return pc.connect(op, agreed)
 }
 
 // checkReoffer verifies that an offer continues the session: sections keep their

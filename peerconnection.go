@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+
+	"github.com/sluice-rtc/sluice/datachannel"
 )
 
 // A PeerConnection negotiates a connection by offer and answer, as W3C's
@@ -47,6 +49,7 @@ type PeerConnection struct {
 
 // peerConnectionEvents are the application's callbacks; nil ones are skipped.
 type peerConnectionEvents struct {
+	dataChannel       func(*datachannel.Channel)
 	iceCandidate      func(*ICECandidateInit)
 	negotiationNeeded func()
 	signaling         func(SignalingState)
@@ -106,6 +109,7 @@ func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 		gatheringState: pc.handleGatheringState,
 		iceState:       pc.handleICEState,
 		dtlsState:      pc.handleDTLSState,
+		channel:        pc.handleChannel,
 	})
 	if err != nil {
 		return nil, err
@@ -130,6 +134,44 @@ func (pc *PeerConnection) Close() error {
 	pc.mu.Unlock()
 	pc.core.close()
 	return nil
+}
+
+// CreateDataChannel creates a channel; a nil init is a reliable, ordered one. It
+// connects when the connection does; the first one asks for a negotiation
+// (OnNegotiationNeeded). The errors are those of W3C's createDataChannel:
+// *InvalidStateError, *TypeError, *OperationError.
+func (pc *PeerConnection) CreateDataChannel(label string, init *datachannel.Init) (*datachannel.Channel, error) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable("CreateDataChannel"); err != nil {
+		return nil, err
+	}
+	ch, err := pc.core.session.CreateChannel(label, init)
+	if err != nil {
+		return nil, err
+	}
+	pc.wantData = true
+	pc.updateNegotiationNeeded()
+	return ch, nil
+}
+
+// OnDataChannel sets what receives the channels that the peer opens, each already
+// open. Nothing happens on the channel before it has returned: callbacks set in
+// it miss nothing.
+func (pc *PeerConnection) OnDataChannel(f func(*datachannel.Channel)) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	pc.on.dataChannel = f
+}
+
+// handleChannel takes a channel from the session.
+func (pc *PeerConnection) handleChannel(ch *datachannel.Channel) {
+	pc.mu.Lock()
+	f := pc.on.dataChannel
+	pc.mu.Unlock()
+	if f != nil {
+		f(ch)
+	}
 }
 
 // usable returns the error for a closed connection. The caller holds pc.mu.
