@@ -33,6 +33,7 @@ type datagramConn struct {
 	closed    chan struct{}
 	readable  chan struct{} // capacity 1: the queue may have become non-empty
 	deadline  readDeadline
+	ending    atomic.Bool // see willClose
 	counters  pathCounters
 
 	mu    sync.Mutex
@@ -165,9 +166,16 @@ func (c *datagramConn) RemoteAddr() net.Addr { return knownAddr(c.next.RemoteAdd
 
 // SetReadDeadline bounds Read.
 func (c *datagramConn) SetReadDeadline(t time.Time) error {
-	c.deadline.set(t)
+	if !c.ending.Load() {
+		c.deadline.set(t)
+	}
 	return nil
 }
+
+// willClose announces that the DTLS library is about to close. Its reader, woken
+// by a deadline, would close the connection before close_notify is written; from
+// here on only Close wakes it.
+func (c *datagramConn) willClose() { c.ending.Store(true) }
 
 // SetWriteDeadline does nothing: Write does not wait.
 func (c *datagramConn) SetWriteDeadline(time.Time) error { return nil }

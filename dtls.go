@@ -240,6 +240,7 @@ func (t *dtlsTransport) Write(p []byte) (int, error) {
 // ICE stays.
 func (t *dtlsTransport) Close() error {
 	t.closeOnce.Do(func() {
+		t.path.willClose()
 		if err := t.conn.Close(); err != nil && !errors.Is(err, dtls.ErrConnClosed) {
 			t.closeErr = err
 		}
