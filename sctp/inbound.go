@@ -109,15 +109,14 @@ func (in *inbound) add(d *wire.Data) {
 	case r.partial:
 		in.announce(in.stream(info.stream))
 	}
-	if in.held() >= in.limit/2 {
-		in.deliverPartly()
-	}
+	in.relieve()
 }
 
-// deliverPartly hands the message being received to the reader in pieces when it
-// fills the buffer: it may be larger than the buffer is (RFC 9260, section 6.9).
-func (in *inbound) deliverPartly() {
-	if len(in.asm.runs) == 0 {
+// relieve hands the message being received to the reader in pieces when half the
+// buffer is full: it may be larger than the buffer is (RFC 9260, section 6.9).
+// It is called whenever there is more, or another message comes first.
+func (in *inbound) relieve() {
+	if in.held() < in.limit/2 || len(in.asm.runs) == 0 {
 		return
 	}
 	r := &in.asm.runs[0]

@@ -28,6 +28,7 @@ type outStream struct {
 	id        uint16
 	next      *outStream // in turn
 	ssn       wire.SSN   // of the next ordered message
+	epoch     uint32     // counts the resets of the stream
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
@@ -42,6 +43,7 @@ type outMessage struct {
 	payload   []byte
 	ppid      uint32
 	ssn       wire.SSN
+	epoch     uint32 // of its stream when ssn was given
 	unordered bool
 	limited   bool // retransmissions are
 	maxRtx    uint16
@@ -130,9 +132,15 @@ func (o *outbound) advance(m *outMessage, n int) {
 // number gives the current message its stream sequence number.
 func (o *outbound) number(m *outMessage) {
 	if !m.unordered {
-		m.ssn = m.stream.ssn
+		m.ssn, m.epoch = m.stream.ssn, m.stream.epoch
 		m.stream.ssn = m.stream.ssn.Next()
 	}
+}
+
+// restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
+func (s *outStream) restarted() {
+	s.ssn = 0
+	s.epoch++
 }
 
 // next takes the current message out of its queue and passes the turn on.

@@ -356,6 +356,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 			a.in.skipStream(e.Stream, e.SSN)
 		}
 	}
+	a.in.relieve()
 	return true
 }
 

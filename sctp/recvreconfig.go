@@ -65,12 +65,12 @@ func (a *Association) resetInbound(all bool, streams []uint16) {
 			a.in.resetStream(s)
 			a.events.push(Event{Kind: EventStreamReset, Stream: id})
 		}
-		return
 	}
 	for _, id := range streams {
 		a.in.resetStream(a.in.stream(id))
 		a.events.push(Event{Kind: EventStreamReset, Stream: id})
 	}
+	a.in.relieve()
 }
 
 // handleReconfigResponse takes the answer to our reset request.
@@ -87,7 +87,7 @@ func (a *Association) handleReconfigResponse(now time.Time, path *path, resp wir
 			a.events.push(Event{Kind: EventStreamResetFailed, Stream: id, Err: err})
 			continue
 		}
-		s.ssn = 0 // 6525-5.2.7-a
+		s.restarted()
 		a.events.push(Event{Kind: EventStreamResetDone, Stream: id})
 	}
 	a.progressShutdown(now)
