@@ -1,0 +1,160 @@
+package sluice
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"math/big"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/dtls/v2"
+)
+
+// forge returns an ECDSA signature by pub over a hash of no bytes, made from the
+// public key alone: with e = 0, r = x(tQ) and s = r/t are valid for every t.
+func forge(t testing.TB, pub *ecdsa.PublicKey) []byte {
+	t.Helper()
+	n := pub.Curve.Params().N
+	k, err := rand.Int(rand.Reader, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := pub.Curve.ScalarMult(pub.X, pub.Y, k.Bytes())
+	r := new(big.Int).Mod(x, n)
+	s := new(big.Int).Mul(r, new(big.Int).ModInverse(k, n))
+	s.Mod(s, n)
+	sig := slices.Concat(asn1Integer(r), asn1Integer(s))
+	sig = append([]byte{0x30, byte(len(sig))}, sig...)
+	if !ecdsa.VerifyASN1(pub, nil, sig) {
+		t.Fatal("the forged signature is not valid over nothing")
+	}
+	return sig
+}
+
+func asn1Integer(v *big.Int) []byte {
+	b := v.Bytes()
+	if b[0]&0x80 != 0 {
+		b = append([]byte{0}, b...)
+	}
+	return append([]byte{2, byte(len(b))}, b...)
+}
+
+// rewriteHandshake replaces the body of the unfragmented, unencrypted handshake
+// messages of one type in a datagram, and reports whether it did.
+func rewriteHandshake(b []byte, messageType byte, body func(old []byte) []byte) (out []byte, done bool) {
+	for len(b) >= recordHeader {
+		size := recordHeader + int(b[11])<<8 + int(b[12])
+		record := bytes.Clone(b[:size])
+		b = b[size:]
+		if record[0] == 22 && record[4] == 0 && record[recordHeader] == messageType {
+			message := record[recordHeader:]
+			changed := body(message[12:])
+			message = slices.Clone(message[:12])
+			message[1], message[2], message[3] = 0, byte(len(changed)>>8), byte(len(changed))
+			copy(message[9:12], message[1:4])
+			message = append(message, changed...)
+			record = append(record[:11], byte(len(message)>>8), byte(len(message)))
+			record = append(record, message...)
+			done = true
+		}
+		out = append(out, record...)
+	}
+	return out, done
+}
+
+const (
+	serverKeyExchange = 12
+	certificateVerify = 15
+	clientKeyExchange = 16
+)
+
+// TRANSPORT [T]: with the library's default signature schemes, who has only seen
+// a certificate passes for its owner. The attacker here has the certificate that
+// the victim expects, but not its key; it signs over an empty hash, and says that
+// this is Ed25519 (0x0807), the scheme without a digest.
+func TestForgedSignatureRefused(t *testing.T) {
+	alice := mustCertificate(t)
+	throwaway, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attacker := &dtls.Config{
+		Certificates:       []tls.Certificate{{Certificate: [][]byte{alice.DER()}, PrivateKey: throwaway}},
+		InsecureSkipVerify: true, ClientAuth: dtls.RequireAnyClientCert,
+		ExtendedMasterSecret: dtls.RequireExtendedMasterSecret, LoggerFactory: newLogFactory(nil),
+	}
+	forged := forge(t, alice.leaf.PublicKey.(*ecdsa.PublicKey))
+	signature := append([]byte{8, 7, byte(len(forged) >> 8), byte(len(forged))}, forged...)
+
+	t.Run("victim is server", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			other, victim, up, _ := newParties(t)
+			victim.hc.fingerprints, victim.hc.timeout = alice.Fingerprints(), 5*time.Second
+			forgeries := 0
+			up.tamper = func(b []byte) [][]byte {
+				out, done := rewriteHandshake(b, certificateVerify, func([]byte) []byte { return signature })
+				if done {
+					forgeries++
+				}
+				return [][]byte{out}
+			}
+			victim.run(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			conn, _ := dtls.ClientWithContext(ctx, other.conn, attacker)
+			<-victim.done
+			var failed *HandshakeError
+			if forgeries == 0 || !errors.As(victim.err, &failed) {
+				t.Fatalf("a forged CertificateVerify (%d of them) was met with %v, want a *HandshakeError", forgeries, victim.err)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+			other.conn.Close()
+			victim.conn.Close()
+		})
+	})
+	t.Run("victim is client", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			victim, other, up, down := newParties(t)
+			victim.hc.fingerprints, victim.hc.timeout = alice.Fingerprints(), 5*time.Second
+			forgeries, believed := 0, 0
+			down.tamper = func(b []byte) [][]byte {
+				out, done := rewriteHandshake(b, serverKeyExchange, func(old []byte) []byte {
+					public := 4 + int(old[3]) // curve type, curve, length of the point
+					return slices.Concat(old[:public], signature)
+				})
+				if done {
+					forgeries++
+				}
+				return [][]byte{out}
+			}
+			up.tamper = func(b []byte) [][]byte {
+				// A client goes on to its key exchange once it believes the server.
+				rewriteHandshake(b, clientKeyExchange, func(old []byte) []byte { believed++; return old })
+				return [][]byte{b}
+			}
+			victim.run(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			conn, _ := dtls.ServerWithContext(ctx, other.conn, attacker)
+			<-victim.done
+			var failed *HandshakeError
+			if forgeries == 0 || believed != 0 || !errors.As(victim.err, &failed) {
+				t.Fatalf("a forged ServerKeyExchange (%d of them) was believed %d times and met with %v, want a *HandshakeError",
+					forgeries, believed, victim.err)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+			other.conn.Close()
+		})
+	})
+}

@@ -1,0 +1,99 @@
+package sluice
+
+import (
+	"errors"
+	"io"
+	"net"
+
+	"github.com/pion/stun"
+	"github.com/pion/transport/v2"
+)
+
+// streamGuard reads the frames of TURN over a stream (RFC 8656, section 3.1)
+// and passes on those that may reach the library.
+type streamGuard struct {
+	next io.Reader
+	in   []byte // received, not yet a whole frame
+	out  []byte // admitted frames, not yet read
+}
+
+var errNotTURN = errors.New("sluice: stream of a TURN server is neither STUN nor ChannelData")
+
+// maxFrame is the largest frame the library can count: its sizes are 16 bits.
+const maxFrame = 65532
+
+func (s *streamGuard) Read(p []byte) (int, error) {
+	for len(s.out) == 0 {
+		size, err := frameSize(s.in)
+		if err != nil {
+			return 0, err
+		}
+		if size == 0 || len(s.in) < size {
+			buf := make([]byte, 4096)
+			n, err := s.next.Read(buf)
+			s.in = append(s.in, buf[:n]...)
+			if n == 0 && err != nil {
+				return 0, err
+			}
+			continue
+		}
+		frame := s.in[:size:size]
+		s.in = s.in[size:]
+		if admitSTUN(frame) {
+			s.out = frame
+		}
+	}
+	n := copy(p, s.out)
+	s.out = s.out[n:]
+	return n, nil
+}
+
+// frameSize returns the size of the frame that b begins with, 0 if b is too
+// short to know.
+func frameSize(b []byte) (int, error) {
+	if len(b) < 20 && (len(b) < 4 || b[0]>>6 == 0) {
+		return 0, nil
+	}
+	length := int(b[2])<<8 | int(b[3])
+	var size int
+	switch {
+	case b[0]>>6 == 0 && stun.IsMessage(b) && length%4 == 0:
+		size = 20 + length
+	case b[0]>>4 == 4: // channel numbers 0x4000-0x4FFF, padded to four bytes
+		size = 4 + (length+3)&^3
+	default:
+		return 0, errNotTURN
+	}
+	if size > maxFrame {
+		return 0, errNotTURN
+	}
+	return size, nil
+}
+
+// tcpGuard is a TCP connection to a TURN server.
+type tcpGuard struct {
+	transport.TCPConn
+	net   *guardedNet
+	guard streamGuard
+}
+
+func (c *tcpGuard) Read(p []byte) (int, error) { return c.guard.Read(p) }
+
+func (c *tcpGuard) Close() error {
+	c.net.untrack(c)
+	return c.TCPConn.Close()
+}
+
+// streamConn is a TCP or TLS connection to a TURN server.
+type streamConn struct {
+	net.Conn
+	net   *guardedNet
+	guard streamGuard
+}
+
+func (c *streamConn) Read(p []byte) (int, error) { return c.guard.Read(p) }
+
+func (c *streamConn) Close() error {
+	c.net.untrack(c)
+	return c.Conn.Close()
+}
