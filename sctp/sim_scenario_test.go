@@ -153,9 +153,10 @@ func drawConfig(d dice, clean bool) sctp.Config {
 	if !clean {
 		// Bad luck must not end an association: the chance that one try in both
 		// directions fails is below 0.4, that 31 in a row fail negligible. The
-		// bound on the RTO keeps the cookie young and the simulation short.
+		// bound on the RTO keeps the cookie young and lets many tries fit into
+		// the minute that T5-shutdown-guard grants.
 		cfg.MaxInitRetransmits, cfg.MaxRetransmits = 30, 30
-		cfg.RTOMax = pick(d, 3*time.Second, 10*time.Second)
+		cfg.RTOMax = pick(d, 1500*time.Millisecond, 3*time.Second)
 		cfg.CookieLife = 20 * time.Minute
 	}
 	if d.chance(0.4) {

@@ -1,0 +1,151 @@
+package sctp
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// TestHeartbeatAnswered: the information comes back unchanged, bundled with other
+// answers, from COOKIE-ECHOED on and until the end is near (PIONS-1). // 9260-8.3-a 9260-3.3.5-a
+func TestHeartbeatAnswered(t *testing.T) {
+	for _, s := range allStates {
+		tc := inState(t, s)
+		tc.write(heartbeatChunk(wire.TypeHeartbeat, []byte("opaque information")))
+		switch s {
+		case Closed:
+			tc.want("out of the blue", "tag 0", "ABORT T")
+		case CookieWait, ShutdownSent, ShutdownAckSent:
+			tc.wantIdle(s.String())
+		default:
+			b := tc.sent[0]
+			tc.want(s.String(), "HEARTBEAT ACK")
+			it := wire.Packet(b).Chunks()
+			c, _ := it.Next()
+			if info, _ := c.HeartbeatInfo(); string(info) != "opaque information" {
+				t.Fatalf("%q", info)
+			}
+		}
+	}
+}
+
+// TestHeartbeatMalformed is not answered.
+func TestHeartbeatMalformed(t *testing.T) {
+	for _, value := range [][]byte{nil, {0, 1}, {0, 1, 0, 3}, {0, 1, 0, 200}, {0, 2, 0, 4}} {
+		tc := newConnected(t, Config{})
+		tc.write(chunk{t: wire.TypeHeartbeat, value: value})
+		tc.wantIdle("not answered")
+		tc.write(chunk{t: wire.TypeHeartbeatAck, value: value})
+		tc.wantState("nor is the answer taken", Established)
+	}
+}
+
+// TestHeartbeatIdle: on an idle path every RTO + HB.interval, half an RTO more or
+// less; its answer is a round-trip sample. // 9260-8.3-a
+func TestHeartbeatIdle(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: 10 * time.Second})
+	for range 20 {
+		rto := tc.a.Stats().RTO
+		d := tc.advanceToTimer()
+		if low, high := 10*time.Second+rto/2, 10*time.Second+3*rto/2; d < low || d > high {
+			t.Fatalf("after %v, want %v to %v", d, low, high)
+		}
+		tc.want("idle", "HEARTBEAT")
+		tc.now = tc.now.Add(400 * time.Millisecond)
+		tc.write(heartbeatChunk(wire.TypeHeartbeatAck, tc.lastInfo))
+		tc.wantIdle("an answer needs none")
+	}
+	if s := tc.a.Stats(); s.SRTT < 300*time.Millisecond || s.SRTT > 400*time.Millisecond {
+		t.Fatalf("SRTT %v", s.SRTT)
+	}
+}
+
+// TestHeartbeatForged: an answer without the nonce, or a second one, is no answer
+// (heartbeat reflection). // 9260-3.3.5-a
+func TestHeartbeatForged(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: 10 * time.Second})
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, make([]byte, heartbeatInfoLen)))
+	tc.advanceToTimer()
+	tc.want("idle", "HEARTBEAT")
+	info := tc.lastInfo
+	forged := append([]byte(nil), info...)
+	forged[3] ^= 1
+	srtt := tc.a.Stats().SRTT
+	tc.now = tc.now.Add(500 * time.Millisecond)
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, forged))
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, info[:4]))
+	if tc.a.Stats().SRTT != srtt || !tc.a.paths.primary().hb.awaiting {
+		t.Fatal("taken")
+	}
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, info))
+	srtt = tc.a.Stats().SRTT
+	tc.now = tc.now.Add(5 * time.Second)
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, info))
+	if tc.a.Stats().SRTT != srtt {
+		t.Fatal("a repeated answer is a sample")
+	}
+}
+
+// TestHeartbeatUnanswered: the path goes down and the association ends; an answer
+// in between clears the count (PIONS-7). // 9260-8.1-a 9260-8.2-a
+func TestHeartbeatUnanswered(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: time.Second, MaxRetransmits: 3})
+	count := func() (n int) {
+		for range 100 {
+			tc.advanceToTimer()
+			for _, b := range tc.sent {
+				if tc.describePacket(b)[0] == "HEARTBEAT" {
+					n++
+				}
+			}
+			tc.sent = nil
+			if len(tc.events) > 0 || n == 3 {
+				return n
+			}
+		}
+		return n
+	}
+	if n := count(); n != 3 {
+		t.Fatalf("%d heartbeats", n)
+	}
+	tc.wantNoEvent("three may be lost")
+	tc.write(heartbeatChunk(wire.TypeHeartbeatAck, tc.lastInfo))
+	if tc.a.paths.errors != 0 {
+		t.Fatal("the answer did not clear the count")
+	}
+	for len(tc.events) == 0 {
+		count()
+	}
+	tc.wantEvent("too many", EventPathDown)
+	if e := tc.wantEvent("no other path", EventClosed); !errors.Is(e.Err, ErrPeerUnreachable) {
+		t.Fatal(e.Err)
+	}
+	if _, ok := tc.a.Timeout(); ok {
+		t.Fatal("a timer runs")
+	}
+}
+
+// TestBlackHole: data that is never acknowledged ends the association after
+// Association.Max.Retrans timeouts (PIONS-7). // 9260-8.1-a
+func TestBlackHole(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxRetransmits: 4})
+	tc.send(Message{Payload: payload(10)})
+	n := 0
+	for !tc.a.ended {
+		tc.advanceToTimer()
+		n++
+	}
+	if n != 5 || len(tc.sent) != 5 {
+		t.Fatalf("%d timeouts, %d packets", n, len(tc.sent))
+	}
+}
+
+// TestHeartbeatOff: a negative interval sends none.
+func TestHeartbeatOff(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	if _, ok := tc.a.Timeout(); ok {
+		t.Fatal("a timer runs")
+	}
+}
