@@ -138,10 +138,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	setDefault(&cfg.SCTP.RTOInitial, defaultRTOInitial)
 	setDefault(&cfg.SCTP.RTOMin, defaultRTOMin)
 	cfg.SCTP.ZeroChecksum = sctp.DTLSDetection // RFC 9653, section 5.2: DTLS detects errors
-	if err := cfg.validate(); err != nil {
-		return cfg, err
-	}
-	return cfg, nil
+	cfg.SCTP.Seed = [32]byte{}                 // a Config may be used again, a seed may not
+	return cfg, cfg.validate()
 }
 
 func setDefault[T comparable](p *T, value T) {
@@ -188,7 +186,10 @@ func (cfg *Config) validate() error {
 			return &ConfigError{Field: "NetworkTypes", Rule: fmt.Sprintf(`%q is not "udp4" or "udp6"`, n)}
 		}
 	}
-	_, err := cfg.serverURIs()
+	if _, err := cfg.serverURIs(); err != nil {
+		return err
+	}
+	_, err := sctp.New(cfg.SCTP) // now, rather than when the session starts
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/ice/v2"
 	"github.com/pion/logging"
 	"github.com/pion/mdns"
 	"golang.org/x/net/ipv4"
@@ -480,6 +481,30 @@ func TestCanonicalCandidate(t *testing.T) {
 			t.Errorf("%s: %q, %q, %v; want %q, %q, error %v", c.desc, got, local, err, c.want, c.local, c.bad)
 		}
 	}
+}
+
+// What is passed on, the ICE library understands.
+func FuzzCanonicalCandidate(f *testing.F) {
+	for _, line := range []string{
+		"candidate:842163049 1 udp 1677729535 192.0.2.1 46154 typ srflx raddr 10.0.0.1 rport 46154 generation 0",
+		"a=candidate:1 1 UDP 5 fe80::1%eth0 5000 typ host",
+		"candidate:1 1 udp 5 ::ffff:192.0.2.1 5000 typ relay raddr x rport 1",
+		"candidate:1 1 udp 5 x.local 5000 typ host",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		canonical, local, err := canonicalCandidate(line)
+		if err != nil || canonical == "" {
+			return
+		}
+		if local != "" {
+			canonical = strings.Replace(canonical, " "+local+" ", " 192.0.2.1 ", 1)
+		}
+		if _, err := ice.UnmarshalCandidate(canonical); err != nil {
+			t.Errorf("%q from %q: %v", canonical, line, err)
+		}
+	})
 }
 
 func TestAddRemoteCandidate(t *testing.T) {
