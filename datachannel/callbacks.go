@@ -14,6 +14,9 @@ type face struct {
 	pending   events
 	scheduled bool // in calls.row
 	inClosing bool // onClosing is running
+	// inOnChannel says that OnChannel is to be called for the channel and has not
+	// returned.
+	inOnChannel bool
 }
 
 type events uint8
@@ -166,6 +169,8 @@ func (s *Session) makeCalls() {
 			s.calls.running = false
 			s.unlock()
 			return
+		case ch == nil && s.calls.pending == sessionClosed && s.calls.head < len(s.calls.row):
+			s.calls.add(nil) // after what the channels have to say
 		case ch == nil:
 			s.callSession()
 		default:
@@ -203,7 +208,7 @@ func (ch *Channel) call() {
 	case due&evAnnounce != 0:
 		f.pending &^= evAnnounce
 		ch.s.unlocked(func() { ch.s.cfg.OnChannel(ch) })
-		ch.s.announced(ch)
+		ch.wasAnnounced()
 	case due&evOpen != 0:
 		f.pending &^= evOpen
 		ch.s.unlocked(f.onOpen)

@@ -85,6 +85,8 @@ func (ch *Channel) leave(next ReadyState) {
 // says that it does not want it (RFC 8832, section 6).
 func (ch *Channel) peerClosed() {
 	switch {
+	case ch.face.inOnChannel:
+		return // until it returns
 	case ch.state == Connecting:
 		ch.fail(channelError("the peer refused the channel", nil))
 	case ch.state == Open:
@@ -104,11 +106,21 @@ func (ch *Channel) resetWhenSent() {
 	}
 }
 
+// wasAnnounced lets happen what OnChannel held up.
+func (ch *Channel) wasAnnounced() {
+	ch.face.inOnChannel = false
+	ch.s.announced(ch)
+	if ch.st.ended || ch.st.resets > 0 {
+		ch.peerClosed()
+	}
+	ch.finish()
+}
+
 // finish closes the channel if both directions are reset. While the application
 // is yet to hear that the channel is closing, it stays so.
 func (ch *Channel) finish() {
 	st := ch.st
-	if ch.state != Closing || ch.s.ended {
+	if ch.state != Closing || ch.s.ended || ch.face.inOnChannel {
 		return
 	}
 	if ch.face.onClosing != nil && ch.face.pending&evClosing != 0 || ch.face.inClosing {

@@ -3,7 +3,6 @@ package datachannel
 import (
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -130,7 +129,7 @@ func newDeadline() *deadline { return &deadline{over: make(chan struct{})} }
 func (d *deadline) canceler() canceler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return canceler{d.over, func() error { return os.ErrDeadlineExceeded }}
+	return canceler{ended: d.over}
 }
 
 // set moves the deadline; the zero time is never.

@@ -61,6 +61,7 @@ func (s *Session) accept(id uint16, open dcep.Open) {
 	// "Set channel.[[ReadyState]] to open (but do not fire the open event, yet)":
 	// W3C webrtc-pc, section 6.1. The application may send in OnChannel.
 	if s.cfg.OnChannel != nil {
+		ch.face.inOnChannel = true
 		ch.raise(evAnnounce)
 	} else {
 		s.incoming.accept = append(s.incoming.accept, ch)

@@ -138,11 +138,19 @@ func ptr[T any](v T) *T { return &v }
 func (p *pair) open(label string, init *Init) (a, b *Channel) {
 	p.t.Helper()
 	a = value(p.a.CreateChannel(label, init))(p.t)
-	b = value(p.b.Accept(background))(p.t)
+	b = p.accept(p.b)
 	settle()
 	wantState(p.t, a, Open)
 	wantState(p.t, b, Open)
 	return a, b
+}
+
+// accept waits for a channel on one of the sessions.
+func (p *pair) accept(s *Session) *Channel {
+	p.t.Helper()
+	ctx, cancel := timeout(time.Minute)
+	defer cancel()
+	return value(s.Accept(ctx))(p.t)
 }
 
 // negotiate creates a negotiated channel on both ends.
@@ -169,7 +177,9 @@ func wantID(t *testing.T, ch *Channel, want uint16) {
 // wantMessage reads one message and compares it.
 func wantMessage(t *testing.T, ch *Channel, want string, isText bool) {
 	t.Helper()
-	m, err := ch.ReadMessage(background)
+	ctx, cancel := timeout(time.Minute)
+	defer cancel()
+	m, err := ch.ReadMessage(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,6 +270,14 @@ func (r *rawPeer) onEvent(_ *sctpnet.Conn, ev sctp.Event) {
 	}
 }
 
+// accept waits for a channel on the session.
+func (r *rawPeer) accept(s *Session) *Channel {
+	r.t.Helper()
+	ctx, cancel := timeout(time.Minute)
+	defer cancel()
+	return value(s.Accept(ctx))(r.t)
+}
+
 // wantResets compares which streams the session reset since the last time.
 func (r *rawPeer) wantResets(ids ...uint16) {
 	r.t.Helper()
@@ -289,7 +307,9 @@ func (r *rawPeer) next(stream uint16) (sctp.MessageInfo, []byte) {
 	var whole []byte
 	buf := make([]byte, 4096)
 	for {
-		n, info, err := r.conn.ReadMessage(background, stream, buf)
+		ctx, cancel := timeout(time.Minute)
+		defer cancel()
+		n, info, err := r.conn.ReadMessage(ctx, stream, buf)
 		check(r.t, err)
 		whole = append(whole, buf[:n]...)
 		if info.Complete {
@@ -314,4 +334,8 @@ func (r *rawPeer) wantNothing(stream uint16) {
 	if info, err := r.conn.Peek(stream); err == nil {
 		r.t.Fatalf("on stream %d: %+v, want nothing", stream, info)
 	}
+}
+
+func timeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(background, d)
 }

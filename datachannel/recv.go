@@ -302,7 +302,7 @@ func (ch *Channel) endOfMessages() error {
 // if the channel failed, and an *InvalidStateError if it was closed here. It is
 // for channels without OnMessage.
 func (ch *Channel) ReadMessage(ctx context.Context) (Message, error) {
-	c := canceler{ctx.Done(), ctx.Err}
+	c := cancelWith(ctx)
 	if err := c.canceled(); err != nil {
 		return Message{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 	"unicode/utf8"
 
@@ -127,8 +128,10 @@ func (s *Session) checkSize(op string, n int) error {
 	return nil
 }
 
+// lifetime is when a message is dead. It is alive during all of its lifetime,
+// which is in whole milliseconds and may be 0.
 func (ch *Channel) lifetime() time.Duration {
-	return time.Duration(ch.reliability) * time.Millisecond
+	return (time.Duration(ch.reliability) + 1) * time.Millisecond
 }
 
 // WriteMessage sends a message and waits until the association has room for it:
@@ -137,13 +140,22 @@ func (ch *Channel) lifetime() time.Duration {
 // it (RFC 8832, section 6). If ctx ends first, the message is not sent. Other
 // errors are those of Send, except that nothing limits the buffered amount.
 func (ch *Channel) WriteMessage(ctx context.Context, data []byte, isText bool) error {
-	return ch.write("WriteMessage", data, isText, canceler{ctx.Done(), ctx.Err})
+	return ch.write("WriteMessage", data, isText, cancelWith(ctx))
 }
 
-// canceler ends a wait: when ended is closed, with the error of err.
+// canceler ends a wait, when ended is closed.
 type canceler struct {
 	ended <-chan struct{}
-	err   func() error
+	ctx   context.Context // whose channel that is; nil for a deadline's
+}
+
+func cancelWith(ctx context.Context) canceler { return canceler{ctx.Done(), ctx} }
+
+func (c canceler) err() error {
+	if c.ctx != nil {
+		return c.ctx.Err()
+	}
+	return os.ErrDeadlineExceeded
 }
 
 func (c canceler) canceled() error {

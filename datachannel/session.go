@@ -41,8 +41,9 @@ type Config struct {
 	OnConnected func()
 
 	// OnChannel, if set, receives the channels that the peer opens, each already
-	// open. Nothing happens on the channel before OnChannel has returned: the
-	// callbacks set in it miss nothing. Without it, Accept returns the channels.
+	// open. The peer's doing takes no effect on the channel before OnChannel has
+	// returned: the callbacks set in it miss nothing. Without it, Accept returns
+	// the channels.
 	OnChannel func(*Channel)
 
 	// OnClose, if set, is called when the association has ended, with the error
@@ -234,16 +235,22 @@ func (s *Session) MaxChannels() int {
 // Connected is closed when the association is established.
 func (s *Session) Connected() <-chan struct{} { return s.connectedCh }
 
-// WaitConnected blocks until the association is established, has ended, or ctx is
-// done.
+// WaitConnected blocks until the association is established or ctx is done. If
+// the association ended without having been established, it returns an *RTCError
+// with the reason, or an *InvalidStateError after Close or Abort.
 func (s *Session) WaitConnected(ctx context.Context) error {
 	select {
 	case <-s.connectedCh:
 		return nil
 	case <-s.done:
-		return s.closedError("WaitConnected")
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	select {
+	case <-s.connectedCh: // it was, before the end
+		return nil
+	default:
+		return s.closedError("WaitConnected")
 	}
 }
 

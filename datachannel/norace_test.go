@@ -1,0 +1,5 @@
+//go:build !race
+
+package datachannel
+
+const raceEnabled = false
