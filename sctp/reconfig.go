@@ -82,6 +82,16 @@ func (r *reconfig) prepare(o *outbound, lastTSN wire.TSN, mtu int) {
 	}
 }
 
+// limit returns the TSN that a FORWARD-TSN must not pass: the last one of a request
+// whose performance we do not know of. The peer may have performed it, and would
+// take sequence numbers of before it for new ones; up to there it is stale to it.
+func (r *reconfig) limit(q *sentQueue) wire.TSN {
+	if r.inFlight && q.cum.Before(r.lastTSN) {
+		return r.lastTSN
+	}
+	return q.highest()
+}
+
 // append appends the answers and the request that are due: at most two
 // parameters to a chunk, as RFC 6525, section 3.1 allows.
 func (r *reconfig) append(now time.Time, p *builder, rto time.Duration) bool {

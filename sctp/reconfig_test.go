@@ -3,6 +3,7 @@ package sctp
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -297,4 +298,30 @@ func TestResetManyStreams(t *testing.T) {
 		}
 	}
 	tc.wantIdle("all done")
+}
+
+// TestResetAndForwardTSN: sequence numbers of before a reset never reach a peer that
+// has performed it.
+func TestResetAndForwardTSN(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc.send(Message{Stream: 1, Payload: payload(10), Reliability: rexmit(0)})
+	tc.want("on the stream", "DATA tsn=0 sid=1 ssn=0")
+	if err := tc.a.ResetStreams(tc.now, 1); err != nil {
+		t.Fatal(err)
+	}
+	tc.want("its reset", "RE-CONFIG out-reset req=0 resp=-1 last=0 streams=1")
+	tc.send(Message{Stream: 2, Payload: payload(10), Reliability: rexmit(0)})
+	tc.want("behind it", "DATA tsn=1 sid=2 ssn=0")
+	tc.advanceToTimer()
+	var got []string
+	for _, b := range tc.sent {
+		got = append(got, tc.describePacket(b)...)
+	}
+	tc.sent = nil
+	if s := strings.Join(got, "; "); !strings.Contains(s, "FORWARD-TSN cum=0 streams=1:0") {
+		t.Fatalf("not past the last TSN of the request: %s", s)
+	}
+	tc.write(tc.response(0, wire.ResultPerformed))
+	tc.advanceToTimer()
+	tc.want("numbers of before it are not listed", "FORWARD-TSN cum=1 streams=2:0")
 }

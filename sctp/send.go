@@ -72,7 +72,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		return
 	}
 	a.reconfig.prepare(&a.out, a.sent.highest(), path.mtu)
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
+	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent, a.reconfig.limit(&a.sent)) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
