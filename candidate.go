@@ -99,8 +99,8 @@ func (pc *PeerConnection) takeCandidate(op string, r *appliedRemote, c remoteCan
 		return opError(op, "more than %d candidates", maxCandidates)
 	}
 	r.trickled = append(r.trickled, c)
-	if r.peer == nil || pc.peer == nil || c.section >= 0 && c.section != r.peer.index {
-		return nil // start passes on what waits
+	if r.peer == nil || pc.peer == nil || pc.peer.restarts(r.peer) || c.section >= 0 && c.section != r.peer.index {
+		return nil // connect passes on what waits
 	}
 	return pc.passCandidate(op, c.line)
 }

@@ -77,7 +77,7 @@ func TestAddICECandidateBound(t *testing.T) {
 func TestCandidatesOfCarrier(t *testing.T) {
 	for name, carrier := range map[string]string{
 		"chromium-av-data-offer":          "0", // bundled: the tagged audio carries
-		"chromium-av-data-offer-gathered": "2", // the data section has its own transport
+		"av-data-without-rtcp-mux-offer":  "2", // audio would need a component for RTCP
 		"firefox-av-data-maxbundle-offer": "0",
 		"chromium-data-av-offer":          "0",
 	} {

@@ -36,10 +36,27 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 	if localOffer {
 		a.dtlsClient = a.peer.dtls.setup == setupPassive
 	}
-	if pc.peer != nil {
-		return a, pc.continues(op, a.peer, a.dtlsClient)
+	if pc.peer == nil {
+		return a, nil
 	}
-	return a, nil
+	if localOffer && pc.peer.restarts(a.peer) {
+		return a, opError(op, "an ICE restart that was not offered (RFC 8829, section 5.10)")
+	}
+	return a, pc.continues(op, a.peer, a.dtlsClient)
+}
+
+// restartFor begins a new generation of ICE if the offer asks for one: the
+// answer to it needs our new credentials. It is done once for an offer.
+func (pc *PeerConnection) restartFor(op string, offer *appliedRemote) error {
+	if offer.restart != restartWanted {
+		return nil
+	}
+	if err := pc.core.restartICE(); err != nil {
+		return &OperationError{Op: op, Reason: "ICE restart", Err: err}
+	}
+	offer.restart = restartDone
+	pc.passed, pc.held = nil, nil
+	return nil
 }
 
 // connect starts the transport, or lets it go on. The events that follow come
@@ -68,6 +85,11 @@ func (pc *PeerConnection) connect(op string, a agreement) error {
 		}
 		pc.dtlsClient = a.dtlsClient
 	} else {
+		if pc.peer.restarts(a.peer) {
+			if err := pc.core.setRemoteCredentials(a.peer.ice.ufrag, a.peer.ice.pwd); err != nil {
+				return &OperationError{Op: op, Reason: "ICE restart", Err: err}
+			}
+		}
 		pc.core.session.SetRemoteMaxMessageSize(a.peer.sctp.maxMessageSize) // w3c-sctp-b
 	}
 	pc.peer = a.peer

@@ -422,3 +422,24 @@ func TestLitePeer(t *testing.T) {
 		exchange(t, ch, receive(t, "channel", b.channels))
 	}
 }
+
+// An offer with new ICE credentials is answered with new ones; the connection
+// goes on over a new pair (8445-9, 8842-3.1-a).
+func TestRemoteICERestart(t *testing.T) {
+	a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	other := receive(t, "channel", b.channels)
+	exchange(t, ch, other)
+	before := line(b.LocalDescription().SDP, "a=ice-ufrag")
+
+	must(t, a.core.restartICE())
+	setLocal(t, a.PeerConnection, SDPTypeOffer)
+	receive(t, "candidates", a.GatheringComplete())
+	must(t, b.SetRemoteDescription(*a.LocalDescription()))
+	setLocal(t, b.PeerConnection, SDPTypeAnswer)
+	receive(t, "candidates", b.GatheringComplete())
+	if after := line(b.LocalDescription().SDP, "a=ice-ufrag"); after == before {
+		t.Errorf("the answer still has %s", after)
+	}
+}

@@ -36,7 +36,7 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 	if pc.signaling != SignalingStateHaveRemoteOffer && pc.signaling != SignalingStateHaveLocalPranswer {
 		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
 	}
-	return pc.createAnswer(), nil
+	return pc.createAnswer(op)
 }
 
 func (pc *PeerConnection) createOffer() SessionDescription {
@@ -66,10 +66,16 @@ func (pc *PeerConnection) createOffer() SessionDescription {
 	return SessionDescription{SDPTypeOffer, text}
 }
 
-func (pc *PeerConnection) createAnswer() SessionDescription {
+func (pc *PeerConnection) createAnswer(op string) (SessionDescription, error) {
 	offer, peer := pc.pendingRemote.desc, pc.pendingRemote.peer
+	if err := pc.restartFor(op, pc.pendingRemote); err != nil {
+		return SessionDescription{}, err
+	}
 	l := pc.newDescription()
-	l.sections, l.carrier = answerSections(offer, peer != nil && peer.sctp.port != 0)
+	if peer != nil && peer.sctp.port != 0 {
+		l.carrier = peer.index
+	}
+	l.sections = answerSections(offer, l.carrier)
 	if peer != nil {
 		l.setup = pc.answerSetup(peer.dtls.setup)
 		l.bundle = offer.bundleOf(offer.data) != nil
@@ -84,7 +90,7 @@ func (pc *PeerConnection) createAnswer() SessionDescription {
 	}
 	text := l.text(pc.localCandidates())
 	pc.created.answer = &createdDescription{l, text}
-	return SessionDescription{SDPTypeAnswer, text}
+	return SessionDescription{SDPTypeAnswer, text}, nil
 }
 
 // newDescription returns a description of ours without sections, with the next
@@ -93,6 +99,7 @@ func (pc *PeerConnection) newDescription() *localDescription {
 	pc.origin.version++
 	l := &localDescription{
 		origin:         pc.origin,
+		carrier:        -1,
 		iceLite:        pc.core.cfg.ICELite,
 		fingerprints:   pc.core.fingerprints(),
 		sctpPort:       int(pc.core.localPort()),
@@ -209,12 +216,15 @@ func (pc *PeerConnection) dueType() SDPType {
 // section 5.4), or makes one where d has no text.
 func (pc *PeerConnection) createdFor(op string, d SessionDescription) (*localDescription, error) {
 	c := &pc.created.answer
-	create := pc.createAnswer
 	if d.Type == SDPTypeOffer {
-		c, create = &pc.created.offer, pc.createOffer
+		c = &pc.created.offer
 	}
-	if d.SDP == "" {
-		create()
+	if d.SDP == "" && d.Type == SDPTypeOffer {
+		pc.createOffer()
+	} else if d.SDP == "" {
+		if _, err := pc.createAnswer(op); err != nil {
+			return nil, err
+		}
 	} else if *c == nil || (*c).text != d.SDP {
 		return nil, &InvalidModificationError{Op: op, Reason: "not the description created last"}
 	}
@@ -256,7 +266,7 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	}
 	remote := &appliedRemote{typ: d.Type, text: d.SDP, desc: desc}
 	if desc.data >= 0 {
-		if remote.peer, err = desc.peer(d.Type != SDPTypeOffer); err != nil {
+		if remote.peer, err = desc.peer(d.Type != SDPTypeOffer, pc.carrierMid(d.Type)); err != nil {
 			return err
 		}
 	}
@@ -264,6 +274,19 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 		return pc.setRemoteOffer(op, remote, next, collision)
 	}
 	return pc.setRemoteAnswer(op, remote, next)
+}
+
+// carrierMid returns the mid of the section that carries the transport in use, or
+// in the offer that a description of that type answers.
+func (pc *PeerConnection) carrierMid(typ SDPType) string {
+	sections, carrier := pc.sections, pc.carrier
+	if typ != SDPTypeOffer {
+		sections, carrier = pc.pendingLocal.desc.sections, pc.pendingLocal.desc.carrier
+	}
+	if carrier < 0 {
+		return ""
+	}
+	return sections[carrier].mid
 }
 
 func (pc *PeerConnection) setRemoteOffer(op string, remote *appliedRemote, next SignalingState, collision bool) error {
@@ -315,13 +338,19 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 	if i := dataIndex(pc.sections); i >= 0 && i != remote.desc.data {
 		return opError(op, "the data section moved")
 	}
-	return pc.continues(op, remote.peer, remote.peer.dtls.setup == setupPassive)
+	if err := pc.continues(op, remote.peer, remote.peer.dtls.setup == setupPassive); err != nil {
+		return err
+	}
+	if pc.peer.restarts(remote.peer) {
+		remote.restart = restartWanted
+	}
+	return nil
 }
 
 // continues verifies that the description of the peer is of the transport in
 // use. client is the DTLS role that it gives us, unless it is actpass.
 func (pc *PeerConnection) continues(op string, peer *peerDescription, client bool) error {
-	if change, same := pc.peer.sameTransport(peer); !same {
+	if change, same := pc.peer.sameAssociations(peer); !same {
 		return opError(op, "%s on a running connection is not supported", change)
 	}
 	if peer.dtls.setup != setupActpass && client != pc.dtlsClient {
@@ -357,6 +386,8 @@ func (pc *PeerConnection) rollback(op string) error {
 		return &InvalidStateError{Op: op, Reason: "rollback in signaling state stable"}
 	case pc.peer != nil && pc.currentLocal == nil:
 		return opError(op, "the connection of the provisional answer is running")
+	case pc.pendingRemote != nil && pc.pendingRemote.restart == restartDone:
+		return opError(op, "the ICE restart of the offer is running")
 	}
 	pc.pendingLocal, pc.pendingRemote = nil, nil
 	pc.created = createdDescriptions{}

@@ -313,15 +313,13 @@ func TestReofferErrors(t *testing.T) {
 	must(t, b.SetRemoteDescription(offerFrom(t, a)))
 	must(t, a.SetRemoteDescription(setLocal(t, b, SDPTypeAnswer)))
 	good := setLocal(t, a, SDPTypeOffer).SDP
-	ufrag, pwd := line(good, "a=ice-ufrag"), line(good, "a=ice-pwd")
 	for _, tc := range []struct {
 		desc, old, new string
 		sdp            bool // *SDPError, else *OperationError
 	}{
 		{"another fingerprint", line(good, "a=fingerprint"), "a=fingerprint:sha-256 " + testFingerprint, false}, // 8842-3.1-a
 		{"another SCTP port", "a=sctp-port:5000", "a=sctp-port:5001", false},                                    // 8841-9.3-a
-		{"an ICE restart", ufrag + "\r\n" + pwd, "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901", false},
-		{"another role", "a=setup:actpass", "a=setup:active", false}, // 8842-3.1-a
+		{"another role", "a=setup:actpass", "a=setup:active", false},                                            // 8842-3.1-a
 		{"another mid", "a=mid:0", "a=mid:1", true},
 		{"other media", "m=application", "m=audio", true},
 	} {

@@ -82,7 +82,17 @@ type appliedRemote struct {
 	desc     *description
 	peer     *peerDescription  // nil if it has no data section
 	trickled []remoteCandidate // accepted by AddICECandidate
+	restart  restart
 }
+
+// restart says what became of an ICE restart that an offer asks for.
+type restart uint8
+
+const (
+	restartNone   restart = iota
+	restartWanted         // the offer has new credentials
+	restartDone           // an answer was created, for which we have new ones, too
+)
 
 // remoteCandidate is a candidate of a section.
 type remoteCandidate struct {

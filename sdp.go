@@ -152,17 +152,18 @@ func (d *description) bundleOf(index int) []string {
 // carrier returns the index of the section whose transport the data section
 // uses; there must be a data section.
 //
-// That is the data section itself where it has a transport of its own: outside
-// of a BUNDLE group, tagged in it, or described with candidates. Otherwise it
-// is the first section of the group with a port (RFC 8843, section 7.3.1). An
-// offer made with the policy max-bundle has its only transport there, and
-// Chromium refuses an answer that rejects that section and keeps the data.
-func (d *description) carrier() int {
-	data := &d.sections[d.data]
-	if len(data.ice.candidates) > 0 && !data.bundleOnly {
-		return d.data
+// Once that is negotiated it stays: keep is the mid of the carrier in use, if
+// any. At first it is the tagged section of the BUNDLE group, the first one with
+// a port (RFC 8843, section 7.3.1), even if that is media, which then must not
+// be rejected: the transport may exist nowhere else (max-bundle, and Chromium
+// refuses an answer without it), and a group cannot do without its tagged section
+// (RFC 8829, section 5.3.1). Outside of a group it is the data section itself.
+func (d *description) carrier(keep string) int {
+	group := d.bundleOf(d.data)
+	if i := d.sectionOf(keep); i >= 0 && d.sections[i].port != 0 && (i == d.data || slices.Contains(group, keep)) {
+		return i
 	}
-	for _, mid := range d.bundleOf(d.data) {
+	for _, mid := range group {
 		i := d.sectionOf(mid)
 		if i < 0 || d.sections[i].port == 0 {
 			continue
@@ -186,10 +187,11 @@ type peerDescription struct {
 	sctp  sctpDescription
 }
 
-// peer returns what the description says of the peer. There must be a data
-// section. It verifies that what is mandatory is there (RFC 8829, section 5.8.3).
-func (d *description) peer(answer bool) (*peerDescription, error) {
-	i := d.carrier()
+// peer returns what the description says of the peer; keep as for carrier. There
+// must be a data section. It verifies that what is mandatory is there (RFC 8829,
+// section 5.8.3).
+func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
+	i := d.carrier(keep)
 	s := &d.sections[i]
 	switch {
 	case s.ice.ufrag == "" || s.ice.pwd == "":
@@ -231,19 +233,23 @@ func (d *description) checkAnswer(offer []localSection) error {
 	return nil
 }
 
-// sameTransport reports whether two descriptions of the peer mean the same ICE
-// generation, DTLS association and SCTP association (RFC 8842, section 3.1;
-// RFC 8841, section 9.3), and otherwise which of them is new.
-func (p *peerDescription) sameTransport(q *peerDescription) (change string, same bool) {
+// sameAssociations reports whether two descriptions of the peer mean the same
+// DTLS association and SCTP association (RFC 8842, section 3.1; RFC 8841,
+// section 9.3), and otherwise which of them is new.
+func (p *peerDescription) sameAssociations(q *peerDescription) (change string, same bool) {
 	switch {
 	case p.dtls.tlsID != q.dtls.tlsID || !sameFingerprints(p.dtls.fingerprints, q.dtls.fingerprints):
 		return "a new DTLS association", false
 	case p.sctp.port != q.sctp.port:
 		return "a new SCTP association", false
-	case p.ice.ufrag != q.ice.ufrag || p.ice.pwd != q.ice.pwd:
-		return "an ICE restart", false
 	}
 	return "", true
+}
+
+// restarts reports whether q is a later ICE generation than p (RFC 8839, section
+// 4.4.1.1.1).
+func (p *peerDescription) restarts(q *peerDescription) bool {
+	return p.ice.ufrag != q.ice.ufrag || p.ice.pwd != q.ice.pwd
 }
 
 // sameFingerprints compares as sets.

@@ -52,21 +52,17 @@ func dataSection(mid string) localSection {
 	}
 }
 
-// answerSections returns the sections that answer an offer, and the index of
-// the one that carries the transport, -1 if all are rejected. Without
-// acceptData the data section is rejected like the others.
-func answerSections(offer *description, acceptData bool) ([]localSection, int) {
-	carrier := -1
-	if acceptData {
-		carrier = offer.carrier()
-	}
+// answerSections returns the sections that answer an offer. carrier is the index
+// of the one whose transport data uses; with -1 the data section is rejected
+// like the others.
+func answerSections(offer *description, carrier int) []localSection {
 	sections := make([]localSection, len(offer.sections))
 	for i := range offer.sections {
 		from := &offer.sections[i]
 		// media type, protocol and format are those of the offer (RFC 8829, section 5.3.1)
 		s := localSection{media: from.media, proto: from.proto, formats: from.formats, mid: from.mid}
 		switch {
-		case acceptData && i == offer.data:
+		case carrier >= 0 && i == offer.data:
 			s.use = sectionData
 		case i == carrier:
 			s.use = sectionInactive
@@ -75,7 +71,7 @@ func answerSections(offer *description, acceptData bool) ([]localSection, int) {
 		}
 		sections[i] = s
 	}
-	return sections, carrier
+	return sections
 }
 
 // formatLines returns the a=rtpmap and a=fmtp values of one format.

@@ -93,7 +93,10 @@ func answerText(t *testing.T, name string, accept bool) string {
 	t.Helper()
 	offer := parse(t, readSDP(t, name))
 	l := testDescription(setupActive)
-	l.sections, l.carrier = answerSections(offer, accept)
+	if accept {
+		l.carrier = offer.carrier("")
+	}
+	l.sections = answerSections(offer, l.carrier)
 	text := l.text(localCandidates{})
 	answer := parse(t, text)
 	for i, s := range answer.sections {
@@ -135,14 +138,14 @@ a=mid:2
 a=inactive
 `)
 	})
-	t.Run("data last with its own transport, tagged audio rejected", func(t *testing.T) {
-		wantText(t, answerText(t, "firefox-av-data-offer-gathered", true), `
+	t.Run("data last, tagged audio unusable and rejected", func(t *testing.T) {
+		wantText(t, answerText(t, "av-data-without-rtcp-mux-offer", true), `
 a=group:BUNDLE 2
-m=audio 0 UDP/TLS/RTP/SAVPF 109 9 0
+m=audio 0 UDP/TLS/RTP/SAVPF 109
 c=IN IP4 0.0.0.0
 a=mid:0
 a=inactive
-m=video 0 UDP/TLS/RTP/SAVPF 120 124 121
+m=video 0 UDP/TLS/RTP/SAVPF 120
 c=IN IP4 0.0.0.0
 a=mid:1
 a=inactive

@@ -62,20 +62,21 @@ func fuzzDescription(t *testing.T, text string) {
 		}
 		return
 	}
-	accept := false
+	l := testDescription(setupActive)
 	if d.data >= 0 {
-		_, err := d.peer(false)
-		if accept = err == nil; !accept && !errors.As(err, &sdpErr) {
+		p, err := d.peer(false, "1")
+		if err == nil {
+			l.carrier = p.index
+		} else if !errors.As(err, &sdpErr) {
 			t.Fatalf("%#v", err)
 		}
 	}
-	l := testDescription(setupActive)
-	l.sections, l.carrier = answerSections(d, accept)
+	l.sections = answerSections(d, l.carrier)
 	answer, err := parseDescription(l.text(localCandidates{}))
 	if err != nil {
 		t.Fatalf("%v in the answer\n%s\nto\n%s", err, l.text(localCandidates{}), text)
 	}
-	if len(answer.sections) != len(d.sections) || accept != (answer.data >= 0) {
+	if len(answer.sections) != len(d.sections) || (l.carrier >= 0) != (answer.data >= 0) {
 		t.Fatalf("answer\n%s\nto\n%s", l.text(localCandidates{}), text)
 	}
 	insertCandidates(text, []remoteCandidate{{0, "candidate:x"}, {-1, ""}})

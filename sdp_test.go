@@ -56,8 +56,8 @@ func TestParseDescription(t *testing.T) {
 		"firefox-data-av-offer":                     {3, 0, 0, "0", setupActpass, 0, false, 5000, 1073741823},
 		"chromium-av-data-offer":                    {3, 2, 0, "0", setupActpass, 0, false, 5000, 262144},
 		"firefox-av-data-offer":                     {3, 2, 0, "0", setupActpass, 0, false, 5000, 1073741823},
-		"chromium-av-data-offer-gathered":           {3, 2, 2, "2", setupActpass, 8, false, 5000, 262144},
-		"firefox-av-data-offer-gathered":            {3, 2, 2, "2", setupActpass, 8, true, 5000, 1073741823},
+		"chromium-av-data-offer-gathered":           {3, 2, 0, "0", setupActpass, 8, false, 5000, 262144},
+		"firefox-av-data-offer-gathered":            {3, 2, 0, "0", setupActpass, 8, true, 5000, 1073741823},
 		"chromium-av-data-maxbundle-offer":          {3, 2, 0, "0", setupActpass, 0, false, 5000, 262144},
 		"firefox-av-data-maxbundle-offer":           {3, 2, 0, "0", setupActpass, 0, false, 5000, 1073741823},
 		"chromium-av-data-maxbundle-offer-gathered": {3, 2, 0, "0", setupActpass, 8, false, 5000, 262144},
@@ -67,13 +67,13 @@ func TestParseDescription(t *testing.T) {
 		"sctp-port-zero-offer":                      {1, 0, 0, "0", setupActpass, 0, false, 0, 65536},
 	} {
 		d := parse(t, readSDP(t, name))
-		p, err := d.peer(strings.HasSuffix(name, "answer"))
+		p, err := d.peer(strings.HasSuffix(name, "answer"), "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		got := want
-		got.sections, got.data, got.carrier, got.mid, got.setup = len(d.sections), d.data, d.carrier(), p.mid, p.dtls.setup
+		got.sections, got.data, got.carrier, got.mid, got.setup = len(d.sections), d.data, d.carrier(""), p.mid, p.dtls.setup
 		got.candidates, got.ended, got.port, got.size = len(p.ice.candidates), p.ice.endOfCandidates, p.sctp.port, p.sctp.maxMessageSize
 		if got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
@@ -98,7 +98,7 @@ func TestParseWithoutData(t *testing.T) {
 
 func TestParseDetails(t *testing.T) {
 	d := parse(t, readSDP(t, "plain-data-offer"))
-	p, err := d.peer(false)
+	p, err := d.peer(false, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestPeerErrors(t *testing.T) {
 		{"only MD5", strings.Replace(good, fingerprint, "a=fingerprint:md5 "+strings.Repeat("00:", 15)+"00\r\n", 1), false, 8, "fingerprint"}, // 8122-5-a
 		{"only an unknown hash", strings.Replace(good, fingerprint, "a=fingerprint:sha-3 00\r\n", 1), false, 8, "fingerprint"},
 	} {
-		_, err := parse(t, tc.in).peer(tc.answer)
+		_, err := parse(t, tc.in).peer(tc.answer, "")
 		var sdpErr *SDPError
 		if !errors.As(err, &sdpErr) || sdpErr.Line != tc.line || !strings.Contains(sdpErr.Rule, tc.rule) {
 			t.Errorf("%s: %v, want line %d and %q", tc.desc, err, tc.line, tc.rule)
@@ -258,9 +258,9 @@ func TestCheckAnswer(t *testing.T) {
 	}
 }
 
-func TestSameTransport(t *testing.T) {
+func TestSameAssociations(t *testing.T) {
 	peer := func(name string, change func(*peerDescription)) *peerDescription {
-		p, err := parse(t, readSDP(t, name)).peer(false)
+		p, err := parse(t, readSDP(t, name)).peer(false, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,9 +280,9 @@ func TestSameTransport(t *testing.T) {
 		{"a new DTLS association", func(p *peerDescription) { p.dtls.fingerprints = p.dtls.fingerprints[:1] }}, // 8842-3.1-a
 		{"a new DTLS association", func(p *peerDescription) { p.dtls.tlsID = "x" }},
 		{"a new SCTP association", func(p *peerDescription) { p.sctp.port = 1 }}, // 8841-9.3-a
-		{"an ICE restart", func(p *peerDescription) { p.ice.ufrag = "abcd" }},
+		{"", func(p *peerDescription) { p.ice.ufrag = "abcd" }},
 	} {
-		got, same := base.sameTransport(peer("plain-data-offer", tc.change))
+		got, same := base.sameAssociations(peer("plain-data-offer", tc.change))
 		if got != tc.want || same != (tc.want == "") {
 			t.Errorf("%q, %v, want %q", got, same, tc.want)
 		}
