@@ -59,8 +59,9 @@ func (m *inMessage) join(n *inMessage) {
 }
 
 // inPool keeps the buffers and messages of inbound for reuse, by size class, up
-// to a bound.
+// to a bound, until the association is idle.
 type inPool struct {
+	limit    int // bytes
 	segments [poolClasses]*segment
 	messages *inMessage
 	bytes    int // in segments
@@ -69,7 +70,6 @@ type inPool struct {
 
 const (
 	poolClasses     = 11 // 64 bytes to 64 KiB
-	poolMaxBytes    = 256 << 10
 	poolMaxMessages = 1024
 )
 
@@ -93,7 +93,7 @@ func (p *inPool) segment(payload []byte) *segment {
 
 func (p *inPool) freeSegment(s *segment) {
 	c := class(cap(s.buf))
-	if p.bytes+64<<c > poolMaxBytes {
+	if p.bytes+64<<c > p.limit {
 		return
 	}
 	p.bytes += 64 << c
@@ -119,3 +119,6 @@ func (p *inPool) freeMessage(m *inMessage) {
 	*m = inMessage{next: p.messages}
 	p.messages = m
 }
+
+// trim gives back all that is kept.
+func (p *inPool) trim() { *p = inPool{limit: p.limit} }

@@ -112,6 +112,7 @@ func (a *Association) expireHeartbeat(now time.Time, path *path) {
 		a.scheduleHeartbeat(now, path)
 	default:
 		h.nonce, h.due = a.rng.Uint64(), true
+		a.in.pool.trim()
 	}
 }
 

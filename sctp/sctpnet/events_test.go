@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -181,6 +182,99 @@ func TestEventsWhileOneRuns(t *testing.T) {
 		synctest.Wait()
 		if rec.count(sctp.EventBufferedAmountLow) != 2 || rec.count(sctp.EventReadable) != 1 {
 			t.Errorf("events: %v", rec.events)
+		}
+	})
+}
+
+// While OnEvent takes its time, reading pauses before its events are too many.
+func TestEventsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams = 3 * maxEvents
+		var rec recorder
+		hold := make(chan struct{})
+		rec.on = func(c *Conn, ev sctp.Event) {
+			if ev.Kind == sctp.EventBufferedAmountLow {
+				<-hold
+			}
+		}
+		p := &pair{t: t}
+		p.pa, p.pb = pipe()
+		var err error
+		if p.b, err = New(p.pb, Config{}, false); err != nil {
+			t.Fatal(err)
+		}
+		if p.a, err = New(p.pa, Config{OnEvent: rec.onEvent}, true); err != nil {
+			t.Fatal(err)
+		}
+		p.established()
+		defer p.end()
+		writing := result(func() error { return p.a.WriteMessage(background, message(1, 10, 1)) })
+		for id := range uint16(streams) {
+			write(t, p.b, message(id, 10, 0))
+		}
+		time.Sleep(10 * time.Second)
+		pending(t, writing)
+		p.a.mu.Lock()
+		if n := p.a.events.len(); n < maxEvents || n > maxEvents+100 {
+			t.Errorf("%d events wait", n)
+		}
+		p.a.mu.Unlock()
+		close(hold)
+		if err := <-writing; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := rec.count(sctp.EventReadable); n != streams {
+			t.Errorf("%d streams of %d reported", n, streams)
+		}
+	})
+}
+
+// A call of the application does not have to run events without end.
+func TestEventsLetCallersGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams = 1000
+		var rec recorder
+		begin := make(chan struct{})
+		rec.on = func(c *Conn, ev sctp.Event) {
+			if ev.Kind == sctp.EventBufferedAmountLow {
+				close(begin)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		p := &pair{t: t}
+		p.pa, p.pb = netsim.Pipe(netsim.PipeConfig{})
+		var err error
+		if p.b, err = New(p.pb, Config{}, false); err != nil {
+			t.Fatal(err)
+		}
+		if p.a, err = New(p.pa, Config{OnEvent: rec.onEvent}, true); err != nil {
+			t.Fatal(err)
+		}
+		p.established()
+		defer p.end()
+		flood := result(func() error {
+			<-begin
+			for id := range uint16(streams) {
+				if err := p.b.WriteMessage(background, message(id, 10, 0)); err != nil {
+					return err
+				}
+				time.Sleep(500 * time.Microsecond)
+			}
+			return nil
+		})
+		time.Sleep(time.Second)
+		if got := elapsed(func() { write(t, p.a, message(1, 10, 0)) }); got > 2*maxRounds*time.Millisecond {
+			t.Errorf("the call took %v", got)
+		}
+		if err := <-flood; err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := rec.count(sctp.EventReadable); n != streams || rec.overlap {
+			t.Errorf("%d streams of %d reported, overlap %v", n, streams, rec.overlap)
 		}
 	})
 }

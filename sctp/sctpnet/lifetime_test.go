@@ -376,6 +376,44 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// The peer's SHUTDOWN ends blocked writes at once, though there is still no room.
+func TestPeerShutdownEndsWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 1000}})
+		defer p.end()
+		write(t, p.b, message(1, 1000, 0))
+		waiting := result(func() error { return p.b.WriteMessage(background, message(2, 1000, 0)) })
+		pending(t, waiting)
+		p.a.StartShutdown()
+		p.pa.SetConditions(down)
+		if got := elapsed(func() {
+			if err := <-waiting; err != sctp.ErrShuttingDown {
+				t.Errorf("blocked write: %v", err)
+			}
+		}); got != latency {
+			t.Errorf("blocked write returned after %v", got)
+		}
+	})
+}
+
+// When only the last packet of a graceful end is lost, the end of the transport
+// makes up for it.
+func TestShutdownCompleteLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, f := connectFaulty(t, Config{})
+		defer p.end()
+		write(t, p.a, message(1, 100, 0))
+		time.Sleep(time.Second)
+		p.a.StartShutdown()
+		f.failWrites(errCable)
+		<-p.a.Done()
+		<-p.b.Done()
+		if p.a.Err() != nil || p.b.Err() != nil {
+			t.Errorf("a: %v, b: %v", p.a.Err(), p.b.Err())
+		}
+	})
+}
+
 func TestShutdownContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := connect(t, Config{})

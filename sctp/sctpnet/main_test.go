@@ -97,8 +97,14 @@ func (p *pair) established() {
 func (p *pair) end() {
 	p.a.Abort("end of the test")
 	p.b.Abort("end of the test")
-	<-p.a.Done()
-	<-p.b.Done()
+	for _, c := range []*Conn{p.a, p.b} {
+		<-c.Done()
+		c.mu.Lock()
+		if c.life.holds != 0 || c.sender.busy || c.events.busy {
+			p.t.Errorf("done with %d holds, sending %v, in OnEvent %v", c.life.holds, c.sender.busy, c.events.busy)
+		}
+		c.mu.Unlock()
+	}
 }
 
 // message returns a message of n bytes whose content depends on seed.

@@ -60,7 +60,7 @@ func TestBackpressure(t *testing.T) {
 // PIONS-17: a reader that has fallen behind and catches up opens the window at
 // once, instead of leaving the peer to the delayed acknowledgement.
 func TestWindowUpdate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	test := func(t *testing.T, try bool) {
 		const receive = 64 << 10
 		p := connect(t, Config{SCTP: sctp.Config{ReceiveBuffer: receive}})
 		defer p.end()
@@ -74,7 +74,11 @@ func TestWindowUpdate(t *testing.T) {
 		}
 		start := time.Now()
 		for range before.ReceiveBuffered / 1000 {
-			read(t, p.b, 1)
+			if !try {
+				read(t, p.b, 1)
+			} else if _, _, err := p.b.TryReadMessage(1, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got := time.Since(start); got != 0 {
 			t.Fatalf("reading what is there took %v", got)
@@ -82,6 +86,40 @@ func TestWindowUpdate(t *testing.T) {
 		time.Sleep(2*latency + time.Millisecond)
 		if s := p.b.Stats(); s.MessagesReceived <= before.MessagesReceived+1 {
 			t.Error("no new data one round trip after the window was opened")
+		}
+	}
+	for _, try := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) { test(t, try) })
+	}
+}
+
+// The same while an acknowledgement is being delayed, which must neither replace
+// the news of the open window nor hold it back.
+func TestWindowUpdateWhileDelaying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const receive = 64 << 10
+		for trips := range 2 {
+			p := connect(t, Config{SCTP: sctp.Config{ReceiveBuffer: receive}})
+			for i := range 2 * receive / 1000 {
+				write(t, p.a, message(1, 1000, byte(i)))
+			}
+			// Reading begins when the sender has nothing left that it may send.
+			for p.b.Stats().LocalWindow > 2000 {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Duration(1+trips) * latency)
+			start := time.Now()
+			for i := range 2 * receive / 1000 {
+				if got := read(t, p.b, 1); got[0] != byte(i) {
+					t.Fatalf("message %d came in the place of %d", got[0], byte(i))
+				}
+			}
+			// From here it takes some round trips of a small congestion window,
+			// and no delayed acknowledgement.
+			if got := time.Since(start); got >= 200*time.Millisecond {
+				t.Errorf("half of the data took %v", got)
+			}
+			p.end()
 		}
 	})
 }
@@ -191,34 +229,49 @@ func TestReadersTakeTurns(t *testing.T) {
 	})
 }
 
-// A wake-up that comes together with the end of the context is not lost.
+// A wake-up that comes together with the end of the context is for the next.
 func TestWakeUpIsPassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := connect(t, Config{})
-		defer p.end()
-		for i := range 100 {
-			// The message arrives at the same instant as the deadline.
-			ctx, cancel := context.WithTimeout(background, latency)
-			first := result(func() error {
-				_, _, err := p.b.ReadMessage(ctx, 1, make([]byte, 10))
-				return err
-			})
-			pending(t, first)
-			second := result(func() error {
-				_, _, err := p.b.ReadMessage(background, 1, make([]byte, 10))
-				return err
-			})
-			pending(t, second)
-			write(t, p.a, message(1, 10, byte(i)))
-			if err := <-first; err == nil {
-				pending(t, second)
-				write(t, p.a, message(1, 10, byte(i)))
-			}
-			if err := <-second; err != nil {
-				t.Fatal(err)
-			}
+		var list waitList
+		cancel := func() {}
+		pa, _ := pipe()
+		c, err := New(pa, Config{OnEvent: func(c *Conn, ev sctp.Event) {
+			// A call is in the list, and is about to wait.
+			c.mu.Lock()
+			list.wake()
+			c.mu.Unlock()
 			cancel()
+		}}, false)
+		if err != nil {
+			t.Fatal(err)
 		}
+		passedOn := 0
+		for range 100 {
+			ctx, stop := context.WithCancel(background)
+			cancel = stop
+			c.mu.Lock()
+			next := c.waiters.get()
+			c.events.push(sctp.Event{})
+			list.pushBack(next)
+			err := c.wait(time.Now(), &wait{ctx: ctx}, &list, true)
+			if woken := len(next.ready) > 0; woken != (err != nil) {
+				t.Errorf("the call returned %v, the next one was woken: %v", err, woken)
+			}
+			if err == nil {
+				list.wake()
+			} else {
+				passedOn++
+			}
+			<-next.ready
+			c.waiters.put(next)
+			c.mu.Unlock()
+		}
+		if passedOn == 0 {
+			t.Error("it never came to that")
+		}
+		c.cfg.OnEvent = func(*Conn, sctp.Event) {}
+		c.Abort("")
+		<-c.Done()
 	})
 }
 

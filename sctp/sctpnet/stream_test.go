@@ -1,6 +1,7 @@
 package sctpnet
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -288,6 +289,70 @@ func TestStreamReuse(t *testing.T) {
 			c.mu.Unlock()
 		}
 	})
+}
+
+// A peer that uses a stream again before it has confirmed our reset is heard, as
+// the next stream of that number.
+func TestStreamReuseByQuickPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pair{t: t}
+		p.pa, p.pb = pipe()
+		f := newFaulty(p.pb)
+		var err error
+		if p.b, err = New(f, Config{}, false); err != nil {
+			t.Fatal(err)
+		}
+		if p.a, err = New(p.pa, Config{}, true); err != nil {
+			t.Fatal(err)
+		}
+		p.established()
+		defer p.end()
+		write(t, p.a, message(1, 10, 0))
+		b := accept(t, p.b)
+		wantRead(t, b, string(message(1, 10, 0).Payload))
+		if err := p.a.ResetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * latency)
+		f.mu.Lock()
+		f.drop = requestsReset
+		f.mu.Unlock()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		write(t, p.a, message(1, 20, 0))
+		accepting := result(func() error {
+			s, err := p.b.AcceptStream(background)
+			if err == nil {
+				wantRead(t, s, string(message(1, 20, 0).Payload))
+			}
+			return err
+		})
+		time.Sleep(500 * time.Millisecond)
+		pending(t, accepting)
+		f.mu.Lock()
+		f.drop = nil
+		f.mu.Unlock()
+		if err := <-accepting; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// requestsReset tells whether a packet holds a RE-CONFIG chunk (130) whose first
+// parameter is an Outgoing SSN Reset Request (13).
+func requestsReset(packet []byte) bool {
+	for rest := packet[12:]; len(rest) >= 6; {
+		if rest[0] == 130 && rest[5] == 13 {
+			return true
+		}
+		n := (int(binary.BigEndian.Uint16(rest[2:])) + 3) &^ 3
+		rest = rest[min(max(n, 4), len(rest)):]
+	}
+	return false
 }
 
 // Closing a stream ends the calls blocked on it, and what the peer goes on

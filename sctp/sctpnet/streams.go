@@ -120,9 +120,6 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		}
 		now := time.Now()
 		if s := c.nextStream(now); s != nil {
-			if len(c.streams.toAccept) > 0 {
-				c.streams.acceptors.wake()
-			}
 			c.settle(now, aCaller)
 			return s, nil
 		}
@@ -191,7 +188,7 @@ func (c *Conn) onReadable(now time.Time, id uint16) {
 // offer puts a stream in the queue of AcceptStream.
 func (c *Conn) offer(id uint16) {
 	st := c.streams.get(id)
-	if st.queued || st.closing {
+	if st.queued {
 		return
 	}
 	st.queued = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"runtime"
@@ -29,6 +30,11 @@ type faulty struct {
 	// heedsDeadline says that a write deadline ends a blocked Write.
 	heedsDeadline bool
 	expired       chan struct{}
+	// survives says that Close leaves the netsim.Conn open for another Conn.
+	survives bool
+	// drop, if set, names packets that are lost, and delay is how long Write takes.
+	drop  func([]byte) bool
+	delay time.Duration
 }
 
 func newFaulty(c *netsim.Conn) *faulty {
@@ -70,9 +76,15 @@ func (f *faulty) blockWrites() (release func()) {
 func (f *faulty) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	err, block, expired := f.writeErr, f.block, f.expired
+	dropped := f.drop != nil && f.drop(p)
+	delay := f.delay
 	f.mu.Unlock()
-	if err != nil {
+	time.Sleep(delay)
+	switch {
+	case err != nil:
 		return 0, err
+	case dropped:
+		return len(p), nil
 	}
 	if block != nil {
 		select {
@@ -112,6 +124,10 @@ func (f *faulty) Read(p []byte) (int, error) {
 
 func (f *faulty) Close() error {
 	close(f.closed) // panics if closed twice
+	if f.survives {
+		f.failReads(net.ErrClosed)
+		return nil
+	}
 	return f.Conn.Close()
 }
 
@@ -349,6 +365,33 @@ func TestBlockedWrite(t *testing.T) {
 	}
 }
 
+// A call of the application does not have to send for others without end.
+func TestSendingLetsCallersGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, f := connectFaulty(t, Config{})
+		defer p.end()
+		p.pa.SetConditions(netsim.Conditions{})
+		p.pb.SetConditions(netsim.Conditions{})
+		m := message(1, 2_000_000, 1)
+		reading := result(func() error {
+			if got := read(t, p.b, 1); !bytes.Equal(got, m.Payload) {
+				t.Errorf("got %d bytes", len(got))
+			}
+			return nil
+		})
+		time.Sleep(time.Second)
+		f.mu.Lock()
+		f.delay = 10 * time.Millisecond
+		f.mu.Unlock()
+		if got := elapsed(func() { write(t, p.a, m) }); got > 5*time.Second {
+			t.Errorf("the call took %v", got)
+		}
+		if got := elapsed(func() { <-reading }); got < 5*time.Second {
+			t.Errorf("all was sent %v later: the test shows nothing", got)
+		}
+	})
+}
+
 // The goroutine that reads is replaced when it is stuck in Write.
 func TestBlockedReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -405,6 +448,28 @@ func TestEndWhileWriteBlocks(t *testing.T) {
 				}
 				p.end()
 			}
+		}
+	})
+}
+
+// The last words are sent by the sending goroutine where there is one.
+func TestAbortAfterBlockedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, f := connectFaulty(t, Config{})
+		defer p.end()
+		release := f.blockWrites()
+		stuck := result(func() error { return p.a.WriteMessage(background, message(2, 1000, 0)) })
+		time.Sleep(time.Second)
+		release()
+		if err := <-stuck; err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		p.a.Abort("sorry")
+		<-p.b.Done()
+		var aborted *sctp.PeerAbortError
+		if !errors.As(p.b.Err(), &aborted) || aborted.Info != "sorry" {
+			t.Errorf("b: %v", p.b.Err())
 		}
 	})
 }
@@ -468,6 +533,7 @@ type batching struct {
 	mu      sync.Mutex
 	batches []int
 	refuse  int // the packet of each batch that is refused, if it has as many
+	refused map[string]time.Time
 }
 
 func (b *batching) WriteBatch(packets [][]byte) (int, error) {
@@ -475,7 +541,11 @@ func (b *batching) WriteBatch(packets [][]byte) (int, error) {
 	defer b.mu.Unlock()
 	b.batches = append(b.batches, len(packets))
 	for i, p := range packets {
+		if at, ok := b.refused[string(p)]; ok && at.Equal(time.Now()) {
+			return i, errors.New("a refused packet is sent again")
+		}
 		if b.refuse > 0 && i == b.refuse {
+			b.refused[string(p)] = time.Now()
 			return i, errCable
 		}
 		if _, err := b.Conn.Write(p); err != nil {
@@ -485,6 +555,66 @@ func (b *batching) WriteBatch(packets [][]byte) (int, error) {
 	return len(packets), nil
 }
 
+// A peer that comes back without its memory restarts the association (9260-5.2.4-b):
+// what was not delivered is lost, what waits goes on.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec recorder
+		p := &pair{t: t}
+		p.pa, p.pb = pipe()
+		f := newFaulty(p.pa)
+		f.survives = true
+		var err error
+		if p.b, err = New(p.pb, Config{OnEvent: rec.onEvent, SCTP: sctp.Config{SendBuffer: 1000}}, false); err != nil {
+			t.Fatal(err)
+		}
+		if p.a, err = New(f, Config{}, true); err != nil {
+			t.Fatal(err)
+		}
+		p.established()
+		closing, reading := open(t, p.b, 1), open(t, p.b, 2)
+		write(t, p.a, message(2, 10, 0))
+		if n, err := reading.Read(make([]byte, 20)); n != 10 || err != nil {
+			t.Fatalf("read %d, %v", n, err)
+		}
+		waiting := result(func() error { _, err := reading.Read(make([]byte, 20)); return err })
+		f.failWrites(errCable)
+		p.a.Abort("crash")
+		<-p.a.Done()
+		write(t, p.b, message(3, 1000, 0))
+		if err := closing.Close(); err != nil {
+			t.Fatal(err)
+		}
+		writing := result(func() error { return p.b.WriteMessage(background, message(4, 1000, 0)) })
+		pending(t, waiting, writing)
+		time.Sleep(2 * latency)
+
+		f.failReads(nil)
+		if p.a, err = Client(background, p.pa, Config{}); err != nil {
+			t.Fatal(err)
+		}
+		defer p.end()
+		if err := <-writing; err != nil {
+			t.Errorf("blocked write: %v", err)
+		}
+		if got := read(t, p.a, 4); len(got) != 1000 {
+			t.Errorf("got %d bytes", len(got))
+		}
+		if err := <-waiting; err != io.EOF {
+			t.Errorf("blocked read: %v", err)
+		}
+		again := open(t, p.b, 1)
+		write(t, p.a, message(1, 10, 0))
+		if n, err := again.Read(make([]byte, 20)); n != 10 || err != nil {
+			t.Errorf("read %d, %v", n, err)
+		}
+		synctest.Wait()
+		if rec.count(sctp.EventRestarted) != 1 || rec.count(sctp.EventConnected) != 1 {
+			t.Errorf("events: %v", rec.events)
+		}
+	})
+}
+
 // Several packets leave in one call where the transport can, and a refused one
 // does not keep back those behind it.
 func TestBatches(t *testing.T) {
@@ -492,12 +622,14 @@ func TestBatches(t *testing.T) {
 		for _, refuse := range []int{0, 2} {
 			p := &pair{t: t}
 			p.pa, p.pb = pipe()
-			nc := &batching{Conn: p.pa, refuse: refuse}
+			nc := &batching{Conn: p.pa, refuse: refuse, refused: make(map[string]time.Time)}
+			var log bytes.Buffer
 			var err error
 			if p.b, err = New(p.pb, Config{}, false); err != nil {
 				t.Fatal(err)
 			}
-			if p.a, err = New(nc, Config{}, true); err != nil {
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			if p.a, err = New(nc, Config{Logger: logger}, true); err != nil {
 				t.Fatal(err)
 			}
 			p.established()
@@ -513,6 +645,9 @@ func TestBatches(t *testing.T) {
 			}
 			if largest < 3 {
 				t.Errorf("refusing %d: batches of %v", refuse, nc.batches)
+			}
+			if bytes.Contains(log.Bytes(), []byte("again")) || (refuse > 0) != bytes.Contains(log.Bytes(), []byte("cable")) {
+				t.Errorf("refusing %d: log:\n%s", refuse, log.Bytes())
 			}
 		}
 	})

@@ -1,0 +1,178 @@
+package sctp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// pipe is two associations joined directly, for measurements: no time passes and
+// nothing is lost.
+type pipe struct {
+	a, b *Association
+	now  time.Time
+	buf  []byte // for packets
+	read []byte // for messages
+}
+
+func newPipe(t testing.TB, cfg Config) *pipe {
+	p := &pipe{now: time.Unix(1_000_000, 0), buf: make([]byte, 0, 2048), read: make([]byte, 1<<20)}
+	var err error
+	cfg.Seed = [32]byte{1}
+	if p.a, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Seed = [32]byte{2}
+	if p.b, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.a.Connect(p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.run()
+	if p.a.State() != Established || p.b.State() != Established {
+		t.Fatal("not connected")
+	}
+	return p
+}
+
+// run carries packets until neither side has any, and reads what is readable at b.
+func (p *pipe) run() {
+	for p.move(p.a, p.b) || p.move(p.b, p.a) || p.drain() {
+	}
+}
+
+// move carries one packet.
+func (p *pipe) move(from, to *Association) bool {
+	tx, ok := from.Transmit(p.now, p.buf)
+	if ok {
+		to.HandlePacket(p.now, 0, tx.Packet)
+	}
+	return ok
+}
+
+// drain reads at b and takes events of both.
+func (p *pipe) drain() (moved bool) {
+	for e, ok := p.b.NextEvent(); ok; e, ok = p.b.NextEvent() {
+		if e.Kind != EventReadable {
+			continue
+		}
+		for {
+			if _, _, err := p.b.Read(p.now, e.Stream, p.read); err != nil {
+				break
+			}
+			moved = true
+		}
+	}
+	for {
+		if _, ok := p.a.NextEvent(); !ok {
+			return moved
+		}
+	}
+}
+
+// settle lets the delayed SACK go out.
+func (p *pipe) settle() {
+	p.now = p.now.Add(200 * time.Millisecond)
+	p.b.HandleTimeout(p.now)
+	p.a.HandleTimeout(p.now)
+	p.run()
+}
+
+// TestAllocs holds the packet path at no allocation.
+func TestAllocs(t *testing.T) {
+	for _, tt := range []struct {
+		desc    string
+		size    int
+		streams uint16
+	}{{"small messages", 64, 1}, {"a packet each", 1100, 1}, {"fragments", 10_000, 1}, {"many streams", 500, 32}} {
+		t.Run("transfer/"+tt.desc, func(t *testing.T) {
+			p := newPipe(t, Config{HeartbeatInterval: -1})
+			payload := make([]byte, tt.size)
+			i := uint16(0)
+			round := func() {
+				for range 64 {
+					i++
+					if err := p.a.Send(p.now, Message{Stream: i % tt.streams, Payload: payload}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p.run()
+				p.settle()
+			}
+			for range 20 {
+				round()
+			}
+			if n := testing.AllocsPerRun(100, round); n != 0 {
+				t.Errorf("%v allocations for 64 messages", n)
+			}
+		})
+	}
+
+	t.Run("receive DATA", func(t *testing.T) {
+		tc := newConnected(t, Config{})
+		var buf [2048]byte
+		b := make([]byte, 0, 2048)
+		var out [2048]byte
+		tsn, ssn, payload := tc.peerTSN, wire.SSN(0), make([]byte, 1000)
+		receive := func() {
+			b = wire.AppendHeader(b[:0], 5000, 5000, tc.localTag)
+			b = wire.AppendData(b, wire.Data{Flags: whole, TSN: tsn, SSN: ssn, Payload: payload})
+			wire.SetChecksum(b)
+			tsn, ssn = tsn.Add(1), ssn.Next()
+			tc.a.HandlePacket(tc.now, 0, b)
+			if _, _, err := tc.a.Read(tc.now, 0, buf[:]); err != nil {
+				t.Fatal(err)
+			}
+			for ok := true; ok; _, ok = tc.a.NextEvent() {
+			}
+			for ok := true; ok; _, ok = tc.a.Transmit(tc.now, out[:0]) {
+			}
+		}
+		receive()
+		if n := testing.AllocsPerRun(1000, receive); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+
+	t.Run("SACK with gaps", func(t *testing.T) {
+		tc := newConnected(t, Config{HeartbeatInterval: -1})
+		a := tc.a
+		var out [2048]byte
+		payload := make([]byte, 1000)
+		b := make([]byte, 0, 2048)
+		next := 0
+		round := func() {
+			for range 4 {
+				if err := a.Send(tc.now, Message{Payload: payload}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for ok := true; ok; _, ok = a.Transmit(tc.now, out[:0]) {
+			}
+			for _, gaps := range [][]wire.GapBlock{{{Start: 2, End: 2}, {Start: 4, End: 4}}, nil} {
+				cum := next - 1
+				if gaps == nil {
+					cum = next + 3
+				}
+				b = wire.AppendHeader(b[:0], 5000, 5000, tc.localTag)
+				b = wire.AppendSack(b, tc.localTSN.Add(cum), 1<<20, gaps, nil)
+				wire.SetChecksum(b)
+				a.HandlePacket(tc.now, 0, b)
+			}
+			next += 4
+			for ok := true; ok; _, ok = a.NextEvent() {
+			}
+		}
+		for range 10 {
+			round()
+		}
+		if n := testing.AllocsPerRun(1000, round); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+		if a.sent.span() != 0 {
+			t.Fatal("not acknowledged")
+		}
+	})
+}
