@@ -170,7 +170,10 @@ var (
 
 // sentence makes a line for people of an error.
 func sentence(err error) string {
-	s := err.Error()
+	s := strings.TrimRight(err.Error(), ".")
+	if s == "" {
+		s = "unknown error"
+	}
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 

@@ -207,7 +207,7 @@ func (r *room) lost(l *link) {
 	defer r.mu.Unlock()
 	delete(r.links, l)
 	m := l.who
-	if m == nil || m.link != l {
+	if m == nil || m.link != l || r.member(m.id) != m {
 		return
 	}
 	m.link = nil

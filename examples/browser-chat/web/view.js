@@ -204,7 +204,8 @@ export class TransferList {
   }
 
   #remove(key) {
-    this.#rows.get(key)?.remove();
+    forgetBlob(this.#rows.get(key));
+    this.#rows.get(key).remove();
     this.#rows.delete(key);
     document.body.dataset.transfers = this.#rows.size;
   }
@@ -228,7 +229,8 @@ export class TransferList {
       return el('li', { dataset: { nick: r.nick, ok: match, sha256: r.sha256 ?? '' } },
         el('b', { dir: 'auto' }, r.nick), match ? ': received, SHA-256 matches' : `: not received. ${r.note || 'The SHA-256 differs.'}`);
     }));
-    if (t.blob && !row.querySelector('.save')) this.#save(row, t);
+    if (!t.blob) forgetBlob(row);
+    else if (!row.querySelector('.save')) this.#save(row, t);
   }
 
   /** Saves the file, and leaves a link to do it again. */
@@ -237,6 +239,13 @@ export class TransferList {
     row.append(link);
     link.click();
   }
+}
+
+/** Lets go of a file that was kept for saving again. */
+function forgetBlob(row) {
+  const link = row.querySelector('.save');
+  if (link) URL.revokeObjectURL(link.href);
+  link?.remove();
 }
 
 function status(t) {
