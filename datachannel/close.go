@@ -38,7 +38,9 @@ func (ch *Channel) close() {
 }
 
 // onWire reports whether the peer may know of the channel.
-func (ch *Channel) onWire() bool { return ch.negotiated && ch.ready || ch.out.buffer.accepted > 0 }
+func (ch *Channel) onWire() bool {
+	return ch.incoming || ch.negotiated && ch.ready || ch.out.buffer.accepted > 0
+}
 
 // forget removes a channel of which the peer does not know.
 func (ch *Channel) forget() {

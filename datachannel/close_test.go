@@ -283,6 +283,30 @@ func TestCloseBeforeAck(t *testing.T) {
 	})
 }
 
+// A channel of the peer is closed while its ACK waits for room: ACK and reset
+// follow when there is some.
+func TestCloseWithAckQueued(t *testing.T) {
+	cfg := setup{a: Config{SCTP: sctp.Config{ReceiveBuffer: 20000}}, b: Config{SCTP: sctp.Config{SendBuffer: 20000}}}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		a, b := p.open("", nil)
+		for range 10 {
+			check(t, b.Send(make([]byte, 10000))) // nobody reads
+		}
+		second := value(p.a.CreateChannel("second", nil))(t)
+		check(t, p.accept(p.b).Close())
+		settle()
+		wantState(t, second, Connecting)
+		for range 10 {
+			value(a.ReadMessage(background))(t)
+		}
+		settle()
+		wantState(t, second, Closed)
+		if second.Err() != nil || p.a.Stats().ChannelsOpened != 2 || len(p.a.streams)+len(p.b.streams) != 2 {
+			t.Errorf("%v, %+v, %d streams", second.Err(), p.a.Stats(), len(p.b.streams))
+		}
+	})
+}
+
 // The peer refuses a channel by resetting its stream before an ACK: an error, and
 // close (8832-6-d); a message that waits fails. The identifier is free afterwards.
 func TestRefusedByPeer(t *testing.T) {
