@@ -72,9 +72,6 @@ func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
 	case sctp.EventShutdownReceived:
 		c.wakeWriters()
 	case sctp.EventClosed:
-		if c.life.isOver {
-			return
-		}
 		ev.Err = c.onClosed(ev.Err)
 	}
 	if c.cfg.OnEvent != nil {

@@ -58,9 +58,6 @@ func (c *Conn) onConnected() {
 // onClosed carries out EventClosed, and returns why the association ended: what
 // the engine says, unless it ended because the transport did.
 func (c *Conn) onClosed(cause error) error {
-	if c.life.isOver {
-		return c.life.cause
-	}
 	switch {
 	case c.life.graceful:
 		cause = nil
@@ -96,19 +93,11 @@ func (c *Conn) fail(now time.Time, op string, err error) {
 	c.terminate(now, "transport failed")
 }
 
-// terminate aborts the association and makes sure that its end is known.
+// terminate aborts the association, and carries out its end.
 func (c *Conn) terminate(now time.Time, reason string) {
-	if c.life.isOver {
-		return
-	}
-	c.assoc.Abort(now, reason)
-	c.collect(now)
 	if !c.life.isOver {
-		// An association that never left CLOSED has nothing to end.
-		c.handleEvent(now, sctp.Event{
-			Kind: sctp.EventClosed,
-			Err:  &sctp.AbortedError{Code: 12, Info: reason}, // User-Initiated Abort
-		})
+		c.assoc.Abort(now, reason)
+		c.collect(now)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,6 +411,37 @@ func TestShutdownCompleteLost(t *testing.T) {
 		<-p.b.Done()
 		if p.a.Err() != nil || p.b.Err() != nil {
 			t.Errorf("a: %v, b: %v", p.a.Err(), p.b.Err())
+		}
+	})
+}
+
+// The same on a connected UDP socket, which says only that nobody is there.
+func TestShutdownCompleteLostAndRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pair{t: t}
+		p.pa, p.pb = pipe()
+		fa, fb := newFaulty(p.pa), newFaulty(p.pb)
+		fa.survives = true
+		var err error
+		if p.b, err = New(fb, Config{}, false); err != nil {
+			t.Fatal(err)
+		}
+		if p.a, err = New(fa, Config{}, true); err != nil {
+			t.Fatal(err)
+		}
+		p.established()
+		defer p.end()
+		p.a.StartShutdown()
+		fa.failWrites(errCable)
+		<-p.a.Done()
+		time.Sleep(time.Second)
+		if p.b.State() != sctp.ShutdownAckSent {
+			t.Fatalf("b is in %v", p.b.State())
+		}
+		fb.failReads(syscall.ECONNREFUSED)
+		<-p.b.Done()
+		if p.b.Err() != nil {
+			t.Errorf("b: %v", p.b.Err())
 		}
 	})
 }

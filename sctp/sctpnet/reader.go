@@ -3,7 +3,10 @@ package sctpnet
 import (
 	"errors"
 	"io"
+	"syscall"
 	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 const (
@@ -98,13 +101,19 @@ func (c *Conn) handleRead(turn int, packet []byte, size int, err error) {
 		c.reader.size = min(2*size, maxPacket+1)
 		c.log.Debug("packet longer than the read buffer", "size", size)
 		c.passing(now, io.ErrShortBuffer)
-	case passingRead(err):
+	case passingRead(err) && !c.gone(err):
 		c.log.Debug("reading the transport", "error", err)
 		c.passing(now, err)
 	default:
 		c.fail(now, "read", err)
 	}
 	c.settle(now, aReader)
+}
+
+// gone tells whether a refused datagram means that the peer has ended: it need not
+// wait for the answer to SHUTDOWN ACK.
+func (c *Conn) gone(err error) bool {
+	return c.assoc.State() == sctp.ShutdownAckSent && errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // passing counts a read that failed in a passing way.

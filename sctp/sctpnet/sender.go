@@ -1,7 +1,6 @@
 package sctpnet
 
 import (
-	"net"
 	"sync"
 	"time"
 )
@@ -149,7 +148,7 @@ func (c *Conn) write(now time.Time, b *batch) time.Time {
 	now = time.Now()
 	if c.sender.brokenOff {
 		c.sender.brokenOff = false
-		c.unlockedly(func() { c.nc.SetWriteDeadline(time.Time{}) })
+		c.unlocked(func() { c.nc.SetWriteDeadline(time.Time{}) })
 	}
 	switch {
 	case err == nil, c.life.isReleasing:
@@ -203,17 +202,17 @@ func (c *Conn) unstick() {
 		c.startReader() // the old one is stuck, and ends when it returns
 	}
 	if s.by == aCaller {
-		c.unlockedly(func() { c.nc.SetWriteDeadline(time.Unix(1, 0)) })
+		c.unlocked(func() { c.nc.SetWriteDeadline(time.Unix(1, 0)) })
 		if s.busy {
 			s.brokenOff = true
 		} else {
-			c.unlockedly(func() { c.nc.SetWriteDeadline(time.Time{}) })
+			c.unlocked(func() { c.nc.SetWriteDeadline(time.Time{}) })
 		}
 	}
 }
 
-// unlockedly runs f without the lock.
-func (c *Conn) unlockedly(f func()) {
+// unlocked runs f without the lock.
+func (c *Conn) unlocked(f func()) {
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	f()
@@ -233,5 +232,3 @@ func (c *Conn) sendLoop() {
 	c.settle(time.Now(), aWriter)
 	c.drop()
 }
-
-var _ net.Conn = (*Stream)(nil)

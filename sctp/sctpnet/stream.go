@@ -25,6 +25,8 @@ type Stream struct {
 	options WriteOptions
 }
 
+var _ net.Conn = (*Stream)(nil)
+
 // WriteOptions say how Stream.Write sends. The zero value is ordered and
 // reliable, with payload protocol identifier 0.
 type WriteOptions struct {

@@ -97,6 +97,25 @@ func TestStreamReadWrite(t *testing.T) {
 	})
 }
 
+func TestStreamBufferedAmount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, Config{})
+		defer p.end()
+		s := open(t, p.a, 1)
+		if s.LocalAddr() != p.pa.LocalAddr() || s.RemoteAddr() != p.pa.RemoteAddr() {
+			t.Error("addresses are not those of the transport")
+		}
+		send(t, s, string(make([]byte, 100000)))
+		if n := s.BufferedAmount(); n <= 0 || n >= 100000 || n != p.a.BufferedAmount(1) {
+			t.Errorf("%d and %d bytes buffered", n, p.a.BufferedAmount(1))
+		}
+		read(t, p.b, 1)
+		if n := s.BufferedAmount(); n != 0 {
+			t.Errorf("%d bytes buffered after all was read", n)
+		}
+	})
+}
+
 func TestStreamDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 1000}})
