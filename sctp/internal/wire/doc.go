@@ -33,6 +33,8 @@
 //	serial.go       TSN, SSN, MID, FSN, request numbers
 //	tlv.go          what chunks, parameters and causes have in common
 //	chunk.go        chunk types, chunk header
+//	param.go        parameter types, parameter header, lists in parameters
+//	cause.go        error causes, all of them
 //	data.go         DATA
 //	idata.go        I-DATA
 //	init.go         INIT, INIT ACK
@@ -46,7 +48,6 @@
 //	nrsack.go       NR-SACK
 //	heartbeat.go    HEARTBEAT, HEARTBEAT ACK, Heartbeat Info parameter
 //	abort.go        ABORT, ERROR
-//	cause.go        the causes in them
 //	shutdown.go     SHUTDOWN, SHUTDOWN ACK, SHUTDOWN COMPLETE
 //	ecn.go          ECNE, CWR
 //	forward.go      FORWARD-TSN

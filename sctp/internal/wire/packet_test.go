@@ -142,6 +142,19 @@ func TestPacket(t *testing.T) {
 	}
 }
 
+// Who appends to a view does not write into what follows it in the packet.
+func TestViewsEnd(t *testing.T) {
+	for _, tc := range packetCases {
+		in := tc.in.bytes()
+		it := Packet(in).Chunks()
+		for c, ok := it.Next(); ok; c, ok = it.Next() {
+			if cap(c) != len(c) || cap(c.Value()) != len(c.Value()) {
+				t.Errorf("%s: %v of %d bytes has room for %d", tc.desc, c.Type(), len(c), cap(c))
+			}
+		}
+	}
+}
+
 // 9260-6.8-c, as the requirements write them.
 func TestPacketVectors(t *testing.T) {
 	for i, want := range []string{
