@@ -93,12 +93,12 @@ func (k *ackState) appendSack(p *builder, m *tsnMap, window int) bool {
 	}
 	dups := k.dups[:min(len(k.dups), room-len(k.gaps))]
 	p.b = wire.AppendSack(p.b, m.cum, uint32(window), k.gaps, dups)
-	k.advertised = window
 	return true
 }
 
-// sent takes note that the SACK goes out.
-func (k *ackState) sent() {
+// sent takes note that a SACK with this window goes out.
+func (k *ackState) sent(window int) {
+	k.advertised = window
 	k.due, k.packets, k.dups = ackNone, 0, k.dups[:0]
 	k.delay.stop()
 }

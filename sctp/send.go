@@ -102,7 +102,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 // fillSack puts a SACK into the packet.
 func (a *Association) fillSack(p *builder) {
 	if a.ack.appendSack(p, &a.tsns, a.in.window()) {
-		a.ack.sent()
+		a.ack.sent(a.in.window())
 		a.counters.sacksSent++
 	}
 }
@@ -120,7 +120,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 			break
 		}
 		if a.fillChunks(now, path, p); p.data > 0 {
-			a.ack.sent()
+			a.ack.sent(a.in.window())
 			a.counters.sacksSent++
 			return
 		}
