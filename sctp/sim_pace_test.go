@@ -78,3 +78,26 @@ func TestSimulationPace(t *testing.T) {
 		})
 	}
 }
+
+// TestSimulationSlowReader holds that a peer whose window stays closed for long
+// is not given up, as long as it answers (9260-6.1-a): the defaults allow ten
+// retransmissions, and the pauses here have many more probes.
+func TestSimulationSlowReader(t *testing.T) {
+	lan := netsim.Conditions{Latency: 10 * time.Millisecond}
+	for _, size := range []int{10, 300, 5000} {
+		for seed := uint64(1); seed <= 5; seed++ {
+			s := transfer(lan, 30_000/size+100, size, 3,
+				sctp.Config{RTOMin: 50 * time.Millisecond, RTOInitial: 50 * time.Millisecond, RTOMax: time.Second},
+				sctp.Config{ReceiveBuffer: 4096})
+			s.seed = seed
+			s.hosts[1].pause, s.hosts[1].maxPause = 0.01, 10*time.Minute
+			w, err := newWorld(s, nil, nil)
+			if err == nil {
+				err = w.run()
+			}
+			if err != nil {
+				t.Errorf("messages of %d bytes, seed %d: %v", size, seed, err)
+			}
+		}
+	}
+}
