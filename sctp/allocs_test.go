@@ -17,7 +17,7 @@ type pipe struct {
 }
 
 func newPipe(t testing.TB, cfg Config) *pipe {
-	p := &pipe{now: time.Unix(1_000_000, 0), buf: make([]byte, 0, 2048), read: make([]byte, 1<<20)}
+	p := &pipe{now: time.Unix(1_000_000, 0), buf: make([]byte, 0, 2048), read: make([]byte, 1<<16)}
 	var err error
 	cfg.Seed = [32]byte{1}
 	if p.a, err = New(cfg); err != nil {

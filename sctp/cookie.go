@@ -35,8 +35,8 @@ type peerInit struct {
 }
 
 const (
-	cookieMagic  = "sluice\x00\x01" // the last byte is the version of the format
-	cookieLen    = 8 + 8 + 8 + 4 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 1
+	cookieMagic  = "sluice\x00\x01"                              // the last byte is the version of the format
+	cookieLen    = 8 + 8 + 8 + 4 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4 // with the MAC a multiple of 4, so that padding cannot be mistaken
 	cookieMACLen = sha256.Size
 )
 
@@ -59,7 +59,7 @@ func (c *cookie) seal(key []byte) []byte {
 	b = be.AppendUint16(b, c.peer.outStreams)
 	b = be.AppendUint16(b, c.peer.inStreams)
 	b = be.AppendUint32(b, uint32(c.peer.initialTSN))
-	b = append(b, c.peer.features())
+	b = be.AppendUint32(b, c.peer.features())
 	return append(b, cookieMAC(key, b)...)
 }
 
@@ -90,7 +90,7 @@ func openCookie(key, b []byte) (cookie, bool) {
 			initialTSN: wire.TSN(be.Uint32(body[56:])),
 		},
 	}
-	c.peer.setFeatures(body[60])
+	c.peer.setFeatures(be.Uint32(body[60:]))
 	return c, true
 }
 
@@ -111,7 +111,7 @@ const (
 	featureZeroChecksum
 )
 
-func (p *peerInit) features() (f byte) {
+func (p *peerInit) features() (f uint32) {
 	if p.forwardTSN {
 		f |= featureForwardTSN
 	}
@@ -124,7 +124,7 @@ func (p *peerInit) features() (f byte) {
 	return f
 }
 
-func (p *peerInit) setFeatures(f byte) {
+func (p *peerInit) setFeatures(f uint32) {
 	p.forwardTSN = f&featureForwardTSN != 0
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
