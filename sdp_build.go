@@ -145,8 +145,14 @@ func (l *localDescription) section(i int, c localCandidates) *sdp.MediaDescripti
 		},
 	}
 	add := func(key, value string) { m.Attributes = append(m.Attributes, sdp.NewAttribute(key, value)) }
-	if i == l.carrier {
-		l.transport(add, c)
+	switch {
+	case i == l.carrier:
+		l.candidates(add, c)
+		l.transport(add)
+	case s.use == sectionData:
+		// RFC 8829, section 5.3.1, leaves these to the carrier. Browsers repeat
+		// them, and Firefox 153 crashes when they are missing here.
+		l.transport(add)
 	}
 	if s.mid != "" {
 		add("mid", s.mid)
@@ -167,14 +173,18 @@ func (l *localDescription) section(i int, c localCandidates) *sdp.MediaDescripti
 	return m
 }
 
-// transport writes the ICE and DTLS attributes.
-func (l *localDescription) transport(add func(key, value string), c localCandidates) {
+// candidates writes the candidates.
+func (l *localDescription) candidates(add func(key, value string), c localCandidates) {
 	for _, line := range c.lines {
 		add("candidate", strings.TrimPrefix(line, "candidate:"))
 	}
 	if c.complete {
 		add("end-of-candidates", "")
 	}
+}
+
+// transport writes the other ICE attributes, and those of DTLS.
+func (l *localDescription) transport(add func(key, value string)) {
 	add("ice-ufrag", l.ufrag)
 	add("ice-pwd", l.pwd)
 	for _, f := range l.fingerprints {

@@ -172,7 +172,7 @@ a=mid:1
 a=inactive
 m=application 9 UDP/DTLS/SCTP webrtc-datachannel
 c=IN IP4 0.0.0.0
-a=mid:2
+`+transportText+`a=mid:2
 a=sctp-port:5000
 a=max-message-size:262144
 `)
