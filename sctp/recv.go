@@ -261,8 +261,11 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	if limit, ok := a.missLimit(&f); ok {
 		lost = a.sent.miss(limit)
 	}
-	if a.window.update(int(s.ARwnd)) && !f.any && a.sent.outstanding > 0 {
-		a.sent.markAllLost() // a probe of the closed window, which was dropped
+	if a.window.update(int(s.ARwnd)) {
+		path.rto.relax()
+		if !f.any && a.sent.outstanding > 0 {
+			a.sent.markAllLost() // a probe of the closed window, which was dropped
+		}
 	}
 	if lost && a.recovery.lost(a.sent.highest()) {
 		path.cc.lost()

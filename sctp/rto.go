@@ -28,7 +28,15 @@ func (e *rtoEstimator) sample(r time.Duration) {
 		e.rttvar += ((e.srtt - r).Abs() - e.rttvar) / 4
 		e.srtt += (r - e.srtt) / 8
 	}
-	e.rto = min(max(e.srtt+max(4*e.rttvar, clockGranularity), e.minimum), e.maxi)
+	e.relax()
+}
+
+// relax takes back any backoff: the peer was alive all the time.
+func (e *rtoEstimator) relax() {
+	e.rto = e.initial
+	if e.sampled {
+		e.rto = min(max(e.srtt+max(4*e.rttvar, clockGranularity), e.minimum), e.maxi)
+	}
 }
 
 // backoff doubles the timeout (RFC 9260, section 6.3.3, rule E2).

@@ -150,7 +150,9 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			a.abandon(now, path, t, m)
 			continue
 		}
-		if c.wireSize() > p.room() || a.sent.flight >= path.cc.cwnd && !a.recovery.packet {
+		switch {
+		case c.wireSize() > p.room(), a.sent.flight >= path.cc.cwnd && !a.recovery.packet,
+			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)

@@ -62,6 +62,10 @@ func (a *Association) expireT3(now time.Time, path *path) {
 		w.probing = false
 		return
 	}
+	// What the peer dropped for want of room is a probe from now on.
+	if a.sent.span() > 0 && w.answered && w.advertised < int(a.sent.at(a.sent.cum.Add(1)).size) {
+		w.probing = true
+	}
 	if !w.probing || !w.answered {
 		if !a.fail(path) {
 			return
