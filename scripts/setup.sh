@@ -31,6 +31,7 @@ missing() {
 	elif ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
 		echo libc6-dev
 	fi
+	echo '#include <usrsctp.h>' | gcc -E - >/dev/null 2>&1 || echo libusrsctp-dev
 	have make || echo make
 	# Without them neither Go modules nor packages come over TLS.
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
@@ -39,7 +40,8 @@ missing() {
 reason() {
 	case "$1" in
 	chromium | firefox-esr) echo "the browser tests" ;;
-	gcc | libc6-dev) echo "the race detector" ;;
+	gcc | libc6-dev) echo "the race detector and the usrsctp tests" ;;
+	libusrsctp-dev) echo "the usrsctp tests" ;;
 	make) echo "the Makefile" ;;
 	ca-certificates) echo "downloads over TLS" ;;
 	esac
