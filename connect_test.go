@@ -443,3 +443,43 @@ func TestRemoteICERestart(t *testing.T) {
 		t.Errorf("the answer still has %s", after)
 	}
 }
+
+// A section that is never sent goes when the peer has no more use for it; the
+// connection stays.
+func TestCarrierRejectedLater(t *testing.T) {
+	pc := newTestPC(t)
+	must(t, pc.SetRemoteDescription(SessionDescription{SDPTypeOffer, readSDP(t, "chromium-av-data-offer")}))
+	setLocal(t, pc, SDPTypeAnswer)
+	offer := parse(t, setLocal(t, pc, SDPTypeOffer).SDP)
+	if s := offer.sections[0]; s.media != "audio" || s.port == 0 || s.ice.ufrag == "" {
+		t.Fatalf("the audio section that carries the transport is offered as %+v", s)
+	}
+	l := testDescription(setupPassive)
+	l.ufrag, l.pwd = pc.peer.ice.ufrag, pc.peer.ice.pwd
+	l.fingerprints = pc.peer.dtls.fingerprints
+	l.sections, l.carrier = answerSections(offer, 2), 2 // audio rejected, data kept
+	must(t, pc.SetRemoteDescription(SessionDescription{SDPTypeAnswer, l.text(localCandidates{})}))
+	again := parse(t, setLocal(t, pc, SDPTypeOffer).SDP)
+	if s := again.sections; s[0].port != 0 || s[2].port == 0 || s[2].ice.ufrag == "" || len(again.bundles) != 1 || len(again.bundles[0]) != 1 {
+		t.Errorf("the next offer has %+v", again)
+	}
+}
+
+// A peer that withdraws the data section ends the association.
+func TestDataWithdrawn(t *testing.T) {
+	a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	exchange(t, ch, receive(t, "channel", b.channels))
+	offer := setLocal(t, a.PeerConnection, SDPTypeOffer)
+	offer.SDP = strings.Replace(offer.SDP, "a=sctp-port:5000", "a=sctp-port:0", 1)
+	must(t, b.SetRemoteDescription(offer))
+	answer := setLocal(t, b.PeerConnection, SDPTypeAnswer)
+	if got := line(answer.SDP, "a=sctp-port"); got != "a=sctp-port:0" {
+		t.Errorf("answer with %s", got) // 8841-10.1-a
+	}
+	closed := make(chan struct{})
+	ch.OnClose(func() { close(closed) })
+	receive(t, "close", closed)
+	want(t, "b", b.states, ConnectionStateClosed)
+}

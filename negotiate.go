@@ -360,16 +360,18 @@ func (pc *PeerConnection) continues(op string, peer *peerDescription, client boo
 }
 
 // settle makes the descriptions current: the negotiation is complete. What the
-// answer rejects is gone.
+// answer rejects is gone, and so is a data section without an SCTP port.
 func (pc *PeerConnection) settle(local *appliedLocal, remote *appliedRemote) {
-	pc.sections, pc.carrier = slices.Clone(local.desc.sections), local.desc.carrier
-	for i := range pc.sections {
-		if remote.typ == SDPTypeAnswer && remote.desc.sections[i].rejected() {
-			pc.sections[i].use = sectionRejected
-		}
+	pc.sections, pc.carrier = slices.Clone(local.desc.sections), -1
+	if remote.peer != nil && remote.peer.sctp.port != 0 {
+		pc.carrier = remote.peer.index
 	}
-	if remote.typ == SDPTypeAnswer && dataIndex(pc.sections) < 0 {
-		pc.carrier = -1
+	for i := range pc.sections {
+		s := &pc.sections[i]
+		answered := remote.typ == SDPTypeAnswer && remote.desc.sections[i].rejected()
+		if answered || s.use == sectionData && pc.carrier < 0 {
+			s.use = sectionRejected
+		}
 	}
 	pc.currentLocal, pc.currentRemote = local, remote
 	pc.pendingLocal, pc.pendingRemote = nil, nil

@@ -269,6 +269,18 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 // for it after SetLocalDescription, which starts gathering.
 func (pc *PeerConnection) GatheringComplete() <-chan struct{} { return pc.core.gathered() }
 
+// RemoteCertificates returns the peer's certificates in DER, the leaf first, once
+// DTLS is connected.
+func (pc *PeerConnection) RemoteCertificates() [][]byte {
+	if t := pc.core.transport(); t != nil {
+		return t.PeerCertificates()
+	}
+	return nil
+}
+
+// Stats returns the statistics.
+func (pc *PeerConnection) Stats() Stats { return pc.core.stats() }
+
 // LocalDescription returns the description that was set last, with the
 // candidates gathered since; nil before SetLocalDescription.
 func (pc *PeerConnection) LocalDescription() *SessionDescription {
