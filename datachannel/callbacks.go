@@ -122,8 +122,11 @@ func (ch *Channel) schedule() {
 	}
 }
 
-// raise notes an event of the session.
+// raise notes an event of the session, if it has a callback.
 func (s *Session) raise(e events) {
+	if e == sessionConnected && s.cfg.OnConnected == nil || e == sessionClosed && s.cfg.OnClose == nil {
+		return
+	}
 	if s.calls.pending == 0 {
 		s.calls.add(nil)
 	}
@@ -191,10 +194,10 @@ func (s *Session) unlocked(f func()) {
 func (s *Session) callSession() {
 	pending := s.calls.pending
 	s.calls.pending = 0
-	if pending&sessionConnected != 0 && s.cfg.OnConnected != nil {
+	if pending&sessionConnected != 0 {
 		s.unlocked(s.cfg.OnConnected)
 	}
-	if pending&sessionClosed != 0 && s.cfg.OnClose != nil {
+	if pending&sessionClosed != 0 {
 		err := s.err
 		s.unlocked(func() { s.cfg.OnClose(err) })
 	}
@@ -220,7 +223,9 @@ func (ch *Channel) call() {
 	case ch.hasMessages():
 		if m, err := ch.receive(nil); err == nil {
 			onMessage := f.onMessage
-			ch.s.unlocked(func() { onMessage(m) })
+			ch.s.unlock() // not unlocked, for the sake of an allocation
+			onMessage(m)
+			ch.s.lock()
 		}
 	case due&evError != 0:
 		f.pending &^= evError

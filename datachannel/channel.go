@@ -48,7 +48,6 @@ type Channel struct {
 	confirmed bool      // the peer has the channel: it sent a message on it
 	local     bool      // closed by a call of Close
 	failure   *RTCError // with which the channel ended
-	err       error     // of later reads, if not io.EOF
 
 	out  sender   // send.go
 	in   inbox    // recv.go

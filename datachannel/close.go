@@ -19,6 +19,11 @@ func (ch *Channel) close() {
 	was := ch.state
 	ch.local = true
 	ch.in.rest = nil
+	if ch.face.pending&evAnnounce != 0 { // the session closes before OnChannel was called
+		ch.face.pending &^= evAnnounce
+		ch.face.inOnChannel = false
+		ch.s.announced(ch)
+	}
 	if was < Closing {
 		// "skip if the channel is closing or closed": no open event any more.
 		ch.face.pending &^= evOpen
@@ -152,13 +157,15 @@ func (ch *Channel) setError(err *RTCError) {
 // fail closes the channel with an error. One that was not open yet is closed at
 // once, with no closing event, while its stream is still being reset.
 func (ch *Channel) fail(err *RTCError) {
-	if ch.state >= Closing {
-		if ch.state == Closing {
-			ch.discard()
+	if ch.state >= Closing { // what was left to read is not acceptable
+		if !ch.local && ch.failure == nil {
+			ch.failure = err
 		}
+		ch.discard()
 		return
 	}
 	was := ch.state
+	ch.s.cfg.Logger.Debug("data channel failed", "label", ch.label, "error", err)
 	ch.setError(err)
 	ch.leave(Closing)
 	ch.dropQueue(err, false)

@@ -409,6 +409,32 @@ func TestPeerClosesWithUnread(t *testing.T) {
 	})
 }
 
+// What the peer sent before its close is checked like all else, whenever it is
+// read.
+func TestUnacceptableBeforeClose(t *testing.T) {
+	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		r.sendOpen(1, dcep.Open{})
+		ch := r.accept(s)
+		r.wantAck(1)
+		r.send(1, dcep.PPIDString, []byte("good"))
+		r.send(1, 99, []byte("bad"))
+		check(t, r.conn.ResetStreams(1))
+		r.wantResets(1)
+		wantState(t, ch, Closed)
+		wantMessage(t, ch, "good", true)
+		var failure *RTCError
+		for range 2 {
+			if _, err := ch.ReadMessage(background); !errors.As(err, &failure) {
+				t.Error(err)
+			}
+		}
+		settle()
+		if len(s.streams) != 0 {
+			t.Error("the stream is in use")
+		}
+	})
+}
+
 // A peer that cannot, or does not want to, reset streams: the channel is closed
 // with an error, and its identifier is not used again.
 func TestResetRefused(t *testing.T) {

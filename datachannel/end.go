@@ -51,6 +51,7 @@ func (s *Session) startClose() *sctpnet.Conn {
 		return nil
 	}
 	if first {
+		s.incoming.accept = nil
 		for len(s.incoming.deferred) > 0 {
 			s.resumeOpen()
 		}
@@ -61,13 +62,8 @@ func (s *Session) startClose() *sctpnet.Conn {
 
 // checkFlushed lets Close go on when every stream is reset, or never will be.
 func (s *Session) checkFlushed() {
-	if !s.closing || s.ended {
+	if !s.closing || s.ended || s.unreset > 0 {
 		return
-	}
-	for _, st := range s.streams {
-		if st.out < outDone {
-			return
-		}
 	}
 	select {
 	case <-s.flushed:
@@ -99,6 +95,7 @@ func (s *Session) Abort(reason string) {
 	}
 	s.finishEnd(nil)
 	s.calls.pending = 0
+	s.incoming.accept = nil
 }
 
 // Fail ends a session that has no association and will not get one, because what
@@ -148,16 +145,28 @@ func (ch *Channel) end(err *RTCError) {
 	ch.freeze()
 	ch.dropQueue(&InvalidStateError{"WriteMessage", "the association ended", true}, false)
 	if ch.state == Closed {
+		ch.readToEnd()
 		ch.wake()
 		return
 	}
 	if err != nil && !ch.local {
 		ch.setError(err)
 	}
-	if ch.st != nil && ch.st.discard {
-		ch.st.ended = true
-	}
+	ch.readToEnd()
 	ch.setClosed()
+}
+
+// readToEnd has readers look at the stream of an association that ended, for what
+// is left of it and its end.
+func (ch *Channel) readToEnd() {
+	switch {
+	case ch.st == nil:
+	case ch.st.discard:
+		ch.st.ended = true
+	default:
+		ch.in.readable = true
+		ch.schedule()
+	}
 }
 
 // onShutdown: the peer is ending the association gracefully. Nothing can be sent

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,6 +238,113 @@ func TestReadAfterEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Calls that wait when the association ends return.
+func TestWaitersAtEnd(t *testing.T) {
+	for _, graceful := range []bool{false, true} {
+		bubble(t, setup{}, func(t *testing.T, p *pair) {
+			_, b := p.open("", nil)
+			early := value(p.b.CreateChannel("", &Init{Negotiated: true, ID: ptr[uint16](40)}))(t)
+			results := make(chan error, 3)
+			for _, ch := range []*Channel{b, early} {
+				go func() { _, err := ch.ReadMessage(background); results <- err }()
+			}
+			go func() { _, err := b.Read(make([]byte, 1)); results <- err }()
+			settle()
+			if graceful {
+				p.a.conn.StartShutdown()
+			} else {
+				p.a.Abort("")
+			}
+			for range 3 {
+				var failure *RTCError
+				if err := <-results; graceful && err != io.EOF || !graceful && !errors.As(err, &failure) {
+					t.Errorf("graceful %v: %v", graceful, err)
+				}
+			}
+			select {
+			case <-p.b.Connected():
+			default:
+				t.Error("it never was connected")
+			}
+		})
+	}
+}
+
+// Sending while the association ends is an OperationError; what is queued is
+// given up with the channel.
+func TestSendWhileShuttingDown(t *testing.T) {
+	cfg := setup{a: Config{SCTP: sctp.Config{SendBuffer: 20000}}, link: slow}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		a, _ := p.open("", nil)
+		blocked, _ := p.open("", nil)
+		check(t, blocked.Send(make([]byte, 15000)))
+		check(t, blocked.Send(make([]byte, 15000)))
+		p.a.conn.StartShutdown()
+		check(t, a.Send([]byte("behind the other channel's")))
+		if err := a.WriteMessage(background, []byte("x"), true); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		<-p.a.Done()
+		wantState(t, a, Closed)
+		wantState(t, blocked, Closed)
+		if err := p.a.Err(); err != nil || a.Err() != nil {
+			t.Error(err, a.Err())
+		}
+	})
+	bubble(t, setup{}, func(t *testing.T, p *pair) {
+		a, _ := p.open("", nil)
+		p.a.conn.StartShutdown()
+		var op *OperationError
+		if err := a.Send([]byte("x")); !errors.As(err, &op) || !errors.Is(err, sctp.ErrShuttingDown) {
+			t.Error(err)
+		}
+		if err := a.WriteMessage(background, []byte("x"), true); !errors.As(err, &op) {
+			t.Error(err)
+		}
+		check(t, a.Close())
+		settle()
+		wantState(t, a, Closed)
+	})
+}
+
+// Close while OPENs wait for the application, in this package and in the
+// association: they are refused, and the application sees none any more.
+func TestSessionCloseWithUnseenChannels(t *testing.T) {
+	var calls atomic.Int32
+	var release chan struct{}
+	onChannel := func(*Channel) {
+		calls.Add(1)
+		<-release
+	}
+	testUnseen(t, Config{OnChannel: onChannel}, func(s *Session) {
+		close(release)
+		settle()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("OnChannel was called %d times", n)
+		}
+	}, func() { release = make(chan struct{}) })
+	testUnseen(t, Config{}, func(s *Session) {
+		if ch, err := s.Accept(background); err != io.EOF {
+			t.Errorf("Accept: %v, %v", ch, err)
+		}
+	}, func() {})
+}
+
+func testUnseen(t *testing.T, cfg Config, judge func(*Session), before func()) {
+	hostile(t, cfg, true, sctp.Config{SendBuffer: 64 << 20}, func(t *testing.T, s *Session, r *rawPeer) {
+		before()
+		for i := range uint16(20) {
+			r.sendOpen(2*i+1, dcep.Open{Label: string(pattern(65535, 0)), Protocol: string(pattern(65535, 0))})
+		}
+		settle()
+		if n := len(s.incoming.deferred); n == 0 {
+			t.Error("no OPEN waits")
+		}
+		check(t, s.Close())
+		judge(s)
+	})
 }
 
 // A graceful shutdown of the association by the peer, which browsers never do:

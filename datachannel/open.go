@@ -26,7 +26,9 @@ type Init struct {
 	Protocol string
 
 	// Negotiated says that the peer creates the channel, too, with the same ID,
-	// so that it is open as soon as the association is.
+	// so that it is open as soon as the association is. Both sides have to create
+	// it before the other one uses it: a message on a stream without a channel
+	// has the stream closed (RFC 8832, section 6).
 	Negotiated bool
 
 	// ID is the stream identifier of a negotiated channel, up to 65534. It is

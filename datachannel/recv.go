@@ -50,7 +50,7 @@ func (s *Session) pump(id uint16) {
 		info, err := s.conn.Peek(id)
 		switch {
 		case err == nil && st != nil && st.discard:
-			if !s.discard(st) {
+			if !s.read(id, st, s.recv.scratch[:]) {
 				return
 			}
 		case err == nil && info.PPID == dcep.PPIDControl:
@@ -67,52 +67,43 @@ func (s *Session) pump(id uint16) {
 			st.ch.readableNow()
 			return
 		default:
-			if !s.readMark(id, st) {
+			// Reading says what it is: nothing, a reset, an abandoned message.
+			if !s.read(id, st, nil) {
 				return
 			}
 		}
 	}
 }
 
-// readMark reads what is no message: a reset, an abandoned message, or nothing,
-// which has the association report the next message. It reports whether to go on.
-func (s *Session) readMark(id uint16, st *stream) bool {
-	_, _, err := s.conn.TryReadMessage(id, nil)
+// read reads into dst what nobody wants, or what is no message. It reports whether
+// there may be more.
+func (s *Session) read(id uint16, st *stream, dst []byte) bool {
+	_, _, err := s.conn.TryReadMessage(id, dst)
+	return err == nil || s.onMark(id, st, err)
+}
+
+// onMark acts on an error of reading a stream, and reports whether there may be
+// more to read.
+func (s *Session) onMark(id uint16, st *stream, err error) bool {
 	switch {
-	case err == nil:
-		return true // something came in just now
 	case errors.Is(err, sctp.ErrMessageAborted):
 		s.dropPartial(id)
 		if st != nil {
 			st.buf = nil
 		}
-		return true
 	case errors.Is(err, io.EOF):
 		s.dropPartial(id)
-		if st != nil {
-			s.onEOF(st)
-			return true
+		if st == nil {
+			// Nothing is known of the stream. The peer closes a channel that this
+			// side does not have, and waits for the other direction (RFC 8831,
+			// section 6.7).
+			st = s.addStream(id, nil)
 		}
-		// Nothing is known of the stream. The peer closes a channel that this side
-		// does not have, and waits for the other direction (RFC 8831, section 6.7).
-		st = s.addStream(id, nil)
 		s.onEOF(st)
-		return true
+	default:
+		return false
 	}
-	return false
-}
-
-// discard throws away a piece of what came in.
-func (s *Session) discard(st *stream) bool {
-	_, _, err := s.conn.TryReadMessage(st.id, s.recv.scratch[:])
-	switch {
-	case errors.Is(err, io.EOF):
-		s.onEOF(st)
-		return true
-	case errors.Is(err, sctp.ErrMessageAborted):
-		return true
-	}
-	return err == nil
+	return true
 }
 
 // keepEarly remembers resets of an identifier that is not in use.
@@ -150,7 +141,7 @@ func (s *Session) readControl(id uint16, st *stream, info sctp.MessageInfo) bool
 	}
 	n, info, err := s.conn.TryReadMessage(id, msg[have:])
 	if err != nil {
-		return !errors.Is(err, sctp.ErrWouldBlock)
+		return s.onMark(id, st, err)
 	}
 	msg = msg[:have+n]
 	s.dropPartial(id)
@@ -240,7 +231,7 @@ func (ch *Channel) receive(dst []byte) (Message, error) {
 			ch.st.ended = true
 			continue
 		}
-		ch.in.readable = s.readMark(ch.st.id, ch.st)
+		ch.in.readable = s.read(ch.st.id, ch.st, nil)
 	}
 }
 
@@ -263,8 +254,9 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 		dst = st.buf[len(st.buf) : len(st.buf)+info.Size]
 	}
 	n, info, err := ch.s.conn.TryReadMessage(st.id, dst)
-	if err != nil {
-		return Message{}, false // the next Peek says the same
+	if err != nil { // after the Peek, a piece was abandoned
+		ch.in.readable = ch.s.onMark(st.id, st, err) || ch.s.ended
+		return Message{}, false
 	}
 	switch {
 	case !empty && st.buf != nil:

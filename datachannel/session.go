@@ -2,6 +2,7 @@ package datachannel
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -36,6 +37,10 @@ type Config struct {
 	// CloseTimeout bounds Close. Default 10 s.
 	CloseTimeout time.Duration
 
+	// Logger receives what happens to the association (level Info), and channels
+	// that fail and streams that are refused (Debug). Default: nothing is logged.
+	Logger *slog.Logger
+
 	// OnConnected, if set, is called when the association is established,
 	// before any channel reports that it is open.
 	OnConnected func()
@@ -60,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CloseTimeout <= 0 {
 		c.CloseTimeout = DefaultCloseTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
@@ -119,6 +127,7 @@ type Session struct {
 
 	ids     idSet
 	streams map[uint16]*stream // the identifiers in use
+	unreset int                // streams whose outgoing side is neither reset nor stuck
 	waiting []*Channel         // created before the role was known: no identifier
 
 	recv     receiver   // recv.go
@@ -177,6 +186,7 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 	}
 	conn, err := sctpnet.New(nc, sctpnet.Config{
 		SCTP:    cfg,
+		Logger:  s.cfg.Logger,
 		OnEvent: func(_ *sctpnet.Conn, ev sctp.Event) { s.onEvent(ev) },
 	}, true)
 	if err != nil {

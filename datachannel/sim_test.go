@@ -38,7 +38,7 @@ func TestSimulation(t *testing.T) {
 // A world is one run.
 type world struct {
 	t        *testing.T
-	rng      *rand.Rand
+	rng      *rand.Rand // of the goroutine of the test
 	sessions [2]*Session
 
 	mu       sync.Mutex
@@ -153,7 +153,7 @@ func (w *world) accepted(creator, side int, ch *Channel) {
 func (w *world) watch(c *simChannel, side int, ch *Channel) {
 	end := &c.ends[side]
 	end.ch, end.got, end.last = ch, map[int]bool{}, -1
-	if w.rng.IntN(2) == 0 {
+	if last := c.label[len(c.label)-1]; (int(last)+side)%2 == 0 {
 		ch.OnMessage(func(m Message) { w.received(c, side, m) })
 	} else {
 		go func() {

@@ -22,8 +22,7 @@ type stream struct {
 	resets  int
 	discard bool // what comes in is thrown away
 
-	buf  []byte // beginning of the user message being received
-	ppid uint32 // its identifier
+	buf []byte // beginning of the user message being received
 
 	threshold int // what the association knows as the stream's low threshold
 }
@@ -47,11 +46,21 @@ func (s *Session) addStream(id uint16, ch *Channel) *stream {
 	delete(s.recv.early, id)
 	s.streams[id] = st
 	s.ids.add(id)
+	s.unreset++
 	return st
+}
+
+// setOut is a step of the reset of the outgoing stream.
+func (s *Session) setOut(st *stream, to outState) {
+	if st.out < outDone && to >= outDone {
+		s.unreset--
+	}
+	st.out = to
 }
 
 // removeStream ends the use of the identifier.
 func (s *Session) removeStream(st *stream) {
+	s.setOut(st, outDone)
 	delete(s.streams, st.id)
 	s.ids.remove(st.id)
 	if ch := st.ch; ch != nil {
@@ -81,7 +90,7 @@ func (s *Session) reset(st *stream) {
 	if st.out != outOpen {
 		return
 	}
-	st.out = outRequested
+	s.setOut(st, outRequested)
 	switch err := s.conn.ResetStreams(st.id); {
 	case err == nil, errors.Is(err, sctp.ErrResetPending):
 	case errors.Is(err, sctp.ErrClosed), errors.Is(err, sctp.ErrShuttingDown), errors.Is(err, sctp.ErrNotConnected):
@@ -96,7 +105,7 @@ func (s *Session) onResetDone(id uint16) {
 	if st == nil || st.out != outRequested {
 		return
 	}
-	st.out = outDone
+	s.setOut(st, outDone)
 	if st.ch != nil {
 		st.ch.finish()
 	}
@@ -112,7 +121,7 @@ func (s *Session) onResetFailed(id uint16, err error) {
 
 // stuck ends a channel whose stream cannot be reset.
 func (s *Session) stuck(st *stream, err error) {
-	st.out = outStuck
+	s.setOut(st, outStuck)
 	if st.ch != nil && st.ch.state == Closing {
 		st.ch.setError(channelError("the peer does not reset the stream", err))
 		st.ch.finish()
@@ -154,6 +163,7 @@ func (s *Session) onEOF(st *stream) {
 // is thrown away until the peer resets its side.
 func (s *Session) refuse(id uint16) *stream {
 	s.counts.refused++
+	s.cfg.Logger.Debug("data channel stream refused", "stream", id)
 	st := s.addStream(id, nil)
 	st.discard = true
 	s.reset(st)
