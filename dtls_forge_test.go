@@ -21,13 +21,22 @@ import (
 // public key alone: with e = 0, r = x(tQ) and s = r/t are valid for every t.
 func forge(t testing.TB, pub *ecdsa.PublicKey) []byte {
 	t.Helper()
-	n := pub.Curve.Params().N
-	k, err := rand.Int(rand.Reader, n)
+	q, err := pub.ECDH()
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, _ := pub.Curve.ScalarMult(pub.X, pub.Y, k.Bytes())
-	r := new(big.Int).Mod(x, n)
+	key, err := q.Curve().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := key.ECDH(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := pub.Curve.Params().N
+	k := new(big.Int).SetBytes(key.Bytes())
+	r := new(big.Int).SetBytes(x)
+	r.Mod(r, n)
 	s := new(big.Int).Mul(r, new(big.Int).ModInverse(k, n))
 	s.Mod(s, n)
 	sig := slices.Concat(asn1Integer(r), asn1Integer(s))

@@ -175,13 +175,6 @@ func (t *iceTransport) gathered() <-chan struct{} {
 	return t.gatheredCh
 }
 
-// states returns the present connection and gathering state.
-func (t *iceTransport) states() (ICEConnectionState, ICEGatheringState) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.state, t.gathering
-}
-
 func (t *iceTransport) gather() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -35,9 +35,6 @@ var stateNames = [...]string{
 
 func (s State) String() string { return stateNames[s] }
 
-// connected reports whether the handshake is over and the end has not come.
-func (s State) connected() bool { return s >= Established }
-
 // Association is one SCTP association. Its fields are components, each with a
 // file of its own; recv.go, send.go and timers.go pass facts between them.
 type Association struct {

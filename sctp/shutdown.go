@@ -18,14 +18,6 @@ type shutdown struct {
 // want asks for the SHUTDOWN or SHUTDOWN ACK of the state just entered.
 func (s *shutdown) want() { s.due, s.transmits = true, 0 }
 
-// heard takes note of a packet of the peer in SHUTDOWN-SENT (RFC 9260, section 9.2).
-func (s *shutdown) heard(now time.Time, rto time.Duration) {
-	s.transmits = 0
-	if s.t2.on {
-		s.t2.start(now, rto)
-	}
-}
-
 // stop stops the timers.
 func (s *shutdown) stop() { *s = shutdown{} }
 
