@@ -146,7 +146,7 @@ func TestResetIncoming(t *testing.T) {
 	tc.write(data{tsn: 0, sid: 3, ssn: 0, flags: whole, payload: "old"})
 	tc.want("first DATA", "SACK cum=0")
 	tc.write(tc.outReset(0, 0, 3))
-	tc.want("performed", "RE-CONFIG response req=0 result=1")
+	tc.want("performed", "RE-CONFIG response req=0 result=1", "SACK")
 	tc.wantEvent("readable", EventReadable)
 	if e := tc.wantEvent("reset", EventStreamReset); e.Stream != 3 {
 		t.Fatalf("%+v", e)
@@ -164,14 +164,14 @@ func TestResetIncomingRepeated(t *testing.T) {
 	tc.wantPackets("SACK and answer", 2)
 	tc.write(data{tsn: 1, sid: 3, ssn: 0, flags: whole, payload: "new"})
 	tc.write(tc.outReset(0, 0, 3))
-	tc.want("the same answer", "RE-CONFIG response req=0 result=1")
+	tc.want("the same answer", "RE-CONFIG response req=0 result=1", "SACK")
 	tc.write(data{tsn: 2, sid: 3, ssn: 1, flags: whole, payload: "newer"})
 	tc.wantRead("reset once", 3, "old", io.EOF.Error(), "new", "newer")
 	tc.sent = nil
 	tc.write(tc.outReset(5, 2, 3))
-	tc.want("a number out of turn", "RE-CONFIG response req=5 result=5")
+	tc.want("a number out of turn", "RE-CONFIG response req=5 result=5", "SACK")
 	tc.write(tc.outReset(-9, 2, 3))
-	tc.want("an old number", "RE-CONFIG response req=-9 result=5")
+	tc.want("an old number", "RE-CONFIG response req=-9 result=5", "SACK")
 	tc.write(data{tsn: 3, sid: 3, ssn: 2, flags: whole, payload: "newest"})
 	tc.wantRead("not reset", 3, "newest")
 }
@@ -182,13 +182,13 @@ func TestResetIncomingDeferred(t *testing.T) {
 	tc.write(data{tsn: 0, sid: 3, ssn: 0, flags: whole, payload: "a"})
 	tc.want("first DATA", "SACK cum=0")
 	tc.write(tc.outReset(0, 2, 3))
-	tc.want("in progress", "RE-CONFIG response req=0 result=6")
+	tc.want("in progress", "RE-CONFIG response req=0 result=6", "SACK")
 	tc.write(data{tsn: 2, sid: 3, ssn: 2, flags: whole, payload: "c"})
 	tc.want("a gap", "SACK cum=0 gaps=2-2")
 	tc.write(tc.outReset(0, 2, 3))
-	tc.want("still in progress", "RE-CONFIG response req=0 result=6")
+	tc.want("still in progress", "RE-CONFIG response req=0 result=6", "SACK")
 	tc.write(tc.outReset(1, 2, 4))
-	tc.want("another must wait", "RE-CONFIG response req=1 result=4")
+	tc.want("another must wait", "RE-CONFIG response req=1 result=4", "SACK")
 	tc.write(data{tsn: 1, sid: 3, ssn: 1, flags: whole, payload: "b"})
 	tc.want("performed as soon as all is here", "RE-CONFIG response req=0 result=1", "SACK cum=2")
 	tc.write(data{tsn: 3, sid: 3, ssn: 0, flags: whole, payload: "new"})
@@ -209,7 +209,7 @@ func TestResetIncomingAll(t *testing.T) {
 func TestResetIncomingBad(t *testing.T) {
 	tc := newConnected(t, Config{InboundStreams: 10})
 	tc.write(tc.outReset(0, -1, 3, 10))
-	tc.want("refused as a whole", "RE-CONFIG response req=0 result=3")
+	tc.want("refused as a whole", "RE-CONFIG response req=0 result=3", "SACK")
 	tc.wantNoEvent("nothing was reset")
 	for i := range 1000 {
 		tc.write(tc.outReset(1+i, -1, 3))
@@ -234,14 +234,14 @@ func TestReconfigRefused(t *testing.T) {
 	tc := newConnected(t, Config{})
 	req := func(i int) wire.ReqSeq { return wire.ReqSeq(tc.peerTSN.Add(i)) }
 	tc.write(reconfigChunk(func(b []byte, n int) []byte { return wire.AppendInReset(b, n, req(0), []uint16{1}) }))
-	tc.want("incoming reset", "RE-CONFIG response req=0 result=2")
+	tc.want("incoming reset", "RE-CONFIG response req=0 result=2", "SACK")
 	tc.write(reconfigChunk(func(b []byte, n int) []byte { return wire.AppendTSNReset(b, n, req(1)) }))
-	tc.want("SSN/TSN reset", "RE-CONFIG response req=1 result=2")
+	tc.want("SSN/TSN reset", "RE-CONFIG response req=1 result=2", "SACK")
 	tc.write(reconfigChunk(func(b []byte, n int) []byte {
 		b = wire.AppendAddStreams(b, n, wire.ParamAddOutStreams, wire.AddStreams{ReqSeq: req(2), Count: 1})
 		return wire.AppendAddStreams(b, n, wire.ParamAddInStreams, wire.AddStreams{ReqSeq: req(3), Count: 1})
 	}))
-	tc.want("both kinds of new streams", "RE-CONFIG response req=2 result=2 response req=3 result=2")
+	tc.want("both kinds of new streams", "RE-CONFIG response req=2 result=2 response req=3 result=2", "SACK")
 	for _, bad := range []written{
 		chunk{t: wire.TypeReconfig},
 		reconfigChunk(func(b []byte, n int) []byte {

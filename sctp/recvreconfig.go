@@ -17,6 +17,9 @@ func (a *Association) handleReconfig(now time.Time, path *path, c wire.Chunk) bo
 		return true
 	}
 	for p, ok := params.Next(); ok; p, ok = params.Next() {
+		if p.Type() != wire.ParamReconfigResponse {
+			a.ack.now() // the peer may wait for both, 6525-5.2.1-a
+		}
 		switch p.Type() {
 		case wire.ParamReconfigResponse:
 			if resp, err := p.ReconfigResponse(); err == nil {
