@@ -118,12 +118,12 @@ func (b *Browser) Close() error {
 	return errors.Join(err, fmt.Errorf("browser: cannot remove the profile %s", b.dir))
 }
 
-// Alive reports whether the process still runs.
+// Alive reports whether the browser still runs and its hub answers.
 func (b *Browser) Alive() bool {
 	select {
 	case <-b.exited:
 		return false
 	default:
-		return true
+		return !b.hub.silent()
 	}
 }

@@ -22,7 +22,8 @@ type Page struct {
 	changed    chan struct{} // closed and replaced when calls or loads change
 	load       string        // the load of the page that polls now
 	past       []string      // loads before it
-	lastPoll   time.Time
+	polls      int           // in progress
+	lastPoll   time.Time     // when the last one began or ended
 	lastCall   int
 	calls      []*call // not answered yet, by n
 	complaints []string
@@ -50,6 +51,15 @@ type reply struct {
 // ErrReloaded says that the page was loaded anew while a call was in progress.
 var ErrReloaded = errors.New("browser: the page was reloaded during the call")
 
+var (
+	errEnded  = errors.New("the browser has ended")
+	errSilent = errors.New("the page has crashed, or is busy for too long")
+)
+
+// silence is how long a page may go without a poll. A page that runs always
+// has one in progress, or begins the next within moments.
+const silence = 30 * time.Second
+
 // A ScriptError is what JavaScript threw.
 type ScriptError struct {
 	JS      string // the function body that ran
@@ -69,11 +79,11 @@ func (p *Page) Eval(ctx context.Context, out any, js string, args ...any) error 
 		return err
 	}
 	defer p.drop(c)
+	ctx, cancel := p.watch(ctx)
+	defer cancel()
 	var r reply
 	select {
 	case r = <-c.done:
-	case <-p.browser.exited:
-		return p.lost(c, errors.New("the browser has ended"))
 	case <-ctx.Done():
 		return p.lost(c, context.Cause(ctx))
 	}
@@ -122,6 +132,8 @@ func (p *Page) Close(ctx context.Context) error {
 
 // loaded waits until the page has been loaded more than n times.
 func (p *Page) loaded(ctx context.Context, n int) error {
+	ctx, cancel := p.watch(ctx)
+	defer cancel()
 	for {
 		p.mu.Lock()
 		done, changed := p.load != "" && len(p.past) >= n, p.changed
@@ -131,12 +143,40 @@ func (p *Page) loaded(ctx context.Context, n int) error {
 		}
 		select {
 		case <-changed:
-		case <-p.browser.exited:
-			return p.lost(nil, errors.New("the browser has ended"))
 		case <-ctx.Done():
 			return p.lost(nil, context.Cause(ctx))
 		}
 	}
+}
+
+// watch returns a context that also ends when nothing is to be expected of the
+// page any more.
+func (p *Page) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.browser.exited:
+				cancel(errEnded)
+			case <-tick.C:
+				if p.silent() {
+					cancel(errSilent)
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// silent reports that the page has been loaded but does not poll.
+func (p *Page) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.load != "" && p.polls == 0 && time.Since(p.lastPoll) > silence
 }
 
 func (p *Page) enqueue(js string, args []any) (*call, error) {
@@ -168,6 +208,14 @@ func (p *Page) drop(c *call) {
 	}
 }
 
+// polling notes the begin (1) or end (-1) of a poll.
+func (p *Page) polling(delta int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.polls += delta
+	p.lastPoll = time.Now()
+}
+
 // poll takes a poll of that load, which has seen the calls up to seen. It
 // returns the calls to hand out, or what to wait for if there are none; ok is
 // false if the load is past. A load may get a call twice, if its connection
@@ -180,7 +228,6 @@ func (p *Page) poll(load string, seen int) (calls []*call, changed chan struct{}
 			return nil, nil, false
 		}
 	}
-	p.lastPoll = time.Now()
 	if load != p.load {
 		p.arrive(load)
 	}

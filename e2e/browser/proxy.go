@@ -18,6 +18,7 @@ import (
 // a proxy, and upgrades to WebSocket. A Content-Security-Policy keeps its
 // force but for the two things that agent.js needs; a
 // Cross-Origin-Opener-Policy goes, since it would cut the tab from the hub.
+// When the target cannot be reached, neither can the site, for that request.
 func Proxy(target *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -27,6 +28,9 @@ func Proxy(target *url.URL) http.Handler {
 		},
 		FlushInterval:  -1,
 		ModifyResponse: inject,
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
+			panic(http.ErrAbortHandler) // closes the connection, without a log
+		},
 	}
 }
 

@@ -101,6 +101,8 @@ func (s *Site) servePoll(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
+	p.polling(1)
+	defer p.polling(-1)
 	seen, _ := strconv.Atoi(r.FormValue("seen"))
 	expired := time.NewTimer(pollTime)
 	defer expired.Stop()

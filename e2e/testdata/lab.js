@@ -78,16 +78,12 @@ const lab = (() => {
     return states.includes(pc.connectionState) && pc.connectionState;
   });
 
-  const dtlsState = (name, ...states) => {
-    const {pc} = get(peers, name);
-    const dtls = pc.sctp.transport;
-    dtls.addEventListener('statechange', happened);
-    return until(() => states.includes(dtls.state) && dtls.state);
-  };
-
   const addMedia = (name, kinds) => {
     for (const kind of kinds) get(peers, name).pc.addTransceiver(kind);
   };
+
+  // directions are those that are negotiated for the media of a peer.
+  const directions = name => get(peers, name).pc.getTransceivers().map(t => String(t.currentDirection));
 
   const closePeer = name => { get(peers, name).pc.close(); };
 
@@ -218,6 +214,6 @@ const lab = (() => {
     channel.onData = data => channel.dc.send(data);
   };
 
-  return {create, describe, accept, candidates, addCandidate, connectionState, dtlsState, addMedia, closePeer, report,
+  return {create, describe, accept, candidates, addCandidate, connectionState, addMedia, directions, closePeer, report,
     open, opened, properties, closed, close, forget, count, send, sendText, receive, bulk, echo, until, happened};
 })();

@@ -1,0 +1,170 @@
+package usrsctp
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
+)
+
+// Chunk types that the tests look for (RFC 9260, section 3.2; RFC 3758).
+const (
+	typeSACK         = 3
+	typeHeartbeat    = 4
+	typeHeartbeatAck = 5
+	typeForwardTSN   = 192
+)
+
+// commonHeader is the length of an SCTP common header.
+const commonHeader = 12
+
+// A way is a direction of packets, seen from our side.
+type way int
+
+const (
+	toPeer way = iota
+	fromPeer
+)
+
+// A tap is our end of the way to usrsctp. It sees the chunks of each packet.
+type tap struct {
+	net.Conn
+
+	mu       sync.Mutex
+	cut      bool // nothing is sent any more
+	watchers []*watcher
+}
+
+// A watcher waits for a chunk.
+type watcher struct {
+	way    way
+	wanted func(kind byte, value []byte) bool
+	seen   chan struct{}
+}
+
+// watch returns a channel that is closed when a chunk comes past that is wanted:
+// the function gets its type and what follows its header.
+func (t *tap) watch(w way, wanted func(kind byte, value []byte) bool) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	watcher := &watcher{way: w, wanted: wanted, seen: make(chan struct{})}
+	t.watchers = append(t.watchers, watcher)
+	return watcher.seen
+}
+
+// watchType watches for the next chunk of a type.
+func (t *tap) watchType(w way, kind byte) <-chan struct{} {
+	return t.watch(w, func(k byte, _ []byte) bool { return k == kind })
+}
+
+// watchClosedWindow watches for a SACK whose a_rwnd has no room for a packet.
+func (t *tap) watchClosedWindow(w way) <-chan struct{} {
+	return t.watch(w, func(k byte, v []byte) bool {
+		return k == typeSACK && len(v) >= 8 && binary.BigEndian.Uint32(v[4:]) < 1000
+	})
+}
+
+// silence drops everything that is still sent.
+func (t *tap) silence() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cut = true
+}
+
+func (t *tap) Write(p []byte) (int, error) {
+	if t.look(toPeer, p) {
+		return len(p), nil
+	}
+	return t.Conn.Write(p)
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.look(fromPeer, p[:n])
+	return n, err
+}
+
+// look shows the chunks of a packet to the watchers.
+func (t *tap) look(w way, packet []byte) (cut bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cut || len(t.watchers) == 0 {
+		return t.cut
+	}
+	for b := packet[min(commonHeader, len(packet)):]; len(b) >= 4; {
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		if n < 4 || n > len(b) {
+			break
+		}
+		t.show(w, b[0], b[4:n])
+		b = b[min((n+3)&^3, len(b)):]
+	}
+	return false
+}
+
+func (t *tap) show(way way, kind byte, value []byte) {
+	rest := t.watchers[:0]
+	for _, w := range t.watchers {
+		if w.way == way && w.wanted(kind, value) {
+			close(w.seen)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	t.watchers = rest
+}
+
+// lossy is a bad network: a twentieth of the packets is lost, a tenth overtaken, some
+// come twice and some damaged.
+var lossy = &netsim.Conditions{
+	Latency: 2 * time.Millisecond, Loss: 0.05, Reorder: 0.1, ReorderDelay: 3 * time.Millisecond,
+	Duplicate: 0.02, Corrupt: 0.01,
+}
+
+// dial returns our end of the way to the peer, with these conditions in both
+// directions if there are any. port is our UDP port, 0 for any.
+func dial(t *testing.T, p *peer, conditions *netsim.Conditions, port int) *tap {
+	t.Helper()
+	ip := net.IPv4(127, 0, 0, 1)
+	udp, err := net.DialUDP("udp4", &net.UDPAddr{IP: ip, Port: port}, &net.UDPAddr{IP: ip, Port: p.port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = udp.SetReadBuffer(4 << 20)
+	p.do("peer %d", udp.LocalAddr().(*net.UDPAddr).Port)
+	if conditions == nil {
+		return &tap{Conn: udp}
+	}
+	seed := fnv.New64a()
+	_, _ = io.WriteString(seed, t.Name())
+	ours, theirs := netsim.Pipe(netsim.PipeConfig{
+		Seed: seed.Sum64(), AtoB: *conditions, BtoA: *conditions, ReceiveQueue: 4 << 20,
+	})
+	go forward(theirs, udp)
+	go forward(udp, theirs)
+	return &tap{Conn: ours}
+}
+
+// forward carries packets until from is closed, and then closes both.
+func forward(to, from net.Conn) {
+	defer func() {
+		_ = to.Close()
+		_ = from.Close()
+	}()
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buf)
+		if err == nil {
+			_, _ = to.Write(buf[:n]) // refused is lost
+		} else if !errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+	}
+}
