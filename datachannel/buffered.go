@@ -115,8 +115,8 @@ func (ch *Channel) rose(before, n int) {
 }
 
 // checkLow reports that the amount fell from above the threshold to or below it.
-// Otherwise it has the association report when that may be so: when it holds no
-// more than what the threshold leaves room for beside the channel's own queue.
+// It is called when the channel's own queue gets shorter, and when the association
+// reports that what it holds of the stream fell to the threshold.
 func (ch *Channel) checkLow() {
 	b := &ch.out.buffer
 	if !b.high || b.ended {
@@ -130,8 +130,8 @@ func (ch *Channel) checkLow() {
 	if ch.st == nil || ch.s.conn == nil {
 		return
 	}
-	if n := max(0, b.threshold-b.queued); n != ch.st.threshold {
-		ch.st.threshold = n
-		ch.s.conn.SetBufferedAmountLowThreshold(ch.st.id, n)
+	if b.threshold != ch.st.threshold {
+		ch.st.threshold = b.threshold
+		ch.s.conn.SetBufferedAmountLowThreshold(ch.st.id, b.threshold)
 	}
 }

@@ -86,15 +86,12 @@ func (ch *Channel) raise(e events) {
 }
 
 // due returns the events that can be reported now. Those without a callback wait
-// for one; the end of the channel waits until the messages before it are read.
+// for one.
 func (ch *Channel) due() events {
 	f := &ch.face
 	due := f.pending & (evAnnounce | evLow)
 	if f.onOpen != nil {
 		due |= f.pending & evOpen
-	}
-	if ch.hasMessages() {
-		return due
 	}
 	if f.onError != nil {
 		due |= f.pending & evError
@@ -203,7 +200,8 @@ func (s *Session) callSession() {
 	}
 }
 
-// call makes the first call that is due on the channel.
+// call makes the first call that is due on the channel. The end of the channel
+// waits until the messages before it are read.
 func (ch *Channel) call() {
 	f := &ch.face
 	due := ch.due()

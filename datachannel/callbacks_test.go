@@ -20,7 +20,7 @@ func TestOnChannel(t *testing.T) {
 		}
 		<-release
 		j.watch(ch)
-		j.add("set")
+		j.add("set %v", ch.ReadyState())
 	}
 	bubble(t, setup{b: Config{OnChannel: onChannel}, before: func(*pair) { release = make(chan struct{}) }}, func(t *testing.T, p *pair) {
 		a := value(p.a.CreateChannel("l", nil))(t)
@@ -32,7 +32,7 @@ func TestOnChannel(t *testing.T) {
 		check(t, a.Close())
 		j.want(t, `channel "l" open`)
 		close(release)
-		j.want(t, "set", "open closing", "message 0", "message 1", "message 2", "closing closing", "close closed")
+		j.want(t, "set open", "open closing", "message 0", "message 1", "message 2", "closing closing", "close closed")
 		if _, err := p.b.Accept(background); err == nil {
 			t.Error("Accept works beside OnChannel")
 		}
@@ -53,6 +53,30 @@ func TestCloseInOnChannel(t *testing.T) {
 		a := value(p.a.CreateChannel("", nil))(t)
 		wantMessage(t, a, "just before", true)
 		j.want(t, "close closed")
+	})
+}
+
+// A channel is closing when OnClosing runs, however late, and closed when OnClose
+// runs.
+func TestStatesInCallbacks(t *testing.T) {
+	bubble(t, setup{}, func(t *testing.T, p *pair) {
+		a, b := p.open("", nil)
+		a2, b2 := p.open("", nil)
+		var j journal
+		b.OnClosing(func() {
+			j.add("closing %v", b.ReadyState())
+			time.Sleep(time.Second)
+			j.add("still %v", b.ReadyState())
+		})
+		b.OnClose(func() { j.add("close %v", b.ReadyState()) })
+		b2.OnMessage(func(Message) { time.Sleep(10 * time.Second) })
+		check(t, a2.SendText("keep busy"))
+		check(t, a.Close())
+		time.Sleep(5 * time.Second)
+		wantState(t, b, Closing)
+		wantState(t, a, Closed)
+		time.Sleep(10 * time.Second)
+		j.want(t, "closing closing", "still closing", "close closed")
 	})
 }
 

@@ -178,6 +178,35 @@ func TestReuseBeforeAnswer(t *testing.T) {
 	})
 }
 
+// Reading may be ahead of the report of a reset: the report that comes late does
+// not close the next channel.
+func TestLateReportOfReset(t *testing.T) {
+	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		r.sendOpen(1, dcep.Open{Label: "first"})
+		first := r.accept(s)
+		r.wantAck(1)
+		s.lock() // events wait
+		check(t, r.conn.ResetStreams(1))
+		settle()
+		s.pump(1)
+		settle()
+		s.onResetDone(1)
+		r.drainReset(1)
+		r.sendOpen(1, dcep.Open{Label: "second"})
+		settle()
+		s.pump(1)
+		s.unlock()
+		second := r.accept(s)
+		settle()
+		wantState(t, first, Closed)
+		wantState(t, second, Open)
+		r.wantResets(1)
+		check(t, r.conn.ResetStreams(1))
+		settle()
+		wantState(t, second, Closed)
+	})
+}
+
 // A channel is opened, used and closed by the peer before the application saw it:
 // nothing is lost, for either face.
 func TestShortLivedChannel(t *testing.T) {

@@ -262,6 +262,26 @@ func TestOpenFlood(t *testing.T) {
 	})
 }
 
+// Beginnings of OPENs beyond the bound are refused.
+func TestTooManyBeginnings(t *testing.T) {
+	cfg := Config{SCTP: sctp.Config{ReceiveBuffer: 4096}}
+	hostile(t, cfg, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		s.lock()
+		s.recv.held = maxPartials - 10000
+		s.unlock()
+		r.sendOpen(1, dcep.Open{Label: string(pattern(5000, 0))})
+		r.wantAck(1)
+		r.sendOpen(3, dcep.Open{Label: string(pattern(30000, 0))})
+		r.wantResets(3)
+		r.wantNothing(3)
+		s.lock()
+		defer s.unlock()
+		if s.recv.held != maxPartials-10000 || len(s.recv.partials) != 0 {
+			t.Errorf("%d bytes, %d beginnings", s.recv.held, len(s.recv.partials))
+		}
+	})
+}
+
 // A peer that begins OPENs on many streams and finishes none cannot make the
 // session hold more than a bound.
 func TestUnfinishedOpens(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/sluice-rtc/sluice/dcep"
-	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // Bounds of what a peer that opens channels can make this side hold. Beyond the
@@ -31,11 +30,11 @@ type incoming struct {
 // DATA_CHANNEL_OPEN message doesn't satisfy the conditions above, the receiver
 // MUST close the corresponding data channel [...] and MUST NOT send a
 // DATA_CHANNEL_ACK message", RFC 8832, section 6.
-func (s *Session) onOpen(id uint16, raw []byte, info sctp.MessageInfo) {
+func (s *Session) onOpen(id uint16, raw []byte) {
 	open, err := dcep.ParseOpen(raw)
 	localParity := roleOf(id%2 == 0) == s.role // the client opens the even ones
 	switch {
-	case err != nil, localParity, info.Unordered:
+	case err != nil, localParity:
 	case int(id) >= s.maxChannels, s.closing:
 	case s.incoming.named+len(open.Label)+len(open.Protocol) > maxNamed:
 	default:

@@ -168,7 +168,7 @@ func (s *Session) onControl(id uint16, st *stream, msg []byte, info sctp.Message
 	case info.Unordered:
 		s.badControl(id, st, errors.New("it is unordered")) // RFC 8832, section 6
 	case typ == dcep.MessageOpen && st == nil:
-		s.onOpen(id, msg, info)
+		s.onOpen(id, msg)
 	case typ == dcep.MessageAck && st != nil:
 		st.ch.confirm()
 	default: // OPEN on a used stream, ACK on an unused one

@@ -219,6 +219,27 @@ func TestBufferedAmountLow(t *testing.T) {
 	}
 }
 
+// The threshold of a channel is not that of the next one with its identifier.
+func TestThresholdAndReuse(t *testing.T) {
+	bubble(t, setup{link: slow}, func(t *testing.T, p *pair) {
+		for _, threshold := range []int{40000, 0} {
+			a, b := p.open("", nil)
+			wantID(t, a, 0)
+			b.OnMessage(func(Message) {})
+			var j journal
+			a.SetBufferedAmountLowThreshold(threshold)
+			a.OnBufferedAmountLow(func() { j.add("low") })
+			for range 10 {
+				check(t, a.Send(make([]byte, 10000)))
+			}
+			time.Sleep(3 * time.Second)
+			j.want(t, "low")
+			a.Close()
+			settle()
+		}
+	})
+}
+
 // A small message that leaves at once was above the threshold all the same.
 func TestBufferedAmountLowAtOnce(t *testing.T) {
 	bubble(t, setup{}, func(t *testing.T, p *pair) {
@@ -363,17 +384,17 @@ func TestWriteMessageWaits(t *testing.T) {
 // that the peer has.
 func TestWriteMessageBeforeStart(t *testing.T) {
 	var results chan error
-	cfg := setup{paramsA: Params{RemoteMaxMessageSize: 100}, before: func(p *pair) {
+	cfg := setup{paramsA: Params{RemoteMaxMessageSize: 100000}, before: func(p *pair) {
 		results = make(chan error, 3)
 		ch := value(p.a.CreateChannel("", nil))(p.t)
-		for _, n := range []int{10, 101, 100} {
+		for _, n := range []int{10, 100001, 100000} {
 			go func() { results <- ch.WriteMessage(background, make([]byte, n), false) }()
 			synctest.Wait()
 		}
 	}}
 	bubble(t, cfg, func(t *testing.T, p *pair) {
 		b := p.accept(p.b)
-		for _, n := range []int{10, 100} {
+		for _, n := range []int{10, 100000} {
 			wantMessage(t, b, string(make([]byte, n)), false)
 		}
 		failed := 0
