@@ -1,0 +1,218 @@
+package sctp
+
+import (
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// Endpoint is one socket with many associations: SCTP over UDP (RFC 6951), whose
+// port it has for itself. It finds the association of a packet, answers what
+// belongs to none (RFC 9260, section 8.4), and listens: a peer that connects
+// costs no memory before its cookie has come back.
+//
+// It is driven as an Association is, with the same five verbs:
+//
+//	HandlePacket(now, from, packet)  a datagram came in
+//	HandleTimeout(now)               the deadline passed
+//	Timeout()                        when to call HandleTimeout
+//	Transmit(now, dst)               the next datagram to send, with its address
+//	NextEvent()                      what happened, with the association
+//
+// Their cost does not grow with the number of associations. Commands are called
+// on the Association, which Association returns; after one that changes something
+// (Send, Read, Shutdown, ...), call Update. Whoever wants to read what came in
+// before the end of an association keeps the pointer: the Endpoint lets go of it
+// after EventClosed.
+//
+// Associations are kept in slots. Everything else refers to them by slot.
+type Endpoint struct {
+	cfg EndpointConfig
+	rng *rand.ChaCha8
+
+	assocs  []*Association // by slot; nil if it is free
+	members []member       // what the Endpoint itself keeps of them
+	free    []int32        // slots
+
+	tags   tagTable          // by the tag in packets from the peer
+	byPeer map[peerKey]int32 // by address and port: what comes with another tag
+
+	// listener is an association that never gets beyond Closed. In that state it
+	// answers without keeping anything, whatever the address.
+	listener *Association
+	keys     cookieKeys
+	answers  answers // what it said
+
+	sending   slotQueue // associations that may have something to send
+	reporting slotQueue // associations that have events
+	agenda    agenda
+	stats     EndpointStats
+}
+
+// EndpointConfig holds the parameters of an Endpoint.
+type EndpointConfig struct {
+	// Config is that of each association. Seed is that of the Endpoint, from
+	// which each association gets its own. RemotePort is the SCTP port of the
+	// peers that Connect is called for. ZeroChecksum must be NoZeroChecksum (RFC
+	// 6951, section 5.3).
+	Config
+
+	// Listen accepts associations that peers initiate. Default: they are refused
+	// with ABORT.
+	Listen bool
+
+	// MaxAssociations limits the associations at one time. Peers beyond it are
+	// refused with ABORT, cause Out of Resource. Default 65536.
+	MaxAssociations int
+
+	// MaxHalfOpen limits those, of the associations, that Connect has begun and
+	// whose peer has not answered yet. Default 1024.
+	MaxHalfOpen int
+}
+
+// EndpointStats are figures of an Endpoint.
+type EndpointStats struct {
+	Associations int // now
+	HalfOpen     int // of them begun by Connect and not established yet
+
+	PacketsReceived uint64
+	PacketsDropped  uint64 // by the Endpoint itself, without an answer
+	OutOfTheBlue    uint64 // packets that belonged to no association
+	Accepted        uint64 // associations that peers initiated
+	Refused         uint64 // attempts of peers, by ABORT
+	AnswersDropped  uint64 // not sent, because too many waited to be
+}
+
+// An AssociationID names an association of an Endpoint. It is not used again
+// for another. 0 names none.
+type AssociationID uint64
+
+func newAssociationID(slot int32, turn uint32) AssociationID {
+	return AssociationID(uint64(turn)<<32 | uint64(uint32(slot)))
+}
+
+// EndpointEvent is an Event with its association. An association that nobody
+// called Connect for comes up with EventConnected.
+type EndpointEvent struct {
+	ID AssociationID
+	Event
+}
+
+// Datagram is a packet to send and where to.
+type Datagram struct {
+	ID     AssociationID // 0: an answer of the Endpoint
+	To     netip.AddrPort
+	Packet []byte // the bytes that were appended to dst
+}
+
+// Errors of Connect.
+var (
+	ErrTooManyAssociations = errors.New("sctp: too many associations")
+	ErrPeerInUse           = errors.New("sctp: there is an association with this peer already")
+	ErrInvalidAddress      = errors.New("sctp: not the address of one peer")
+)
+
+// NewEndpoint returns an Endpoint. The error is a *ConfigError.
+func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
+	set(&cfg.MaxAssociations, 1<<16)
+	set(&cfg.MaxHalfOpen, 1<<10)
+	switch {
+	case cfg.ZeroChecksum != NoZeroChecksum: // 6951-5.3-a
+		return nil, &ConfigError{"ZeroChecksum", "must be NoZeroChecksum over UDP (RFC 6951, section 5.3)"}
+	case cfg.MaxAssociations < 0 || cfg.MaxAssociations > 1<<30:
+		return nil, &ConfigError{"MaxAssociations", "must be 1 to 2^30"}
+	case cfg.MaxHalfOpen < 0:
+		return nil, &ConfigError{"MaxHalfOpen", "must not be negative"}
+	}
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	e := &Endpoint{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed), byPeer: make(map[peerKey]int32)}
+	e.listener = e.newAssociation()
+	return e, nil
+}
+
+// newAssociation returns an association with a seed of its own.
+func (e *Endpoint) newAssociation() *Association {
+	cfg := e.cfg.Config
+	for i := 0; i < len(cfg.Seed); i += 8 {
+		be.PutUint64(cfg.Seed[i:], e.rng.Uint64())
+	}
+	a, err := New(cfg)
+	if err != nil {
+		panic("sctp: BUG: a checked configuration is refused: " + err.Error())
+	}
+	return a
+}
+
+// Connect begins an association with the peer at an address, and at
+// Config.RemotePort there. It returns ErrTooManyAssociations, ErrPeerInUse or
+// ErrInvalidAddress if it cannot.
+func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, error) {
+	to = canonical(to)
+	key := peerKey{to, e.cfg.RemotePort}
+	_, used := e.byPeer[key]
+	switch {
+	case !unicast(to):
+		return 0, ErrInvalidAddress
+	case used:
+		return 0, ErrPeerInUse
+	case e.stats.Associations >= e.cfg.MaxAssociations || e.stats.HalfOpen >= e.cfg.MaxHalfOpen:
+		return 0, ErrTooManyAssociations
+	}
+	a := e.newAssociation()
+	for e.tags.find(a.id.localTag, e.members, key) != noSlot {
+		a.id.localTag = a.randomTag()
+	}
+	if err := a.Connect(now); err != nil {
+		panic("sctp: BUG: a new association has started: " + err.Error())
+	}
+	slot := e.insert(a, key)
+	e.members[slot].halfOpen = true
+	e.stats.HalfOpen++
+	e.wake(slot)
+	return newAssociationID(slot, e.members[slot].turn), nil
+}
+
+// Association returns an association, nil if there is none of this name (any
+// more).
+func (e *Endpoint) Association(id AssociationID) *Association {
+	if slot := e.slot(id); slot != noSlot {
+		return e.assocs[slot]
+	}
+	return nil
+}
+
+// RemoteAddr returns where the peer of an association was heard of last; the zero
+// AddrPort if there is no such association. Its port may change (RFC 6951,
+// section 5.1).
+func (e *Endpoint) RemoteAddr(id AssociationID) netip.AddrPort {
+	if slot := e.slot(id); slot != noSlot {
+		return e.members[slot].peer.addr
+	}
+	return netip.AddrPort{}
+}
+
+// Update takes note of what a command has changed in an association.
+func (e *Endpoint) Update(id AssociationID) {
+	if slot := e.slot(id); slot != noSlot {
+		e.wake(slot)
+	}
+}
+
+// All iterates over the associations, in an order that only depends on what
+// happened. Its cost does grow with their number.
+func (e *Endpoint) All() iter.Seq2[AssociationID, *Association] {
+	return func(yield func(AssociationID, *Association) bool) {
+		for slot, a := range e.assocs {
+			if a != nil && !yield(newAssociationID(int32(slot), e.members[slot].turn), a) {
+				return
+			}
+		}
+	}
+}
+
+// Stats returns the figures of the Endpoint.
+func (e *Endpoint) Stats() EndpointStats { return e.stats }

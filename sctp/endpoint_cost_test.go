@@ -1,0 +1,204 @@
+package sctp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// TestTagTable compares the table with a map, tags that collide included.
+func TestTagTable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	const n = 300
+	var table tagTable
+	members := make([]member, n)
+	model := make(map[int32]uint32) // by slot
+	key := func(slot int32) peerKey {
+		return peerKey{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot % 100)}), uint16(slot)), uint16(slot / 100)}
+	}
+	for i := range members {
+		members[i].peer = key(int32(i))
+	}
+	for range 100_000 {
+		slot := int32(rng.IntN(n))
+		if tag, in := model[slot]; in {
+			table.remove(tag, slot)
+			delete(model, slot)
+		} else {
+			tag := rng.Uint32N(64) << 8 // far too few, and all in one place
+			tag |= 1 + rng.Uint32N(3)
+			model[slot] = tag
+			table.add(tag, slot)
+		}
+		probe := int32(rng.IntN(n))
+		from := key(probe)
+		from.addr = netip.AddrPortFrom(from.addr.Addr(), 9) // the UDP port does not count
+		tag, in := model[probe]
+		if !in {
+			tag, probe = 1+rng.Uint32N(3), noSlot
+			for slot, other := range model {
+				if other == tag && key(slot).port == from.port && key(slot).addr.Addr() == from.addr.Addr() {
+					probe = slot
+				}
+			}
+		}
+		if got := table.find(tag, members, from); got != probe || table.n != len(model) {
+			t.Fatalf("found %d, want %d; %d entries, want %d", got, probe, table.n, len(model))
+		}
+	}
+}
+
+// TestAgenda compares the heap with a list.
+func TestAgenda(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	const n = 100
+	var g agenda
+	for range n {
+		g.grow()
+	}
+	start := time.Unix(1_000_000, 0)
+	model := make(map[int32]time.Time)
+	for range 100_000 {
+		slot := int32(rng.IntN(n))
+		switch at := start.Add(time.Duration(rng.IntN(50))); rng.IntN(4) {
+		case 0:
+			g.remove(slot)
+			delete(model, slot)
+		case 1:
+			first := noSlot
+			for s, when := range model {
+				if !when.After(at) && (first == noSlot || when.Before(model[first]) || when.Equal(model[first]) && s < first) {
+					first = s
+				}
+			}
+			got, ok := g.due(at)
+			if got != first || ok != (first != noSlot) {
+				t.Fatalf("due %d, want %d", got, first)
+			}
+			delete(model, first)
+		default:
+			g.atLatest(slot, at)
+			if old, in := model[slot]; !in || at.Before(old) {
+				model[slot] = at
+			}
+		}
+		if len(g.heap) != len(model) {
+			t.Fatalf("%d appointments, want %d", len(g.heap), len(model))
+		}
+	}
+}
+
+// crowd is a listening endpoint with n associations, and the peer of the last.
+func crowd(t *testing.T, n int) (*town, *host, *stranger) {
+	w, h, s := listening(t, EndpointConfig{Config: Config{HeartbeatInterval: 30 * time.Second}})
+	for i := range n {
+		s.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 7)
+		s.peerTag = uint32(i + 1)
+		s.connect()
+	}
+	return w, h, s
+}
+
+// TestEndpointCostFlat: a packet, its answer and the timers that it moves cost as
+// many steps among 10,000 associations as among 10, and no allocation.
+func TestEndpointCostFlat(t *testing.T) {
+	const packets = 2000
+	cost := func(n int) (probes, moves uint64) {
+		w, h, s := crowd(t, n)
+		e := h.e
+		id := newAssociationID(int32(n-1), 1)
+		a := e.Association(id)
+		var in, out, message [2048]byte
+		tsn, ssn, payload := s.peerTSN, wire.SSN(0), make([]byte, 1000)
+		sent := a.hs.localTSN
+		round := func() {
+			b := wire.AppendHeader(in[:0], 5000, 5000, s.localTag)
+			b = wire.AppendSack(b, sent.Add(-1), 1<<20, nil, nil)
+			b = wire.AppendData(b, wire.Data{Flags: whole, TSN: tsn, SSN: ssn, Payload: payload})
+			wire.SetChecksum(b)
+			tsn, ssn = tsn.Add(1), ssn.Next()
+			w.now = w.now.Add(time.Millisecond)
+			e.HandlePacket(w.now, s.addr, b)
+			if _, _, err := a.Read(w.now, 0, message[:]); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Send(w.now, Message{Payload: payload}); err != nil {
+				t.Fatal(err)
+			}
+			sent = sent.Add(1)
+			e.Update(id)
+			for ok := true; ok; _, ok = e.NextEvent() {
+			}
+			for ok := true; ok; _, ok = e.Transmit(w.now, out[:0]) {
+			}
+			if at, ok := e.Timeout(); ok && !at.After(w.now) {
+				e.HandleTimeout(w.now)
+			}
+		}
+		for range 1000 {
+			round()
+		}
+		probes, moves = e.tags.probes, e.agenda.moves
+		allocs := testing.AllocsPerRun(packets-1, round)
+		if allocs != 0 {
+			t.Errorf("%d associations: %v allocations for a packet and its answer", n, allocs)
+		}
+		if a.sent.span() > 1 {
+			t.Fatal("what was sent is not acknowledged")
+		}
+		return e.tags.probes - probes, e.agenda.moves - moves
+	}
+	few, fewMoves := cost(10)
+	many, manyMoves := cost(10_000)
+	t.Logf("per packet: %.2f and %.2f steps in the table, %.3f and %.3f in the agenda",
+		float64(few)/packets, float64(many)/packets, float64(fewMoves)/packets, float64(manyMoves)/packets)
+	if many > 4*packets {
+		t.Errorf("%d steps in the table of tags for %d packets", many, packets)
+	}
+	if manyMoves > packets/2 {
+		t.Errorf("%d steps in the agenda for %d packets", manyMoves, packets)
+	}
+}
+
+// TestEndpointTurns: an association with much to send does not keep others waiting.
+func TestEndpointTurns(t *testing.T) {
+	w := newTown(t)
+	h := w.host("192.0.2.1:9899", EndpointConfig{Listen: true, Config: Config{MaxBurst: 1000}})
+	var ids []AssociationID
+	for i := range 3 {
+		c := w.host(fmt.Sprintf("192.0.2.2:%d", i+1), EndpointConfig{})
+		w.connect(c, h)
+		w.run()
+		ids = append(ids, h.events[len(h.events)-1].ID)
+	}
+	for _, id := range ids {
+		a := h.e.Association(id)
+		a.paths.primary().cc.cwnd = 1 << 20
+		if err := a.Send(w.now, Message{Payload: make([]byte, 200_000)}); err != nil {
+			t.Fatal(err)
+		}
+		h.e.Update(id)
+	}
+	run, last, seen := 0, AssociationID(0), make(map[AssociationID]int)
+	for range 6 * maxRun {
+		d, ok := h.e.Transmit(w.now, w.buf[:0])
+		if !ok {
+			t.Fatal("nothing to send")
+		}
+		if run++; d.ID != last {
+			run, last = 1, d.ID
+		}
+		if seen[d.ID]++; run > maxRun {
+			t.Fatalf("%d packets in a row", run)
+		}
+	}
+	for _, id := range ids {
+		if seen[id] != 2*maxRun {
+			t.Fatalf("%v", seen)
+		}
+	}
+}

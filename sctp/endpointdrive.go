@@ -1,0 +1,73 @@
+package sctp
+
+import "time"
+
+// maxRun is how many packets an association sends before others have their turn.
+const maxRun = 16
+
+// Transmit appends the next datagram to dst, which should have room for MTU bytes;
+// false means that there is nothing to send now. Associations take turns.
+func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
+	if a, ok := e.answers.next(); ok {
+		return Datagram{To: a.to, Packet: append(dst, a.packet...)[len(dst):]}, true
+	}
+	for {
+		slot, ok := e.sending.first()
+		if !ok {
+			return Datagram{}, false
+		}
+		m := &e.members[slot]
+		tx, more := e.assocs[slot].Transmit(now, dst)
+		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet}
+		m.run++
+		if !more || m.run >= maxRun {
+			m.run = 0
+			e.sending.pop()
+			if m.sending = more; more {
+				e.sending.push(slot)
+			}
+		}
+		e.settle(slot)
+		if more {
+			return d, true
+		}
+	}
+}
+
+// NextEvent returns the next event; false if there is none.
+func (e *Endpoint) NextEvent() (EndpointEvent, bool) {
+	slot, ok := e.reporting.first()
+	if !ok {
+		return EndpointEvent{}, false
+	}
+	a, m := e.assocs[slot], &e.members[slot]
+	event := EndpointEvent{ID: newAssociationID(slot, m.turn)}
+	event.Event, _ = a.events.pop()
+	if a.events.n == 0 {
+		e.reporting.pop()
+		m.reporting = false
+		e.settle(slot)
+	}
+	return event, true
+}
+
+// Timeout returns when HandleTimeout is to be called next; false if nothing waits
+// for a time. It may turn out then that nothing is due yet.
+func (e *Endpoint) Timeout() (time.Time, bool) { return e.agenda.first() }
+
+// HandleTimeout does what is due at now.
+func (e *Endpoint) HandleTimeout(now time.Time) {
+	for range len(e.agenda.heap) {
+		slot, ok := e.agenda.due(now)
+		if !ok {
+			return
+		}
+		a := e.assocs[slot]
+		if at, on := a.Timeout(); on && !at.After(now) {
+			a.HandleTimeout(now)
+			e.wake(slot)
+		} else {
+			e.settle(slot)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package sctp
+
+import "net/netip"
+
+// noSlot stands for no association.
+const noSlot int32 = -1
+
+// peerKey is how a peer is known as long as the tag is not: by its address and
+// its SCTP port. The UDP port is part of it, unlike RFC 9260 has it, for which
+// there is none: peers behind one NAT that chose the same SCTP port stay apart,
+// and none of them can restart the association of another.
+type peerKey struct {
+	addr netip.AddrPort
+	port uint16
+}
+
+// member is what the Endpoint keeps of the association in a slot.
+type member struct {
+	turn      uint32 // of the slot; counts its associations
+	peer      peerKey
+	tag       uint32 // under which it is in the table of tags; 0: it is not
+	byPeer    bool   // it is in the table of peers
+	halfOpen  bool
+	sending   bool // it is in the queue
+	reporting bool // it is in the queue
+	run       int  // packets sent in a row
+}
+
+// slot returns the slot of an association, noSlot if it is gone.
+func (e *Endpoint) slot(id AssociationID) int32 {
+	n := uint64(id) & (1<<32 - 1)
+	if n >= uint64(len(e.assocs)) || e.assocs[n] == nil || e.members[n].turn != uint32(id>>32) {
+		return noSlot
+	}
+	return int32(n)
+}
+
+// insert gives an association a slot.
+func (e *Endpoint) insert(a *Association, peer peerKey) int32 {
+	var slot int32
+	if n := len(e.free); n > 0 {
+		slot = e.free[n-1]
+		e.free = e.free[:n-1]
+	} else {
+		slot = int32(len(e.assocs))
+		e.assocs = append(e.assocs, nil)
+		e.members = append(e.members, member{})
+		e.agenda.grow()
+	}
+	a.id.remotePort = peer.port
+	e.assocs[slot] = a
+	e.members[slot] = member{turn: e.members[slot].turn + 1, peer: peer, tag: a.id.localTag, byPeer: true}
+	e.tags.add(a.id.localTag, slot)
+	e.byPeer[peer] = slot
+	e.stats.Associations++
+	return slot
+}
+
+// wake lets an association send and report, after it was called into.
+func (e *Endpoint) wake(slot int32) {
+	if m := &e.members[slot]; !m.sending {
+		m.sending = true
+		e.sending.push(slot)
+	}
+	e.settle(slot)
+}
+
+// settle brings what the Endpoint knows of an association up to date. An
+// association that has ended is found no more, and gives its slot back once all
+// was sent and reported.
+func (e *Endpoint) settle(slot int32) {
+	a, m := e.assocs[slot], &e.members[slot]
+	if m.halfOpen && (a.state >= Established || a.ended) {
+		m.halfOpen = false
+		e.stats.HalfOpen--
+	}
+	if a.events.n > 0 && !m.reporting {
+		m.reporting = true
+		e.reporting.push(slot)
+	}
+	if a.ended {
+		e.hide(slot)
+		if !m.sending && !m.reporting {
+			e.remove(slot)
+		}
+		return
+	}
+	if m.tag != a.id.localTag { // it has restarted
+		e.tags.remove(m.tag, slot)
+		m.tag = a.id.localTag
+		e.tags.add(m.tag, slot)
+	}
+	if at, on := a.Timeout(); on {
+		e.agenda.atLatest(slot, at)
+	}
+}
+
+// hide takes an association out of the tables.
+func (e *Endpoint) hide(slot int32) {
+	m := &e.members[slot]
+	if m.tag != 0 {
+		e.tags.remove(m.tag, slot)
+		m.tag = 0
+	}
+	if m.byPeer {
+		delete(e.byPeer, m.peer)
+		m.byPeer = false
+	}
+	e.agenda.remove(slot)
+}
+
+// remove forgets an association.
+func (e *Endpoint) remove(slot int32) {
+	e.assocs[slot] = nil
+	e.free = append(e.free, slot)
+	e.stats.Associations--
+}
+
+// rebind takes note that the peer is heard of from another port (RFC 6951, section
+// 5.1). Should another association be known under that address, it stays so; its
+// tag is enough to find the one.
+func (e *Endpoint) rebind(slot int32, to netip.AddrPort) {
+	m := &e.members[slot]
+	if m.byPeer {
+		delete(e.byPeer, m.peer)
+	}
+	m.peer.addr = to
+	_, used := e.byPeer[m.peer]
+	m.byPeer = !used
+	if m.byPeer {
+		e.byPeer[m.peer] = slot
+	}
+}
+
+// canonical returns an address in the one form in which addresses are compared.
+func canonical(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// unicast reports whether an address can be that of a peer (9260-8.4-a).
+func unicast(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.Port() != 0 && ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != broadcast
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

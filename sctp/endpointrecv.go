@@ -1,0 +1,167 @@
+package sctp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// HandlePacket takes a datagram that came in from an address. What is not
+// acceptable is dropped and counted, or answered as RFC 9260 says. The packet is
+// not kept.
+func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byte) {
+	e.stats.PacketsReceived++
+	from = canonical(from)
+	p, err := wire.ParsePacket(packet)
+	if err != nil || !unicast(from) {
+		e.stats.PacketsDropped++
+		return
+	}
+	r := received{p: p, it: p.Chunks()}
+	c, ok := r.it.Next()
+	if !ok {
+		e.stats.PacketsDropped++
+		return
+	}
+	switch key := (peerKey{from, p.SrcPort()}); c.Type() {
+	case wire.TypeInit:
+		e.handleInit(now, key, &r, c)
+	case wire.TypeCookieEcho:
+		e.handleCookieEcho(now, key, p, c)
+	default:
+		e.handleOther(now, key, p)
+	}
+}
+
+// handleOther takes a packet that belongs to an association, if there is one.
+func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
+	slot := e.tags.find(p.VTag(), e.members, key)
+	if slot == noSlot {
+		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
+		// with a wrong one the association discards (9260-8.5-a).
+		known, ok := e.byPeer[key]
+		if !ok || p.DstPort() != e.cfg.LocalPort {
+			e.answer(now, key, p)
+			return
+		}
+		slot = known
+	} else if e.members[slot].peer.addr != key.addr {
+		if !p.ChecksumOK() {
+			e.stats.PacketsDropped++
+			return
+		}
+		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
+	}
+	e.deliver(now, slot, p)
+}
+
+// deliver hands a packet to its association.
+func (e *Endpoint) deliver(now time.Time, slot int32, p wire.Packet) {
+	e.assocs[slot].HandlePacket(now, 0, p)
+	e.wake(slot)
+}
+
+// answer takes a packet for which there is no association: out of the blue (RFC
+// 9260, section 8.4), on any port.
+func (e *Endpoint) answer(now time.Time, key peerKey, p wire.Packet) {
+	e.stats.OutOfTheBlue++
+	l := e.listener
+	l.id.localPort = p.DstPort()
+	e.listen(now, key, p)
+	l.id.localPort = e.cfg.LocalPort
+}
+
+// listen lets the listener answer a packet.
+func (e *Endpoint) listen(now time.Time, key peerKey, p wire.Packet) {
+	e.listener.id.remotePort = key.port
+	e.listener.HandlePacket(now, 0, p)
+	e.takeAnswers(key.addr)
+}
+
+// takeAnswers queues what the listener has to say.
+func (e *Endpoint) takeAnswers(to netip.AddrPort) {
+	for b := e.listener.strays.next(); b != nil; b = e.listener.strays.next() {
+		if !e.answers.add(to, b) {
+			e.stats.AnswersDropped++
+		}
+	}
+}
+
+// handleInit takes a packet that begins with INIT. Tags say nothing about it (RFC
+// 9260, section 8.5.1): a peer that is known by its address goes to its
+// association, another to the listener.
+func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Chunk) {
+	e.keys.rotate(now, e.rng)
+	if slot, ok := e.byPeer[key]; ok && r.p.DstPort() == e.cfg.LocalPort {
+		e.assocs[slot].hs.secret = e.keys.bound(0, key.addr)
+		e.deliver(now, slot, r.p)
+		return
+	}
+	in, err := c.Init()
+	if err != nil || in.Tag == 0 || r.p.VTag() != 0 || !r.it.Last() || !r.p.ChecksumOK() {
+		e.stats.PacketsDropped++
+		return
+	}
+	switch {
+	case !e.cfg.Listen || r.p.DstPort() != e.cfg.LocalPort: // 9260-8.4-a
+		e.refuse(key, r.p.DstPort(), in.Tag, func(b []byte) []byte {
+			return wire.AppendChunk(b, wire.TypeAbort, 0, nil)
+		})
+	case e.stats.Associations >= e.cfg.MaxAssociations:
+		e.refuse(key, r.p.DstPort(), in.Tag, outOfResource)
+	default:
+		e.listener.hs.secret = e.keys.bound(0, key.addr)
+		e.listen(now, key, r.p)
+	}
+}
+
+// outOfResource appends the ABORT for a peer that there is no room for.
+func outOfResource(b []byte) []byte { return appendAbort(b, 0, wire.CauseOutOfResource, nil) }
+
+// refuse answers an attempt to set up an association with ABORT.
+func (e *Endpoint) refuse(key peerKey, local uint16, tag uint32, abort func(b []byte) []byte) {
+	e.stats.Refused++
+	e.listener.strays.add(local, key.port, tag, abort)
+	e.takeAnswers(key.addr)
+}
+
+// handleCookieEcho takes a packet that begins with COOKIE ECHO, which may set up
+// an association (RFC 9260, sections 5.1.5 and 5.2.4). Nothing is made before the
+// cookie has turned out to be ours, made for this address, and fresh.
+func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c wire.Chunk) {
+	e.keys.rotate(now, e.rng)
+	slot, known := e.byPeer[key]
+	k, secret, ok := e.keys.open(key.addr, c.Value())
+	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
+		e.stats.PacketsDropped++ // 9260-5.1.5-a
+		return
+	}
+	switch {
+	case known:
+		e.assocs[slot].hs.secret = secret
+		e.deliver(now, slot, p)
+	case !e.cfg.Listen:
+		e.stats.PacketsDropped++
+	case k.staleness(now) > 0:
+		e.listener.hs.secret = secret
+		e.listen(now, key, p)
+	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key) != noSlot:
+		e.refuse(key, p.DstPort(), k.peer.tag, outOfResource)
+	default:
+		e.accept(now, key, p, secret)
+	}
+}
+
+// accept makes the association of a good cookie.
+func (e *Endpoint) accept(now time.Time, key peerKey, p wire.Packet, secret []byte) {
+	a := e.newAssociation()
+	a.id.remotePort = key.port
+	a.hs.secret = secret
+	a.HandlePacket(now, 0, p)
+	if a.state == Closed && !a.ended {
+		panic("sctp: BUG: an association does not take a good cookie")
+	}
+	e.stats.Accepted++
+	e.wake(e.insert(a, key))
+}
