@@ -92,7 +92,6 @@ func (s *Session) onMark(id uint16, st *stream, err error) bool {
 			st.buf = nil
 		}
 	case errors.Is(err, io.EOF):
-		s.dropPartial(id)
 		if st == nil {
 			// Nothing is known of the stream. The peer closes a channel that this
 			// side does not have, and waits for the other direction (RFC 8831,
