@@ -158,11 +158,12 @@ func TestReuseBeforeAnswer(t *testing.T) {
 		second := r.accept(s)
 		r.wantAck(1)
 		s.lock()
-		second.st.out = outRequested
+		second.st.out, second.st.resets = outRequested, 1
 		s.onEOF(second.st)
 		s.unlock()
 		r.sendOpen(1, dcep.Open{Label: "third"})
 		r.send(1, dcep.PPIDString, []byte("for the third"))
+		check(t, r.conn.ResetStreams(1))
 		settle()
 		if n := len(s.incoming.accept); n != 0 {
 			t.Fatalf("%d channels came before the answer", n)
@@ -174,6 +175,7 @@ func TestReuseBeforeAnswer(t *testing.T) {
 		if third.Label() != "third" {
 			t.Errorf("accepted %q", third.Label())
 		}
+		wantState(t, third, Closing) // though there is something to read
 		wantMessage(t, third, "for the third", true)
 	})
 }

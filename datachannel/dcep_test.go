@@ -302,3 +302,14 @@ func TestUnfinishedOpens(t *testing.T) {
 		}
 	})
 }
+
+// Chromium acknowledges an unordered channel with an unordered ACK.
+func TestUnorderedAck(t *testing.T) {
+	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		ch := value(s.CreateChannel("", &Init{Unordered: true}))(t)
+		r.next(0)
+		check(t, r.conn.WriteMessage(background, sctp.Message{PPID: dcep.PPIDControl, Payload: dcep.AppendAck(nil), Unordered: true}))
+		settle()
+		wantState(t, ch, Open)
+	})
+}

@@ -25,6 +25,10 @@ func TestSessionClose(t *testing.T) {
 		link: slow,
 	}
 	bubble(t, cfg, func(t *testing.T, p *pair) {
+		before := value(p.a.CreateChannel("", nil))(t)
+		settle()
+		before.Close()
+		jb.want(t, "open open", "closing closing", "close closed")
 		a := value(p.a.CreateChannel("", nil))(t)
 		ja.watch(a)
 		ja.want(t, "open open")

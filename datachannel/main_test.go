@@ -249,13 +249,15 @@ func hostile(t *testing.T, cfg Config, client bool, peer sctp.Config, test func(
 		r := &rawPeer{t: t}
 		r.conn = value(sctpnet.New(cb, sctpnet.Config{SCTP: peer, OnEvent: r.onEvent}, true))(t)
 		s := value(New(ca, cfg, Params{DTLSClient: client}))(t)
+		defer func() {
+			s.Abort("end of the test")
+			<-s.conn.Done()
+			r.conn.Abort("end of the test")
+			<-r.conn.Done()
+		}()
 		check(t, s.WaitConnected(background))
 		check(t, r.conn.WaitConnected(background))
 		test(t, s, r)
-		s.Abort("end of the test")
-		<-s.conn.Done()
-		r.conn.Abort("end of the test")
-		<-r.conn.Done()
 	})
 }
 

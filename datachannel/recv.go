@@ -92,7 +92,6 @@ func (s *Session) onMark(id uint16, st *stream, err error) bool {
 			st.buf = nil
 		}
 	case errors.Is(err, io.EOF):
-		s.dropPartial(id)
 		if st == nil {
 			// Nothing is known of the stream. The peer closes a channel that this
 			// side does not have, and waits for the other direction (RFC 8831,
@@ -165,8 +164,10 @@ func (s *Session) onControl(id uint16, st *stream, msg []byte, info sctp.Message
 	switch {
 	case err != nil:
 		s.badControl(id, st, err)
-	case info.Unordered:
-		s.badControl(id, st, errors.New("it is unordered")) // RFC 8832, section 6
+	case info.Unordered && typ == dcep.MessageOpen:
+		// RFC 8832, section 6. An ACK is taken all the same: Chromium sends it
+		// unordered on an unordered channel, and what it says cannot be mistaken.
+		s.badControl(id, st, errors.New("it is unordered"))
 	case typ == dcep.MessageOpen && st == nil:
 		s.onOpen(id, msg)
 	case typ == dcep.MessageAck && st != nil:

@@ -357,6 +357,9 @@ func (s *scenario) patience() time.Duration {
 		return 2 * time.Hour
 	}
 	d := 15 * time.Second
+	if s.aborts() && !s.clean {
+		d += 20 * time.Minute // the peer of a lost ABORT may be idle: its heartbeats find out
+	}
 	for _, p := range s.hosts {
 		d += 2 * p.maxPause
 		if !s.clean {
