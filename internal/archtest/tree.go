@@ -70,7 +70,7 @@ func load(fsys fs.FS) (*tree, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || d.Name() == ".git" { // a file in a linked worktree
 			return nil
 		}
 		content, err := fs.ReadFile(fsys, name)
