@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest race e2e sim fuzz bench
+.PHONY: test setup check fmt vet staticcheck archtest race cross e2e sim fuzz bench
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -37,7 +37,13 @@ archtest:
 race:
 	SIM_SEEDS=20 go test -race $(PACKAGES)
 
-e2e: ## the browser tests alone
+cross: ## compile for other systems, and run the 32-bit tests of what needs no network
+	GOOS=windows go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOARCH=arm go vet ./...
+	GOARCH=386 CGO_ENABLED=0 go test ./sctp/... ./dcep ./datachannel ./internal/netsim
+
+e2e: ## the tests with browsers and other programs alone
 	go test -count=1 -p 1 -timeout 15m ./e2e/...
 
 sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one

@@ -16,6 +16,8 @@ import (
 
 	"github.com/pion/stun"
 	"github.com/pion/transport/v2"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 var addressAttributes = []stun.AttrType{stun.AttrMappedAddress, stun.AttrXORMappedAddress, stun.AttrXORPeerAddress,
@@ -331,7 +333,7 @@ func TestSTUNServerQuery(t *testing.T) {
 		if n, _, err := g.ReadFrom(p); err != nil || !bytes.Equal(p[:n], check.Raw) {
 			t.Errorf("a check after the answer: %x, %v", p[:n], err)
 		}
-		time.Sleep(time.Minute) // virtual
+		netsim.Elapse(time.Minute) // virtual
 		if len(q.sent) != 0 {
 			t.Error("the question was repeated after its answer")
 		}
@@ -345,7 +347,7 @@ func TestServerQueryEndsWithSocket(t *testing.T) {
 		g.WriteTo(request.Raw, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3478})
 		<-q.sent
 		g.Close()
-		time.Sleep(time.Minute) // virtual
+		netsim.Elapse(time.Minute) // virtual
 		if len(q.sent) != 0 {
 			t.Error("the question was repeated on a closed socket")
 		}
@@ -364,7 +366,7 @@ func TestPacer(t *testing.T) {
 				if n, err := g.WriteTo(check.Raw, to); n != len(check.Raw) || err != nil {
 					t.Fatalf("WriteTo = %d, %v", n, err)
 				}
-				time.Sleep(iceCheckInterval) // virtual
+				netsim.Elapse(iceCheckInterval) // virtual
 			}
 			n := len(q.sent)
 			for range n {
@@ -541,7 +543,7 @@ func TestReadDeadline(t *testing.T) {
 		}
 		a.SetReadDeadline(time.Time{})
 		go func() { blocked <- read() }()
-		time.Sleep(time.Hour) // virtual
+		netsim.Elapse(time.Hour) // virtual
 		a.Close()
 		if err := <-blocked; err != net.ErrClosed {
 			t.Errorf("Close during Read: %v", err)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // A remote channel is open before OnChannel, sending works in it, its open event
@@ -65,17 +67,17 @@ func TestStatesInCallbacks(t *testing.T) {
 		var j journal
 		b.OnClosing(func() {
 			j.add("closing %v", b.ReadyState())
-			time.Sleep(time.Second)
+			netsim.Elapse(time.Second)
 			j.add("still %v", b.ReadyState())
 		})
 		b.OnClose(func() { j.add("close %v", b.ReadyState()) })
-		b2.OnMessage(func(Message) { time.Sleep(10 * time.Second) })
+		b2.OnMessage(func(Message) { netsim.Elapse(10 * time.Second) })
 		check(t, a2.SendText("keep busy"))
 		check(t, a.Close())
-		time.Sleep(5 * time.Second)
+		netsim.Elapse(5 * time.Second)
 		wantState(t, b, Closing)
 		wantState(t, a, Closed)
-		time.Sleep(10 * time.Second)
+		netsim.Elapse(10 * time.Second)
 		j.want(t, "closing closing", "still closing", "close closed")
 	})
 }
@@ -110,11 +112,11 @@ func TestOneAtATime(t *testing.T) {
 				next++
 				order = append(order, string(m.Data))
 				calls.Add(1)
-				time.Sleep(10 * time.Millisecond)
+				netsim.Elapse(10 * time.Millisecond)
 				running.Add(-1)
 			})
 		}
-		time.Sleep(time.Minute)
+		netsim.Elapse(time.Minute)
 		synctest.Wait()
 		if calls.Load() != channels*messages {
 			t.Errorf("%d calls", calls.Load())
@@ -210,7 +212,7 @@ func TestCallbackThatBlocks(t *testing.T) {
 		b.OnMessage(func(m Message) { j.add("message %s", m.Data) })
 		b.OnOpen(func() {
 			for b.SendText("tick") == nil {
-				time.Sleep(100 * time.Millisecond)
+				netsim.Elapse(100 * time.Millisecond)
 			}
 			j.add("loop ended")
 		})

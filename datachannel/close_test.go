@@ -132,7 +132,7 @@ func TestIDReuse(t *testing.T) {
 				if !used {
 					break
 				}
-				time.Sleep(10 * time.Millisecond)
+				netsim.Elapse(10 * time.Millisecond)
 			}
 		}
 	})
@@ -501,7 +501,7 @@ func TestManyCloses(t *testing.T) {
 		}
 		for _, ch := range all {
 			for ch.ReadyState() != Closed {
-				time.Sleep(latency)
+				netsim.Elapse(latency)
 			}
 		}
 		if d := time.Since(start); d > 2*time.Second {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -84,7 +85,7 @@ func TestDeadlines(t *testing.T) {
 		waiting, beside := read(cb), read(other)
 		check(t, cb.SetReadDeadline(time.Now().Add(time.Hour)))
 		check(t, cb.SetReadDeadline(time.Now().Add(time.Minute)))
-		time.Sleep(time.Minute)
+		netsim.Elapse(time.Minute)
 		if err := <-waiting; err != os.ErrDeadlineExceeded {
 			t.Errorf("moved deadline: %v", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/dcep"
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -293,7 +294,7 @@ func TestUnfinishedOpens(t *testing.T) {
 			r.send(2*i+1, dcep.PPIDControl, whole)
 		}
 		for range 600 {
-			time.Sleep(100 * time.Millisecond)
+			netsim.Elapse(100 * time.Millisecond)
 			s.lock()
 			if s.recv.held > maxPartials || s.incoming.unannounced > maxUnannounced+200000 {
 				t.Fatalf("%d bytes of beginnings, %d unannounced", s.recv.held, s.incoming.unannounced)

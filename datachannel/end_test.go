@@ -101,7 +101,7 @@ func TestSessionCloseTimeout(t *testing.T) {
 	cfg := setup{a: Config{CloseTimeout: 3 * time.Second}, link: dead}
 	bubble(t, cfg, func(t *testing.T, p *pair) {
 		a, _ := p.open("", nil)
-		time.Sleep(2 * time.Second)
+		netsim.Elapse(2 * time.Second)
 		check(t, a.SendText("lost"))
 		start := time.Now()
 		if err := p.a.Close(); err == nil {

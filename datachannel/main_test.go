@@ -112,7 +112,7 @@ func (p *pair) end() {
 
 // settle lets everything happen that does not wait for more than a second.
 func settle() {
-	time.Sleep(time.Second)
+	netsim.Elapse(time.Second)
 	synctest.Wait()
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/dcep"
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -60,7 +61,7 @@ func TestMaxMessageSize(t *testing.T) {
 					wantState(t, ch, Open)
 					ch.Close()
 				}
-				time.Sleep(time.Minute)
+				netsim.Elapse(time.Minute)
 				if face == "nobody" {
 					j.want(t, "close closed")
 				} else {
@@ -196,7 +197,7 @@ func TestBackpressure(t *testing.T) {
 			t.Errorf("%d messages written while OnMessage blocks on the first", now)
 		}
 		close(release)
-		time.Sleep(time.Minute)
+		netsim.Elapse(time.Minute)
 		synctest.Wait()
 		if i != n || len(written) != n {
 			t.Errorf("%d messages of %d written, %d read", len(written), n, i)

@@ -74,7 +74,7 @@ func TestSendErrors(t *testing.T) {
 	}
 	bubble(t, cfg, func(t *testing.T, p *pair) {
 		a, _ := p.open("", nil)
-		time.Sleep(2 * time.Second)
+		netsim.Elapse(2 * time.Second)
 		var typ *TypeError
 		var op *OperationError
 		var state *InvalidStateError
@@ -206,7 +206,7 @@ func TestBufferedAmountLow(t *testing.T) {
 						if threshold == 100000 {
 							j.want(t) // it never was above
 						} else {
-							time.Sleep(3 * time.Second)
+							netsim.Elapse(3 * time.Second)
 							j.want(t, "low")
 						}
 					}
@@ -232,7 +232,7 @@ func TestThresholdAndReuse(t *testing.T) {
 			for range 10 {
 				check(t, a.Send(make([]byte, 10000)))
 			}
-			time.Sleep(3 * time.Second)
+			netsim.Elapse(3 * time.Second)
 			j.want(t, "low")
 			a.Close()
 			settle()
@@ -320,7 +320,7 @@ func TestLargeMessageIsNotStarved(t *testing.T) {
 				}
 			}
 		}()
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		check(t, large.Send(pattern(200000, 0)))
 		wantMessage(t, largeB, string(pattern(200000, 0)), false)
 		cancel()
@@ -423,7 +423,7 @@ func TestLifetimeInTheQueue(t *testing.T) {
 	}
 	bubble(t, cfg, func(t *testing.T, p *pair) {
 		timed, timedB := p.open("timed", &Init{MaxPacketLifeTime: ptr[uint16](300)})
-		time.Sleep(time.Until(time.Now().Add(time.Second)))
+		netsim.Elapse(time.Until(time.Now().Add(time.Second)))
 		for range 30 {
 			check(t, timed.Send(make([]byte, 1000)))
 		}
@@ -431,9 +431,9 @@ func TestLifetimeInTheQueue(t *testing.T) {
 		if err := timed.Send(make([]byte, 15000)); !errors.As(err, &op) {
 			t.Errorf("full: %v", err)
 		}
-		time.Sleep(500 * time.Millisecond)
+		netsim.Elapse(500 * time.Millisecond)
 		check(t, timed.Send(make([]byte, 15000))) // the queue expired
-		time.Sleep(5 * time.Second)
+		netsim.Elapse(5 * time.Second)
 		check(t, timed.Send([]byte("fresh")))
 		got := 0
 		for {
@@ -487,9 +487,9 @@ func TestPartialReliability(t *testing.T) {
 				})
 				for i := range n {
 					check(t, a.Send(append([]byte{byte(i >> 8), byte(i)}, pattern(3000, byte(i))...)))
-					time.Sleep(20 * time.Millisecond)
+					netsim.Elapse(20 * time.Millisecond)
 				}
-				time.Sleep(30 * time.Second)
+				netsim.Elapse(30 * time.Second)
 				synctest.Wait()
 				lost := 0
 				for i, k := range received {

@@ -87,7 +87,7 @@ func simulate(t *testing.T, seed uint64) {
 		w.sessions = [2]*Session{p.a, p.b}
 		for range 150 {
 			w.act()
-			time.Sleep(time.Duration(w.rng.IntN(50)) * time.Millisecond)
+			netsim.Elapse(time.Duration(w.rng.IntN(50)) * time.Millisecond)
 		}
 		w.finish()
 	})
@@ -243,7 +243,7 @@ func (w *world) finish() {
 			}
 		}
 	}
-	time.Sleep(10 * time.Minute)
+	netsim.Elapse(10 * time.Minute)
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()

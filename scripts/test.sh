@@ -27,9 +27,9 @@ else
 	SIM_SEEDS=20 go test -race $packages
 fi
 
-step "browser tests"
-for browser in chromium firefox-esr; do
-	if is_missing $browser; then loud "NO $browser: ITS BROWSER TESTS ARE SKIPPED"; fi
+step "tests with browsers and other programs"
+for package in chromium firefox-esr libusrsctp-dev; do
+	if is_missing $package; then loud "NO $package: ITS TESTS ARE SKIPPED"; fi
 done
 # After everything else and one package at a time: a starved browser is a slow one.
 go test -count=1 -p 1 -timeout 15m ./e2e/...

@@ -205,22 +205,27 @@ func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
 		return ErrNotSupported
 	}
 	for i, id := range streams {
-		if int(id) >= a.OutboundStreams() {
-			return ErrInvalidStream
-		}
-		if s := a.out.streams.get(id); s != nil && s.reset != resetNone {
-			return ErrResetPending
-		}
-		for _, other := range streams[:i] {
-			if other == id {
-				return ErrResetPending
+		if err := a.wantReset(id); err != nil {
+			for _, id := range streams[:i] {
+				a.out.stream(id).reset = resetNone
 			}
+			return err
 		}
-	}
-	for _, id := range streams {
-		a.out.stream(id).reset = resetWanted
 	}
 	a.reconfig.wanted = append(a.reconfig.wanted, streams...)
+	return nil
+}
+
+// wantReset marks a stream that is to be reset.
+func (a *Association) wantReset(id uint16) error {
+	if int(id) >= a.OutboundStreams() {
+		return ErrInvalidStream
+	}
+	s := a.out.stream(id)
+	if s.reset != resetNone {
+		return ErrResetPending
+	}
+	s.reset = resetWanted
 	return nil
 }
 
@@ -250,11 +255,9 @@ func (a *Association) Abort(now time.Time, reason string) {
 
 // abort tells the peer a cause and ends the association.
 func (a *Association) abort(code wire.CauseCode, info []byte) {
-	info = info[:min(len(info), a.cfg.MTU-commonHeader-8)]
+	info = info[:min(len(info), a.paths.primary().mtu-commonHeader-8)]
 	if a.id.peerTag != 0 {
-		a.strays.add(a.id.localPort, a.id.remotePort, a.id.peerTag, func(b []byte) []byte {
-			return appendAbort(b, 0, code, info)
-		})
+		a.refuse(a.id.peerTag, code, info)
 	}
 	a.end(&AbortedError{Code: CauseCode(code), Info: string(info)})
 }

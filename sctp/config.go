@@ -42,13 +42,14 @@ type Config struct {
 	// Defaults 1 s, 1 s, 60 s.
 	RTOInitial, RTOMin, RTOMax time.Duration
 
-	// MaxInitRetransmits limits retransmissions of INIT and COOKIE ECHO,
+	// MaxInitRetransmits limits retransmissions of INIT and COOKIE ECHO, and
+	// new tries after the peer called its cookie stale,
 	// MaxRetransmits the consecutive ones of everything else, after which the
 	// peer counts as unreachable. Defaults 8 and 10.
 	MaxInitRetransmits, MaxRetransmits int
 
-	// MaxBurst limits the packets of new data sent at one opportunity.
-	// Default 4.
+	// MaxBurst limits the new data sent at one opportunity, in full packets:
+	// when the peer is heard of, and a millisecond or more later. Default 4.
 	MaxBurst int
 
 	// CookieLife is how long a State Cookie stays valid. Default 60 s.

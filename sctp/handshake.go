@@ -19,6 +19,7 @@ type handshake struct {
 	localTSN     wire.TSN // our initial TSN
 	t1           timer
 	transmits    int
+	stale        int       // cookies of the peer that it called stale
 	sentAt       time.Time // the last of them
 	due          bool      // the INIT or COOKIE ECHO is to be sent
 	cookie       []byte    // to echo
@@ -93,9 +94,11 @@ func (id *identity) collide(c *cookie) collision {
 	return collisionNone
 }
 
-// again starts over with a new INIT after the cookie turned out stale; tries
-// count on, so that a peer with a broken clock is given up on.
-func (h *handshake) again() {
+// again starts over with a new INIT after the peer called its cookie stale, unless
+// it did so too often, as one with a broken clock does.
+func (h *handshake) again(limit int) bool {
+	h.stale++
 	h.due, h.cookie, h.unrecognized = true, nil, nil
 	h.t1.stop()
+	return h.stale <= limit
 }

@@ -2,6 +2,8 @@ package sctp
 
 import (
 	"io"
+	"slices"
+	"sort"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
@@ -27,9 +29,8 @@ type inStream struct {
 	next      wire.SSN // of the ordered message to deliver next
 	announced bool     // the application knows that there is something to read
 	head      *inMessage
-	tail      *inMessage // of the messages ready to be read
-	waiting   *inMessage // complete, but ahead of next; by SSN
-	lastWait  *inMessage // the last of those
+	tail      *inMessage   // of the messages ready to be read
+	waiting   []*inMessage // complete, but ahead of next; by SSN, no two alike
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -53,6 +54,15 @@ func (in *inbound) admits(fillsGap bool) bool {
 		return in.held() < 2*in.limit
 	}
 	return in.held() < in.limit
+}
+
+// admitsNext reports whether the chunk that adjoins the cumulative TSN may be taken
+// though the buffer is more than full. It can be read, or what waits for it can, or
+// it adds to a message that then is read in pieces; without it nothing might ever
+// be. So there is room for one, of whatever size.
+func (in *inbound) admitsNext() bool {
+	const largestChunk = 1 << 16
+	return in.held() < 2*in.limit+largestChunk
 }
 
 // evict drops the highest incomplete fragments above t that the reader has not
@@ -160,7 +170,9 @@ func (in *inbound) deliver(m *inMessage) {
 		in.discard(m)
 		return
 	default:
-		s.wait(m)
+		if !s.wait(m) { // so too
+			in.discard(m)
+		}
 		return
 	}
 	in.announce(s)
@@ -168,12 +180,8 @@ func (in *inbound) deliver(m *inMessage) {
 
 // release moves the waiting messages whose turn has come.
 func (in *inbound) release(s *inStream) {
-	for s.waiting != nil && s.waiting.info.ssn.AtOrBefore(s.next) {
+	for len(s.waiting) > 0 && s.waiting[0].info.ssn == s.next {
 		m := s.unwait()
-		if m.info.ssn.Before(s.next) {
-			in.discard(m)
-			continue
-		}
 		s.next = s.next.Next()
 		in.reads++
 		s.push(m)
@@ -207,28 +215,26 @@ func (s *inStream) pop() *inMessage {
 	return m
 }
 
-// wait inserts a message among those ahead of their turn.
-func (s *inStream) wait(m *inMessage) {
-	if s.waiting != nil && s.lastWait.info.ssn.AtOrBefore(m.info.ssn) { // the usual case
-		s.lastWait.next = m
-		s.lastWait = m
-		return
+// wait inserts a message among those ahead of their turn, unless there is one of
+// its number.
+func (s *inStream) wait(m *inMessage) bool {
+	i := len(s.waiting)
+	if i > 0 && !s.waiting[i-1].info.ssn.Before(m.info.ssn) { // else it is the last, as is usual
+		i = sort.Search(i, func(i int) bool { return !s.waiting[i].info.ssn.Before(m.info.ssn) })
+		if s.waiting[i].info.ssn == m.info.ssn {
+			return false
+		}
 	}
-	at := &s.waiting
-	for *at != nil && (*at).info.ssn.AtOrBefore(m.info.ssn) {
-		at = &(*at).next
-	}
-	if m.next, *at = *at, m; m.next == nil {
-		s.lastWait = m
-	}
+	s.waiting = slices.Insert(s.waiting, i, m)
+	return true
 }
 
 // unwait takes the first of the waiting messages.
 func (s *inStream) unwait() *inMessage {
-	m := s.waiting
-	s.waiting, m.next = m.next, nil
-	if s.waiting == nil {
-		s.lastWait = nil
+	m := s.waiting[0]
+	s.waiting[0] = nil
+	if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
+		s.waiting = nil
 	}
 	return m
 }
@@ -325,8 +331,9 @@ func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 // skip takes a FORWARD-TSN that moved the cumulative TSN to cum: what misses a
 // fragment at or before it will never be complete (RFC 3758, section 3.6).
 func (in *inbound) skip(cum wire.TSN) {
+	near := min(in.asm.search(cum.Add(2))+1, len(in.asm.runs)) // what begins behind the next TSN stays
 	kept := in.asm.runs[:0]
-	for _, r := range in.asm.runs {
+	for _, r := range in.asm.runs[:near] {
 		if cum.Before(r.first) && (r.begin || cum.Add(1) != r.first) || cum.Before(r.last) && r.begin {
 			kept = append(kept, r)
 			continue
@@ -343,8 +350,7 @@ func (in *inbound) skip(cum wire.TSN) {
 		}
 		in.announce(s)
 	}
-	clear(in.asm.runs[len(kept):])
-	in.asm.runs = kept
+	in.asm.runs = slices.Delete(in.asm.runs, len(kept), near)
 }
 
 // skipStream takes an entry of FORWARD-TSN: ordered messages of the stream up to
@@ -354,7 +360,7 @@ func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
 	if ssn.Before(s.next) {
 		return
 	}
-	for s.waiting != nil && s.waiting.info.ssn.AtOrBefore(ssn) {
+	for len(s.waiting) > 0 && s.waiting[0].info.ssn.AtOrBefore(ssn) {
 		m := s.unwait()
 		in.reads++
 		s.push(m)
@@ -367,7 +373,7 @@ func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
 // resetStream starts a stream anew (RFC 6525, section 5.2.2). What was received
 // before stays readable and ends with a mark.
 func (in *inbound) resetStream(s *inStream) {
-	for s.waiting != nil {
+	for len(s.waiting) > 0 {
 		in.discard(s.unwait())
 	}
 	s.next = 0

@@ -53,10 +53,32 @@ type outMessage struct {
 	abandoned bool
 }
 
+// expired reports whether the lifetime of the message is over. Its last moment
+// counts: with a lifetime of 0 it may still be sent at once.
+func (m *outMessage) expired(now time.Time) bool {
+	return !m.expires.IsZero() && now.After(m.expires)
+}
+
 // maxFreeMessages bounds the messages kept for reuse.
 const maxFreeMessages = 256
 
 func (o *outbound) init(limit int) { *o = outbound{limit: limit} }
+
+// restart drops all messages and begins all streams anew. What the application
+// waits for, room and low thresholds, it has now.
+func (o *outbound) restart() {
+	old := *o
+	o.init(old.limit)
+	o.refused = old.refused
+	for id, s := range old.streams.all() {
+		if s.threshold > 0 {
+			o.stream(id).threshold = s.threshold
+		}
+		if s.queued > s.threshold {
+			o.low = append(o.low, id)
+		}
+	}
+}
 
 func (o *outbound) stream(id uint16) *outStream {
 	s := o.streams.get(id)

@@ -11,9 +11,11 @@ type path struct {
 	rto    rtoEstimator
 	t3     timer // T3-rtx
 	hb     heartbeat
-	burst  int // packets of new data since the peer was last heard of
 	errors int // consecutive, of this path
 	down   bool
+
+	burst   int       // bytes of new data sent at this opportunity
+	burstAt time.Time // when it began
 }
 
 // paths are all the ways to the peer, and the failures that they have seen in

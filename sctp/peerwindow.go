@@ -1,5 +1,7 @@
 package sctp
 
+import "math"
+
 // peerWindow is the sender's view of the peer's receive window (RFC 9260,
 // section 6.2.1): what the last SACK advertised, less what is outstanding.
 type peerWindow struct {
@@ -14,7 +16,8 @@ func (w *peerWindow) room(flightPayload int) int { return max(0, w.advertised-fl
 
 // update takes the window that a SACK advertises and reports whether it opened
 // one that was being probed.
-func (w *peerWindow) update(advertised int) (opened bool) {
+func (w *peerWindow) update(aRwnd uint32) (opened bool) {
+	advertised := windowBytes(aRwnd)
 	opened = w.probing && advertised > w.advertised
 	w.advertised, w.answered = advertised, true
 	if opened {
@@ -22,3 +25,6 @@ func (w *peerWindow) update(advertised int) (opened bool) {
 	}
 	return opened
 }
+
+// windowBytes converts a window advertised in a chunk to an int of 32 bits too.
+func windowBytes(aRwnd uint32) int { return int(min(aRwnd, math.MaxInt32)) }

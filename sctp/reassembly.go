@@ -34,6 +34,10 @@ func (r *reassembler) search(t wire.TSN) int {
 	return lo
 }
 
+// full reports whether there are more runs than a peer that keeps the rules makes:
+// a run of TSNs begins with the end of a message at most, and ends with a beginning.
+func (r *reassembler) full() bool { return len(r.runs) > 2*maxTSNRuns+1 }
+
 // sameMessage reports whether fragments with these properties can belong together.
 func sameMessage(a, b *inInfo) bool {
 	return a.stream == b.stream && a.unordered == b.unordered && (a.unordered || a.ssn == b.ssn)

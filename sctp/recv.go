@@ -41,7 +41,10 @@ type received struct {
 	p    wire.Packet
 	path *path
 	it   wire.Chunks
-	data bool // it carried DATA
+
+	data  bool // it carried DATA
+	acked bool // a SACK in it was processed
+	reset bool // so was a request to reset streams
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -130,7 +133,10 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeData:
 		return a.handleData(now, r, c)
 	case wire.TypeSack:
-		a.handleSack(now, r.path, c)
+		if !r.acked { // a packet has one, and it may name everything outstanding
+			r.acked = true
+			a.handleSack(now, r.path, c)
+		}
 	case wire.TypeInitAck:
 		a.handleInitAck(now, r, c)
 		return false
@@ -142,6 +148,7 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 		a.handleHeartbeatAck(now, r.path, c)
 	case wire.TypeAbort:
 		a.handleAbort(c)
+		return false // even a malformed one: its tag may be one that nothing else may have
 	case wire.TypeError:
 		a.handleError(now, c)
 	case wire.TypeShutdown:
@@ -155,7 +162,7 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeForwardTSN:
 		return a.handleForwardTSN(now, c)
 	case wire.TypeReconfig:
-		return a.handleReconfig(now, r.path, c)
+		return a.handleReconfig(now, r, c)
 	case wire.TypePad:
 	default:
 		return a.unknownChunk(c)
@@ -201,7 +208,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.ack.duplicate(d.TSN)
 		return true
 	}
-	if !a.makeRoom(d.TSN) {
+	if !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -218,9 +225,10 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 }
 
 // makeRoom reports whether a new TSN can be taken, dropping what is of less use
-// if need be (RFC 9260, section 6.2).
-func (a *Association) makeRoom(t wire.TSN) bool {
-	if t.Since(a.tsns.cum) > maxTSNSpan {
+// if need be (RFC 9260, section 6.2). It must be within span of the cumulative TSN.
+func (a *Association) makeRoom(t wire.TSN, span int) bool {
+	next := t == a.tsns.cum.Add(1)
+	if t.Since(a.tsns.cum) > span || !next && a.tsns.above.full(t) || a.in.asm.full() {
 		return false
 	}
 	fillsGap := t.Before(a.tsns.highest)
@@ -230,8 +238,7 @@ func (a *Association) makeRoom(t wire.TSN) bool {
 		}
 		r, ok := a.in.evict(a.tsns.cum, t)
 		if !ok {
-			// What adjoins the cumulative TSN frees what waits for it.
-			return t == a.tsns.cum.Add(1)
+			return next && a.in.admitsNext()
 		}
 		for u := r.last; r.first.AtOrBefore(u); u = u.Add(-1) {
 			a.tsns.renege(u)
@@ -261,7 +268,7 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	if limit, ok := a.missLimit(&f); ok {
 		lost = a.sent.miss(limit)
 	}
-	if a.window.update(int(s.ARwnd)) {
+	if a.window.update(s.ARwnd) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
 			a.sent.markAllLost() // a probe of the closed window, which was dropped
@@ -302,8 +309,8 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, fligh
 	if !f.any && !f.cumMoved {
 		return
 	}
+	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
 	if f.any {
-		a.answered(path)
 		path.cc.acked(f.bytes, flight, a.recovery.on)
 	}
 	if f.cumMoved {
@@ -319,7 +326,7 @@ func (a *Association) finishAck(now time.Time, path *path) {
 		path.cc.drained()
 	}
 	a.forward.advance(now, &a.sent, path.rto.srtt)
-	switch busy := a.sent.outstanding > 0 || a.sent.lost > 0 || a.forward.pending(a.sent.cum); {
+	switch busy := a.sent.span() > 0; {
 	case !busy && !a.window.probing: // 9260-6.3.2-a
 		path.t3.stop()
 	case busy && !path.t3.on:
@@ -419,11 +426,13 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			return
 		}
 		if cause.Code() == wire.CauseStaleCookie {
-			if a.state == CookieEchoed { // a new INIT, a new cookie
-				a.state = CookieWait
-				a.hs.again()
+			if a.state != CookieEchoed {
+				continue
 			}
-			continue
+			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+				a.end(ErrHandshakeTimeout)
+			}
+			return // a new INIT, a new cookie
 		}
 		if a.events.n < maxPeerErrors {
 			a.events.push(Event{Kind: EventPeerError, Err: &PeerError{CauseCode(cause.Code()), string(cause.Info())}})

@@ -37,7 +37,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseProtocolViolation, []byte("INIT parameters"))
 		return
 	case a.state == ShutdownAckSent: // 9260-9.2-d
-		a.closer.want()
+		a.closer.due = true // without tag it is no sign of life, so T2 counts on
 		return
 	}
 	k := cookie{
@@ -64,9 +64,10 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 	})
 }
 
-// refuse answers an INIT or INIT ACK with an ABORT that carries its Initiate Tag
-// (RFC 9260, section 5.1).
+// refuse sends an ABORT with a tag, that of the INIT or INIT ACK that it answers
+// (RFC 9260, section 5.1). What does not fit a packet of the cause is cut.
 func (a *Association) refuse(tag uint32, code wire.CauseCode, info []byte) {
+	info = info[:min(len(info), a.paths.primary().mtu-commonHeader-8)]
 	a.strays.add(a.id.localPort, a.id.remotePort, tag, func(b []byte) []byte {
 		return appendAbort(b, 0, code, info)
 	})
@@ -204,7 +205,7 @@ func (a *Association) begin(now time.Time) {
 	a.sent.init(a.hs.localTSN)
 	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
 	a.recovery = recovery{}
-	a.window = peerWindow{advertised: int(a.peer.window)}
+	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
 	a.ack.init(a.cfg.ReceiveBuffer)
 	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig)
@@ -214,16 +215,22 @@ func (a *Association) begin(now time.Time) {
 
 // restart begins the association anew after the peer has (RFC 9260, section
 // 5.2.4.1). What the application has not read stays readable; what it sent and
-// was not acknowledged is lost.
+// was not acknowledged is lost. A shutdown that it has begun goes on.
 func (a *Association) restart(now time.Time, path *path, k *cookie) {
 	a.adopt(now, k)
 	a.hs.finish()
 	a.closer.stop()
 	a.paths.restart(&a.cfg)
 	a.control.init()
-	a.out.init(a.cfg.SendBuffer)
+	a.out.restart()
 	a.in.restart()
+	ending := a.state == ShutdownPending || a.state == ShutdownSent
 	a.state = Established
 	a.begin(now)
 	a.events.push(Event{Kind: EventRestarted})
+	a.reportSend()
+	if ending { // as was asked for
+		a.state = ShutdownPending
+		a.progressShutdown(now)
+	}
 }

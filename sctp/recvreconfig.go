@@ -7,13 +7,13 @@ import (
 )
 
 // handleReconfig takes a RE-CONFIG chunk (RFC 6525, section 5.2).
-func (a *Association) handleReconfig(now time.Time, path *path, c wire.Chunk) bool {
+func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) bool {
 	if a.state != Established && a.state != ShutdownPending && a.state != ShutdownReceived && a.state != ShutdownSent {
 		return false
 	}
 	params := wire.ParseParams(c.Value())
 	if !reconfigAllowed(params) { // 6525-3.1-a
-		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), path.mtu)
+		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), r.path.mtu)
 		return true
 	}
 	for p, ok := params.Next(); ok; p, ok = params.Next() {
@@ -23,11 +23,11 @@ func (a *Association) handleReconfig(now time.Time, path *path, c wire.Chunk) bo
 		switch p.Type() {
 		case wire.ParamReconfigResponse:
 			if resp, err := p.ReconfigResponse(); err == nil {
-				a.handleReconfigResponse(now, path, resp)
+				a.handleReconfigResponse(now, r.path, resp)
 			}
 		case wire.ParamOutReset:
 			if req, err := p.OutReset(); err == nil {
-				a.handleOutReset(req)
+				a.handleOutReset(r, req)
 			}
 		default:
 			if seq, err := p.ReqSeq(); err == nil {
@@ -39,11 +39,12 @@ func (a *Association) handleReconfig(now time.Time, path *path, c wire.Chunk) bo
 }
 
 // handleOutReset takes an Outgoing SSN Reset Request (RFC 6525, section 5.2.2).
-func (a *Association) handleOutReset(req wire.OutReset) {
+func (a *Association) handleOutReset(in *received, req wire.OutReset) {
 	r := &a.reconfig
-	if r.request(req.ReqSeq, true) {
-		return
+	if r.request(req.ReqSeq, true) || in.reset {
+		return // one new request to a packet: a peer has one in flight, and it may name every stream
 	}
+	in.reset = true
 	for i := range req.Streams.Len() {
 		if int(req.Streams.At(i)) >= a.InboundStreams() {
 			r.answer(req.ReqSeq, wire.ResultWrongSSN)
@@ -64,6 +65,9 @@ func (a *Association) handleOutReset(req wire.OutReset) {
 // resetInbound starts incoming streams anew.
 func (a *Association) resetInbound(all bool, streams []uint16) {
 	if all {
+		for id := range a.out.streams.all() { // also those that the peer has sent nothing on
+			a.in.stream(id)
+		}
 		for id, s := range a.in.streams.all() {
 			a.in.resetStream(s)
 			a.events.push(Event{Kind: EventStreamReset, Stream: id})

@@ -43,17 +43,18 @@ func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
 	}
 	switch a.state {
 	case Established, ShutdownPending, ShutdownReceived:
-		if cum.Before(a.sent.cum) || a.sent.highest().Before(cum) {
+		if a.sent.highest().Before(cum) {
 			return
 		}
 		if a.state != ShutdownReceived {
 			a.state = ShutdownReceived
 			a.events.push(Event{Kind: EventShutdownReceived})
 		}
-		flight := a.sent.flight
-		var f ackFacts
-		a.sent.ackThrough(now, cum, &f)
-		a.acknowledged(now, path, &f, flight)
+		if flight := a.sent.flight; a.sent.cum.AtOrBefore(cum) { // else a later SACK has overtaken it
+			var f ackFacts
+			a.sent.ackThrough(now, cum, &f)
+			a.acknowledged(now, path, &f, flight)
+		}
 		a.finishAck(now, path)
 	case ShutdownSent: // both at once, 9260-9.2-b
 		a.state = ShutdownAckSent

@@ -22,7 +22,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = append(dst, b...)[len(dst):]
 	} else {
 		p := newBuilder(dst, path.mtu, a.id)
+		given := a.counters.abandoned
 		a.fill(now, path, &p)
+		if p.empty() && a.counters.abandoned != given {
+			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
+		}
 		if p.empty() {
 			return Transmit{}, false
 		}
@@ -146,7 +150,7 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
-		if m := c.msg; m.limited && c.rtx >= m.maxRtx || !m.expires.IsZero() && !now.Before(m.expires) {
+		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
 			a.abandon(now, path, t, m)
 			continue
 		}
@@ -158,6 +162,9 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(t, c)
 		a.counters.retransmissions++
+		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
+			path.t3.start(now, path.rto.rto)
+		}
 		a.putChunk(now, path, p, t, c)
 	}
 }
@@ -171,7 +178,7 @@ const minFragment = 256
 // what room the packet has.
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	for m := a.out.current(); m != nil; m = a.out.current() {
-		if !m.expires.IsZero() && !now.Before(m.expires) {
+		if m.expired(now) {
 			a.expire(now, path, m)
 			continue
 		}
@@ -182,14 +189,13 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.cwnd || a.sent.span() >= maxTSNSpan || p.data == 0 && a.burst(path) {
+		if a.sent.flight >= path.cc.cwnd || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
 			return
 		}
-		if size > a.window.room(a.sent.flightPayload) && !a.probeWindow(now, path) {
+		if size <= a.window.room(a.sent.flightPayload) {
+			a.window.probing, a.window.probe = false, false // of a larger message, which is gone
+		} else if !a.probeWindow(now, path) {
 			return
-		}
-		if p.data == 0 {
-			path.burst++
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.putNew(now, path, p, m, size)
@@ -199,9 +205,14 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	}
 }
 
-// burst reports whether this opportunity to send is used up (9260-6.1-c).
-func (a *Association) burst(path *path) bool {
-	return path.burst >= a.cfg.MaxBurst && a.sent.outstanding > 0
+// burst reports whether this opportunity to send is used up (9260-6.1-c). It is
+// counted in bytes, so that small messages need not wait for the peer, and what
+// the application sends later is another opportunity.
+func (a *Association) burst(now time.Time, path *path) bool {
+	if now.Sub(path.burstAt) >= clockGranularity {
+		path.burst, path.burstAt = 0, now
+	}
+	return path.burst >= a.cfg.MaxBurst*path.cc.pmdcs && a.sent.outstanding > 0
 }
 
 // probeWindow reports whether a chunk may be sent though the peer's window has
@@ -237,6 +248,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	a.out.advance(m, size)
 	t := a.sent.push(c)
 	a.sent.time(now, t)
+	path.burst += c.wireSize()
 	a.putChunk(now, path, p, t, &c)
 }
 

@@ -116,6 +116,10 @@ func (q *sentQueue) markLost(t wire.TSN) {
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
 // bar on fast retransmitting a chunk again.
 func (q *sentQueue) markAllLost() {
+	// A peer that has the first one would have moved the cumulative TSN.
+	if t := q.cum.Add(1); t != q.next && q.at(t).state == chunkAcked {
+		q.unack(t)
+	}
 	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 		c := q.at(t)
 		c.misses, c.fast = 0, false
@@ -164,6 +168,9 @@ func (q *sentQueue) abandon(t wire.TSN) (acked int) {
 			q.lost--
 		}
 		c.state = chunkAbandoned
+		if q.timing && t == q.timed {
+			q.timing = false
+		}
 	}
 	return acked
 }
@@ -275,6 +282,9 @@ func (q *sentQueue) ackGaps(now time.Time, s *wire.Sack, f *ackFacts) {
 				t = q.acked.runs[j].last // known already
 				continue
 			}
+			if q.acked.full(t) {
+				return // as if not reported
+			}
 			q.acked.add(t)
 			q.nAcked++
 			high, had := f.newest, f.any
@@ -310,16 +320,24 @@ func (q *sentQueue) renege(s *wire.Sack, last wire.TSN, f *ackFacts) {
 			if block < s.Gaps() && q.cum.Add(int(s.Gap(block).Start)).AtOrBefore(t) {
 				continue
 			}
-			q.acked.remove(t)
-			q.nAcked--
+			f.reneged = q.unack(t) || f.reneged
 			i = q.acked.search(t)
-			if c := q.at(t); c.state == chunkAcked {
-				c.state, c.misses = chunkOutstanding, 1
-				q.depart(c)
-				f.reneged = true
-			}
 		}
 	}
+}
+
+// unack takes back the acknowledgement of chunk t by a gap block, and reports
+// whether it is outstanding again by that.
+func (q *sentQueue) unack(t wire.TSN) bool {
+	q.acked.remove(t)
+	q.nAcked--
+	c := q.at(t)
+	if c.state != chunkAcked {
+		return false
+	}
+	c.state, c.misses = chunkOutstanding, 1
+	q.depart(c)
+	return true
 }
 
 // dupThresh is how many miss indications mark a chunk as lost.

@@ -91,6 +91,19 @@ func (s *tsnSet) dropThrough(t wire.TSN) {
 	}
 }
 
+// maxTSNRuns bounds the runs of a tsnSet that the peer can make, so that finding the
+// place of one more stays cheap. A SACK has room for some hundreds.
+const maxTSNRuns = 2048
+
+// full reports whether t would need a run more than there may be.
+func (s *tsnSet) full(t wire.TSN) bool {
+	if len(s.runs) < maxTSNRuns {
+		return false
+	}
+	i := s.search(t.Add(-1)) // the first run that could take t
+	return i == len(s.runs) || t.Add(1).Before(s.runs[i].first)
+}
+
 func (s *tsnSet) clear() { s.runs = s.runs[:0] }
 
 // tsnMap is what the receiver knows of the peer's TSNs: the cumulative TSN and
@@ -104,6 +117,15 @@ type tsnMap struct {
 // maxTSNSpan bounds how far a TSN may lie above the cumulative TSN: gap blocks
 // cannot report more (RFC 9260, section 3.3.4).
 const maxTSNSpan = 1<<16 - 1
+
+// maxSpan bounds how far the TSN of a message may lie above the cumulative TSN. The
+// stream sequence numbers of ordered ones must not wrap in between.
+func maxSpan(unordered bool) int {
+	if unordered {
+		return maxTSNSpan
+	}
+	return 1<<15 - 1
+}
 
 func (m *tsnMap) init(peerInitialTSN wire.TSN) {
 	m.above.clear()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // screen is what a terminal shows.
@@ -188,7 +190,7 @@ func TestTerminalComesBack(t *testing.T) {
 			return nil
 		})
 		bob.shows("! The room cannot be reached. Trying again in 1s.")
-		time.Sleep(2 * time.Second)
+		netsim.Elapse(2 * time.Second)
 		ann := enter(t, r, "ann")
 		bob.typed("before")
 		ann.wantEntry("say", "bob", "before")

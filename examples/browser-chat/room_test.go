@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // guest speaks the protocol by hand.
@@ -181,9 +183,9 @@ func TestKilledTabLeavesAfterGrace(t *testing.T) {
 		id := ann.want("entry", func(e event) bool { return e.Entry.Kind == "file" }).Entry.File.ID
 		lost := time.Now()
 		bob.cut()
-		time.Sleep(2 * time.Second) // virtual
+		netsim.Elapse(2 * time.Second) // virtual
 		ann.drain()
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		if e := ann.want("gone", nil); e.FileID != id {
 			t.Errorf("gone %q, want %q", e.FileID, id)
 		}
@@ -245,7 +247,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 	inRoom(t, config{MaxFile: 1000}, func(t *testing.T, r *room) {
 		ann := enter(t, r, "ann")
 		for _, c := range cases {
-			time.Sleep(time.Second)
+			netsim.Elapse(time.Second)
 			ann.write([]byte(c.in))
 			if e := ann.want("problem", nil); e.Code != c.code || e.Reason == "" {
 				t.Errorf("%s: problem %+v", c.desc, e)
@@ -280,7 +282,7 @@ func TestFloodIsLimitedThenEnded(t *testing.T) {
 		}
 		ann.cut()
 		bob.want("people", func(e event) bool { return bob.nicks(e) == "ann?,bob" })
-		time.Sleep(r.cfg.Grace)
+		netsim.Elapse(r.cfg.Grace)
 		bob.wantEntry("leave", "ann", "")
 		said := 0
 		for _, e := range bob.seen {
@@ -301,7 +303,7 @@ func TestSlowMemberDoesNotStallTheRoom(t *testing.T) {
 		for i := range 200 {
 			ann.ask(request{Type: "say", Text: fmt.Sprint(i)})
 			ann.wantEntry("say", "ann", fmt.Sprint(i))
-			time.Sleep(time.Second / 4)
+			netsim.Elapse(time.Second / 4)
 		}
 		for _, e := range ann.seen {
 			if e.Type == "entry" && e.Entry.Kind == "leave" && e.Entry.Nick == "slow" {
@@ -349,7 +351,7 @@ func TestRoomIsBounded(t *testing.T) {
 		if silent != 8 {
 			t.Errorf("%d connections without a hello", silent)
 		}
-		time.Sleep(helloTimeout)
+		netsim.Elapse(helloTimeout)
 		synctest.Wait()
 		if _, err := newWire(t, r, 1); err != nil {
 			t.Errorf("after the silent ones were ended: %v", err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // offerFile offers size bytes and returns the id of the file.
@@ -300,7 +302,7 @@ func TestOffersAreBounded(t *testing.T) {
 		ann := enter(t, r, "ann")
 		for range maxHeld {
 			ann.offerFile(1)
-			time.Sleep(time.Second)
+			netsim.Elapse(time.Second)
 		}
 		ann.ask(request{Type: "offer", Name: "x", Size: 1, Ref: "last"})
 		if e := ann.want("problem", nil); e.Code != "held" || e.Ref != "last" {

@@ -40,6 +40,7 @@ var rules = []rule{
 	{"machine paths", checkMachinePaths},
 	{"registry hosts", checkRegistryHosts},
 	{"unfinished", checkUnfinished},
+	{"sleeps", checkSleeps},
 	{"documents", checkDocuments},
 }
 

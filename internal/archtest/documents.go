@@ -23,7 +23,8 @@ var (
 
 // checkDocuments: a document names only what exists. In its code spans, a path has a
 // file, the name of a test a test, and package.Symbol or package.Type.Member a
-// declaration. Programs in it compile.
+// declaration. Programs in it compile. Under a heading that names a package, the bare
+// names of files are those of that package, and none is missing.
 func checkDocuments(t *tree, report reporter) error {
 	names := t.declarations()
 	for _, text := range t.texts {
@@ -33,6 +34,7 @@ func checkDocuments(t *tree, report reporter) error {
 		number := 0
 		fenced := ""       // the language of the code block being read
 		var block []string // its lines
+		m := fileMap{tree: t}
 		for line := range strings.Lines(text.content) {
 			number++
 			pos := token.Position{Filename: text.name, Line: number}
@@ -47,16 +49,65 @@ func checkDocuments(t *tree, report reporter) error {
 				fenced = ""
 			case fenced != "":
 				block = append(block, line)
+			case strings.HasPrefix(line, "#"):
+				m.end(report)
+				m.begin(pos, line)
 			default:
 				for _, span := range codeSpan.FindAllStringSubmatch(line, -1) {
-					if complaint := t.stale(names, span[1]); complaint != "" {
+					if complaint := t.stale(names, m.resolve(span[1])); complaint != "" {
 						report(pos, "`%s`: %s", span[1], complaint)
 					}
 				}
 			}
 		}
+		m.end(report)
 	}
 	return nil
+}
+
+// A fileMap is the part of a document under one heading, as far as it says which
+// files a package has.
+type fileMap struct {
+	tree  *tree
+	pkg   *pkg // nil if the heading names none
+	pos   token.Position
+	named []string // paths of the files that it names
+}
+
+// begin reads a heading.
+func (m *fileMap) begin(pos token.Position, heading string) {
+	*m = fileMap{tree: m.tree, pos: pos}
+	span := codeSpan.FindStringSubmatch(heading)
+	if span == nil {
+		return
+	}
+	m.pkg = m.tree.byDir[span[1]]
+	if root := m.tree.byDir["."]; root != nil && root.name == span[1] {
+		m.pkg = root
+	}
+}
+
+// resolve returns the path of a code span that is the bare name of a file.
+func (m *fileMap) resolve(span string) string {
+	if m.pkg == nil || path.Ext(span) != ".go" || strings.ContainsAny(span, "/ *") {
+		return span
+	}
+	name := path.Join(m.pkg.dir, span)
+	m.named = append(m.named, name)
+	return name
+}
+
+// end reports the files that are missing, if it names any at all. What doc.go holds
+// is plain.
+func (m *fileMap) end(report reporter) {
+	if len(m.named) == 0 {
+		return
+	}
+	for f := range m.pkg.sources {
+		if !slices.Contains(m.named, f.name) && path.Base(f.name) != "doc.go" {
+			report(m.pos, "%s is not named here", f.name)
+		}
+	}
 }
 
 // checkProgram type-checks a code block that is a whole Go file; first is the line

@@ -1,6 +1,7 @@
 package archtest
 
 import (
+	"go/ast"
 	"go/token"
 	"regexp"
 	"slices"
@@ -79,6 +80,29 @@ func checkUnfinished(t *tree, report reporter) error {
 					}
 				}
 			}
+		}
+	}
+	return nil
+}
+
+// checkSleeps: a test waits for what it wants to see, or lets virtual time pass
+// (netsim.Elapse in a synctest bubble).
+func checkSleeps(t *tree, report reporter) error {
+	for _, p := range t.pkgs {
+		for _, f := range p.files {
+			if !f.test {
+				continue
+			}
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				sel, ok := n.(*ast.SelectorExpr)
+				if !ok || sel.Sel.Name != "Sleep" {
+					return true
+				}
+				if id, ok := sel.X.(*ast.Ident); ok && id.Name == "time" {
+					report(t.at(sel), "time.Sleep in a test")
+				}
+				return true
+			})
 		}
 	}
 	return nil

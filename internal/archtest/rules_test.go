@@ -236,11 +236,21 @@ var cases = []struct {
 	{"unfinished", "a mark in a comment, not in a string", overlay{
 		"dcep/x.go": "package dcep\n\n// TO" + "DO: x\nvar x = \"TO" + "DO\"\n"}, []string{"dcep/x.go:3: TO" + "DO"}},
 
+	{"sleeps", "a test that sleeps, a program that does", overlay{
+		"dcep/x_test.go":  "package dcep\nimport \"time\"\nfunc x() { time.Sleep(1) }\n",
+		"examples/x/x.go": "package main\nimport \"time\"\nfunc main() { time.Sleep(1) }\n"}, []string{"dcep/x_test.go:3: time.Sleep"}},
+
 	{"documents", "names what is not there", overlay{"README.md": "`TestNothing`\n`sctp.Nothing`\n`sctp.Association.nothing`\n`sctp/nothing.go`\n`nothing.go`\n`./examples/x`\n"},
 		[]string{"no such test", "no such declaration", "no such declaration", "no such file", "no such file", "no such file"}},
 	{"documents", "a program that does not compile", overlay{"README.md": "# x\n```go\npackage main\n\nimport \"github.com/sluice-rtc/sluice/sctp\"\n\nfunc main() { sctp.Nothing() }\n```\n"},
 		[]string{"README.md:7: the program does not compile"}},
 	{"documents", "a program that does, a piece of one, and another language", overlay{"README.md": "```go\npackage main\n\nimport \"github.com/sluice-rtc/sluice/sctp\"\n\nfunc main() { _ = sctp.Config{} }\n```\n```go\nx := 1\n```\n```js\npackage main\n```\n"}, nil},
+	{"documents", "a map of a package with a file that is gone and without one that is there", overlay{
+		"sctp/timers.go": "package sctp\n", "sctp/doc.go": "package sctp\n",
+		"ARCHITECTURE.md": "## Map\n### `sctp`\n`association.go` `gone.go`\n### More\n`sctp/timers.go` `sluice.go` `timers.go`\n"},
+		[]string{"ARCHITECTURE.md:2: sctp/timers.go is not named here", "ARCHITECTURE.md:3: `gone.go`: there is no such file",
+			"ARCHITECTURE.md:5: `timers.go`: there is no such file"}},
+	{"documents", "maps that are whole, and a heading without one", overlay{"ARCHITECTURE.md": "### The `sctp` files\n`association.go`\n## `sluice`\n`sluice.go`\n### `sctp/internal/wire`\nsee there\n"}, nil},
 	{"documents", "names what is there, and what is not ours", overlay{"README.md": "`sctp/` `sctp.Config.Seed` `wire.TSN.Before` `net.Conn` `golang.org/x/net` `a=sctp-port` `make test` `./sctp`\n"}, nil},
 }
 

@@ -90,7 +90,7 @@ func TestPipeConditions(t *testing.T) {
 		go func() {
 			for i := range 2000 {
 				a.Write(testPacket(uint32(i), 300))
-				time.Sleep(2 * ms)
+				Elapse(2 * ms)
 			}
 			a.Close()
 		}()
@@ -156,7 +156,7 @@ func TestPipeCloseWakesReaders(t *testing.T) {
 				t.Errorf("end seen after %v, want the latency after Close", d)
 			}
 		})
-		time.Sleep(time.Second)
+		Elapse(time.Second)
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
@@ -196,7 +196,7 @@ func TestPipeCloseDropsWhatComes(t *testing.T) {
 		a, b := Pipe(PipeConfig{AtoB: Conditions{Latency: 10 * ms}})
 		send(t, a, "never read")
 		b.Close()
-		time.Sleep(time.Second)
+		Elapse(time.Second)
 		wantErr(t, b, net.ErrClosed)
 		wantErr(t, a, io.EOF)
 	})
@@ -243,13 +243,13 @@ func TestPipeReadDeadline(t *testing.T) {
 		}
 		// What arrives in the meantime is not lost.
 		send(t, a, "kept")
-		time.Sleep(20 * ms)
+		Elapse(20 * ms)
 		wantErr(t, b, os.ErrDeadlineExceeded)
 		b.SetReadDeadline(time.Time{})
 		want(t, b, "kept")
 		// A deadline in the past works at once, though data waits.
 		send(t, a, "waits")
-		time.Sleep(20 * ms)
+		Elapse(20 * ms)
 		b.SetDeadline(time.Now().Add(-1))
 		wantErr(t, b, os.ErrDeadlineExceeded)
 		b.SetDeadline(time.Now().Add(time.Hour))
@@ -278,7 +278,7 @@ func TestPipeDeadlineMovesUnderAReader(t *testing.T) {
 		b.SetReadDeadline(time.Time{})
 		read(30 * ms)
 		b.SetReadDeadline(begin.Add(time.Hour))
-		time.Sleep(10 * ms)
+		Elapse(10 * ms)
 		b.SetReadDeadline(time.Now()) // cut short
 		reader.Wait()
 	})
@@ -289,7 +289,7 @@ func TestPipeWriteDeadline(t *testing.T) {
 		a, b := Pipe(PipeConfig{})
 		a.SetWriteDeadline(time.Now().Add(ms))
 		send(t, a, "in time")
-		time.Sleep(ms)
+		Elapse(ms)
 		synctest.Wait()
 		if _, err := a.Write([]byte("late")); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Write past its deadline: %v", err)

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 func TestDeadline(t *testing.T) {
@@ -26,11 +28,11 @@ func TestDeadline(t *testing.T) {
 		early := d.wait()
 		d.set(time.Now().Add(time.Second))
 		state(false)
-		time.Sleep(500 * time.Millisecond)
+		netsim.Elapse(500 * time.Millisecond)
 		d.set(time.Now().Add(time.Second)) // moved away
-		time.Sleep(900 * time.Millisecond)
+		netsim.Elapse(900 * time.Millisecond)
 		state(false)
-		time.Sleep(100 * time.Millisecond)
+		netsim.Elapse(100 * time.Millisecond)
 		state(true)
 		<-early // a call that waited all the time hears of it
 		d.set(time.Time{})
@@ -42,7 +44,7 @@ func TestDeadline(t *testing.T) {
 		d.set(time.Now().Add(time.Second))
 		state(false)
 		d.stop()
-		time.Sleep(2 * time.Second)
+		netsim.Elapse(2 * time.Second)
 		state(false)
 	})
 }

@@ -212,7 +212,7 @@ func TestEventsAreBounded(t *testing.T) {
 		for id := range uint16(streams) {
 			write(t, p.b, message(id, 10, 0))
 		}
-		time.Sleep(10 * time.Second)
+		netsim.Elapse(10 * time.Second)
 		pending(t, writing)
 		p.a.mu.Lock()
 		if n := p.a.events.len(); n < maxEvents || n > maxEvents+100 {
@@ -223,7 +223,7 @@ func TestEventsAreBounded(t *testing.T) {
 		if err := <-writing; err != nil {
 			t.Error(err)
 		}
-		time.Sleep(10 * time.Second)
+		netsim.Elapse(10 * time.Second)
 		synctest.Wait()
 		if n := rec.count(sctp.EventReadable); n != streams {
 			t.Errorf("%d streams of %d reported", n, streams)
@@ -241,7 +241,7 @@ func TestEventsLetCallersGo(t *testing.T) {
 			if ev.Kind == sctp.EventBufferedAmountLow {
 				close(begin)
 			}
-			time.Sleep(time.Millisecond)
+			netsim.Elapse(time.Millisecond)
 		}
 		p := &pair{t: t}
 		p.pa, p.pb = netsim.Pipe(netsim.PipeConfig{})
@@ -260,18 +260,18 @@ func TestEventsLetCallersGo(t *testing.T) {
 				if err := p.b.WriteMessage(background, message(id, 10, 0)); err != nil {
 					return err
 				}
-				time.Sleep(500 * time.Microsecond)
+				netsim.Elapse(500 * time.Microsecond)
 			}
 			return nil
 		})
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		if got := elapsed(func() { write(t, p.a, message(1, 10, 0)) }); got > 2*maxRounds*time.Millisecond {
 			t.Errorf("the call took %v", got)
 		}
 		if err := <-flood; err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Second)
+		netsim.Elapse(5 * time.Second)
 		synctest.Wait()
 		if n := rec.count(sctp.EventReadable); n != streams || rec.overlap {
 			t.Errorf("%d streams of %d reported, overlap %v", n, streams, rec.overlap)
@@ -288,7 +288,7 @@ func TestEventClosedBeforeDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+		netsim.Elapse(time.Millisecond)
 		pa.Close()
 		<-c.Done()
 		if len(rec.events) != 1 || rec.events[0].Kind != sctp.EventClosed || rec.events[0].Err != c.Err() || c.Err() == nil {

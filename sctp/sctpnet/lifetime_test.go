@@ -281,7 +281,7 @@ func TestCloseWithUnreadData(t *testing.T) {
 			t.Fatal(err)
 		}
 		accepting = result(func() error { _, err := p.a.AcceptStream(background); return err })
-		time.Sleep(time.Second) // the window is closed, most of it waits at b
+		netsim.Elapse(time.Second) // the window is closed, most of it waits at b
 		if got := elapsed(func() { err = p.a.Close() }); err != nil || got > time.Second {
 			t.Errorf("Close: %v after %v", err, got)
 		}
@@ -404,7 +404,7 @@ func TestShutdownCompleteLost(t *testing.T) {
 		p, f := connectFaulty(t, Config{})
 		defer p.end()
 		write(t, p.a, message(1, 100, 0))
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		p.a.StartShutdown()
 		f.failWrites(errCable)
 		<-p.a.Done()
@@ -434,7 +434,7 @@ func TestShutdownCompleteLostAndRefused(t *testing.T) {
 		p.a.StartShutdown()
 		fa.failWrites(errCable)
 		<-p.a.Done()
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		if p.b.State() != sctp.ShutdownAckSent {
 			t.Fatalf("b is in %v", p.b.State())
 		}

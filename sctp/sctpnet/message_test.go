@@ -28,7 +28,7 @@ func TestBackpressure(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(10 * time.Second)
+		netsim.Elapse(10 * time.Second)
 		pending(t, writing)
 		if low, high := receive/2/size, (receive+2*1200+send)/size; written < low || written > high {
 			t.Errorf("%d messages written while nobody reads, want %d to %d", written, low, high)
@@ -67,7 +67,7 @@ func TestWindowUpdate(t *testing.T) {
 		for i := range 3 * receive / 1000 {
 			write(t, p.a, message(1, 1000, byte(i)))
 		}
-		time.Sleep(10 * time.Second)
+		netsim.Elapse(10 * time.Second)
 		before := p.b.Stats()
 		if before.LocalWindow > 2*1200 {
 			t.Fatalf("the window is still %d", before.LocalWindow)
@@ -83,7 +83,7 @@ func TestWindowUpdate(t *testing.T) {
 		if got := time.Since(start); got != 0 {
 			t.Fatalf("reading what is there took %v", got)
 		}
-		time.Sleep(2*latency + time.Millisecond)
+		netsim.Elapse(2*latency + time.Millisecond)
 		if s := p.b.Stats(); s.MessagesReceived <= before.MessagesReceived+1 {
 			t.Error("no new data one round trip after the window was opened")
 		}
@@ -105,9 +105,9 @@ func TestWindowUpdateWhileDelaying(t *testing.T) {
 			}
 			// Reading begins when the sender has nothing left that it may send.
 			for p.b.Stats().LocalWindow > 2000 {
-				time.Sleep(time.Millisecond)
+				netsim.Elapse(time.Millisecond)
 			}
-			time.Sleep(time.Duration(1+trips) * latency)
+			netsim.Elapse(time.Duration(1+trips) * latency)
 			start := time.Now()
 			for i := range 2 * receive / 1000 {
 				if got := read(t, p.b, 1); got[0] != byte(i) {

@@ -151,7 +151,7 @@ func TestStreamDeadlines(t *testing.T) {
 			call := result(tc.call)
 			pending(t, call)
 			tc.set(time.Now().Add(time.Second)) // under a blocked call
-			time.Sleep(500 * time.Millisecond)
+			netsim.Elapse(500 * time.Millisecond)
 			tc.set(time.Now().Add(time.Second)) // later
 			err = <-call
 			check("moved", time.Since(start), 1500*time.Millisecond, err)
@@ -179,7 +179,7 @@ func TestAcceptMany(t *testing.T) {
 			send(t, open(t, p.a, id), fmt.Sprint("first on ", id))
 			send(t, open(t, p.a, id+count), fmt.Sprint("first on ", id+count))
 		}
-		time.Sleep(50*time.Millisecond + 10*latency)
+		netsim.Elapse(50*time.Millisecond + 10*latency)
 		start := time.Now()
 		seen := make(map[uint16]bool)
 		for range 2 * count {
@@ -232,7 +232,7 @@ func TestAcceptors(t *testing.T) {
 		write(t, p.a, message(6, 11, 0))
 		write(t, p.a, message(7, 12, 0))
 		write(t, p.a, message(8, 13, 0))
-		time.Sleep(2 * latency)
+		netsim.Elapse(2 * latency)
 		if n, err := open(t, p.b, 6).Read(make([]byte, 100)); n != 11 || err != nil {
 			t.Errorf("opened from the queue: %d, %v", n, err)
 		}
@@ -298,7 +298,7 @@ func TestStreamReuse(t *testing.T) {
 			if _, err := a.Write([]byte{1}); !errors.Is(err, net.ErrClosed) {
 				t.Fatalf("write after Close: %v", err)
 			}
-			time.Sleep(4 * latency)
+			netsim.Elapse(4 * latency)
 		}
 		for _, c := range []*Conn{p.a, p.b} {
 			c.mu.Lock()
@@ -335,7 +335,7 @@ func TestStreamReuseByQuickPeer(t *testing.T) {
 		if _, err := b.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * latency)
+		netsim.Elapse(2 * latency)
 		f.mu.Lock()
 		f.drop = requestsReset
 		f.mu.Unlock()
@@ -350,7 +350,7 @@ func TestStreamReuseByQuickPeer(t *testing.T) {
 			}
 			return err
 		})
-		time.Sleep(500 * time.Millisecond)
+		netsim.Elapse(500 * time.Millisecond)
 		pending(t, accepting)
 		f.mu.Lock()
 		f.drop = nil
@@ -421,7 +421,7 @@ func TestStreamCloseDiscards(t *testing.T) {
 		if s := accept(t, p.b); s.ID() != 4 {
 			t.Errorf("accepted %d", s.ID())
 		}
-		time.Sleep(10 * latency)
+		netsim.Elapse(10 * latency)
 		b = open(t, p.b, 1)
 		write(t, p.a, message(1, 5, 0))
 		if n, err := b.Read(make([]byte, 10)); n != 5 || err != nil {

@@ -79,7 +79,7 @@ func (f *faulty) Write(p []byte) (int, error) {
 	dropped := f.drop != nil && f.drop(p)
 	delay := f.delay
 	f.mu.Unlock()
-	time.Sleep(delay)
+	netsim.Elapse(delay)
 	switch {
 	case err != nil:
 		return 0, err
@@ -202,7 +202,7 @@ func TestTransportReadFails(t *testing.T) {
 				}
 				return tc.do(a)
 			})
-			time.Sleep(tc.at)
+			netsim.Elapse(tc.at)
 			pending(t, call)
 			f.failReads(errCable)
 			var te *TransportError
@@ -225,7 +225,7 @@ func TestTransportEnds(t *testing.T) {
 		p := connect(t, Config{})
 		defer p.end()
 		write(t, p.b, message(1, 10, 0))
-		time.Sleep(2 * latency)
+		netsim.Elapse(2 * latency)
 		p.pb.Close()
 		<-p.b.Done()
 		<-p.a.Done()
@@ -250,7 +250,7 @@ func TestPassingWriteErrors(t *testing.T) {
 		defer p.end()
 		f.failWrites(errCable)
 		write(t, p.a, message(1, 100, 0))
-		time.Sleep(500 * time.Millisecond)
+		netsim.Elapse(500 * time.Millisecond)
 		f.failWrites(nil)
 		if got := read(t, p.b, 1); len(got) != 100 {
 			t.Errorf("got %d bytes", len(got))
@@ -317,7 +317,7 @@ func TestBlockedWrite(t *testing.T) {
 			defer p.end()
 			f.heedsDeadline = heeds
 			write(t, p.b, message(1, 100, 0))
-			time.Sleep(2 * latency)
+			netsim.Elapse(2 * latency)
 			release := f.blockWrites()
 			ctx, cancel := context.WithTimeout(background, time.Second)
 			defer cancel()
@@ -346,7 +346,7 @@ func TestBlockedWrite(t *testing.T) {
 					t.Errorf("freed after %v", got)
 				}
 			}
-			time.Sleep(time.Second)
+			netsim.Elapse(time.Second)
 			release()
 			for _, id := range []uint16{2, 3} {
 				if got := read(t, p.b, id); len(got) != 1000 {
@@ -379,7 +379,7 @@ func TestSendingLetsCallersGo(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		f.mu.Lock()
 		f.delay = 10 * time.Millisecond
 		f.mu.Unlock()
@@ -399,7 +399,7 @@ func TestBlockedReader(t *testing.T) {
 		defer p.end()
 		release := f.blockWrites()
 		write(t, p.b, message(1, 100, 0)) // the SACK blocks
-		time.Sleep(300 * time.Millisecond)
+		netsim.Elapse(300 * time.Millisecond)
 		write(t, p.b, message(1, 200, 0))
 		start := time.Now()
 		if got := read(t, p.a, 1); len(got) != 100 {
@@ -435,7 +435,7 @@ func TestEndWhileWriteBlocks(t *testing.T) {
 				f.blockWrites()
 				stuck := result(func() error { return p.a.WriteMessage(background, message(2, 1000, 0)) })
 				pending(t, stuck)
-				time.Sleep(wait)
+				netsim.Elapse(wait)
 				got := elapsed(func() {
 					tc.end(p.a)
 					<-p.a.Done()
@@ -459,12 +459,12 @@ func TestAbortAfterBlockedWrite(t *testing.T) {
 		defer p.end()
 		release := f.blockWrites()
 		stuck := result(func() error { return p.a.WriteMessage(background, message(2, 1000, 0)) })
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		release()
 		if err := <-stuck; err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		netsim.Elapse(time.Second)
 		p.a.Abort("sorry")
 		<-p.b.Done()
 		var aborted *sctp.PeerAbortError
@@ -483,7 +483,7 @@ func TestNetPipe(t *testing.T) {
 		if p.a, err = New(pa, Config{}, true); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Second) // INIT blocks
+		netsim.Elapse(2 * time.Second) // INIT blocks
 		if p.b, err = New(pb, Config{}, true); err != nil {
 			t.Fatal(err)
 		}
@@ -587,7 +587,7 @@ func TestRestart(t *testing.T) {
 		}
 		writing := result(func() error { return p.b.WriteMessage(background, message(4, 1000, 0)) })
 		pending(t, waiting, writing)
-		time.Sleep(2 * latency)
+		netsim.Elapse(2 * latency)
 
 		f.failReads(nil)
 		if p.a, err = Client(background, p.pa, Config{}); err != nil {

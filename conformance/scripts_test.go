@@ -1,0 +1,59 @@
+package conformance
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requirement matches an id such as 9260-6.2-b.
+var requirement = regexp.MustCompile(`\b\d{4}-\d+(\.\d+)*-[a-z]\b`)
+
+// TestScripts runs the scripts of this directory. Each must pass as it stands.
+func TestScripts(t *testing.T) {
+	count := 0
+	err := filepath.WalkDir("scripts", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		count++
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel("scripts", path)
+		t.Run(filepath.ToSlash(strings.TrimSuffix(name, ".pkt")), func(t *testing.T) { runScript(t, path, src) })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count == 0 {
+		t.Fatal("no scripts")
+	}
+}
+
+func runScript(t *testing.T, path string, src []byte) {
+	if !requirement.Match(src) {
+		t.Error("the script names no requirement")
+	}
+	s, err := Parse(path, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trace []string
+	res := s.Run(Options{Strict: true, Trace: func(at time.Duration, outbound bool, packet string) {
+		direction := " < "
+		if outbound {
+			direction = " > "
+		}
+		trace = append(trace, at.String()+direction+packet)
+	}})
+	if res.Status != Pass {
+		t.Errorf("%v: %s:%d: %s\nsent: %s\n%s", res.Status, path, res.Pos.Line, res.Reason, res.Got, strings.Join(trace, "\n"))
+	}
+}

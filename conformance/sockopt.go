@@ -1,0 +1,380 @@
+package conformance
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// heartbeats says what the script does to heartbeats, anywhere in it.
+type heartbeats uint8
+
+const (
+	heartbeatsDefault heartbeats = iota
+	heartbeatsOff
+)
+
+// scanHeartbeats looks for calls that switch heartbeats off. The engine is told
+// before it starts, whereas scripts do it as soon as a socket lets them.
+func (s *Script) scanHeartbeats() heartbeats {
+	for _, e := range s.Events {
+		if e.Call == nil || e.Call.Name != "setsockopt" || len(e.Call.Args) < 4 {
+			continue
+		}
+		if flags := e.Call.Args[3].field("spp_flags"); flags != nil {
+			if n, err := integer(flags); err == nil && n&constants["SPP_HB_DISABLE"] != 0 {
+				return heartbeatsOff
+			}
+		}
+	}
+	return heartbeatsDefault
+}
+
+// A sockopt is what the runner knows about a socket option.
+type sockopt struct {
+	// fields are the fields of its structure that are kept; one that is "" stands
+	// for a plain number, which is kept under the name of the option.
+	fields string
+	// late says that the engine takes it also when it runs, or that nothing comes
+	// of it.
+	late bool
+	// only, if not nil, are the values that the engine can have.
+	only []int64
+}
+
+// sockopts are the options that are kept and, where they mean something to the
+// engine, turned into its configuration.
+var sockopts = map[string]sockopt{
+	"SCTP_RTOINFO":                {fields: "srto_initial srto_max srto_min"},
+	"SCTP_INITMSG":                {fields: "sinit_num_ostreams sinit_max_instreams sinit_max_attempts sinit_max_init_timeo"},
+	"SCTP_ASSOCINFO":              {fields: "sasoc_asocmaxrxt sasoc_cookie_life sasoc_peer_rwnd sasoc_local_rwnd sasoc_number_peer_destinations"},
+	"SCTP_PEER_ADDR_PARAMS":       {fields: "spp_hbinterval spp_pathmaxrxt spp_pathmtu spp_flags spp_ipv6_flowlabel spp_dscp", late: true},
+	"SCTP_DELAYED_SACK":           {fields: "sack_delay sack_freq"},
+	"SCTP_DEFAULT_SEND_PARAM":     {fields: "sinfo_stream sinfo_flags sinfo_ppid sinfo_context sinfo_timetolive", late: true},
+	"SCTP_DEFAULT_SNDINFO":        {fields: "snd_sid snd_flags snd_ppid snd_context", late: true},
+	"SCTP_DEFAULT_PRINFO":         {fields: "pr_policy pr_value", late: true},
+	"SCTP_MAXSEG":                 {},
+	"SCTP_MAX_BURST":              {},
+	"SO_RCVBUF":                   {},
+	"SO_SNDBUF":                   {},
+	"SCTP_NODELAY":                {late: true}, // there is no Nagle algorithm
+	"SCTP_RECVRCVINFO":            {late: true},
+	"SCTP_RECVNXTINFO":            {late: true},
+	"SCTP_I_WANT_MAPPED_V4_ADDR":  {late: true},
+	"SCTP_REUSE_PORT":             {late: true},
+	"SCTP_CONTEXT":                {late: true},
+	"SO_REUSEADDR":                {late: true},
+	"SCTP_AUTOCLOSE":              {late: true, only: []int64{0}},
+	"SCTP_DISABLE_FRAGMENTS":      {late: true, only: []int64{0}},
+	"SCTP_EXPLICIT_EOR":           {late: true, only: []int64{0}},
+	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1}},
+	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
+	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
+	"SCTP_ENABLE_STREAM_RESET":    {late: true, only: []int64{1}},
+	"SCTP_ECN_SUPPORTED":          {late: true, only: []int64{0}},
+	"SCTP_AUTH_SUPPORTED":         {late: true, only: []int64{0}},
+	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
+	"SCTP_NRSACK_SUPPORTED":       {late: true, only: []int64{0}},
+	"SCTP_PKTDROP_SUPPORTED":      {late: true, only: []int64{0}},
+	"SCTP_INTERLEAVING_SUPPORTED": {late: true, only: []int64{0}},
+}
+
+// sockopt makes setsockopt, getsockopt or sctp_opt_info.
+func (r *runner) sockopt(c *Call, s *socket) (outcome, error) {
+	if len(c.Args) < 4 || c.Args[2].Kind != Word {
+		return outcome{}, unsupportedf("%s with these arguments", c.Name)
+	}
+	name, v := c.Args[2].Text, c.Args[3]
+	if c.Name == "setsockopt" {
+		return r.setOption(s, name, v)
+	}
+	return r.getOption(s, name, v)
+}
+
+// values collects the numbers of a structure or of a plain value.
+func values(v *Value, name string, into map[string]int64) error {
+	switch v.Kind {
+	case Struct:
+		for _, a := range v.Args {
+			if a.Kind != Pair || a.Args[0].Kind == Ellipsis || a.Args[0].Kind == List || a.Args[0].Kind == Struct {
+				continue
+			}
+			n, err := integer(a.Args[0])
+			if err != nil {
+				return err
+			}
+			into[a.Text] = n
+		}
+		if n, ok := into["assoc_value"]; ok {
+			into[name] = n
+		}
+		return nil
+	case List:
+		if len(v.Args) != 1 {
+			return badValue(v, "one number expected, not %v", v)
+		}
+		v = v.Args[0]
+	}
+	if v.Kind == Ellipsis {
+		return nil
+	}
+	n, err := integer(v)
+	into[name] = n
+	return err
+}
+
+// zeroKeeps are the structures in which 0 means: as it was.
+var zeroKeeps = []string{"srto_", "sinit_", "sasoc_", "spp_", "sack_"}
+
+func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
+	given := make(map[string]int64)
+	if name != "SO_LINGER" && name != "SCTP_RESET_STREAMS" {
+		if err := values(v, name, given); err != nil {
+			return outcome{}, err
+		}
+	}
+	switch name {
+	case "SCTP_STATUS", "SCTP_GET_PEER_ADDR_INFO", "SO_ERROR", "SCTP_PEER_AUTH_CHUNKS", "SCTP_GET_ASSOC_NUMBER":
+		return errno("EINVAL"), nil
+	case "SCTP_EVENT":
+		r.subscribe(s, given["se_type"], given["se_on"] != 0)
+		return ok(0), nil
+	case "SCTP_EVENTS":
+		for key, kind := range eventKinds {
+			if on, set := given[key]; set {
+				r.subscribe(s, constants[kind], on != 0)
+			}
+		}
+		return ok(0), nil
+	case "SO_LINGER":
+		on, time := v.field("onoff"), v.field("linger")
+		if on == nil || time == nil {
+			return outcome{}, badValue(v, "{onoff=, linger=} expected, not %v", v)
+		}
+		s.linger0 = on.Num != 0 && time.Num == 0
+		return ok(0), nil
+	case "SCTP_RESET_STREAMS":
+		return r.resetStreams(s, v)
+	}
+	o, known := sockopts[name]
+	if !known {
+		return outcome{}, unsupportedf("socket option %s", name)
+	}
+	fields := o.fields
+	if fields == "" {
+		fields = name
+	}
+	running := r.owns(s)
+	for _, key := range strings.Fields(fields) {
+		n, set := given[key]
+		if !set {
+			continue
+		}
+		for _, prefix := range zeroKeeps {
+			set = set && !(n == 0 && strings.HasPrefix(key, prefix))
+		}
+		if !set || s.opts[key] == n {
+			continue
+		}
+		if !allowed(o, n) {
+			return outcome{}, unsupportedf("%s of %d", name, n)
+		}
+		if running && !o.late {
+			return outcome{}, unsupportedf("%s while the association runs", name)
+		}
+		s.opts[key] = n
+	}
+	if name == "SCTP_PEER_ADDR_PARAMS" {
+		return r.pathOption(s, given)
+	}
+	return ok(0), nil
+}
+
+func allowed(o sockopt, n int64) bool {
+	for _, v := range o.only {
+		if v == n {
+			return true
+		}
+	}
+	return o.only == nil
+}
+
+// pathOption takes the flags of SCTP_PEER_ADDR_PARAMS.
+func (r *runner) pathOption(s *socket, given map[string]int64) (outcome, error) {
+	flags := given["spp_flags"]
+	if flags&constants["SPP_HB_DEMAND"] != 0 {
+		return outcome{}, unsupportedf("a HEARTBEAT on demand")
+	}
+	if flags&constants["SPP_HB_ENABLE"] != 0 && r.owns(s) && given["spp_hbinterval"] != 0 {
+		return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS with an interval while the association runs")
+	}
+	if given["spp_pathmtu"] != 0 && r.owns(s) {
+		return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS with an MTU while the association runs")
+	}
+	if n := given["spp_pathmtu"]; n != 0 {
+		r.mtu = int(n) - 20
+	}
+	return ok(0), nil
+}
+
+// resetStreams takes SCTP_RESET_STREAMS.
+func (r *runner) resetStreams(s *socket, v *Value) (outcome, error) {
+	if !r.owns(s) {
+		return errno("ENOTCONN"), nil
+	}
+	flags, list := v.field("srs_flags"), v.field("srs_stream_list")
+	if flags == nil || list == nil {
+		return outcome{}, badValue(v, "srs_flags and srs_stream_list expected in %v", v)
+	}
+	n, err := integer(flags)
+	if err != nil {
+		return outcome{}, err
+	}
+	if n != constants["SCTP_STREAM_RESET_OUTGOING"] {
+		return outcome{}, unsupportedf("SCTP_RESET_STREAMS of the incoming side")
+	}
+	var streams []uint16
+	for _, a := range list.Args {
+		id, err := unsigned(a, 2)
+		if err != nil {
+			return outcome{}, err
+		}
+		streams = append(streams, uint16(id))
+	}
+	if len(streams) == 0 {
+		return outcome{}, unsupportedf("SCTP_RESET_STREAMS of all streams")
+	}
+	if err := r.stack.assoc.ResetStreams(r.time(), streams...); err != nil {
+		return errno(errnoOf(err)), nil
+	}
+	return ok(0), nil
+}
+
+// eventKinds are the notifications that the fields of SCTP_EVENTS stand for.
+var eventKinds = map[string]string{
+	"sctp_association_event": "SCTP_ASSOC_CHANGE", "sctp_address_event": "SCTP_PEER_ADDR_CHANGE",
+	"sctp_send_failure_event": "SCTP_SEND_FAILED", "sctp_peer_error_event": "SCTP_REMOTE_ERROR",
+	"sctp_shutdown_event": "SCTP_SHUTDOWN_EVENT", "sctp_partial_delivery_event": "SCTP_PARTIAL_DELIVERY_EVENT",
+	"sctp_adaptation_layer_event": "SCTP_ADAPTATION_INDICATION", "sctp_authentication_event": "SCTP_AUTHENTICATION_EVENT",
+	"sctp_sender_dry_event": "SCTP_SENDER_DRY_EVENT", "sctp_stream_reset_event": "SCTP_STREAM_RESET_EVENT",
+}
+
+// unsentKinds are the notifications that the engine's events do not give.
+var unsentKinds = []string{
+	"SCTP_PEER_ADDR_CHANGE", "SCTP_SEND_FAILED", "SCTP_SEND_FAILED_EVENT", "SCTP_PARTIAL_DELIVERY_EVENT",
+	"SCTP_ADAPTATION_INDICATION", "SCTP_AUTHENTICATION_EVENT", "SCTP_SENDER_DRY_EVENT", "SCTP_ASSOC_RESET_EVENT",
+	"SCTP_STREAM_CHANGE_EVENT",
+}
+
+// subscribe switches a notification on or off.
+func (r *runner) subscribe(s *socket, kind int64, on bool) {
+	s.subs[kind] = on
+	for _, name := range unsentKinds {
+		if on && constants[name] == kind {
+			r.note("never given: %s", name)
+		}
+	}
+}
+
+func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
+	got := make(facts)
+	switch name {
+	case "SO_ERROR":
+		if r.stack.ended && r.stack.err != nil && v.Kind == List && len(v.Args) == 1 && v.Args[0].Kind == Number && v.Args[0].Num != 0 {
+			r.note("not compared: the value of SO_ERROR")
+			return ok(0), nil
+		}
+		got[name] = 0
+		if r.stack.ended && r.stack.err != nil {
+			got[name] = -1
+		}
+	case "SCTP_STATUS", "SCTP_GET_PEER_ADDR_INFO":
+		if r.stack.assoc == nil || r.stack.ended {
+			return errno("EINVAL"), nil
+		}
+		got = r.status()
+	case "SCTP_EVENT":
+		kind, err := integer(orZero(v.field("se_type")))
+		if err != nil {
+			return outcome{}, err
+		}
+		got["se_type"] = kind
+		if got["se_on"] = 0; s.subs[kind] {
+			got["se_on"] = 1
+		}
+	case "SCTP_EVENTS":
+		for key, kind := range eventKinds {
+			if got[key] = 0; s.subs[constants[kind]] {
+				got[key] = 1
+			}
+		}
+	default:
+		o, known := sockopts[name]
+		if !known {
+			return outcome{}, unsupportedf("socket option %s", name)
+		}
+		got["assoc_value"], got[name] = s.opts[name], s.opts[name]
+		for _, key := range strings.Fields(o.fields) {
+			got[key] = s.opts[key]
+		}
+	}
+	return ok(0), r.compareOption(name, v, got)
+}
+
+func orZero(v *Value) *Value {
+	if v == nil {
+		return num(0, "")
+	}
+	return v
+}
+
+// compareOption compares the value of an option with what the script says.
+func (r *runner) compareOption(name string, v *Value, got facts) error {
+	want := make(map[string]int64)
+	if err := values(v, name, want); err != nil {
+		return err
+	}
+	for _, a := range v.Args { // in the order of the script
+		if a.Kind != Pair || a.Args[0].Kind == Ellipsis {
+			continue
+		}
+		if a.Args[0].Kind == Struct {
+			if err := r.compareOption(name, a.Args[0], got); err != nil {
+				return err
+			}
+			continue
+		}
+		actual, known := got[a.Text]
+		switch {
+		case !known:
+			r.note("not compared: %s", a.Text)
+		case actual != want[a.Text]:
+			return failf("%s: %v expected, not %d", name, a, actual)
+		}
+	}
+	if n, ok := want[name]; ok && v.Kind != Struct && n != got[name] {
+		return failf("%s: %d expected, not %d", name, n, got[name])
+	}
+	return nil
+}
+
+// status returns what SCTP_STATUS and SCTP_GET_PEER_ADDR_INFO say.
+func (r *runner) status() facts {
+	a := r.stack.assoc
+	st := a.Stats()
+	states := map[sctp.State]string{
+		sctp.Closed: "SCTP_CLOSED", sctp.CookieWait: "SCTP_COOKIE_WAIT", sctp.CookieEchoed: "SCTP_COOKIE_ECHOED",
+		sctp.Established: "SCTP_ESTABLISHED", sctp.ShutdownPending: "SCTP_SHUTDOWN_PENDING", sctp.ShutdownSent: "SCTP_SHUTDOWN_SENT",
+		sctp.ShutdownReceived: "SCTP_SHUTDOWN_RECEIVED", sctp.ShutdownAckSent: "SCTP_SHUTDOWN_ACK_SENT",
+	}
+	return facts{
+		"sstat_state": constants[states[a.State()]], "sstat_rwnd": int64(st.PeerWindow),
+		"sstat_unackdata": int64(st.UnackedDataChunks),
+		"sstat_instrms":   int64(a.InboundStreams()), "sstat_outstrms": int64(a.OutboundStreams()),
+		"sstat_fragmentation_point": int64(st.MTU - headerLen - 16),
+		"spinfo_state":              constants["SCTP_ACTIVE"], "spinfo_cwnd": int64(st.CongestionWindow),
+		"spinfo_srtt": int64(st.SRTT / time.Millisecond), "spinfo_rto": int64(st.RTO / time.Millisecond),
+		"spinfo_mtu": int64(st.MTU - headerLen),
+	}
+}
