@@ -202,6 +202,9 @@ func (e *Endpoint) Update(id AssociationID) {
 	}
 }
 
+// Listen changes EndpointConfig.Listen.
+func (e *Endpoint) Listen(on bool) { e.cfg.Listen = on }
+
 // All iterates over the associations, in an order that only depends on what
 // happened. Its cost does grow with their number.
 func (e *Endpoint) All() iter.Seq2[AssociationID, *Association] {

@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,41 @@ func connectRings(t testing.TB, cfg Config) (a, b *Conn) {
 	return a, b
 }
 
+// ringSocket is a ring as a UDP socket with one peer.
+type ringSocket struct{ *ring }
+
+var ringPeer = netip.MustParseAddrPort("192.0.2.1:9899")
+
+func (r ringSocket) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, err := r.Read(b)
+	return n, ringPeer, err
+}
+
+func (r ringSocket) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return r.Write(b) }
+
+func connectSockets(t testing.TB, cfg Config) (a, b *Conn) {
+	t.Helper()
+	ra, rb := newRings()
+	l, err := listen(ringSocket{rb}, ListenConfig{Config: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = dial(ringSocket{ra}, ringPeer, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(background); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Abort("")
+		b.Abort("")
+		<-a.Done()
+		<-b.Done()
+		l.Close()
+	})
+	return a, b
+}
+
 // A message costs its copy at the sender, and neither a packet nor a wait nor an
 // event costs an allocation.
 func TestAllocations(t *testing.T) {
@@ -108,13 +144,16 @@ func TestAllocations(t *testing.T) {
 	}
 	var buf [64 << 10]byte
 	for _, tc := range []struct {
-		desc string
-		size int
+		desc    string
+		size    int
+		connect func(testing.TB, Config) (a, b *Conn)
 	}{
-		{"one packet", 1000},
-		{"many packets", 20000},
+		{"one packet", 1000, connectRings},
+		{"many packets", 20000, connectRings},
+		{"one packet on a socket", 1000, connectSockets},
+		{"many packets on a socket", 20000, connectSockets},
 	} {
-		a, b := connectRings(t, Config{})
+		a, b := tc.connect(t, Config{})
 		m := message(1, tc.size, 0)
 		once := func() {
 			if err := a.WriteMessage(background, m); err != nil {

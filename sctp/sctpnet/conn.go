@@ -4,25 +4,31 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// Conn is an SCTP association over a net.Conn. Its methods may be called from
-// several goroutines at once.
+// Conn is an SCTP association over a net.Conn of its own, or over a UDP socket that
+// it shares with others. Its methods may be called from several goroutines at once.
 //
 // A method that calls into the association holds the lock, takes the time, makes
 // the call, and settles: it carries out the events, sends the packets and arms
 // the timer that the call gave rise to.
 type Conn struct {
 	cfg Config
-	nc  net.Conn
 	log *slog.Logger
 
-	mu      sync.Mutex // guards everything below
+	// One of these carries the packets; the other is nil.
+	nc   net.Conn
+	sock *socket
+	id   sctp.AssociationID // on sock
+
+	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
+	remote  netip.AddrPort // on sock
 	life    lifetime
 	reader  reader
 	sender  sender
@@ -56,10 +62,9 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, nc: nc, log: cfg.Logger, assoc: assoc}
-	c.life.init()
+	c := newConn(cfg, assoc, new(sync.Mutex))
+	c.nc = nc
 	c.sender.init(c)
-	c.events.room.L = &c.mu
 	c.reader.init(cfg.SCTP.MTU)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,6 +79,14 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	c.timer.init(c.onTimer)
 	c.fireTimer()
 	return c, nil
+}
+
+// newConn returns a Conn that nothing carries yet.
+func newConn(cfg Config, assoc *sctp.Association, mu *sync.Mutex) *Conn {
+	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu}
+	c.life.init()
+	c.events.room.L = mu
+	return c
 }
 
 // Client connects, and waits until the association is established or ctx ends.
@@ -91,6 +104,11 @@ func establish(ctx context.Context, nc net.Conn, cfg Config, initiate bool) (*Co
 	if err != nil {
 		return nil, err
 	}
+	return c.established(ctx)
+}
+
+// established waits until c is, and gives it up when ctx ends before.
+func (c *Conn) established(ctx context.Context) (*Conn, error) {
 	if err := c.WaitConnected(ctx); err != nil {
 		c.Abort("not established in time")
 		<-c.life.released
@@ -126,6 +144,12 @@ func (c *Conn) WaitConnected(ctx context.Context) error {
 // settle does what a call into the association gave rise to. The lock is held on
 // entry and on return; in between it is released to send and to run OnEvent.
 func (c *Conn) settle(now time.Time, by actor) {
+	if c.sock != nil {
+		c.sock.ep.Update(c.id)
+		c.sock.settle(now, by)
+		c.checkDone()
+		return
+	}
 	c.collect(now)
 	sent := c.flush(now, by)
 	c.armTimer()
@@ -192,8 +216,19 @@ func (c *Conn) Stats() sctp.Stats {
 	return c.assoc.Stats()
 }
 
-// LocalAddr returns the local address of the net.Conn.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+// LocalAddr returns the local address of the net.Conn or socket.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.sock != nil {
+		return c.sock.pc.LocalAddr()
+	}
+	return c.nc.LocalAddr()
+}
 
-// RemoteAddr returns the remote address of the net.Conn.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+// RemoteAddr returns the remote address of the net.Conn, or on a socket the one
+// that the peer was heard of last, or was to be.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.sock != nil {
+		return c.sock.remoteAddr(c)
+	}
+	return c.nc.RemoteAddr()
+}

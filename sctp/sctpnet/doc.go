@@ -1,13 +1,15 @@
 // Package sctpnet drives an [sctp.Association] over a [net.Conn] that preserves
-// messages: DTLS, connected UDP, a Unix datagram socket, net.Pipe. It adds what
-// the engine leaves out: the clock, a lock, goroutines, blocking calls with
-// contexts and deadlines.
+// messages: DTLS, connected UDP, a Unix datagram socket, net.Pipe; and many of
+// them over one UDP socket (RFC 6951): [Listen], [Dial]. It adds what the engine
+// leaves out: the clock, a lock, goroutines, blocking calls with contexts and
+// deadlines.
 //
 // A [Conn] has one mutex, one goroutine that reads the transport, and one timer.
 // Whoever calls into the association sends what it has to send, on the calling
 // goroutine, and runs the events that it caused; nothing is handed from one
 // goroutine to another per packet. Only where the transport turns out to block
-// in Write, as net.Pipe does, a second goroutine takes over the sending.
+// in Write, as net.Pipe does, a second goroutine takes over the sending. The Conns
+// on one UDP socket share one of each.
 //
 // What the application does not read stays in the association and closes its
 // receive window, so that a slow reader slows its peer. What the peer does not

@@ -46,6 +46,11 @@ func (e *events) pop() sctp.Event {
 
 // collect takes the association's events and carries them out.
 func (c *Conn) collect(now time.Time) {
+	if c.sock != nil {
+		c.sock.ep.Update(c.id)
+		c.sock.collect(now)
+		return
+	}
 	for {
 		ev, ok := c.assoc.NextEvent()
 		if !ok {

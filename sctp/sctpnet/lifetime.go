@@ -16,7 +16,7 @@ import (
 type lifetime struct {
 	connected chan struct{} // closed when established
 	over      chan struct{} // closed when the association has ended
-	released  chan struct{} // closed when the net.Conn has been closed
+	released  chan struct{} // closed when the net.Conn has been closed, or the socket let go
 	done      chan struct{} // closed when nothing runs any more
 
 	wasConnected bool
@@ -109,12 +109,18 @@ func (c *Conn) conclude() {
 	}
 }
 
-// release closes the net.Conn.
+// release closes the net.Conn, or lets go of the socket.
 func (c *Conn) release() {
 	if c.life.isReleasing {
 		return
 	}
 	c.life.isReleasing = true
+	if c.sock != nil {
+		c.sock.forget(c)
+		c.life.isReleased = true
+		close(c.life.released)
+		return
+	}
 	c.stopTimer()
 	c.sender.wake()
 	c.mu.Unlock()

@@ -118,12 +118,16 @@ func (c *Conn) gone(err error) bool {
 
 // passing counts a read that failed in a passing way.
 func (c *Conn) passing(now time.Time, err error) {
-	r := &c.reader
+	if c.reader.failed(now) {
+		c.fail(now, "read", err)
+	}
+}
+
+// failed counts a read that failed, and tells whether there were too many.
+func (r *reader) failed(now time.Time) bool {
 	if r.passing == 0 || now.Sub(r.since) > time.Second {
 		r.passing, r.since = 0, now
 	}
 	r.passing++
-	if r.passing > maxPassing {
-		c.fail(now, "read", err)
-	}
+	return r.passing > maxPassing
 }

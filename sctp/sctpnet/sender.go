@@ -1,6 +1,7 @@
 package sctpnet
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -52,7 +53,7 @@ type sender struct {
 func (s *sender) init(c *Conn) {
 	s.batcher, _ = c.nc.(BatchWriter)
 	s.mtu = max(c.cfg.SCTP.MTU, 1500)
-	s.told.L = &c.mu
+	s.told.L = c.mu
 }
 
 // wake tells the sending goroutine, if there is one.
@@ -66,6 +67,7 @@ func (s *sender) wake() {
 type batch struct {
 	buf     []byte
 	packets [][]byte
+	to      []netip.AddrPort // of each, on a socket
 }
 
 var batches = sync.Pool{New: func() any { return &batch{packets: make([][]byte, 0, maxBatch)} }}

@@ -16,26 +16,41 @@ func (t *timer) init(f func()) {
 	t.t.Stop()
 }
 
-// setTimer makes the timer fire at the given time, or earlier.
-func (c *Conn) setTimer(at time.Time) {
-	if !c.timer.at.IsZero() && !at.Before(c.timer.at) {
-		return
+// set makes the timer fire at the given time, or earlier. It returns how many more
+// calls of its function are to come now.
+func (t *timer) set(at time.Time) int {
+	if !t.at.IsZero() && !at.Before(t.at) {
+		return 0
 	}
-	c.timer.at = at
-	if !c.timer.t.Reset(max(0, time.Until(at))) {
-		c.life.holds++ // one more call of onTimer to come
+	t.at = at
+	if t.t.Reset(max(0, time.Until(at))) {
+		return 0
 	}
+	return 1
 }
+
+// stop stops the timer, and returns how many calls fewer are to come now.
+func (t *timer) stop() int {
+	t.at = time.Time{}
+	if t.t.Stop() {
+		return 1
+	}
+	return 0
+}
+
+// setTimer makes the timer fire at the given time, or earlier.
+func (c *Conn) setTimer(at time.Time) { c.life.holds += c.timer.set(at) }
 
 // fireTimer makes the timer fire at once.
-func (c *Conn) fireTimer() { c.setTimer(time.Now()) }
-
-func (c *Conn) stopTimer() {
-	c.timer.at = time.Time{}
-	if c.timer.t.Stop() {
-		c.life.holds--
+func (c *Conn) fireTimer() {
+	if c.sock != nil {
+		c.sock.setTimer(time.Now())
+		return
 	}
+	c.setTimer(time.Now())
 }
+
+func (c *Conn) stopTimer() { c.life.holds -= c.timer.stop() }
 
 // armTimer sets the timer to what has to happen next: the association's timeout,
 // and a look at the transport if it is writing.

@@ -1,0 +1,228 @@
+package sctpnet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// ListenConfig configures a Listener. The zero value works.
+type ListenConfig struct {
+	// Config is that of each Conn. SCTP.LocalPort is the SCTP port to listen on,
+	// default 5000; SCTP.RemotePort is not used.
+	Config
+
+	// MaxAssociations limits the associations at one time; peers beyond it are
+	// refused. Default 65536.
+	MaxAssociations int
+
+	// Backlog limits the associations that are established and wait for Accept;
+	// peers beyond it are refused. Default 128.
+	Backlog int
+}
+
+// Listener accepts SCTP associations on a UDP socket (RFC 6951), which its Conns
+// share. Its methods may be called from several goroutines at once.
+type Listener struct {
+	sock    *socket
+	backlog chan *Conn
+	closed  chan struct{} // closed when nothing is accepted any more
+	err     error         // why; set before
+}
+
+// Listen listens on a UDP address, as net.ListenPacket understands it; network is
+// "udp", "udp4" or "udp6". The port of SCTP over UDP is 9899. The error is a
+// *sctp.ConfigError, or of package net.
+func Listen(network, address string, cfg ListenConfig) (*Listener, error) {
+	at, err := net.ResolveUDPAddr(network, address)
+	if err != nil {
+		return nil, err
+	}
+	pc, err := net.ListenUDP(network, at)
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(pc, cfg)
+	if err != nil {
+		pc.Close()
+	}
+	return l, err
+}
+
+// listen is Listen on a socket that is there. pc belongs to the Listener, unless
+// it returns an error.
+func listen(pc packetConn, cfg ListenConfig) (*Listener, error) {
+	complete, err := cfg.Config.complete()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case cfg.Backlog < 0:
+		return nil, &sctp.ConfigError{Field: "Backlog", Rule: "must not be negative"}
+	case cfg.Backlog == 0:
+		cfg.Backlog = 128
+	}
+	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: complete.SCTP, Listen: true, MaxAssociations: cfg.MaxAssociations})
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{sock: newSocket(pc, complete, ep), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
+	l.sock.mu.Lock()
+	defer l.sock.mu.Unlock()
+	l.sock.listener = l
+	l.sock.start()
+	return l, nil
+}
+
+// Accept returns the next association that a peer has established. It waits until
+// there is one, ctx ends, or the Listener is closed: then the error matches
+// net.ErrClosed.
+func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+	select {
+	case c := <-l.backlog:
+		l.sock.mu.Lock()
+		defer l.sock.mu.Unlock()
+		l.sock.ep.Listen(l.sock.listener != nil)
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.closed:
+		return nil, l.err
+	}
+}
+
+// offer puts a Conn into the backlog, and tells whether there was room.
+func (l *Listener) offer(c *Conn) bool {
+	select {
+	case l.backlog <- c:
+		l.sock.ep.Listen(len(l.backlog) < cap(l.backlog))
+		return true
+	default:
+		return false
+	}
+}
+
+// end stops listening, and ends what nobody will accept.
+func (l *Listener) end(now time.Time, cause error) {
+	s := l.sock
+	if s.listener == nil {
+		return
+	}
+	s.listener = nil
+	s.ep.Listen(false)
+	l.err = &closedError{cause}
+	close(l.closed)
+	for {
+		select {
+		case c := <-l.backlog:
+			c.terminate(now, "nobody accepts")
+		default:
+			return
+		}
+	}
+}
+
+// Close stops listening. Associations that wait for Accept are aborted; those
+// accepted go on, and the socket is closed with the last of them. It returns nil.
+func (l *Listener) Close() error {
+	s := l.sock
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	l.end(now, nil)
+	s.settle(now, aCaller)
+	return nil
+}
+
+// Addr returns the address of the socket.
+func (l *Listener) Addr() net.Addr { return l.sock.pc.LocalAddr() }
+
+// Stats returns the figures of the socket's endpoint.
+func (l *Listener) Stats() sctp.EndpointStats {
+	l.sock.mu.Lock()
+	defer l.sock.mu.Unlock()
+	return l.sock.ep.Stats()
+}
+
+// Dial connects to a peer that speaks SCTP over UDP (RFC 6951) at an address such
+// as "host:9899", from a socket of its own, and waits until the association is
+// established or ctx ends. SCTP.LocalPort is by default a random port of the
+// dynamic range, so that the peer can tell the associations of one address
+// apart; SCTP.RemotePort is 5000 by default.
+func Dial(ctx context.Context, network, address string, cfg Config) (*Conn, error) {
+	to, err := resolve(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	pc, err := net.ListenUDP(network, nil)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dial(pc, to, cfg)
+	if err != nil {
+		pc.Close()
+		return nil, err
+	}
+	return c.established(ctx)
+}
+
+// dial begins an association on a socket that is there. pc belongs to the Conn,
+// unless it returns an error.
+func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.SCTP.LocalPort == 0 {
+		var b [2]byte
+		rand.Read(b[:]) // never fails
+		cfg.SCTP.LocalPort = 0xC000 | binary.BigEndian.Uint16(b[:])
+	}
+	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg.SCTP, MaxAssociations: 1})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	id, err := ep.Connect(now, to)
+	if err != nil {
+		return nil, err
+	}
+	s := newSocket(pc, cfg, ep)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.add(id)
+	s.owner = c
+	c.life.holds++
+	s.start()
+	s.settle(now, aCaller)
+	return c, nil
+}
+
+// resolve returns the UDP address that a name stands for.
+func resolve(ctx context.Context, network, address string) (netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	family := "ip"
+	if network == "udp4" || network == "udp6" {
+		family += network[3:]
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if len(ips) == 0 {
+		return netip.AddrPort{}, &net.AddrError{Err: "no address", Addr: address}
+	}
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil
+}

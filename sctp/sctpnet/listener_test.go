@@ -1,0 +1,476 @@
+package sctpnet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// ether is a network of UDP sockets in memory.
+type ether struct {
+	mu    sync.Mutex
+	at    map[netip.AddrPort]*etherConn
+	drops func() bool
+}
+
+// etherConn is a socket on it, a packetConn.
+type etherConn struct {
+	net    *ether
+	addr   netip.AddrPort
+	queue  chan etherPacket
+	closed chan struct{}
+	once   sync.Once
+}
+
+type etherPacket struct {
+	from netip.AddrPort
+	b    []byte
+}
+
+func (e *ether) socket(addr string) *etherConn {
+	c := &etherConn{net: e, addr: netip.MustParseAddrPort(addr), queue: make(chan etherPacket, 1024), closed: make(chan struct{})}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.at == nil {
+		e.at = make(map[netip.AddrPort]*etherConn)
+	}
+	e.at[c.addr] = c
+	return c
+}
+
+func (c *etherConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	select {
+	case p := <-c.queue:
+		return copy(b, p.b), p.from, nil
+	case <-c.closed:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+func (c *etherConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	p := etherPacket{c.addr, bytes.Clone(b)}
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	if c.net.drops != nil && c.net.drops() {
+		return len(b), nil
+	}
+	time.AfterFunc(latency, func() {
+		c.net.mu.Lock()
+		defer c.net.mu.Unlock()
+		if peer := c.net.at[to]; peer != nil {
+			select {
+			case peer.queue <- p:
+			default:
+			}
+		}
+	})
+	return len(b), nil
+}
+
+func (c *etherConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+func (c *etherConn) Close() error        { c.once.Do(func() { close(c.closed) }); return nil }
+
+const listenAddr = "192.0.2.1:9899"
+
+// listenOn returns a Listener on the ether.
+func listenOn(t *testing.T, e *ether, cfg ListenConfig) *Listener {
+	t.Helper()
+	l, err := listen(e.socket(listenAddr), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// dialFrom begins an association with it.
+func dialFrom(t *testing.T, e *ether, addr string, cfg Config) *Conn {
+	t.Helper()
+	c, err := dial(e.socket(addr), netip.MustParseAddrPort(listenAddr), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func acceptFrom(t *testing.T, l *Listener) *Conn {
+	t.Helper()
+	c, err := l.Accept(background)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// gone waits until nothing is left of a Conn.
+func gone(t *testing.T, conns ...*Conn) {
+	t.Helper()
+	for _, c := range conns {
+		<-c.Done()
+	}
+}
+
+// TestListenUDP: an association over UDP on loopback, from Dial to Close.
+func TestListenUDP(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		address := map[string]string{"udp4": "127.0.0.1:0", "udp6": "[::1]:0"}[network]
+		l, err := Listen(network, address, ListenConfig{})
+		if err != nil && network == "udp6" {
+			t.Skip("no IPv6 here")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := result(func() error {
+			c, err := l.Accept(background)
+			if err != nil {
+				return err
+			}
+			buf := make([]byte, 64<<10)
+			for range 20 {
+				n, _, err := c.ReadMessage(background, 3, buf)
+				if err != nil {
+					return err
+				}
+				if err := c.WriteMessage(background, sctp.Message{Stream: 3, Payload: buf[:n]}); err != nil {
+					return err
+				}
+			}
+			<-c.Done()
+			return c.Err()
+		})
+		c, err := Dial(background, network, l.Addr().String(), Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			m := message(3, 1000*(i+1), byte(i))
+			write(t, c, m)
+			if got := read(t, c, 3); !bytes.Equal(got, m.Payload) {
+				t.Fatalf("message %d: %d bytes", i, len(got))
+			}
+		}
+		if c.RemoteAddr().String() != l.Addr().String() {
+			t.Errorf("remote address %v, want %v", c.RemoteAddr(), l.Addr())
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		gone(t, c)
+		l.Close()
+	}
+}
+
+// TestListenMany: many associations on one socket, with loss; each has its own
+// messages, and nothing is left in the end.
+func TestListenMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		sent := 0
+		e.drops = func() bool { sent++; return sent%23 == 0 }
+		l := listenOn(t, e, ListenConfig{})
+		const n = 40
+		var clients, servers []*Conn
+		var served []<-chan error
+		for i := range n {
+			clients = append(clients, dialFrom(t, e, fmt.Sprintf("192.0.2.2:%d", i+1), Config{}))
+		}
+		for range n {
+			c := acceptFrom(t, l)
+			servers = append(servers, c)
+			served = append(served, result(func() error {
+				buf := make([]byte, 64<<10)
+				for {
+					k, info, err := c.ReadMessage(background, 0, buf)
+					if err != nil {
+						return err
+					}
+					if !info.Complete {
+						return errors.New("not at once")
+					}
+					if err := c.WriteMessage(background, sctp.Message{Payload: buf[:k]}); err != nil {
+						return err
+					}
+				}
+			}))
+		}
+		for i, c := range clients {
+			for round := range 3 {
+				write(t, c, message(0, 20_000+i, byte(round)))
+			}
+		}
+		for i, c := range clients {
+			for round := range 3 {
+				if got := read(t, c, 0); !bytes.Equal(got, message(0, 20_000+i, byte(round)).Payload) {
+					t.Fatalf("client %d, message %d: %d bytes", i, round, len(got))
+				}
+			}
+		}
+		if s := l.Stats(); s.Associations != n || s.Accepted != n {
+			t.Errorf("%+v", s)
+		}
+		e.mu.Lock()
+		e.drops = nil
+		e.mu.Unlock()
+		for _, c := range clients {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, s := range served {
+			if err := <-s; !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		}
+		gone(t, clients...)
+		gone(t, servers...)
+		if s := l.Stats(); s.Associations != 0 {
+			t.Errorf("%+v", s)
+		}
+		l.Close()
+	})
+}
+
+// TestDialNobody: there is nobody, and nothing is left of the try.
+func TestDialNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dialFrom(t, &ether{}, "192.0.2.2:1", Config{})
+		ctx, cancel := context.WithTimeout(background, 5*time.Second)
+		defer cancel()
+		if _, err := c.established(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		gone(t, c)
+		c = dialFrom(t, &ether{}, "192.0.2.2:1", Config{})
+		if err := c.WaitConnected(background); !errors.Is(err, sctp.ErrHandshakeTimeout) {
+			t.Error(err)
+		}
+		gone(t, c)
+	})
+}
+
+// TestDialErrors: bad calls.
+func TestDialErrors(t *testing.T) {
+	var ce *sctp.ConfigError
+	if _, err := Dial(background, "udp4", "127.0.0.1:9", Config{SCTP: sctp.Config{ZeroChecksum: sctp.DTLSDetection}}); !errors.As(err, &ce) { // 6951-5.3-a
+		t.Error(err)
+	}
+	if _, err := Dial(background, "udp4", "127.0.0.1:0", Config{}); !errors.Is(err, sctp.ErrInvalidAddress) {
+		t.Error(err)
+	}
+	for _, address := range []string{"", "127.0.0.1", "127.0.0.1:nosuchport", "[::1]:9"} {
+		if _, err := Dial(background, "udp4", address, Config{}); err == nil {
+			t.Errorf("dialled %q", address)
+		}
+	}
+	for _, cfg := range []ListenConfig{{Backlog: -1}, {MaxAssociations: -1}, {Config: Config{CloseTimeout: -1}}} {
+		if _, err := Listen("udp4", "127.0.0.1:0", cfg); !errors.As(err, &ce) {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+	if _, err := Listen("tcp", "127.0.0.1:0", ListenConfig{}); err == nil {
+		t.Error("listened on TCP")
+	}
+}
+
+// TestListenLimits: beyond the backlog, and beyond the limit, peers are refused;
+// once there is room again they are not.
+func TestListenLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		l := listenOn(t, e, ListenConfig{Backlog: 1, MaxAssociations: 2})
+		refused := func(c *Conn) {
+			t.Helper()
+			var abort *sctp.PeerAbortError
+			if err := c.WaitConnected(background); !errors.As(err, &abort) {
+				t.Error(err)
+			}
+			gone(t, c)
+		}
+		a := dialFrom(t, e, "192.0.2.2:1", Config{})
+		if err := a.WaitConnected(background); err != nil {
+			t.Fatal(err)
+		}
+		refused(dialFrom(t, e, "192.0.2.2:2", Config{})) // the backlog is full
+		sa := acceptFrom(t, l)
+		b := dialFrom(t, e, "192.0.2.2:3", Config{})
+		sb := acceptFrom(t, l)
+		refused(dialFrom(t, e, "192.0.2.2:4", Config{})) // there are two
+		a.Abort("enough")
+		gone(t, a, sa)
+		c := dialFrom(t, e, "192.0.2.2:5", Config{})
+		sc := acceptFrom(t, l)
+		b.Abort("enough")
+		sc.Abort("enough")
+		gone(t, b, sb, c, sc)
+		l.Close()
+	})
+}
+
+// TestListenerClose: what was accepted goes on, what was not is aborted, nothing
+// is accepted any more.
+func TestListenerClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		l := listenOn(t, e, ListenConfig{})
+		a := dialFrom(t, e, "192.0.2.2:1", Config{})
+		sa := acceptFrom(t, l)
+		b := dialFrom(t, e, "192.0.2.2:2", Config{})
+		if err := b.WaitConnected(background); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(background)
+		cancel()
+		waiting := result(func() error { _, err := l.Accept(background); return err })
+		if err := <-waiting; err != nil { // b
+			t.Fatal(err)
+		}
+		if _, err := l.Accept(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		d := dialFrom(t, e, "192.0.2.2:3", Config{})
+		if err := d.WaitConnected(background); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		l.Close()
+		l.Close()
+		var abort *sctp.PeerAbortError
+		gone(t, d)
+		if !errors.As(d.Err(), &abort) {
+			t.Error(d.Err())
+		}
+		if _, err := l.Accept(background); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		late := dialFrom(t, e, "192.0.2.2:4", Config{})
+		if err := late.WaitConnected(background); !errors.As(err, &abort) {
+			t.Error(err)
+		}
+		gone(t, late)
+		write(t, a, message(0, 5000, 1))
+		if got := read(t, sa, 0); !bytes.Equal(got, message(0, 5000, 1).Payload) {
+			t.Errorf("%d bytes", len(got))
+		}
+		b.Abort("enough")
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		gone(t, a, b, sa)
+		synctest.Wait()
+		l.sock.mu.Lock()
+		defer l.sock.mu.Unlock()
+		if !l.sock.closed || l.sock.holds != 0 || len(l.sock.conns) != 0 {
+			t.Errorf("closed %v, %d holds, %d conns", l.sock.closed, l.sock.holds, len(l.sock.conns))
+		}
+	})
+}
+
+// TestSocketFails: a socket that fails ends all that is on it.
+func TestSocketFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		l := listenOn(t, e, ListenConfig{})
+		var conns []*Conn
+		for i := range 3 {
+			dialFrom(t, e, fmt.Sprintf("192.0.2.2:%d", i+1), Config{})
+			conns = append(conns, acceptFrom(t, l))
+		}
+		reads := result(func() error { _, _, err := conns[0].ReadMessage(background, 0, make([]byte, 10)); return err })
+		accepts := result(func() error { _, err := l.Accept(background); return err })
+		synctest.Wait()
+		l.sock.pc.Close()
+		var failed *TransportError
+		for _, err := range []error{<-reads, <-accepts} {
+			if !errors.As(err, &failed) || !errors.Is(err, net.ErrClosed) {
+				t.Error(err)
+			}
+		}
+		gone(t, conns...)
+		for _, c := range conns {
+			if !errors.As(c.Err(), &failed) {
+				t.Error(c.Err())
+			}
+		}
+		for _, c := range e.at { // the peers' sockets, with them their Conns
+			c.Close()
+		}
+	})
+}
+
+// TestListenOnEvent: each Conn has its events, in order and one at a time, also
+// those that its OnEvent causes.
+func TestListenOnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		var mu sync.Mutex
+		kinds := make(map[*Conn][]sctp.EventKind)
+		echoed := make(map[*Conn]int)
+		l := listenOn(t, e, ListenConfig{Config: Config{OnEvent: func(c *Conn, ev sctp.Event) {
+			mu.Lock()
+			kinds[c] = append(kinds[c], ev.Kind)
+			mu.Unlock()
+			if ev.Kind != sctp.EventReadable {
+				return
+			}
+			buf := make([]byte, 64<<10)
+			for {
+				n, _, err := c.TryReadMessage(ev.Stream, buf)
+				if err != nil {
+					return
+				}
+				if err := c.TryWriteMessage(sctp.Message{Stream: ev.Stream, Payload: buf[:n]}); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				echoed[c]++
+				mu.Unlock()
+			}
+		}}})
+		var clients, servers []*Conn
+		for i := range 10 {
+			clients = append(clients, dialFrom(t, e, fmt.Sprintf("192.0.2.2:%d", i+1), Config{}))
+			servers = append(servers, acceptFrom(t, l))
+		}
+		for round := range 20 {
+			for i, c := range clients {
+				write(t, c, message(1, 3000+i, byte(round)))
+			}
+		}
+		for i, c := range clients {
+			for round := range 20 {
+				if got := read(t, c, 1); !bytes.Equal(got, message(1, 3000+i, byte(round)).Payload) {
+					t.Fatalf("client %d, message %d: %d bytes", i, round, len(got))
+				}
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		gone(t, servers...)
+		gone(t, clients...)
+		for _, c := range servers {
+			k := kinds[c]
+			if echoed[c] != 20 || k[0] != sctp.EventConnected || k[len(k)-1] != sctp.EventClosed {
+				t.Errorf("%d messages, events %v", echoed[c], k)
+			}
+		}
+		l.Close()
+	})
+}

@@ -1,0 +1,346 @@
+package sctpnet
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// packetConn is what a socket needs of a UDP socket; *net.UDPConn has it.
+type packetConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	Close() error
+}
+
+// socket is a UDP socket with the Conns on it, which share its lock, its reading
+// goroutine and its timer (RFC 6951). What a Conn settles, the socket settles for
+// all: it carries out the events of all, and sends the packets of all, on the
+// goroutine that caused them.
+//
+// The socket is closed once nobody listens on it and its last Conn has let go.
+type socket struct {
+	pc  packetConn
+	log *slog.Logger
+
+	mu       sync.Mutex // guards everything below, and the Conns
+	ep       *sctp.Endpoint
+	cfg      Config // of Conns that peers initiate
+	conns    map[sctp.AssociationID]*Conn
+	listener *Listener // nil: nobody listens (any more)
+	owner    *Conn     // of Dial: it is done when the socket is
+
+	ended   []*Conn // over, with packets perhaps to be sent
+	pending []*Conn // with events for OnEvent
+	full    *Conn   // one with too many of them, while reading pauses for it
+
+	timer   timer
+	reader  reader // its counts of failed reads
+	sending bool   // a goroutine is writing
+	failure error  // nothing can be sent or received any more
+	closed  bool
+	holds   int // the reading goroutine, an armed or running timer
+}
+
+// newSocket returns a socket on which nothing runs yet.
+func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint) *socket {
+	s := &socket{pc: pc, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
+	s.timer.init(s.onTimer)
+	return s
+}
+
+// start starts the reading goroutine.
+func (s *socket) start() {
+	s.holds++
+	go s.readLoop()
+}
+
+// add makes the Conn of an association.
+func (s *socket) add(id sctp.AssociationID) *Conn {
+	c := newConn(s.cfg, s.ep.Association(id), &s.mu)
+	c.sock, c.id, c.remote = s, id, s.ep.RemoteAddr(id)
+	s.conns[id] = c
+	return c
+}
+
+// settle does what calls into the endpoint gave rise to. The lock is held on entry
+// and on return; in between it is released to send and to run OnEvent.
+func (s *socket) settle(now time.Time, by actor) {
+	s.collect(now)
+	sent := s.flush(now, by)
+	s.armTimer()
+	if sent {
+		s.conclude()
+	}
+	s.dispatch(by)
+}
+
+// collect takes the events of all associations and carries them out.
+func (s *socket) collect(now time.Time) {
+	for {
+		ev, ok := s.ep.NextEvent()
+		if !ok {
+			return
+		}
+		c := s.conns[ev.ID]
+		if c == nil {
+			if c = s.accept(now, ev); c == nil {
+				continue
+			}
+		}
+		c.handleEvent(now, ev.Event)
+		s.ep.Update(ev.ID) // it may have read, or reset a stream
+		if ev.Kind == sctp.EventClosed {
+			s.ended = append(s.ended, c)
+		}
+		if n := c.events.len(); n == 1 {
+			s.pending = append(s.pending, c)
+		} else if n > maxEvents {
+			s.full = c
+		}
+	}
+}
+
+// accept makes the Conn of an association that a peer initiated, if there is a
+// listener to take it.
+func (s *socket) accept(now time.Time, ev sctp.EndpointEvent) *Conn {
+	a := s.ep.Association(ev.ID)
+	if ev.Kind != sctp.EventConnected || a == nil {
+		return nil
+	}
+	if s.listener == nil || !s.listener.offer(s.add(ev.ID)) {
+		delete(s.conns, ev.ID)
+		a.Abort(now, "nobody accepts")
+		s.ep.Update(ev.ID)
+		return nil
+	}
+	return s.conns[ev.ID]
+}
+
+// flush sends what there is to send, or leaves it to another goroutine. It tells
+// whether everything is sent. The lock is held, and released while writing.
+func (s *socket) flush(now time.Time, by actor) bool {
+	switch {
+	case s.closed, s.failure != nil:
+		return true
+	case s.sending:
+		return false
+	}
+	sent := false
+	s.sending = true
+	mtu := max(s.cfg.SCTP.MTU, 1500)
+	b := newBatch(mtu)
+	for round := 0; ; round++ {
+		if by == aCaller && round == maxRounds {
+			s.setTimer(now)
+			break
+		}
+		if sent = !s.fill(now, b, mtu) || s.failure != nil || s.closed; sent {
+			break
+		}
+		s.mu.Unlock()
+		err := s.write(b)
+		s.mu.Lock()
+		now = time.Now()
+		if err != nil {
+			s.fail(now, "write", err)
+		}
+	}
+	b.free()
+	s.sending = false
+	return sent
+}
+
+// fill takes the next datagrams from the endpoint, and the events that this gives
+// rise to. It tells whether there was any.
+func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
+	b.packets, b.to = b.packets[:0], b.to[:0]
+	used := 0
+	for len(b.packets) < maxBatch && cap(b.buf)-used >= mtu {
+		d, ok := s.ep.Transmit(now, b.buf[used:used:cap(b.buf)])
+		if !ok {
+			break
+		}
+		b.packets, b.to = append(b.packets, d.Packet), append(b.to, d.To)
+		used += len(d.Packet)
+	}
+	s.collect(now)
+	return len(b.packets) > 0
+}
+
+// write writes datagrams without the lock. Those that the socket refuses are lost;
+// it returns the error of a socket that is gone.
+func (s *socket) write(b *batch) error {
+	for i, packet := range b.packets {
+		switch _, err := s.pc.WriteToUDPAddrPort(packet, b.to[i]); {
+		case err == nil:
+		case fatalWrite(err):
+			return err
+		default:
+			s.log.Debug("socket lost a packet", "to", b.to[i], "error", err)
+		}
+	}
+	return nil
+}
+
+// fail ends all associations because the socket failed.
+func (s *socket) fail(now time.Time, op string, err error) {
+	if s.closed || s.failure != nil {
+		return
+	}
+	s.failure = &TransportError{op, err}
+	if s.listener != nil {
+		s.listener.end(now, s.failure)
+	}
+	var all []*Conn
+	for _, c := range s.conns {
+		all = append(all, c)
+	}
+	for _, c := range all {
+		c.fail(now, op, err)
+	}
+}
+
+// conclude lets go of the Conns that have ended, and have sent their last packet.
+func (s *socket) conclude() {
+	for len(s.ended) > 0 {
+		c := s.ended[len(s.ended)-1]
+		s.ended = s.ended[:len(s.ended)-1]
+		c.release()
+		c.checkDone()
+	}
+	s.closeUnused()
+}
+
+// forget takes out a Conn that is released.
+func (s *socket) forget(c *Conn) {
+	delete(s.conns, c.id)
+	s.closeUnused()
+}
+
+// closeUnused closes a socket that nobody uses any more.
+func (s *socket) closeUnused() {
+	if s.closed || s.listener != nil || len(s.conns) > 0 {
+		return
+	}
+	s.closed = true
+	s.holds -= s.timer.stop()
+	if err := s.pc.Close(); err != nil {
+		s.log.Debug("closing the socket", "error", err)
+	}
+	s.checkDone()
+}
+
+// dispatch runs OnEvent for the Conns that have events.
+func (s *socket) dispatch(by actor) {
+	for len(s.pending) > 0 {
+		c := s.pending[0]
+		s.pending = append(s.pending[:0], s.pending[1:]...)
+		c.dispatch(by)
+		if c.events.len() > 0 && !c.events.busy { // the timer's goroutine goes on
+			s.pending = append(s.pending, c)
+			return
+		}
+		c.checkDone()
+	}
+}
+
+// readLoop is the reading goroutine.
+func (s *socket) readLoop() {
+	buf := make([]byte, maxPacket)
+	for {
+		n, from, err := s.pc.ReadFromUDPAddrPort(buf)
+		if !s.handleRead(buf[:n], from, err) {
+			return
+		}
+	}
+}
+
+// handleRead takes what was read, and tells whether to go on.
+func (s *socket) handleRead(packet []byte, from netip.AddrPort, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		now := time.Now()
+		switch {
+		case err == nil:
+			s.reader.passing = 0
+			s.ep.HandlePacket(now, from, packet)
+		case passingRead(err) && !s.reader.failed(now):
+			s.log.Debug("reading the socket", "error", err)
+		default:
+			s.fail(now, "read", err)
+		}
+		s.settle(now, aReader)
+	}
+	// Reading pauses while OnEvent lags behind.
+	for s.full != nil && !s.closed {
+		if c := s.full; c.events.len() > maxEvents && !c.life.isOver {
+			c.events.room.Wait()
+			continue
+		}
+		s.full = nil
+	}
+	if s.closed || s.failure != nil {
+		s.drop()
+		return false
+	}
+	return true
+}
+
+// setTimer makes the timer fire at the given time, or earlier.
+func (s *socket) setTimer(at time.Time) {
+	if !s.closed {
+		s.holds += s.timer.set(at)
+	}
+}
+
+func (s *socket) armTimer() {
+	if at, ok := s.ep.Timeout(); ok {
+		s.setTimer(at)
+	}
+}
+
+// onTimer runs on a goroutine of the timer.
+func (s *socket) onTimer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !s.timer.at.After(now) {
+		s.timer.at = time.Time{}
+	}
+	if at, ok := s.ep.Timeout(); ok && !at.After(now) {
+		s.ep.HandleTimeout(now)
+	}
+	s.settle(now, aTimer)
+	s.drop()
+}
+
+// drop gives back a hold.
+func (s *socket) drop() {
+	s.holds--
+	s.checkDone()
+}
+
+// checkDone tells the Conn of Dial when nothing runs on the socket any more.
+func (s *socket) checkDone() {
+	if s.owner != nil && s.closed && s.holds == 0 {
+		s.owner.drop()
+		s.owner = nil
+	}
+}
+
+// remoteAddr returns where the peer of a Conn is.
+func (s *socket) remoteAddr(c *Conn) net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.ep.RemoteAddr(c.id); at.IsValid() {
+		c.remote = at
+	}
+	return net.UDPAddrFromAddrPort(c.remote)
+}
