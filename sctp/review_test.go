@@ -301,13 +301,27 @@ func tinyChunks(t *testing.T, n int, unordered bool) *testConn {
 	tc.a.paths.primary().cc.cwnd = 1 << 28
 	tc.a.window.advertised = 1 << 28
 	for range n {
-		if err := tc.a.Send(tc.now, Message{Payload: payload(1), Unordered: unordered}); err != nil {
+		if err := tc.a.Send(tc.now, Message{Payload: []byte{1}, Unordered: unordered}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tc.drain()
-	tc.sent = nil
+	tc.drop()
 	return tc
+}
+
+// drop forgets what the association sends and reports.
+func (tc *testConn) drop() {
+	buf := make([]byte, 0, 1500)
+	for {
+		if _, ok := tc.a.Transmit(tc.now, buf); !ok {
+			break
+		}
+	}
+	for {
+		if _, ok := tc.a.NextEvent(); !ok {
+			break
+		}
+	}
 }
 
 // TestResetRepeatedUnderNewNumber: libwebrtc until 2025 numbers a request anew when
