@@ -161,7 +161,7 @@ func (ch *Channel) end(err *RTCError) {
 func (ch *Channel) readToEnd() {
 	switch {
 	case ch.st == nil:
-	case ch.st.discard:
+	case ch.st.discard, ch.s.conn == nil: // or the association never was
 		ch.st.ended = true
 	default:
 		ch.in.readable = true

@@ -502,3 +502,28 @@ func TestErrorTexts(t *testing.T) {
 		}
 	}
 }
+
+// A session that fails when its role is known, and its channels have identifiers,
+// but there is no association: nothing is read from it.
+func TestFailWithRole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSession(Config{})
+		ch := value(s.CreateChannel("", nil))(t)
+		var events []string
+		ch.OnMessage(func(Message) { events = append(events, "message") })
+		ch.OnError(func(error) { events = append(events, "error") })
+		ch.OnClose(func() { events = append(events, "close") })
+		check(t, s.SetRole(true))
+		s.Fail(errors.New("no DTLS"))
+		settle()
+		if got := strings.Join(events, " "); got != "error close" {
+			t.Fatal(got)
+		}
+		if _, err := ch.ReadMessage(background); err == nil {
+			t.Fatal("read from nothing")
+		}
+		if n := ch.BufferedAmount(); n != 0 {
+			t.Fatal(n)
+		}
+	})
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,7 +22,7 @@ var chatDir string
 // chatBinary builds the browser-chat example, once.
 var chatBinary = sync.OnceValues(func() (string, error) {
 	var err error
-	if chatDir, err = os.MkdirTemp("", "sluice-chat-"); err != nil {
+	if chatDir, err = browser.TempDir(); err != nil {
 		return "", err
 	}
 	path := filepath.Join(chatDir, "browser-chat")
@@ -54,6 +53,7 @@ func startChat(t *testing.T, args ...string) *program {
 	}
 	p := &program{t: t, cmd: exec.Command(path, args...), changed: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
+	browser.Tie(p.cmd)
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -112,10 +113,10 @@ func (a *Association) Connect(now time.Time) error {
 
 // Send queues a message. It is refused with ErrNotConnected before the
 // association is established, ErrShuttingDown and ErrClosed after, and with
-// ErrEmptyMessage, ErrInvalidStream, ErrReliability or ErrResetPending if the
-// message cannot be sent. ErrSendBufferFull means: wait for EventWritable.
-// If the peer does not support partial reliability (RFC 3758), messages are
-// sent reliably.
+// ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability or
+// ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
+// EventWritable. If the peer does not support partial reliability (RFC 3758),
+// messages are sent reliably.
 func (a *Association) Send(now time.Time, m Message) error {
 	r := &m.Reliability
 	switch {
@@ -127,6 +128,8 @@ func (a *Association) Send(now time.Time, m Message) error {
 		return ErrShuttingDown
 	case len(m.Payload) == 0:
 		return ErrEmptyMessage
+	case len(m.Payload) > math.MaxInt32:
+		return ErrMessageTooLong
 	case int(m.Stream) >= a.OutboundStreams():
 		return ErrInvalidStream
 	case r.LimitRetransmits && (r.LimitLifetime || r.Lifetime > 0):

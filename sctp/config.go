@@ -25,7 +25,7 @@ type Config struct {
 	// ReceiveBuffer bounds, in bytes, what is held for the application and in
 	// reassembly; it is the window advertised to the peer. The last chunk of an
 	// open window may exceed it by a packet, and chunks that fill gaps, which the
-	// peer sent before the window closed, may take as much again. A chunk counts
+	// peer sent before the window closed, may take as much again and one packet. A chunk counts
 	// as at least 64 bytes. Default 2 MiB, at least 4096.
 	ReceiveBuffer int
 

@@ -15,6 +15,7 @@ var (
 	ErrAlreadyStarted = errors.New("sctp: association already started")
 	ErrInvalidStream  = errors.New("sctp: stream identifier out of range")
 	ErrEmptyMessage   = errors.New("sctp: a message needs at least one byte (RFC 9260, section 6.2)")
+	ErrMessageTooLong = errors.New("sctp: a message of 2 GiB or more")
 	ErrReliability    = errors.New("sctp: both a lifetime and a retransmission limit are set")
 	ErrMessageAborted = errors.New("sctp: the peer abandoned the message being read")
 	ErrResetPending   = errors.New("sctp: a reset of the stream is already pending")

@@ -91,8 +91,9 @@ func (in *inbound) stream(id uint16) *inStream {
 	return s
 }
 
-// add takes a DATA chunk whose TSN is new.
-func (in *inbound) add(d *wire.Data) {
+// add takes a DATA chunk whose TSN is new; next says that it adjoins the cumulative
+// TSN, so that nothing before it is still to come.
+func (in *inbound) add(d *wire.Data, next bool) {
 	info := inInfo{d.Stream, d.SSN, d.PPID, d.Flags&wire.FlagUnordered != 0}
 	in.bytes += len(d.Payload)
 	in.entries++
@@ -118,6 +119,9 @@ func (in *inbound) add(d *wire.Data) {
 		}
 	case r.partial:
 		in.announce(in.stream(info.stream))
+	case next && r.first == d.TSN && !r.begin: // the rest of a message that was skipped
+		in.discard(r.msg)
+		in.asm.remove(i)
 	}
 	in.relieve()
 }

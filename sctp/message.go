@@ -12,7 +12,7 @@ type Message struct {
 	Reliability Reliability
 	// Payload is not copied: it belongs to the association from a successful
 	// Send until the message is acknowledged or abandoned, and must not change.
-	// It must not be empty (RFC 9260, section 6.2).
+	// It must not be empty (RFC 9260, section 6.2), and is shorter than 2 GiB.
 	Payload []byte
 }
 

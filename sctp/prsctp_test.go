@@ -107,7 +107,15 @@ func TestLifetime(t *testing.T) {
 	t.Run("zero", func(t *testing.T) {
 		tc := newConnected(t, Config{})
 		tc.send(Message{Stream: 1, Payload: payload(10), Reliability: lifetime(0)})
-		tc.wantIdle("a lifetime of 0 is over at once")
+		tc.want("sent if it can be at once", "DATA tsn=0")
+		tc.advanceToTimer()
+		tc.want("but not again", "FORWARD-TSN cum=0")
+		tc.write(sack{cum: 0, closed: true})
+		tc.send(Message{Stream: 1, Payload: payload(10), Reliability: lifetime(0)})
+		tc.wantIdle("the window is closed")
+		tc.now = tc.now.Add(time.Nanosecond)
+		tc.write(sack{cum: 0})
+		tc.wantIdle("it is too late")
 		if tc.a.Stats().SendBuffered != 0 {
 			t.Fatal("still buffered")
 		}
@@ -234,6 +242,16 @@ func TestForwardTSNReceived(t *testing.T) {
 			f:      forwardTSN{1, nil},
 			after:  []written{data{tsn: 2, sid: 1, flags: whole | wire.FlagUnordered, payload: "next"}},
 			want:   map[uint16][]string{1: {"next"}}, cum: 2,
+		},
+		{
+			desc:   "the rest of a skipped message that comes later is dropped",
+			before: []written{data{tsn: 0, sid: 1, ssn: 0, flags: wire.FlagBegin, payload: "be"}},
+			f:      forwardTSN{1, nil},
+			after: []written{
+				data{tsn: 2, sid: 1, ssn: 0, payload: "g"}, data{tsn: 3, sid: 1, ssn: 0, flags: wire.FlagEnd, payload: "in"},
+				data{tsn: 4, sid: 1, ssn: 1, flags: whole | wire.FlagUnordered, payload: "next"},
+			},
+			want: map[uint16][]string{1: {"next"}}, cum: 4,
 		},
 		{
 			desc:   "a message begun behind it is kept",

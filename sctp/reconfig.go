@@ -44,6 +44,7 @@ type reconfig struct {
 // (RFC 6525, section 5.2.2, rule E2).
 type deferredReset struct {
 	on      bool
+	told    bool // the peer was told that it waits
 	seq     wire.ReqSeq
 	lastTSN wire.TSN
 	all     bool
@@ -147,7 +148,7 @@ func (r *reconfig) response(now time.Time, a wire.ReconfigResponse, rto time.Dur
 // wrong numbers are told so. It returns false for what is left to the caller.
 func (r *reconfig) request(seq wire.ReqSeq, outReset bool) bool {
 	switch {
-	case seq == r.peerSeq && outReset && !r.deferred.on:
+	case seq == r.peerSeq && outReset:
 		return false
 	case seq == r.peerSeq && r.deferred.on:
 		r.answer(seq, wire.ResultAlreadyPending)
@@ -182,6 +183,30 @@ func (r *reconfig) hold(req wire.OutReset) {
 		d.streams = append(d.streams, req.Streams.At(i))
 	}
 	r.answer(req.ReqSeq, wire.ResultInProgress)
+}
+
+// again answers a new request that finds another deferred, or is the deferred one
+// under a new number: libwebrtc until 2025 repeats it so when told that it waits.
+// It is not performed a second time, as its streams may be in use again.
+func (r *reconfig) again(req wire.OutReset) bool {
+	d := &r.deferred
+	same := d.told && d.lastTSN == req.LastTSN && len(d.streams) == req.Streams.Len()
+	for i := 0; same && i < len(d.streams); i++ {
+		same = d.streams[i] == req.Streams.At(i)
+	}
+	switch {
+	case same && d.on:
+		d.seq = req.ReqSeq
+		r.answer(req.ReqSeq, wire.ResultInProgress)
+	case same:
+		d.told = false
+		r.answer(req.ReqSeq, wire.ResultPerformed)
+	case d.on:
+		r.answer(req.ReqSeq, wire.ResultAlreadyPending)
+	default:
+		return false
+	}
+	return true
 }
 
 // release returns the deferred request once the cumulative TSN reached its last TSN.

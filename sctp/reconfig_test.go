@@ -203,6 +203,10 @@ func TestResetIncomingAll(t *testing.T) {
 	tc.wantRead("one", 3, "x", io.EOF.Error())
 	tc.wantRead("the other", 300, "y", io.EOF.Error())
 	tc.wantRead("none that was not used", 4)
+	tc = newConnected(t, Config{})
+	tc.send(Message{Stream: 9, Payload: payload(4)})
+	tc.write(tc.outReset(0, -1))
+	tc.wantRead("one on which only we have sent", 9, io.EOF.Error())
 }
 
 // TestResetIncomingBad: a stream that does not exist, and memory (CVE-2009-0065 class).

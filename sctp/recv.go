@@ -213,6 +213,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.ack.now()
 		return true
 	}
+	next := d.TSN == a.tsns.cum.Add(1)
 	a.tsns.add(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
@@ -220,7 +221,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.mtu)
 		return true
 	}
-	a.in.add(&d)
+	a.in.add(&d, next)
 	return true
 }
 

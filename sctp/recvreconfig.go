@@ -41,7 +41,7 @@ func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) b
 // handleOutReset takes an Outgoing SSN Reset Request (RFC 6525, section 5.2.2).
 func (a *Association) handleOutReset(in *received, req wire.OutReset) {
 	r := &a.reconfig
-	if r.request(req.ReqSeq, true) || in.reset {
+	if r.request(req.ReqSeq, true) || r.again(req) || in.reset {
 		return // one new request to a packet: a peer has one in flight, and it may name every stream
 	}
 	in.reset = true
@@ -53,6 +53,7 @@ func (a *Association) handleOutReset(in *received, req wire.OutReset) {
 	}
 	r.hold(req)
 	if a.tsns.cum.Before(req.LastTSN) {
+		r.deferred.told = true
 		return
 	}
 	// Everything is here: the answer just made is replaced by the final one.

@@ -301,13 +301,49 @@ func tinyChunks(t *testing.T, n int, unordered bool) *testConn {
 	tc.a.paths.primary().cc.cwnd = 1 << 28
 	tc.a.window.advertised = 1 << 28
 	for range n {
-		if err := tc.a.Send(tc.now, Message{Payload: payload(1), Unordered: unordered}); err != nil {
+		if err := tc.a.Send(tc.now, Message{Payload: []byte{1}, Unordered: unordered}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tc.drain()
-	tc.sent = nil
+	tc.drop()
 	return tc
+}
+
+// drop forgets what the association sends and reports.
+func (tc *testConn) drop() {
+	buf := make([]byte, 0, 1500)
+	for {
+		if _, ok := tc.a.Transmit(tc.now, buf); !ok {
+			break
+		}
+	}
+	for {
+		if _, ok := tc.a.NextEvent(); !ok {
+			break
+		}
+	}
+}
+
+// TestResetRepeatedUnderNewNumber: libwebrtc until 2025 numbers a request anew when
+// told that it waits. It is one reset all the same. // 6525-5.2.2-a
+func TestResetRepeatedUnderNewNumber(t *testing.T) {
+	tc := newConnected(t, Config{})
+	tc.write(data{tsn: 0, sid: 3, flags: whole, payload: "a"})
+	tc.want("first DATA", "SACK cum=0")
+	tc.write(tc.outReset(0, 1, 3))
+	tc.want("in progress", "RE-CONFIG response req=0 result=6", "SACK")
+	tc.write(tc.outReset(1, 1, 3))
+	tc.want("the same is still in progress", "RE-CONFIG response req=1 result=6", "SACK")
+	tc.write(data{tsn: 1, sid: 3, ssn: 1, flags: whole, payload: "b"})
+	tc.want("performed", "RE-CONFIG response req=1 result=1")
+	tc.advance(time.Second)
+	tc.sent = nil
+	tc.write(tc.outReset(2, 1, 3))
+	tc.want("the answer crossed the repetition", "RE-CONFIG response req=2 result=1", "SACK cum=1")
+	tc.wantRead("one reset", 3, "a", "b", "EOF")
+	tc.write(tc.outReset(3, 1, 3))
+	tc.want("a reset once more", "RE-CONFIG response req=3 result=1", "SACK cum=1")
+	tc.wantRead("is another", 3, "EOF")
 }
 
 // TestResetAllStreams does not take the square of their number.

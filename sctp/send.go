@@ -193,7 +193,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
-			a.window.probing, a.window.probe = false, false // of a larger message, which is gone
+			a.endProbing(path)
 		} else if !a.probeWindow(now, path) {
 			return
 		}
@@ -213,6 +213,16 @@ func (a *Association) burst(now time.Time, path *path) bool {
 		path.burst, path.burstAt = 0, now
 	}
 	return path.burst >= a.cfg.MaxBurst*path.cc.pmdcs && a.sent.outstanding > 0
+}
+
+// endProbing is for when what could not be sent is gone, and what is next fits.
+func (a *Association) endProbing(path *path) {
+	if w := &a.window; w.probing {
+		w.probing, w.probe = false, false
+		if a.sent.outstanding == 0 {
+			path.t3.stop() // it paced the probes
+		}
+	}
 }
 
 // probeWindow reports whether a chunk may be sent though the peer's window has

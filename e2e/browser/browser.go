@@ -53,7 +53,7 @@ func Start(ctx context.Context, kind Kind, opts Options) (*Browser, error) {
 // start starts the process on a fresh profile, showing the hub.
 func (b *Browser) start(path string, opts Options) error {
 	var err error
-	if b.dir, err = os.MkdirTemp("", "sluice-"+string(b.Kind)+"-"); err != nil {
+	if b.dir, err = TempDir(); err != nil {
 		return fmt.Errorf("browser: %w", err)
 	}
 	b.hub = b.site.add(b, "hub")
@@ -64,7 +64,7 @@ func (b *Browser) start(path string, opts Options) error {
 		b.cmd.Stderr = &b.stderr
 		// Children that outlive the browser must not keep Wait from returning.
 		b.cmd.WaitDelay = time.Second
-		detach(b.cmd)
+		Tie(b.cmd)
 		err = b.cmd.Start()
 	}
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// detach puts the command into a process group of its own, which killGroup
-// ends, and has the kernel end the command if this process dies without.
-func detach(cmd *exec.Cmd) {
+// Tie, called before Start, puts the command into a process group of its own,
+// and has the kernel end it when this process dies without having done so.
+func Tie(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 

@@ -4,8 +4,8 @@ package browser
 
 import "os/exec"
 
-// detach does nothing: process groups are a matter of the system.
-func detach(*exec.Cmd) {}
+// Tie does nothing: this is a matter of the system.
+func Tie(*exec.Cmd) {}
 
 // killGroup ends the started command; browsers end their children with them.
 func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }

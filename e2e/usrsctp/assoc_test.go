@@ -156,6 +156,8 @@ func (a *assoc) ends() error {
 }
 
 // wantGraceful waits for the end of both sides and checks that it was a graceful one.
+// Where packets get lost usrsctp must be the one that shuts down: our side is gone when
+// its SHUTDOWN COMPLETE is sent, and would not repeat a lost one.
 func wantGraceful(t *testing.T, a *assoc, p *peer) {
 	t.Helper()
 	if err := a.ends(); err != nil {

@@ -20,9 +20,7 @@ func TestHandshake(t *testing.T) {
 						t.Errorf("%d outgoing and %d incoming streams, want 128 and 64", out, in)
 					}
 					exchange(t, a, p, batch{streams: 3, count: 6, size: 3000})
-					if err := a.Shutdown(a.ctx); err != nil {
-						t.Errorf("Shutdown: %v", err)
-					}
+					p.do("shutdown")
 					wantGraceful(t, a, p)
 				})
 			}

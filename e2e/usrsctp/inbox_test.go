@@ -54,6 +54,13 @@ func (b *inbox[K, V]) pop(kind K) (report V, ok bool) {
 	return list[0], true
 }
 
+// all returns the reports of the kind that nobody took.
+func (b *inbox[K, V]) all(kind K) []V {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending[kind]
+}
+
 // next waits for a report of the kind.
 func (b *inbox[K, V]) next(ctx context.Context, kind K) (V, error) {
 	for {

@@ -16,6 +16,7 @@ import (
 
 // Chunk types that the tests look for (RFC 9260, section 3.2; RFC 3758).
 const (
+	typeData         = 0
 	typeSACK         = 3
 	typeHeartbeat    = 4
 	typeHeartbeatAck = 5

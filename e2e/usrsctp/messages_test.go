@@ -3,8 +3,10 @@ package usrsctp
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,20 +120,23 @@ func (b batch) check(t *testing.T, arrivals []arrival) {
 // receive reads the batch on our side, where it must be all that arrives on its
 // streams. It may run on any goroutine.
 func (a *assoc) receive(b batch) (arrivals []arrival, err error) {
-	left := make([]int, b.streams)
-	for i := range b.count {
-		left[i%int(b.streams)]++
-	}
-	for i, n := range left {
-		for range n {
-			m, err := a.next(b.first + uint16(i))
-			if err != nil {
-				return arrivals, err
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for i := range int(b.streams) { // all at once: an unread stream would stop the others
+		group.Go(func() {
+			for n := i; n < b.count; n += int(b.streams) {
+				m, e := a.next(b.first + uint16(i))
+				mu.Lock()
+				arrivals, err = append(arrivals, m), errors.Join(err, e)
+				mu.Unlock()
+				if e != nil {
+					return
+				}
 			}
-			arrivals = append(arrivals, m)
-		}
+		})
 	}
-	return arrivals, nil
+	group.Wait()
+	return arrivals, err
 }
 
 // next reads a message on our side and verifies its content.

@@ -10,7 +10,7 @@ func TestTransfer(t *testing.T) {
 		setup setup
 		batch batch
 	}{
-		{"tiny ordered", setup{}, batch{streams: 1, count: 2000, size: 1}},
+		{"tiny ordered", setup{}, batch{streams: 1, count: 2000, size: 4}},
 		{"small ordered on many streams", setup{}, batch{streams: 64, count: 4096, size: 100}},
 		{"16 KiB ordered", setup{}, batch{streams: 4, count: 256, size: 16 << 10}},
 		{"16 KiB unordered", setup{}, batch{streams: 4, unordered: true, count: 256, size: 16 << 10}},
@@ -29,22 +29,19 @@ func TestTransfer(t *testing.T) {
 			t.Parallel()
 			a, p := connect(t, testContext(t), c.setup)
 			exchange(t, a, p, c.batch)
-			verifyChecksums(t, a, p, c.setup)
+			if c.setup.conditions == nil {
+				wantUndamaged(t, a, p)
+			}
 			p.do("shutdown")
 			wantGraceful(t, a, p)
 		})
 	}
 }
 
-// verifyChecksums checks that both sides have verified checksums, and found wrong ones
-// where packets get damaged only.
-func verifyChecksums(t *testing.T, a *assoc, p *peer, s setup) {
+// wantUndamaged checks that neither side has found fault with a packet.
+func wantUndamaged(t *testing.T, a *assoc, p *peer) {
 	t.Helper()
-	stats := p.stats()
-	if stats["verified"] == 0 {
-		t.Error("usrsctp has verified no checksum")
-	}
-	if bad, dropped := stats["badsum"], a.Stats().PacketsDropped; s.conditions == nil && (bad > 0 || dropped > 0) {
+	if bad, dropped := p.stats()["badsum"], a.Stats().PacketsDropped; bad > 0 || dropped > 0 {
 		t.Errorf("nothing was damaged: usrsctp found %d wrong checksums, we dropped %d packets", bad, dropped)
 	}
 }

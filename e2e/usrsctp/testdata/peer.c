@@ -57,6 +57,7 @@ static struct option {
 	{"sndbuf", 1 << 20},
 	{"streams", 64}, /* outgoing; incoming ones are twice as many */
 	{"rtomin", 100}, /* ms; also the initial RTO */
+	{"rtomax", 1000},
 	{"sackdelay", 20}, /* ms */
 	{"heartbeat", 0}, /* interval in ms; 0 is none */
 	{"mtu", 0}, /* 0 is what usrsctp thinks */
@@ -199,7 +200,7 @@ static void open_sctp(void) {
 	struct sctp_event event = {.se_assoc_id = SCTP_FUTURE_ASSOC, .se_on = 1};
 	struct sctp_assoc_value reset = {.assoc_value = SCTP_ENABLE_VALUE_MASK};
 	struct sctp_initmsg init = {.sinit_num_ostreams = option("streams"), .sinit_max_instreams = 2 * option("streams")};
-	struct sctp_rtoinfo rto = {.srto_initial = option("rtomin"), .srto_min = option("rtomin"), .srto_max = 2000};
+	struct sctp_rtoinfo rto = {.srto_initial = option("rtomin"), .srto_min = option("rtomin"), .srto_max = option("rtomax")};
 	struct sctp_sack_info sack = {.sack_delay = option("sackdelay"), .sack_freq = 2};
 	struct sctp_paddrparams path = {.spp_hbinterval = option("heartbeat"), .spp_pathmtu = option("mtu")};
 	struct sockaddr_storage a;
@@ -500,8 +501,7 @@ static void do_stats(void) {
 	struct sctpstat s;
 
 	usrsctp_get_stat(&s);
-	say("stats badsum %u verified %u badtag %u ootb %u heartbeats %u acks %u retransmitted %u duplicates %u", s.sctps_badsum, s.sctps_recvswcrc,
-	    s.sctps_badvtag, s.sctps_outoftheblue, s.sctps_recvheartbeat, s.sctps_recvheartbeatack, s.sctps_sendretransdata, s.sctps_recvdupdata);
+	say("stats badsum %u badtag %u ootb %u heartbeats %u acks %u retransmitted %u duplicates %u", s.sctps_badsum, s.sctps_badvtag, s.sctps_outoftheblue, s.sctps_recvheartbeat, s.sctps_recvheartbeatack, s.sctps_sendretransdata, s.sctps_recvdupdata);
 }
 
 static void parse_options(int argc, char **argv) {

@@ -1,0 +1,107 @@
+package usrsctp
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
+)
+
+// veryLossy makes messages with limited reliability fail.
+var veryLossy = &netsim.Conditions{
+	Latency: 5 * time.Millisecond, Loss: 0.2, Reorder: 0.1, ReorderDelay: 2 * time.Millisecond,
+}
+
+// Partial reliability under loss, both ways at once: what arrives is intact, once and
+// in order, something is abandoned, and the streams go on behind it (RFC 3758, RFC 7496).
+func TestPartialReliability(t *testing.T) {
+	need(t)
+	for _, c := range []struct {
+		desc  string
+		batch batch
+	}{
+		{"no retransmission, ordered", batch{policy: policyRetransmits, value: 0, size: 500}},
+		{"no retransmission, unordered", batch{policy: policyRetransmits, value: 0, size: 500, unordered: true}},
+		{"no retransmission, fragmented", batch{policy: policyRetransmits, value: 0, size: 5000}},
+		{"one retransmission, fragmented", batch{policy: policyRetransmits, value: 1, size: 5000}},
+		{"lifetime, ordered", batch{policy: policyLifetime, value: 60, size: 500}},
+		{"lifetime, unordered, fragmented", batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}},
+	} {
+		t.Run(c.desc, func(t *testing.T) {
+			t.Parallel()
+			a, p := connect(t, testContext(t), setup{conditions: veryLossy})
+			b := c.batch
+			b.first, b.streams, b.count = 1, 3, 150
+			// Behind it, on each stream, a message that must arrive.
+			last := batch{first: b.first, streams: b.streams, count: int(b.streams), size: 10, seq: 1000, unordered: b.unordered}
+
+			received := make(chan []arrival, 1)
+			go func() { received <- a.receiveAll(t, b) }()
+			p.send(b)
+			p.send(last)
+			if err := errors.Join(a.send(b), a.send(last)); err != nil {
+				t.Fatal(err)
+			}
+			// The graceful end settles what becomes of each message.
+			p.do("shutdown")
+			wantGraceful(t, a, p)
+			p.next("end")
+
+			check := func(from string, arrivals []arrival, abandoned int) {
+				t.Helper()
+				partial, whole := split(arrivals, last.seq)
+				b.check(t, partial)
+				last.check(t, whole)
+				// A message may arrive and count as abandoned, if its SACK is lost.
+				if abandoned == 0 || len(partial) == 0 || len(partial)+abandoned < b.count {
+					t.Errorf("from %s: %d of %d messages arrived, %d were abandoned", from, len(partial), b.count, abandoned)
+				}
+			}
+			var theirs []arrival
+			for len(p.reports.all("msg")) > 0 {
+				theirs = append(theirs, p.nextMessage())
+			}
+			check("us", theirs, int(a.Stats().MessagesAbandoned))
+			check("usrsctp", <-received, len(p.reports.all("sendfailed")))
+		})
+	}
+}
+
+// receiveAll reads the streams of the batch until the association has ended.
+func (a *assoc) receiveAll(t *testing.T, b batch) (arrivals []arrival) {
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for i := range b.streams {
+		group.Go(func() {
+			for {
+				m, err := a.next(b.first + i)
+				if errors.Is(err, net.ErrClosed) && a.Err() == nil {
+					return
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				arrivals = append(arrivals, m)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return arrivals
+}
+
+// split returns the arrivals with numbers below seq, and the others.
+func split(arrivals []arrival, seq int) (below, others []arrival) {
+	for _, m := range arrivals {
+		if m.seq < seq {
+			below = append(below, m)
+		} else {
+			others = append(others, m)
+		}
+	}
+	return below, others
+}

@@ -1,0 +1,239 @@
+package sctp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// A hostile peer knows the tags and sends what costs most. Each of these packets is
+// of the size that a path takes; none may cost the square of what was received or is
+// outstanding. Before the bounds that this guards, the slowest took a second.
+
+// costLimit is what the cheapest of some alike packets may take. The right value is
+// below a millisecond; this one is for a busy machine and the race detector.
+const costLimit = 50 * time.Millisecond
+
+// costs hands packets of these chunks to the association, and returns the least time
+// that one took.
+func (tc *testConn) costs(packets ...[]written) time.Duration {
+	tc.t.Helper()
+	least := time.Hour
+	for _, chunks := range packets {
+		b := wire.AppendHeader(nil, tc.a.id.remotePort, tc.a.id.localPort, tc.localTag)
+		for _, c := range chunks {
+			b = c.append(tc, b)
+		}
+		wire.SetChecksum(b)
+		if len(b) > 1500 {
+			tc.t.Fatalf("packet of %d bytes", len(b))
+		}
+		start := time.Now()
+		tc.a.HandlePacket(tc.now, 0, b)
+		least = min(least, time.Since(start))
+		tc.drop()
+	}
+	return least
+}
+
+// packets makes n packets of m chunks each.
+func packets(n, m int, f func(i int) written) (all [][]written) {
+	for i := range n {
+		var chunks []written
+		for j := range m {
+			chunks = append(chunks, f(i*m+j))
+		}
+		all = append(all, chunks)
+	}
+	return all
+}
+
+// blocks are n gap blocks of one TSN each, every other TSN from first on.
+func blocks(first, n int) (gaps []wire.GapBlock) {
+	for i := range n {
+		gaps = append(gaps, wire.GapBlock{Start: uint16(first + 2*i), End: uint16(first + 2*i)})
+	}
+	return gaps
+}
+
+// TestHostilePackets: what one packet costs stays small in the worst of states.
+func TestHostilePackets(t *testing.T) {
+	const window = 1 << 28
+	tests := []struct {
+		desc    string
+		prepare func(t *testing.T) *testConn
+		attack  func(tc *testConn) [][]written
+	}{
+		{
+			"fragments that belong to nothing, each before the last",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				tc.costs(packets(500, 60, func(i int) written {
+					return data{tsn: 60_000 - 2*i, flags: wire.FlagUnordered, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(5, 60, func(i int) written {
+					return data{tsn: 30_000 - 2*i, flags: wire.FlagUnordered, payload: "x"}
+				})
+			},
+		},
+		{
+			"a FORWARD-TSN for each TSN while there are such fragments",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				tc.costs(packets(500, 60, func(i int) written {
+					return data{tsn: 10 + 2*i, flags: wire.FlagUnordered, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(5, 140, func(i int) written { return forwardTSN{cum: i} })
+			},
+		},
+		{
+			"fragments of other streams in turn, without a gap",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				tc.costs(packets(500, 60, func(i int) written {
+					return data{tsn: i, sid: uint16(i % 2), flags: wire.FlagUnordered, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				cum := tc.a.tsns.cum.Since(tc.peerTSN)
+				return packets(5, 60, func(i int) written {
+					return data{tsn: cum + 1 + i, sid: uint16(i % 2), flags: wire.FlagUnordered, payload: "x"}
+				})
+			},
+		},
+		{
+			"messages that wait, each before the last",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				tc.costs(packets(500, 60, func(i int) written {
+					return data{tsn: i, ssn: wire.SSN(32_000 - i), flags: whole, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(5, 60, func(i int) written {
+					return data{tsn: 30_000 + i, ssn: wire.SSN(2000 - i), flags: whole, payload: "x"}
+				})
+			},
+		},
+		{
+			"messages that wait, each before one that came first",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				tc.write(data{tsn: 0, ssn: 32_000, flags: whole, payload: "x"})
+				tc.costs(packets(500, 60, func(i int) written {
+					return data{tsn: 1 + i, ssn: wire.SSN(1 + i), flags: whole, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(5, 60, func(i int) written {
+					return data{tsn: 30_001 + i, ssn: wire.SSN(30_001 + i), flags: whole, payload: "x"}
+				})
+			},
+		},
+		{
+			"resets of all streams",
+			func(t *testing.T) *testConn {
+				tc := newConnected(t, Config{})
+				for i := range 65535 {
+					tc.a.in.stream(uint16(i))
+				}
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(5, 50, func(i int) written { return tc.outReset(i/50, -1) })
+			},
+		},
+		{
+			"gap blocks for every other chunk, the highest first",
+			func(t *testing.T) *testConn { return tinyChunks(t, 65_000, true) },
+			func(tc *testConn) [][]written {
+				return packets(100, 1, func(i int) written {
+					return sack{cum: -1, window: window, gaps: blocks(64_000-2*280*i, 280)}
+				})
+			},
+		},
+		{
+			"all after every other chunk",
+			func(t *testing.T) *testConn {
+				tc := tinyChunks(t, 65_000, true)
+				tc.costs(packets(100, 1, func(i int) written {
+					return sack{cum: -1, window: window, gaps: blocks(64_000-2*280*i, 280)}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(1, 1, func(int) written {
+					return sack{cum: -1, window: window, gaps: []wire.GapBlock{{Start: 2, End: 64_000}}}
+				})
+			},
+		},
+		{
+			"none after every other chunk",
+			func(t *testing.T) *testConn {
+				tc := tinyChunks(t, 65_000, true)
+				tc.costs(packets(100, 1, func(i int) written {
+					return sack{cum: -1, window: window, gaps: blocks(64_000-2*280*i, 280)}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(1, 1, func(int) written { return sack{cum: -1, window: window} })
+			},
+		},
+		{
+			"all and none in turn",
+			func(t *testing.T) *testConn { return tinyChunks(t, 30_000, true) },
+			func(tc *testConn) [][]written {
+				return packets(6, 58, func(i int) written {
+					if (i/58+i)%2 == 0 {
+						return sack{cum: -1, window: window, gaps: []wire.GapBlock{{Start: 2, End: 29_000}}}
+					}
+					return sack{cum: -1, window: window, gaps: []wire.GapBlock{{Start: 29_000, End: 29_000}}}
+				})
+			},
+		},
+		{
+			"many SACKs in a packet",
+			func(t *testing.T) *testConn { return tinyChunks(t, 65_000, true) },
+			func(tc *testConn) [][]written {
+				return packets(5, 58, func(i int) written {
+					return sack{cum: -1, window: window, gaps: []wire.GapBlock{{Start: uint16(64_000 - 2*i), End: 64_000}}}
+				})
+			},
+		},
+	}
+	for _, tt := range tests {
+		tc := tt.prepare(t)
+		if got := tc.costs(tt.attack(tc)...); got > costLimit {
+			t.Errorf("%s: a packet took %v", tt.desc, got)
+		} else {
+			t.Logf("%s: %v", tt.desc, got)
+		}
+	}
+}
+
+// TestGapFillersAreBounded: chunks that adjoin the cumulative TSN while later ones are
+// held are not taken without end (CVE-2019-3874 class). // 9260-6.2-c 9260-12-a
+func TestGapFillersAreBounded(t *testing.T) {
+	for _, flags := range []wire.DataFlags{whole | wire.FlagUnordered, whole, wire.FlagUnordered} {
+		const buffer = 8192
+		tc := newConnected(t, Config{ReceiveBuffer: buffer})
+		tc.write(data{tsn: 30_000, flags: whole | wire.FlagUnordered, payload: "x"})
+		for i := range 1000 {
+			tc.write(data{tsn: i, ssn: wire.SSN(i + 1), flags: flags, payload: string(payload(1000))})
+		}
+		if got := tc.a.Stats().ReceiveBuffered; got > 2*buffer+1<<16+1000 {
+			t.Errorf("flags %v: %d bytes held", flags, got)
+		}
+	}
+}
