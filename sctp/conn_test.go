@@ -22,7 +22,7 @@ import (
 // of describe; want takes the next packet's chunks, wantIdle wants none left.
 // TSNs are shown relative to the initial TSN of their sender, tags as words.
 type testConn struct {
-	t   *testing.T
+	t   testing.TB
 	a   *Association
 	now time.Time
 
@@ -45,7 +45,7 @@ const (
 	whole       = wire.FlagBegin | wire.FlagEnd
 )
 
-func newTestConn(t *testing.T, cfg Config) *testConn {
+func newTestConn(t testing.TB, cfg Config) *testConn {
 	t.Helper()
 	if cfg.Seed == ([32]byte{}) {
 		cfg.Seed = [32]byte{7}
@@ -66,7 +66,7 @@ func newTestConn(t *testing.T, cfg Config) *testConn {
 }
 
 // newConnected returns a testConn in ESTABLISHED that has initiated.
-func newConnected(t *testing.T, cfg Config) *testConn {
+func newConnected(t testing.TB, cfg Config) *testConn {
 	t.Helper()
 	tc := newTestConn(t, cfg)
 	tc.connect()

@@ -295,7 +295,7 @@ func TestManyOrderedMessages(t *testing.T) {
 
 // tinyChunks is connected and has sent n messages of a byte, or as many as may be
 // outstanding.
-func tinyChunks(t *testing.T, n int, unordered bool) *testConn {
+func tinyChunks(t testing.TB, n int, unordered bool) *testConn {
 	t.Helper()
 	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20})
 	tc.a.paths.primary().cc.cwnd = 1 << 28
