@@ -160,7 +160,8 @@ func (e *Endpoint) accept(now time.Time, key peerKey, p wire.Packet, secret []by
 	a.hs.secret = secret
 	a.HandlePacket(now, 0, p)
 	if a.state == Closed && !a.ended {
-		panic("sctp: BUG: an association does not take a good cookie")
+		e.stats.PacketsDropped++
+		return
 	}
 	e.stats.Accepted++
 	e.wake(e.insert(a, key))
