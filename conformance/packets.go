@@ -29,14 +29,15 @@ type numbers struct {
 	peers  map[uint32]bool // the tester's tags
 	inTag  uint32          // verification tag of the last packet that came in
 	cookie []byte          // of the engine's last INIT ACK
-	echoed []byte          // of the tester's last INIT ACK
+	given  map[string]bool // cookies of the tester's INIT ACKs
 	beat   []byte          // of the engine's last HEARTBEAT
-	pinged []byte          // of the tester's last HEARTBEAT
+	pinged map[string]bool // information of the tester's HEARTBEATs
 }
 
 func (n *numbers) init() {
 	n.live, n.script = make(map[uint32]uint32), make(map[uint32]uint32)
 	n.offsets, n.peers = make(map[uint32]uint32), make(map[uint32]bool)
+	n.given, n.pinged = make(map[string]bool), make(map[string]bool)
 }
 
 // scriptTag translates a tag of the engine.
@@ -215,11 +216,11 @@ func (n *numbers) seen(p *Packet, b []byte, tag uint32) {
 			params, _ := items[0].items()
 			for _, p := range params {
 				if p.Text == "STATE_COOKIE" {
-					n.echoed = p.raw[4:]
+					n.given[string(p.raw[4:])] = true
 				}
 			}
 		case "HEARTBEAT":
-			n.pinged = rest[4:readUint(rest[2:], 2)]
+			n.pinged[string(rest[4:readUint(rest[2:], 2)])] = true
 		}
 		rest = rest[length:]
 	}
@@ -314,7 +315,7 @@ func (n *numbers) learn(chunks []*Value) error {
 				}
 			}
 		case "COOKIE_ECHO": // 9260-3.3.11-a
-			if string(c.raw[4:]) != string(n.echoed) {
+			if !n.given[string(c.raw[4:])] {
 				return fmt.Errorf("the cookie is not the one that was given")
 			}
 		case "HEARTBEAT":
@@ -322,7 +323,7 @@ func (n *numbers) learn(chunks []*Value) error {
 				n.beat = append([]byte(nil), info[0].raw[4:]...)
 			}
 		case "HEARTBEAT_ACK": // 9260-3.3.5-a
-			if string(c.raw[4:]) != string(n.pinged) {
+			if !n.pinged[string(c.raw[4:])] {
 				return fmt.Errorf("the heartbeat information is not the one that was given")
 			}
 		}

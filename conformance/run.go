@@ -74,6 +74,7 @@ type runner struct {
 	tolerance time.Duration
 	mtu       int // of the SCTP packet
 
+	buf     []byte // for Transmit
 	stack   stack
 	sockets map[int64]*socket
 	queue   []sentPacket
@@ -89,6 +90,9 @@ type blockedCall struct {
 	call *Call
 	at   time.Duration // when it returns
 }
+
+// maxMTU is the most that IP allows.
+const maxMTU = 65535
 
 // DefaultTolerance is how far a packet may be off its time, unless the script says
 // --tolerance_usecs.
@@ -160,6 +164,9 @@ func (r *runner) options() (Pos, error) {
 		default:
 			return o.Pos, unsupportedf("option --%s", o.Name)
 		}
+		if numErr == nil && o.Name == "mtu" && n > maxMTU {
+			return o.Pos, unsupportedf("an MTU of %d", n)
+		}
 		if numErr != nil || n < 0 {
 			return o.Pos, failf("--%s needs a number", o.Name)
 		}
@@ -168,6 +175,7 @@ func (r *runner) options() (Pos, error) {
 	if ipv6 {
 		r.mtu = size - 40
 	}
+	r.buf = make([]byte, 0, max(0, min(r.mtu, maxMTU)))
 	return Pos{}, nil
 }
 
@@ -289,14 +297,14 @@ func (r *runner) drain() error {
 		return nil
 	}
 	for {
-		t, ok := r.stack.assoc.Transmit(r.time(), make([]byte, 0, r.mtu))
+		t, ok := r.stack.assoc.Transmit(r.time(), r.buf[:0])
 		if !ok {
 			break
 		}
 		if len(r.queue) == maxQueue {
 			return failf("the engine sends without end")
 		}
-		r.queue = append(r.queue, sentPacket{r.now, t.Packet})
+		r.queue = append(r.queue, sentPacket{r.now, append([]byte(nil), t.Packet...)})
 		if r.opts.Trace != nil {
 			r.opts.Trace(r.now, true, r.show(t.Packet))
 		}

@@ -209,6 +209,14 @@ func (r *reconfig) again(req wire.OutReset) bool {
 	return true
 }
 
+// holds reports whether a chunk is of after the reset that is deferred. It must not
+// reach its stream before (RFC 6525, section 5.2.2, rule E2), so it is not taken:
+// a peer that sends without waiting for the answer sends it again.
+func (r *reconfig) holds(stream uint16, t wire.TSN) bool {
+	d := &r.deferred
+	return d.on && d.lastTSN.Before(t) && (d.all || slices.Contains(d.streams, stream))
+}
+
 // release returns the deferred request once the cumulative TSN reached its last TSN.
 func (r *reconfig) release(cum wire.TSN) bool {
 	d := &r.deferred

@@ -187,6 +187,8 @@ func TestResetIncomingDeferred(t *testing.T) {
 	tc.want("a gap", "SACK cum=0 gaps=2-2")
 	tc.write(tc.outReset(0, 2, 3))
 	tc.want("still in progress", "RE-CONFIG response req=0 result=6", "SACK")
+	tc.write(data{tsn: 3, sid: 3, ssn: 0, flags: whole, payload: "too early"})
+	tc.want("what is behind the reset is not taken before it", "SACK cum=0 gaps=2-2")
 	tc.write(tc.outReset(1, 2, 4))
 	tc.want("another must wait", "RE-CONFIG response req=1 result=4", "SACK")
 	tc.write(data{tsn: 1, sid: 3, ssn: 1, flags: whole, payload: "b"})
