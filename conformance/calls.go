@@ -190,7 +190,11 @@ func (r *runner) socket(c *Call) (outcome, error) {
 	if proto, err := argument(c, 2); err != nil || proto != constants["IPPROTO_SCTP"] {
 		return outcome{}, unsupportedf("sockets that are not of SCTP")
 	}
-	return r.install(c, newSocket(style))
+	s := newSocket(style)
+	for opt, n := range r.defaults {
+		s.opts[opt] = n
+	}
+	return r.install(c, s)
 }
 
 // install gives a socket the number that the script expects.
@@ -293,17 +297,4 @@ func fcntl(c *Call, s *socket) (outcome, error) {
 		return ok(0), err
 	}
 	return outcome{}, unsupportedf("fcntl %v", c.Args[1])
-}
-
-// shell takes a command line. None is run: the settings of a kernel's SCTP mean
-// nothing here, and there is nothing else to set up.
-func (r *runner) shell(line string) error {
-	words := strings.Fields(line)
-	if len(words) > 0 && (words[0] == "sysctl" || words[0] == "sleep" || words[0] == "true") {
-		if r.opts.Lenient || words[0] != "sysctl" {
-			r.note("not run: %s", line)
-			return nil
-		}
-	}
-	return unsupportedf("the command %q", line)
 }

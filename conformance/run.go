@@ -83,6 +83,7 @@ type runner struct {
 	notes   []string
 
 	heartbeats heartbeats
+	defaults   map[string]int64 // of options, that differ from newSocket's
 }
 
 // A blockedCall is a call that has begun and returns later.
@@ -102,7 +103,7 @@ const DefaultTolerance = 4 * time.Millisecond
 func (s *Script) Run(opts Options) Result {
 	r := &runner{
 		opts: opts, script: s, epoch: time.Unix(1_000_000_000, 0),
-		tolerance: DefaultTolerance, mtu: 1500 - 20, sockets: make(map[int64]*socket),
+		tolerance: DefaultTolerance, mtu: 1500 - 20, sockets: make(map[int64]*socket), defaults: make(map[string]int64),
 	}
 	r.wire.init()
 	r.heartbeats = s.scanHeartbeats()

@@ -103,6 +103,31 @@ func TestLenient(t *testing.T) {
 	}
 }
 
+// TestSettings: what a script sets for the host becomes the default of its sockets.
+func TestSettings(t *testing.T) {
+	const get = "+0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n" +
+		"+0 getsockopt(3, IPPROTO_SCTP, SCTP_ASSOCINFO, {sasoc_asocmaxrxt=3}, [16]) = 0\n"
+	tests := []struct {
+		in   string
+		want Status
+	}{
+		{"0 `sysctl -w net.inet.sctp.assoc_rtx_max=3`\n" + get, Pass},
+		{"0 `sysctl -w net.inet.sctp.assoc_rtx_max=4`\n" + get, Fail},
+		{"0 `sysctl -w net.inet.sctp.ecn_enable=0 net.inet.sctp.assoc_rtx_max=3`\n" + get, Pass},
+		{"0 `sysctl -w net.inet.sctp.ecn_enable=1`\n" + get, Unsupported},
+		{"0 `sysctl -w net.inet.sctp.foo=1`\n" + get, Unsupported},
+	}
+	for _, tt := range tests {
+		s, err := Parse("x", []byte(tt.in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res := s.Run(Options{}); res.Status != tt.want {
+			t.Errorf("%s: %v: %s, want %v", tt.in, res.Status, res.Reason, tt.want)
+		}
+	}
+}
+
 // TestNotes: what was not compared is said.
 func TestNotes(t *testing.T) {
 	s, err := Parse("x", []byte(established+`+0 < sctp: DATA[flgs=BE, len=20, tsn=1, sid=0, ssn=0, ppid=7]

@@ -281,14 +281,7 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 	got := make(facts)
 	switch name {
 	case "SO_ERROR":
-		if r.stack.ended && r.stack.err != nil && v.Kind == List && len(v.Args) == 1 && v.Args[0].Kind == Number && v.Args[0].Num != 0 {
-			r.note("not compared: the value of SO_ERROR")
-			return ok(0), nil
-		}
-		got[name] = 0
-		if r.stack.ended && r.stack.err != nil {
-			got[name] = -1
-		}
+		return ok(0), r.compareError(v)
 	case "SCTP_STATUS", "SCTP_GET_PEER_ADDR_INFO":
 		if r.stack.assoc == nil || r.stack.ended {
 			return errno("EINVAL"), nil
@@ -320,6 +313,21 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 		}
 	}
 	return ok(0), r.compareOption(name, v, got)
+}
+
+// compareError compares SO_ERROR: [0], or the name of an error.
+func (r *runner) compareError(v *Value) error {
+	name := "0"
+	if r.stack.ended && r.stack.err != nil {
+		name = errnoOf(r.stack.err)
+	}
+	if v.Kind != List || len(v.Args) != 1 || v.Args[0].Kind == Ellipsis {
+		return nil
+	}
+	if want := v.Args[0].String(); want != name {
+		return failf("SO_ERROR: %s expected, not %s", want, name)
+	}
+	return nil
 }
 
 func orZero(v *Value) *Value {

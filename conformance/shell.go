@@ -1,0 +1,68 @@
+package conformance
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A setting is what a setting of a host's SCTP means here.
+type setting struct {
+	opt string // the option that it is the default of, "" for a switch
+	is  int64  // of a switch: what the engine does
+}
+
+// settings are the names behind net.inet.sctp of FreeBSD that scripts use.
+var settings = map[string]setting{
+	"assoc_rtx_max":      {opt: "sasoc_asocmaxrxt"},
+	"init_rtx_max":       {opt: "sinit_max_attempts"},
+	"rto_initial":        {opt: "srto_initial"},
+	"rto_min":            {opt: "srto_min"},
+	"rto_max":            {opt: "srto_max"},
+	"valid_cookie_life":  {opt: "sasoc_cookie_life"},
+	"delayed_sack_time":  {opt: "sack_delay"},
+	"heartbeat_interval": {opt: "spp_hbinterval"},
+	"maxburst":           {opt: "SCTP_MAX_BURST"},
+	"outgoing_streams":   {opt: "sinit_num_ostreams"},
+	"incoming_streams":   {opt: "sinit_max_instreams"},
+	"recvspace":          {opt: "SO_RCVBUF"},
+	"sendspace":          {opt: "SO_SNDBUF"},
+	"pr_enable":          {is: 1},
+	"reconfig_enable":    {is: 1},
+	"ecn_enable":         {is: 0},
+	"auth_enable":        {is: 0},
+	"auth_disable":       {is: 1},
+	"asconf_enable":      {is: 0},
+	"nrsack_enable":      {is: 0},
+	"nrsack_on_off":      {is: 0},
+	"pktdrop_enable":     {is: 0},
+}
+
+// shell takes a command line. None is run. The settings of a kernel's SCTP become
+// defaults of the sockets made afterwards, where they mean something here.
+func (r *runner) shell(line string) error {
+	words := strings.Fields(line)
+	switch {
+	case len(words) > 0 && words[0] == "true":
+		return nil
+	case len(words) == 0 || words[0] != "sysctl":
+		return unsupportedf("the command %q", line)
+	}
+	for _, word := range words[1:] {
+		if strings.HasPrefix(word, "-") {
+			continue
+		}
+		name, value, assigned := strings.Cut(word, "=")
+		s, known := settings[name[strings.LastIndexByte(name, '.')+1:]]
+		n, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case !assigned, err != nil, !known, s.opt == "" && s.is != n:
+			if !r.opts.Lenient {
+				return unsupportedf("the setting %s", word)
+			}
+			r.note("not set: %s", word)
+		case s.opt != "":
+			r.defaults[s.opt] = n
+		}
+	}
+	return nil
+}
