@@ -88,6 +88,22 @@ func TestSimulationLedgerAccepts(t *testing.T) {
 			b := h.send(reliable, 10)
 			h.deliver(b)
 		}},
+		{"two resets with nothing between them, told once", func(h history) {
+			a := h.send(reliable, 10)
+			h.deliver(a)
+			h.reset(7)
+			h.l.resetRequested(7)
+			h.l.resetDone(7)
+			b := h.send(reliable, 10)
+			h.deliver(b)
+			h.reset(7)
+		}},
+		{"two resets with nothing between them, told twice", func(h history) {
+			h.reset(7)
+			h.reset(7)
+			a := h.send(reliable, 10)
+			h.deliver(a)
+		}},
 		{"sent behind a reset that is under way", func(h history) {
 			a := h.send(reliable, 10)
 			h.l.resetRequested(7)
@@ -166,6 +182,18 @@ func TestSimulationLedgerComplains(t *testing.T) {
 			h.reset(7)
 			h.deliver(0)
 		}, "after 0 resets, delivered after 1"},
+		{"two resets with a message between them, told once", func(h history) {
+			h.reset(7)
+			h.send(reliable, 10)
+			h.l.resetRequested(7)
+			h.l.resetDone(7)
+		}, "before the peer"},
+		{"two resets told once, a message too early", func(h history) {
+			h.l.resetRequested(7)
+			h.l.resetRequested(7)
+			h.send(reliable, 10)
+			h.deliver(0)
+		}, "after 2 resets, delivered after 0"},
 		{"end before a reliable message", func(h history) {
 			h.send(reliable, 10)
 			h.reset(7)

@@ -37,20 +37,29 @@ type sentMessage struct {
 	unordered bool
 	reliable  bool
 	size      int
-	epoch     int // resets of the stream before it
 	delivered bool
+	// The receiver has read at least fewest and at most resets ends of the
+	// stream before it.
+	fewest, resets int
 }
 
 // streamLedger is what a ledger knows of one stream.
 type streamLedger struct {
-	messages  []int // ids, in order of sending
-	resets    int   // requested by the sender
-	done      int   // reported done to the sender
-	reported  int   // reported to the receiver
-	ends      int   // io.EOF read
-	lastOrder int   // id of the last ordered message delivered, -1 before
-	abandoned int   // messages reported abandoned to the sender
-	cut       int   // messages reported aborted to the reader
+	messages []int // ids, in order of sending
+	fresh    bool  // a reliable message was sent after the last reset
+
+	// resets has an entry for each reset requested by the sender: how many must
+	// be reported to the receiver once it is done. Of resets with no message
+	// between them one is enough: the peer cannot tell the second from a
+	// repetition, as libwebrtc makes them. An unreliable message between them
+	// may have been given up before it left.
+	resets    []int
+	done      int // reported done to the sender
+	reported  int // reported to the receiver
+	ends      int // io.EOF read
+	lastOrder int // id of the last ordered message delivered, -1 before
+	abandoned int // messages reported abandoned to the sender
+	cut       int // messages reported aborted to the reader
 }
 
 func newLedger(name string) *ledger {
@@ -98,25 +107,44 @@ func content(id, size int) []byte {
 func (l *ledger) accepted(m sctp.Message) {
 	s := l.stream(m.Stream)
 	s.messages = append(s.messages, len(l.sent))
+	s.fresh = s.fresh || m.Reliability == sctp.Reliability{}
 	l.sent = append(l.sent, sentMessage{
 		stream:    m.Stream,
 		unordered: m.Unordered,
 		reliable:  m.Reliability == sctp.Reliability{},
 		size:      len(m.Payload),
-		epoch:     s.resets,
+		fewest:    s.fewest(len(s.resets)),
+		resets:    len(s.resets),
 	})
 }
 
+// fewest returns how many resets must have been reported after the first n.
+func (s *streamLedger) fewest(n int) int {
+	if n = min(n, len(s.resets)); n == 0 {
+		return 0
+	}
+	return s.resets[n-1]
+}
+
 // resetRequested notes that ResetStreams was accepted for the stream.
-func (l *ledger) resetRequested(stream uint16) { l.stream(stream).resets++ }
+func (l *ledger) resetRequested(stream uint16) {
+	s := l.stream(stream)
+	n := s.fewest(len(s.resets))
+	if s.fresh || n == 0 {
+		n++
+	}
+	s.resets = append(s.resets, n)
+	s.fresh = false
+}
 
 // resetDone notes the sender's EventStreamResetDone.
 func (l *ledger) resetDone(stream uint16) {
 	s := l.stream(stream)
-	if s.done++; s.done > s.resets {
-		l.complain("stream %d: reset reported done %d times, requested %d times", stream, s.done, s.resets)
+	if s.done++; s.done > len(s.resets) {
+		l.complain("stream %d: reset reported done %d times, requested %d times", stream, s.done, len(s.resets))
+		return
 	}
-	if s.done > s.reported {
+	if s.fewest(s.done) > s.reported {
 		l.complain("stream %d: reset reported done before the peer reported it", stream)
 	}
 }
@@ -124,8 +152,8 @@ func (l *ledger) resetDone(stream uint16) {
 // resetReported notes the receiver's EventStreamReset.
 func (l *ledger) resetReported(stream uint16) {
 	s := l.stream(stream)
-	if s.reported++; s.reported > s.resets {
-		l.complain("stream %d: %d resets seen, %d requested", stream, s.reported, s.resets)
+	if s.reported++; s.reported > len(s.resets) {
+		l.complain("stream %d: %d resets seen, %d requested", stream, s.reported, len(s.resets))
 	}
 }
 
@@ -152,8 +180,8 @@ func (l *ledger) delivered(stream uint16, ppid uint32, unordered bool, payload [
 		l.complain("stream %d: message %d has %d bytes, %d were sent", stream, id, len(payload), m.size)
 	case !bytes.Equal(payload, content(id, m.size)):
 		l.complain("stream %d: message %d of %d bytes is damaged", stream, id, m.size)
-	case m.epoch != s.ends:
-		l.complain("stream %d: message %d was sent after %d resets, delivered after %d", stream, id, m.epoch, s.ends)
+	case s.ends < m.fewest || s.ends > m.resets:
+		l.complain("stream %d: message %d was sent after %d resets, delivered after %d", stream, id, m.resets, s.ends)
 	case !unordered && id < s.lastOrder:
 		l.complain("stream %d: ordered message %d delivered after %d", stream, id, s.lastOrder)
 	}
@@ -184,12 +212,12 @@ func (l *ledger) ended(stream uint16) {
 	if s.ends >= s.reported {
 		l.complain("stream %d: end %d read after %d reported resets", stream, s.ends+1, s.reported)
 	}
+	s.ends++
 	for _, id := range s.messages {
-		if m := &l.sent[id]; m.epoch == s.ends && m.reliable && !m.delivered {
-			l.complain("stream %d: end %d read before reliable message %d", stream, s.ends+1, id)
+		if m := &l.sent[id]; m.resets < s.ends && m.reliable && !m.delivered {
+			l.complain("stream %d: end %d read before reliable message %d", stream, s.ends, id)
 		}
 	}
-	s.ends++
 }
 
 // finish judges the whole after a graceful end, when the receiver has read all.
@@ -216,7 +244,7 @@ func (l *ledger) finish() {
 		if s.abandoned > limited {
 			l.complain("stream %d: %d messages reported abandoned, %d had a limit", id, s.abandoned, limited)
 		}
-		if s.ends < s.done {
+		if s.ends < s.fewest(s.done) {
 			l.complain("stream %d: %d resets done, %d ends read", id, s.done, s.ends)
 		}
 	}
