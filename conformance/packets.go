@@ -130,7 +130,7 @@ func (r *runner) inbound(p *Packet) error {
 		sum++
 	}
 	binary.LittleEndian.PutUint32(b[8:], sum)
-	r.wire.seen(p, b, tag)
+	r.wire.seen(b, tag)
 	if r.opts.Trace != nil {
 		r.opts.Trace(r.now, false, joinChunks(p.Chunks))
 	}
@@ -197,20 +197,20 @@ func reflects(chunks []*Value) bool {
 	return false
 }
 
-// seen learns from a packet that comes in.
-func (n *numbers) seen(p *Packet, b []byte, tag uint32) {
+// seen learns from a packet that comes in, raw bytes included.
+func (n *numbers) seen(b []byte, tag uint32) {
 	n.inTag = tag
-	rest := b[headerLen:]
-	for _, c := range p.Chunks {
-		length := (int(readUint(rest[2:], 2)) + 3) &^ 3
+	for rest := b[headerLen:]; len(rest) >= 4; {
+		length := int(readUint(rest[2:], 2))
 		if length < 4 || length > len(rest) {
 			return // a length that is wrong on purpose
 		}
-		switch c.Text {
-		case "INIT", "INIT_ACK":
-			n.peers[binary.BigEndian.Uint32(rest[4:])] = true
-			items, err := (&coder{}).parse(rest[:length], chunkTable)
-			if err != nil || c.Text == "INIT" {
+		chunk := rest[:length]
+		switch {
+		case (chunk[0] == 1 || chunk[0] == 2) && length >= 20:
+			n.peers[binary.BigEndian.Uint32(chunk[4:])] = true
+			items, err := (&coder{}).parse(chunk, chunkTable)
+			if err != nil || chunk[0] == 1 {
 				break
 			}
 			params, _ := items[0].items()
@@ -219,11 +219,19 @@ func (n *numbers) seen(p *Packet, b []byte, tag uint32) {
 					n.given[string(p.raw[4:])] = true
 				}
 			}
-		case "HEARTBEAT":
-			n.pinged[string(rest[4:readUint(rest[2:], 2)])] = true
+		case chunk[0] == 4:
+			n.pinged[firstParameter(chunk)] = true
 		}
-		rest = rest[length:]
+		rest = rest[min((length+3)&^3, len(rest)):]
 	}
+}
+
+// firstParameter returns the first parameter of a chunk, without padding.
+func firstParameter(chunk []byte) string {
+	if len(chunk) < 8 {
+		return ""
+	}
+	return string(chunk[4 : 4+min(int(readUint(chunk[6:], 2)), len(chunk)-4)])
 }
 
 // compare compares a packet that the engine has sent with what the script wants.
@@ -323,7 +331,7 @@ func (n *numbers) learn(chunks []*Value) error {
 				n.beat = append([]byte(nil), info[0].raw[4:]...)
 			}
 		case "HEARTBEAT_ACK": // 9260-3.3.5-a
-			if !n.pinged[string(c.raw[4:])] {
+			if !n.pinged[firstParameter(c.raw)] {
 				return fmt.Errorf("the heartbeat information is not the one that was given")
 			}
 		}
