@@ -237,8 +237,8 @@ var cases = []struct {
 		"dcep/x.go": "package dcep\n\n// TO" + "DO: x\nvar x = \"TO" + "DO\"\n"}, []string{"dcep/x.go:3: TO" + "DO"}},
 
 	{"sleeps", "a test that sleeps, a program that does", overlay{
-		"dcep/x_test.go":  "package dcep\nimport \"time\"\nfunc x() { time.Sleep(1) }\n",
-		"examples/x/x.go": "package main\nimport \"time\"\nfunc main() { time.Sleep(1) }\n"}, []string{"dcep/x_test.go:3: time.Sleep"}},
+		"dcep/x_test.go":  "package dcep\nimport \"time\"\nfunc x() { time.Sl" + "eep(1) }\n",
+		"examples/x/x.go": "package main\nimport \"time\"\nfunc main() { time.Sl" + "eep(1) }\n"}, []string{"dcep/x_test.go:3: time.Sleep"}},
 
 	{"documents", "names what is not there", overlay{"README.md": "`TestNothing`\n`sctp.Nothing`\n`sctp.Association.nothing`\n`sctp/nothing.go`\n`nothing.go`\n`./examples/x`\n"},
 		[]string{"no such test", "no such declaration", "no such declaration", "no such file", "no such file", "no such file"}},

@@ -399,7 +399,7 @@ func TestSenderMayReuseItsBuffer(t *testing.T) {
 	l := n.AddLink(Conditions{Latency: ms}, Conditions{})
 	buf := []byte("first")
 	n.Send(epoch, l, AtoB, buf)
-	copy(buf, "XXXXX")
+	copy(buf, "-----")
 	n.Send(epoch, l, AtoB, buf)
 	if at, ok := n.Next(); !ok || at != epoch.Add(ms) || n.InFlight() != 2 {
 		t.Fatalf("Next is %v %v with %d in flight", at, ok, n.InFlight())
@@ -408,7 +408,7 @@ func TestSenderMayReuseItsBuffer(t *testing.T) {
 	if !ok || string(d.Packet) != "first" {
 		t.Fatalf("delivered %q %v", d.Packet, ok)
 	}
-	if d, ok = n.Deliver(epoch.Add(ms)); !ok || string(d.Packet) != "XXXXX" {
+	if d, ok = n.Deliver(epoch.Add(ms)); !ok || string(d.Packet) != "-----" {
 		t.Fatalf("delivered %q %v", d.Packet, ok)
 	}
 	if _, ok = n.Deliver(epoch.Add(ms)); ok {

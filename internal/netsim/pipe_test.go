@@ -68,7 +68,7 @@ func TestPipeWriterMayReuseItsBuffer(t *testing.T) {
 		a, b := Pipe(PipeConfig{AtoB: Conditions{Latency: ms}})
 		buf := []byte("first")
 		a.Write(buf)
-		copy(buf, "XXXXX")
+		copy(buf, "-----")
 		want(t, b, "first")
 	})
 }
