@@ -111,9 +111,15 @@ func connect(t *testing.T, ctx context.Context, s setup) (*assoc, *peer) {
 	t.Helper()
 	p := s.start(t, ctx)
 	tap := dial(t, p, s.conditions, 0)
-	if s.role == theyConnect || s.role == bothConnect {
+	switch s.role {
+	case theyConnect:
 		p.do("connect")
-	} else {
+	case bothConnect:
+		p.do("connect")
+		if err := tap.hold(); err != nil { // so that the INITs are sure to cross
+			t.Fatal(err)
+		}
+	default:
 		p.do("listen")
 		p.next("listening")
 	}

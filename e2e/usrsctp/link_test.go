@@ -38,6 +38,8 @@ const (
 type tap struct {
 	net.Conn
 
+	held []byte // the first packet, until it is read
+
 	mu       sync.Mutex
 	cut      bool // nothing is sent any more
 	watchers []*watcher
@@ -86,8 +88,22 @@ func (t *tap) Write(p []byte) (int, error) {
 	return t.Conn.Write(p)
 }
 
-func (t *tap) Read(p []byte) (int, error) {
-	n, err := t.Conn.Read(p)
+// hold waits for the first packet of the peer and keeps it until somebody reads.
+func (t *tap) hold() error {
+	buf := make([]byte, 1<<16)
+	_ = t.SetReadDeadline(time.Now().Add(testTime))
+	n, err := t.Conn.Read(buf)
+	_ = t.SetReadDeadline(time.Time{})
+	t.held = buf[:n]
+	return err
+}
+
+func (t *tap) Read(p []byte) (n int, err error) {
+	if t.held != nil {
+		n, t.held = copy(p, t.held), nil
+	} else {
+		n, err = t.Conn.Read(p)
+	}
 	t.look(fromPeer, p[:n])
 	return n, err
 }

@@ -547,6 +547,9 @@ int main(int argc, char **argv) {
 		usrsctp_init(option("udp"), NULL, debug);
 		say("port %d", option("udp"));
 	}
+	/* Aborts that usrsctp decides on say why, under a cause code that is free. */
+	usrsctp_sysctl_set_sctp_diag_info_code(0xff00);
+	usrsctp_sysctl_set_sctp_shutdown_guard_time_default(600); /* s; bad networks take their time */
 	/* By default no checksum between loopback addresses is verified. */
 	usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
 	open_sctp();
