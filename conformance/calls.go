@@ -233,15 +233,17 @@ func (r *runner) connect(c *Call) error {
 	if s == nil {
 		return failf("%s needs a socket", c.Name)
 	}
-	if r.stack.assoc == nil || r.stack.ended {
+	if r.stack.engine == nil || r.stack.ended {
 		if err := r.stack.open(r, s); err != nil {
 			return err
 		}
 	}
-	s.connected, r.stack.taken = true, true
-	if err := r.stack.assoc.Connect(r.time()); err != nil {
+	a, err := r.stack.engine.connect(r.time())
+	if err != nil {
 		return failf("%s: %v", c.Name, err)
 	}
+	r.stack.assoc, r.stack.owner = a, s
+	s.connected, r.stack.taken = true, true
 	return nil
 }
 

@@ -47,6 +47,7 @@ func FuzzScript(f *testing.F) {
 			}
 		}
 		s.Run(Options{})
+		s.Run(Options{Endpoint: true})
 	})
 }
 

@@ -134,15 +134,15 @@ func (r *runner) inbound(p *Packet) error {
 	if r.opts.Trace != nil {
 		r.opts.Trace(r.now, false, joinChunks(p.Chunks))
 	}
-	if err := r.stack.arrived(r, b, p); err != nil {
+	if err := r.stack.arrived(r, p); err != nil {
 		return err
 	}
-	up := r.stack.ups
-	r.stack.assoc.HandlePacket(r.time(), 0, b)
+	rises := r.stack.rises
+	r.stack.engine.handle(r.time(), b)
 	if err := r.drain(); err != nil {
 		return err
 	}
-	if r.stack.ups > up && first(p) == "COOKIE_ECHO" {
+	if r.stack.rises > rises && first(p) == "COOKIE_ECHO" {
 		r.wire.current = r.wire.offered
 	}
 	return nil

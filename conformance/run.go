@@ -36,6 +36,8 @@ type Options struct {
 	Lenient bool
 	// Strict makes packets that are left when the script ends a failure.
 	Strict bool
+	// Endpoint drives an sctp.Endpoint instead of an sctp.Association alone.
+	Endpoint bool
 	// Trace, if not nil, is called with every packet that goes in or out.
 	Trace func(at time.Duration, outbound bool, packet string)
 }
@@ -75,6 +77,7 @@ type runner struct {
 	mtu       int // of the SCTP packet
 
 	buf     []byte // for Transmit
+	steps   int    // times that a timer went off
 	stack   stack
 	sockets map[int64]*socket
 	queue   []sentPacket
@@ -260,7 +263,8 @@ func (r *runner) outbound(e *Event, at time.Duration) error {
 // anyLimit is how long a packet at time * is waited for.
 const anyLimit = time.Hour
 
-// maxQueue and maxSteps bound what an engine may do while the script waits.
+// maxQueue bounds the packets that no event has taken, maxSteps the timers that go
+// off, in a script.
 const (
 	maxQueue = 10000
 	maxSteps = 100000
@@ -277,40 +281,41 @@ func (r *runner) deadline() (time.Duration, bool) {
 
 // advance lets time pass up to at.
 func (r *runner) advance(at time.Duration) error {
-	for range maxSteps {
+	for ; r.steps < maxSteps; r.steps++ {
 		next, ok := r.deadline()
 		if !ok || next > at {
 			r.now = max(r.now, at)
 			return nil
 		}
 		r.now = next
-		r.stack.assoc.HandleTimeout(r.time())
+		r.stack.engine.expire(r.time())
 		if err := r.drain(); err != nil {
 			return err
 		}
 	}
-	return failf("the engine's timers do not come to rest")
+	return failf("the engine's timers go off more than %d times", maxSteps)
 }
 
 // drain takes what the engine wants to send and to say.
 func (r *runner) drain() error {
-	if r.stack.assoc == nil {
+	if r.stack.engine == nil {
 		return nil
 	}
+	r.stack.engine.update()
 	for {
-		t, ok := r.stack.assoc.Transmit(r.time(), r.buf[:0])
+		b, ok := r.stack.engine.transmit(r.time(), r.buf[:0])
 		if !ok {
 			break
 		}
 		if len(r.queue) == maxQueue {
 			return failf("the engine sends without end")
 		}
-		r.queue = append(r.queue, sentPacket{r.now, append([]byte(nil), t.Packet...)})
+		r.queue = append(r.queue, sentPacket{r.now, append([]byte(nil), b...)})
 		if r.opts.Trace != nil {
-			r.opts.Trace(r.now, true, r.show(t.Packet))
+			r.opts.Trace(r.now, true, r.show(b))
 		}
 	}
-	r.stack.events()
+	r.stack.events(r)
 	return nil
 }
 

@@ -65,13 +65,15 @@ func TestWrongScripts(t *testing.T) {
 			t.Errorf("%s: %v", tt.desc, err)
 			continue
 		}
-		res := s.Run(Options{Strict: true})
-		line := 0
-		if res.Status != Pass {
-			line = res.Pos.Line - lines
-		}
-		if res.Status != tt.status || line != tt.line || !strings.Contains(res.Reason, tt.reason) {
-			t.Errorf("%s: %v in line %d: %s, want %v in line %d: %s", tt.desc, res.Status, line, res.Reason, tt.status, tt.line, tt.reason)
+		for _, endpoint := range []bool{false, true} {
+			res := s.Run(Options{Strict: true, Endpoint: endpoint})
+			line := 0
+			if res.Status != Pass {
+				line = res.Pos.Line - lines
+			}
+			if res.Status != tt.status || line != tt.line || !strings.Contains(res.Reason, tt.reason) {
+				t.Errorf("%s: %v in line %d: %s, want %v in line %d: %s", tt.desc, res.Status, line, res.Reason, tt.status, tt.line, tt.reason)
+			}
 		}
 	}
 }

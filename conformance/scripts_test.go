@@ -17,7 +17,11 @@ var requirement = regexp.MustCompile(`\b\d{4}-\d+(\.\d+)*-[a-z]\b`)
 // then fail, so that the line goes when the engine does it.
 var knownFailure = regexp.MustCompile(`(?m)^// known failure: (.*)$`)
 
-// TestScripts runs the scripts of this directory. Each must pass as it stands.
+// endpointOnly is a line of a script that an association alone cannot pass.
+var endpointOnly = regexp.MustCompile(`(?m)^// endpoint only$`)
+
+// TestScripts runs the scripts of this directory, over an association and over an
+// endpoint. Each must pass as it stands.
 func TestScripts(t *testing.T) {
 	count := 0
 	err := filepath.WalkDir("scripts", func(path string, d fs.DirEntry, err error) error {
@@ -30,7 +34,11 @@ func TestScripts(t *testing.T) {
 			return err
 		}
 		name, _ := filepath.Rel("scripts", path)
-		t.Run(filepath.ToSlash(strings.TrimSuffix(name, ".pkt")), func(t *testing.T) { runScript(t, path, src) })
+		name = filepath.ToSlash(strings.TrimSuffix(name, ".pkt"))
+		t.Run("endpoint/"+name, func(t *testing.T) { runScript(t, path, src, true) })
+		if !endpointOnly.Match(src) {
+			t.Run("association/"+name, func(t *testing.T) { runScript(t, path, src, false) })
+		}
 		return nil
 	})
 	if err != nil {
@@ -41,7 +49,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func runScript(t *testing.T, path string, src []byte) {
+func runScript(t *testing.T, path string, src []byte, endpoint bool) {
 	if !requirement.Match(src) {
 		t.Error("the script names no requirement")
 	}
@@ -50,7 +58,7 @@ func runScript(t *testing.T, path string, src []byte) {
 		t.Fatal(err)
 	}
 	var trace []string
-	res := s.Run(Options{Strict: true, Trace: func(at time.Duration, outbound bool, packet string) {
+	res := s.Run(Options{Strict: true, Endpoint: endpoint, Trace: func(at time.Duration, outbound bool, packet string) {
 		direction := " < "
 		if outbound {
 			direction = " > "

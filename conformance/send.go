@@ -189,7 +189,6 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 		if err := r.stack.assoc.Send(r.time(), msg); err != nil {
 			return errno(errnoOf(err)), nil
 		}
-		r.stack.dry = false
 	}
 	if eof {
 		if err := r.stack.assoc.Shutdown(r.time()); err != nil {

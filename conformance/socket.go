@@ -1,8 +1,6 @@
 package conformance
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -18,94 +16,6 @@ type socket struct {
 	linger0   bool // SO_LINGER with time 0: close aborts
 	opts      map[string]int64
 	subs      map[int64]bool // notifications that it wants, by type
-}
-
-// A stack is what stands behind the sockets: so far one association. It is the
-// only place that knows this; an endpoint with more of them is to take its place.
-type stack struct {
-	assoc  *sctp.Association
-	seeds  uint64
-	inbox  []delivery
-	ups    int   // times that the association was established or restarted
-	ended  bool  // EventClosed
-	err    error // with which it ended
-	taken  bool  // a socket has the association: by connect or by accept
-	dry    bool  // nothing is queued; a notification of it was made
-	notify func(e sctp.Event) []notification
-}
-
-// A delivery is what the application may receive: a message of a stream, or a
-// notification.
-type delivery struct {
-	stream uint16
-	note   *notification
-}
-
-// timeout returns the engine's deadline.
-func (s *stack) timeout() (time.Time, bool) {
-	if s.assoc == nil {
-		return time.Time{}, false
-	}
-	return s.assoc.Timeout()
-}
-
-// idle says whether there is no association that lives.
-func (s *stack) idle() bool { return s.assoc == nil || s.assoc.State() == sctp.Closed }
-
-// events takes the engine's events.
-func (s *stack) events() {
-	for {
-		e, ok := s.assoc.NextEvent()
-		if !ok {
-			return
-		}
-		for _, n := range s.notify(e) {
-			s.inbox = append(s.inbox, delivery{note: &n})
-		}
-		switch e.Kind {
-		case sctp.EventConnected, sctp.EventRestarted:
-			s.ups++
-		case sctp.EventReadable:
-			s.inbox = append(s.inbox, delivery{stream: e.Stream})
-		case sctp.EventClosed:
-			s.ended, s.err = true, e.Err
-		}
-	}
-}
-
-// open makes a new association with the options of a socket.
-func (s *stack) open(r *runner, sock *socket) error {
-	cfg := r.config(sock)
-	s.seeds++
-	var seed [8]byte
-	binary.BigEndian.PutUint64(seed[:], s.seeds)
-	cfg.Seed = sha256.Sum256(seed[:])
-	cfg.LocalPort, cfg.RemotePort = enginePort, testerPort
-	assoc, err := sctp.New(cfg)
-	if err != nil {
-		return unsupportedf("%v", err)
-	}
-	*s = stack{assoc: assoc, seeds: s.seeds, notify: func(e sctp.Event) []notification { return r.notifications(sock, e) }}
-	return nil
-}
-
-// arrived makes sure that somebody is there for a packet.
-func (s *stack) arrived(r *runner, b []byte, p *Packet) error {
-	if s.assoc != nil && !(s.ended && s.idle()) {
-		return nil
-	}
-	for _, sock := range r.sockets {
-		if sock.listening && !sock.closed {
-			if s.assoc == nil || first(p) == "INIT" {
-				return s.open(r, sock)
-			}
-			return nil
-		}
-	}
-	if s.assoc == nil {
-		return unsupportedf("a packet that no socket is there for: it needs an endpoint")
-	}
-	return nil
 }
 
 // config returns what the options of a socket mean to the engine.

@@ -24,6 +24,7 @@ func main() {
 	var cmd command
 	flag.BoolVar(&cmd.opts.Lenient, "lenient", false, "do not compare optional parameters of INIT and INIT ACK, do not insist on sysctl")
 	flag.BoolVar(&cmd.opts.Strict, "strict", false, "a packet that is left at the end is a failure")
+	flag.BoolVar(&cmd.opts.Endpoint, "endpoint", true, "drive an endpoint; without it, an association alone")
 	flag.BoolVar(&cmd.quiet, "q", false, "print only what did not pass")
 	flag.BoolVar(&cmd.trace, "trace", false, "print the packets of each script")
 	flag.BoolVar(&cmd.parse, "parse", false, "read the scripts, do not run them")
