@@ -162,8 +162,9 @@ func (a *Association) Peek(stream uint16) (MessageInfo, error) {
 }
 
 // Read moves the next bytes of the stream's current message to dst. It returns
-// ErrWouldBlock when there is nothing, io.EOF once for each reset by the peer,
-// and ErrMessageAborted once when a message of which pieces were read will not
+// ErrWouldBlock when there is nothing, io.EOF once for each reset by the peer
+// (resets with nothing sent between them may count as one), and
+// ErrMessageAborted once when a message of which pieces were read will not
 // be completed. After the association has ended and all is read, it returns the
 // error of EventClosed, ErrClosed after a graceful end.
 func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, MessageInfo, error) {
@@ -192,8 +193,10 @@ func (a *Association) orEnded(err error) error {
 }
 
 // ResetStreams resets the outgoing side of the streams (RFC 6525, section
-// 5.1.2) once all messages queued on them have been sent; EventStreamResetDone
-// or EventStreamResetFailed reports each. Until then Send on them is refused. It
+// 5.1.2) once all messages queued on them have been sent and the peer has
+// acknowledged all that was sent on any stream, for which new data waits a round
+// trip at most unless something is lost; EventStreamResetDone or
+// EventStreamResetFailed reports each. Until then Send on them is refused. It
 // returns ErrNotSupported if the peer knows no stream reset, ErrInvalidStream,
 // ErrResetPending, or ErrNotConnected, ErrShuttingDown, ErrClosed as Send.
 func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {

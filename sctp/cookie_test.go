@@ -171,12 +171,12 @@ func TestRestart(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.write(data{tsn: 0, sid: 2, ssn: 0, flags: whole, payload: "old"})
 	tc.want("SACK", "SACK cum=0")
-	tc.send(Message{Stream: 2, Payload: payload(3000)})
-	tc.wantPackets("DATA", 3)
 	if err := tc.a.ResetStreams(tc.now, 7); err != nil {
 		t.Fatal(err)
 	}
 	tc.wantPackets("a reset in flight", 1)
+	tc.send(Message{Stream: 2, Payload: payload(3000)})
+	tc.wantPackets("DATA", 3)
 	tc.events = nil
 	oldTag, oldPeer := tc.localTag, tc.peerTag
 	tc.peerTag, tc.peerTSN = 0x12345678, 5000

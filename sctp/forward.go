@@ -42,8 +42,8 @@ func (f *forwardState) advance(now time.Time, q *sentQueue, srtt time.Duration) 
 func (f *forwardState) pending(cum wire.TSN) bool { return cum.Before(f.point) }
 
 // append appends the FORWARD-TSN that is due: up to the point, or as far as the
-// streams it must list fit the packet, but not past limit.
-func (f *forwardState) append(now time.Time, p *builder, q *sentQueue, limit wire.TSN) bool {
+// streams it must list fit the packet.
+func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
 	if !f.due {
 		return true
 	}
@@ -57,7 +57,7 @@ func (f *forwardState) append(now time.Time, p *builder, q *sentQueue, limit wir
 	}
 	f.skipped = f.skipped[:0]
 	cum := q.cum
-	for t := q.cum.Add(1); t.AtOrBefore(f.point) && t.AtOrBefore(limit); t = t.Add(1) {
+	for t := q.cum.Add(1); t.AtOrBefore(f.point); t = t.Add(1) {
 		m := q.at(t).msg
 		// Numbers of before a reset mean nothing to the peer, which has performed it.
 		if !m.unordered && m.epoch == m.stream.epoch && !f.skip(m.stream.id, m.ssn, room) {

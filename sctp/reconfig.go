@@ -23,6 +23,7 @@ const (
 type reconfig struct {
 	enabled bool
 	wanted  []uint16 // streams to reset, in the order of the calls
+	asked   bool     // the peer was asked for a SACK at once, for the next request
 
 	// Our request in flight.
 	seq      wire.ReqSeq // of it, or of the next one
@@ -61,10 +62,12 @@ func (r *reconfig) stop() {
 	r.timer.stop()
 }
 
-// prepare makes a request of the wanted streams that are ready, if none is in
-// flight. The caller says which are, and is told by marking them.
-func (r *reconfig) prepare(o *outbound, lastTSN wire.TSN, mtu int) {
-	if r.inFlight || len(r.wanted) == 0 {
+// prepare makes a request of the wanted streams that are ready, if none is in flight
+// and the peer has acknowledged all that was sent. Then the peer need not defer it
+// (RFC 6525, section 5.2.2, rule E2), which is where others fail: usrsctp, and
+// libwebrtc until 2025, answer a deferred request "in progress" for ever.
+func (r *reconfig) prepare(o *outbound, q *sentQueue, mtu int) {
+	if r.inFlight || len(r.wanted) == 0 || q.span() > 0 {
 		return
 	}
 	limit := (mtu - commonHeader - 20) / 2
@@ -79,18 +82,15 @@ func (r *reconfig) prepare(o *outbound, lastTSN wire.TSN, mtu int) {
 		return true
 	})
 	if len(r.streams) > 0 {
-		r.inFlight, r.due, r.lastTSN = true, true, lastTSN
+		r.inFlight, r.due, r.lastTSN, r.asked = true, true, q.highest(), false
 	}
 }
 
-// limit returns the TSN that a FORWARD-TSN must not pass: the last one of a request
-// whose performance we do not know of. The peer may have performed it, and would
-// take sequence numbers of before it for new ones; up to there it is stale to it.
-func (r *reconfig) limit(q *sentQueue) wire.TSN {
-	if r.inFlight && q.cum.Before(r.lastTSN) {
-		return r.lastTSN
-	}
-	return q.highest()
+// drains reports whether a request waits only for what was sent to be acknowledged.
+// New data waits with it, or a busy association would never come to it. The first
+// chunk sent meanwhile asks for a SACK at once, lest the peer delay the last one.
+func (r *reconfig) drains(o *outbound) bool {
+	return !r.inFlight && slices.ContainsFunc(r.wanted, func(id uint16) bool { return o.stream(id).head == nil })
 }
 
 // append appends the answers and the request that are due: at most two

@@ -3,7 +3,6 @@ package sctp
 import (
 	"errors"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,8 +26,7 @@ func (tc *testConn) response(req int, result wire.ReconfigResult) written {
 	})
 }
 
-// TestResetOutgoing: the request goes out once all data of the stream was sent,
-// and the stream starts anew once it is performed. // 6525-5.1.1-a 6525-5.1.2-a 6525-5.2.7-a
+// TestResetOutgoing: the request goes out once all data was acknowledged, and the stream starts anew once it is performed. // 6525-5.1.1-a 6525-5.1.2-a 6525-5.2.7-a
 func TestResetOutgoing(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{Stream: 5, Payload: payload(10)})
@@ -36,6 +34,8 @@ func TestResetOutgoing(t *testing.T) {
 	if err := tc.a.ResetStreams(tc.now, 5); err != nil {
 		t.Fatal(err)
 	}
+	tc.wantIdle("the peer must not have to defer it")
+	tc.write(sack{cum: 0})
 	tc.want("the first request has the number of the initial TSN", "RE-CONFIG out-reset req=0 resp=-1 last=0 streams=5")
 	if err := tc.a.Send(tc.now, Message{Stream: 5, Payload: payload(1)}); !errors.Is(err, ErrResetPending) {
 		t.Fatalf("Send: %v", err)
@@ -43,8 +43,8 @@ func TestResetOutgoing(t *testing.T) {
 	if err := tc.a.ResetStreams(tc.now, 5); !errors.Is(err, ErrResetPending) {
 		t.Fatalf("ResetStreams: %v", err)
 	}
-	tc.write(sack{cum: 0}, tc.response(0, wire.ResultPerformed))
-	if e := tc.wantEvent("performed", EventBufferedAmountLow); e.Stream != 5 {
+	tc.write(tc.response(0, wire.ResultPerformed))
+	if e := tc.wantEvent("sent", EventBufferedAmountLow); e.Stream != 5 {
 		t.Fatalf("%+v", e)
 	}
 	if e := tc.wantEvent("performed", EventStreamResetDone); e.Stream != 5 {
@@ -55,6 +55,7 @@ func TestResetOutgoing(t *testing.T) {
 	if err := tc.a.ResetStreams(tc.now, 5); err != nil {
 		t.Fatal(err)
 	}
+	tc.write(sack{cum: 1})
 	tc.want("the next request has the next number", "RE-CONFIG out-reset req=1 resp=-1 last=1 streams=5")
 }
 
@@ -66,9 +67,9 @@ func TestResetWaitsForData(t *testing.T) {
 	if err := tc.a.ResetStreams(tc.now, 5, 6); err != nil {
 		t.Fatal(err)
 	}
-	tc.want("what is ready goes", "RE-CONFIG out-reset req=0 resp=-1 last=3 streams=6")
 	tc.write(sack{cum: n - 1})
-	tc.wantPackets("the rest of the message", 3)
+	tc.want("what is ready goes", "RE-CONFIG out-reset req=0 resp=-1 last=3 streams=6", "DATA tsn=4")
+	tc.wantPackets("the rest of the message", 2)
 	tc.write(sack{cum: 6}, tc.response(0, wire.ResultPerformed))
 	tc.want("one request at a time", "RE-CONFIG out-reset req=1 resp=-1 last=6 streams=5")
 }
@@ -306,28 +307,37 @@ func TestResetManyStreams(t *testing.T) {
 	tc.wantIdle("all done")
 }
 
-// TestResetAndForwardTSN: sequence numbers of before a reset never reach a peer that
-// has performed it.
-func TestResetAndForwardTSN(t *testing.T) {
+// TestResetDrains: new data waits for a request that waits for acknowledgements, but
+// for one chunk that asks for them. What was abandoned must be acknowledged, too. // 6525-5.1.2-a
+func TestResetDrains(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: -1})
 	tc.send(Message{Stream: 1, Payload: payload(10), Reliability: rexmit(0)})
 	tc.want("on the stream", "DATA tsn=0 sid=1 ssn=0")
 	if err := tc.a.ResetStreams(tc.now, 1); err != nil {
 		t.Fatal(err)
 	}
-	tc.want("its reset", "RE-CONFIG out-reset req=0 resp=-1 last=0 streams=1")
 	tc.send(Message{Stream: 2, Payload: payload(10), Reliability: rexmit(0)})
-	tc.want("behind it", "DATA tsn=1 sid=2 ssn=0")
+	tc.want("asks for a SACK at once", "DATA tsn=1 sid=2 ssn=0 flags=IBE")
+	tc.send(Message{Stream: 2, Payload: payload(10)})
+	tc.send(Message{Stream: 3, Payload: payload(10)})
+	tc.wantIdle("further data waits")
 	tc.advanceToTimer()
-	var got []string
-	for _, b := range tc.sent {
-		got = append(got, tc.describePacket(b)...)
+	tc.want("both are abandoned", "FORWARD-TSN cum=1 streams=1:0,2:0")
+	tc.write(sack{cum: 0})
+	tc.wantIdle("not all is acknowledged")
+	tc.write(sack{cum: 1})
+	tc.want("the request, and what waited", "RE-CONFIG out-reset req=0 resp=-1 last=1 streams=1",
+		"DATA tsn=2 sid=2 ssn=1 flags=BE", "DATA tsn=3 sid=3 ssn=0 flags=BE")
+	if err := tc.a.ResetStreams(tc.now, 3); err != nil {
+		t.Fatal(err)
 	}
-	tc.sent = nil
-	if s := strings.Join(got, "; "); !strings.Contains(s, "FORWARD-TSN cum=0 streams=1:0") {
-		t.Fatalf("not past the last TSN of the request: %s", s)
-	}
+	tc.send(Message{Stream: 2, Payload: payload(10)})
+	tc.want("a request in flight stops nothing", "DATA tsn=4 sid=2 ssn=2 flags=BE")
 	tc.write(tc.response(0, wire.ResultPerformed))
-	tc.advanceToTimer()
-	tc.want("numbers of before it are not listed", "FORWARD-TSN cum=1 streams=2:0")
+	tc.send(Message{Stream: 2, Payload: payload(10)})
+	tc.want("for the next request", "DATA tsn=5 sid=2 ssn=3 flags=IBE")
+	tc.send(Message{Stream: 2, Payload: payload(10)})
+	tc.wantIdle("data waits again")
+	tc.write(sack{cum: 5})
+	tc.want("and again", "RE-CONFIG out-reset req=1 resp=-1 last=5 streams=3", "DATA tsn=6")
 }

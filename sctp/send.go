@@ -75,8 +75,8 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, a.sent.highest(), path.mtu)
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent, a.reconfig.limit(&a.sent)) {
+	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
+	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
@@ -182,6 +182,9 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.expire(now, path, m)
 			continue
 		}
+		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+			return
+		}
 		size := len(m.payload) - m.sent
 		if room := p.room() - wire.DataHeaderLen; size > room {
 			if room < minFragment {
@@ -268,6 +271,10 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
 	if a.state == ShutdownPending || path.cc.cwnd <= 4*path.cc.pmdcs && a.sent.flight >= path.cc.cwnd {
 		flags |= wire.FlagImmediate
+	}
+	if a.reconfig.drains(&a.out) {
+		flags |= wire.FlagImmediate
+		a.reconfig.asked = true
 	}
 	p.b = wire.AppendData(p.b, wire.Data{
 		Flags: flags, TSN: t, Stream: c.msg.stream.id, SSN: c.msg.ssn, PPID: c.msg.ppid,
