@@ -1,0 +1,264 @@
+package sctp
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// invariants returns what of the association does not fit together, "" if all does.
+// It looks at everything; the engine keeps what this counts.
+func (a *Association) invariants(now time.Time) string {
+	for _, check := range []func() string{
+		a.sentInvariants, a.outInvariants, a.tsnInvariants, a.inInvariants, a.boundInvariants,
+		func() string { return a.timerInvariants(now) },
+	} {
+		if s := check(); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// sentInvariants: what is in flight, lost and acknowledged by gap blocks.
+func (a *Association) sentInvariants() string {
+	q := &a.sent
+	if a.state < Established {
+		return ""
+	}
+	var flight, payload, outstanding, lost, acked int
+	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
+		c := q.at(t)
+		switch c.state {
+		case chunkOutstanding:
+			outstanding++
+			flight += c.wireSize()
+			payload += int(c.size)
+		case chunkLost:
+			lost++
+			if t.Before(q.lostFrom) {
+				return fmt.Sprintf("chunk %d is lost, lostFrom is %d", t, q.lostFrom)
+			}
+		}
+		if c.state == chunkAbandoned != c.msg.abandoned {
+			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
+		}
+		if c.state != chunkAbandoned && q.acked.contains(t) != (c.state == chunkAcked) {
+			return fmt.Sprintf("chunk %d is in state %d, acknowledged by a gap block: %v", t, c.state, q.acked.contains(t))
+		}
+	}
+	for i, r := range q.acked.runs {
+		acked += r.last.Since(r.first) + 1
+		if r.last.Before(r.first) || r.first.AtOrBefore(q.cum) || q.next.AtOrBefore(r.last) ||
+			i > 0 && r.first.AtOrBefore(q.acked.runs[i-1].last.Add(1)) {
+			return fmt.Sprintf("acknowledged runs %v, cum %d, next %d", q.acked.runs, q.cum, q.next)
+		}
+	}
+	got := [5]int{q.flight, q.flightPayload, q.outstanding, q.lost, q.nAcked}
+	if want := [5]int{flight, payload, outstanding, lost, acked}; got != want {
+		return fmt.Sprintf("flight, payload, outstanding, lost, acked: %v, counted %v", got, want)
+	}
+	if q.timing && (q.timed.AtOrBefore(q.cum) || q.next.AtOrBefore(q.timed)) {
+		return fmt.Sprintf("chunk %d is timed, cum %d next %d", q.timed, q.cum, q.next)
+	}
+	return ""
+}
+
+// outInvariants: what is queued and buffered.
+func (a *Association) outInvariants() string {
+	o := &a.out
+	if a.ended {
+		return ""
+	}
+	buffered, queued := 0, 0
+	for id, s := range o.streams.all() {
+		bytes := 0
+		for m := s.head; m != nil; m = m.next {
+			queued++
+			bytes += len(m.payload) - m.sent
+			if m.abandoned {
+				return fmt.Sprintf("stream %d: an abandoned message is queued", id)
+			}
+		}
+		if bytes != s.queued {
+			return fmt.Sprintf("stream %d: %d bytes queued, counted %d", id, s.queued, bytes)
+		}
+		buffered += bytes
+	}
+	if a.state >= Established {
+		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
+			if c := a.sent.at(t); c.state != chunkAbandoned {
+				buffered += int(c.size)
+			}
+		}
+	}
+	inTurn := 0
+	for s := o.first; s != nil; s = s.next {
+		if s.head == nil {
+			return fmt.Sprintf("stream %d is in turn with nothing queued", s.id)
+		}
+		inTurn++
+		if s.next == nil && s != o.last {
+			return "the last stream in turn is another"
+		}
+	}
+	for id, s := range o.streams.all() {
+		if s.head != nil {
+			inTurn--
+		}
+		_ = id
+	}
+	if buffered != o.buffered || queued != o.queued || inTurn != 0 {
+		return fmt.Sprintf("buffered %d queued %d, counted %d %d; streams in turn without messages: %d",
+			o.buffered, o.queued, buffered, queued, inTurn)
+	}
+	return ""
+}
+
+// tsnInvariants: what came in.
+func (a *Association) tsnInvariants() string {
+	m := &a.tsns
+	for i, r := range m.above.runs {
+		if r.last.Before(r.first) || r.first.AtOrBefore(m.cum.Add(1)) ||
+			i > 0 && r.first.AtOrBefore(m.above.runs[i-1].last.Add(1)) {
+			return fmt.Sprintf("received runs %v, cum %d", m.above.runs, m.cum)
+		}
+	}
+	highest := m.cum
+	if n := len(m.above.runs); n > 0 {
+		highest = m.above.runs[n-1].last
+	}
+	if a.state >= Established && highest != m.highest {
+		return fmt.Sprintf("highest %d, is %d", m.highest, highest)
+	}
+	return ""
+}
+
+// inInvariants: what is held for the reader.
+func (a *Association) inInvariants() string {
+	in := &a.in
+	bytes, entries := 0, 0
+	hold := func(m *inMessage) string {
+		size := 0
+		var last *segment
+		for s := m.head; s != nil; last, s = s, s.next {
+			size += len(s.buf) - s.off
+			entries++
+		}
+		bytes += size
+		if size != m.size || last != m.tail {
+			return fmt.Sprintf("message of %d bytes, counted %d", m.size, size)
+		}
+		return ""
+	}
+	for id, s := range in.streams.all() {
+		for m := s.head; m != nil; m = m.next {
+			if e := hold(m); e != "" {
+				return e
+			}
+			if m.next == nil && m != s.tail {
+				return fmt.Sprintf("stream %d: the tail is another", id)
+			}
+		}
+		for i, m := range s.waiting {
+			if e := hold(m); e != "" {
+				return e
+			}
+			if !s.next.Before(m.info.ssn) || i > 0 && !s.waiting[i-1].info.ssn.Before(m.info.ssn) {
+				return fmt.Sprintf("stream %d waits for %d, has %d at %d", id, s.next, m.info.ssn, i)
+			}
+		}
+	}
+	for i, r := range in.asm.runs {
+		if r.last.Before(r.first) || i > 0 && r.first.AtOrBefore(in.asm.runs[i-1].last) || r.partial && !r.begin || r.begin && r.end {
+			return fmt.Sprintf("runs %v", in.asm.runs)
+		}
+		if r.partial { // it is in the queue of its stream
+			continue
+		}
+		if e := hold(r.msg); e != "" {
+			return e
+		}
+	}
+	if !a.ended && (bytes != in.bytes || entries != in.entries) {
+		return fmt.Sprintf("%d bytes in %d chunks held, counted %d in %d", in.bytes, in.entries, bytes, entries)
+	}
+	return ""
+}
+
+// boundInvariants: memory.
+func (a *Association) boundInvariants() string {
+	for _, b := range []struct {
+		desc       string
+		got, bound int
+	}{
+		{"bytes held", a.in.held(), 2*a.cfg.ReceiveBuffer + 1<<17},
+		{"fragment runs", len(a.in.asm.runs), 2*maxTSNRuns + 2},
+		{"received runs", len(a.tsns.above.runs), maxTSNRuns + 1},
+		{"acknowledged runs", len(a.sent.acked.runs), maxTSNRuns + 1},
+		{"chunks sent", a.sent.span(), maxTSNSpan},
+		{"control chunks", len(a.control.buf), maxControl},
+		{"packets of their own", len(a.strays.packets), maxStrays},
+		{"answers to RE-CONFIG", len(a.reconfig.responses), maxResponses},
+		{"duplicates", len(a.ack.dups), maxDupReports},
+		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer},
+	} {
+		if b.got > b.bound {
+			return fmt.Sprintf("%d %s, at most %d", b.got, b.desc, b.bound)
+		}
+	}
+	return ""
+}
+
+// timerInvariants holds for an association that was drained: what waits for the peer
+// has a timer, and what has ended has none.
+func (a *Association) timerInvariants(now time.Time) string {
+	path := a.paths.primary()
+	at, on := a.Timeout()
+	switch {
+	case a.ended && on:
+		return "a timer runs after the end"
+	case on && at.Sub(now) > 10*a.cfg.RTOMax+2*time.Minute:
+		return fmt.Sprintf("the next deadline is %v away", at.Sub(now))
+	case a.state >= Established && a.sent.span() > 0 && !path.t3.on:
+		return "chunks are outstanding without T3-rtx"
+	case a.reconfig.inFlight && !a.reconfig.timer.on:
+		return "a RE-CONFIG request is in flight without its timer"
+	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on:
+		return "T1 does not run"
+	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
+		return "T2 does not run"
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on:
+		return "messages are queued and nothing is sent"
+	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
+		return "no HEARTBEAT is planned"
+	case a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
+		return "something is due and was not sent"
+	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on:
+		return "a SACK is delayed without timer"
+	}
+	return ""
+}
+
+// checkPacket returns what is wrong with a packet that the association sent.
+func (a *Association) checkPacket(b []byte) string {
+	p, err := wire.ParsePacket(b)
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(b) > a.cfg.MTU || len(b)%4 != 0:
+		return fmt.Sprintf("packet of %d bytes", len(b))
+	case !p.ChecksumOK() && (p.Checksum() != 0 || !a.peer.zeroChecksum):
+		return "bad checksum"
+	}
+	n := 0
+	it := p.Chunks()
+	for _, ok := it.Next(); ok; _, ok = it.Next() {
+		n++
+	}
+	if it.Err() != nil || n == 0 {
+		return fmt.Sprintf("%d chunks, %v", n, it.Err())
+	}
+	return ""
+}
