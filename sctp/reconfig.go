@@ -38,18 +38,36 @@ type reconfig struct {
 	answers   [2]wire.ReconfigResponse // to its last requests, the latest last
 	answered  int
 	responses []wire.ReconfigResponse // to send
-	deferred  deferredReset
+	deferred  []deferredReset         // in the order of their numbers
+	performed deferredReset           // the last that was deferred, if it can come again
 }
 
 // deferredReset is a request of the peer that waits for data sent before it
 // (RFC 6525, section 5.2.2, rule E2).
 type deferredReset struct {
-	on      bool
-	told    bool // the peer was told that it waits
 	seq     wire.ReqSeq
 	lastTSN wire.TSN
-	all     bool
-	streams []uint16
+	streams []uint16 // none means all
+	again   bool     // it can come again under a new number
+}
+
+// Deferred requests are bounded in number, and by the streams that they name.
+const (
+	maxDeferred      = 16
+	maxDeferredNames = 4096
+)
+
+// same reports whether the request is the deferred one.
+func (d *deferredReset) same(req wire.OutReset) bool {
+	if d.lastTSN != req.LastTSN || len(d.streams) != req.Streams.Len() {
+		return false
+	}
+	for i, id := range d.streams {
+		if id != req.Streams.At(i) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reconfig) init(local, peer wire.TSN, enabled bool) {
@@ -150,7 +168,7 @@ func (r *reconfig) request(seq wire.ReqSeq, outReset bool) bool {
 	switch {
 	case seq == r.peerSeq && outReset:
 		return false
-	case seq == r.peerSeq && r.deferred.on:
+	case seq == r.peerSeq && len(r.deferred) > 0:
 		r.answer(seq, wire.ResultAlreadyPending)
 	case seq == r.peerSeq:
 		r.answer(seq, wire.ResultDenied)
@@ -175,62 +193,74 @@ func (r *reconfig) answer(seq wire.ReqSeq, result wire.ReconfigResult) {
 	r.respond(a)
 }
 
-// hold defers a new request until its last TSN came in.
+// again answers a new request that is one before it under a new number: libwebrtc
+// until 2025 repeats it so when told that it waits. It is not performed a second time,
+// as its streams may be in use again.
+func (r *reconfig) again(req wire.OutReset) bool {
+	for i := range r.deferred {
+		if d := &r.deferred[i]; d.same(req) {
+			d.seq = req.ReqSeq
+			r.answer(req.ReqSeq, wire.ResultInProgress)
+			return true
+		}
+	}
+	if d := &r.performed; d.again && d.same(req) {
+		d.again = false
+		r.answer(req.ReqSeq, wire.ResultPerformed)
+		return true
+	}
+	return false
+}
+
+// hold defers a new request until its last TSN came in. Several may wait: to usrsctp
+// "in progress" is as good as done, and its next request follows.
 func (r *reconfig) hold(req wire.OutReset) {
-	d := &r.deferred
-	*d = deferredReset{on: true, seq: req.ReqSeq, lastTSN: req.LastTSN, all: req.Streams.Len() == 0, streams: d.streams[:0]}
+	names := req.Streams.Len()
+	for _, d := range r.deferred {
+		names += len(d.streams)
+	}
+	if n := len(r.deferred); n == maxDeferred || n > 0 && names > maxDeferredNames {
+		r.answer(req.ReqSeq, wire.ResultAlreadyPending)
+		return
+	}
+	d := deferredReset{seq: req.ReqSeq, lastTSN: req.LastTSN, again: true}
 	for i := range req.Streams.Len() {
 		d.streams = append(d.streams, req.Streams.At(i))
 	}
+	r.deferred = append(r.deferred, d)
 	r.answer(req.ReqSeq, wire.ResultInProgress)
 }
 
-// again answers a new request that finds another deferred, or is the deferred one
-// under a new number: libwebrtc until 2025 repeats it so when told that it waits.
-// It is not performed a second time, as its streams may be in use again.
-func (r *reconfig) again(req wire.OutReset) bool {
-	d := &r.deferred
-	same := d.told && d.lastTSN == req.LastTSN && len(d.streams) == req.Streams.Len()
-	for i := 0; same && i < len(d.streams); i++ {
-		same = d.streams[i] == req.Streams.At(i)
-	}
-	switch {
-	case same && d.on:
-		d.seq = req.ReqSeq
-		r.answer(req.ReqSeq, wire.ResultInProgress)
-	case same:
-		d.told = false
-		r.answer(req.ReqSeq, wire.ResultPerformed)
-	case d.on:
-		r.answer(req.ReqSeq, wire.ResultAlreadyPending)
-	default:
-		return false
-	}
-	return true
-}
-
-// holds reports whether a chunk is of after the reset that is deferred. It must not
+// holds reports whether a chunk is of after a reset that is deferred. It must not
 // reach its stream before (RFC 6525, section 5.2.2, rule E2), so it is not taken:
 // a peer that sends without waiting for the answer sends it again.
 func (r *reconfig) holds(stream uint16, t wire.TSN) bool {
-	d := &r.deferred
-	return d.on && d.lastTSN.Before(t) && (d.all || slices.Contains(d.streams, stream))
-}
-
-// release returns the deferred request once the cumulative TSN reached its last TSN.
-func (r *reconfig) release(cum wire.TSN) bool {
-	d := &r.deferred
-	if !d.on || cum.Before(d.lastTSN) {
-		return false
-	}
-	d.on = false
-	for i := range r.answers {
-		if a := &r.answers[i]; a.RespSeq == d.seq && a.Result == wire.ResultInProgress {
-			a.Result = wire.ResultPerformed
-			r.respond(*a)
+	for i := range r.deferred {
+		d := &r.deferred[i]
+		if d.lastTSN.Before(t) && (len(d.streams) == 0 || slices.Contains(d.streams, stream)) {
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// release takes the first deferred request once the cumulative TSN reached its last
+// TSN, and answers it.
+func (r *reconfig) release(cum wire.TSN) (d deferredReset, ok bool) {
+	if len(r.deferred) == 0 || cum.Before(r.deferred[0].lastTSN) {
+		return d, false
+	}
+	d = r.deferred[0]
+	r.deferred = slices.Delete(r.deferred, 0, 1)
+	r.performed = d
+	final := wire.ReconfigResponse{RespSeq: d.seq, Result: wire.ResultPerformed}
+	for i := range r.answers {
+		if a := &r.answers[i]; a.RespSeq == d.seq && a.Result == wire.ResultInProgress {
+			*a = final
+		}
+	}
+	r.respond(final)
+	return d, true
 }
 
 // maxResponses bounds the answers that wait to be sent.

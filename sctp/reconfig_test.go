@@ -2,7 +2,9 @@ package sctp
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -191,11 +193,46 @@ func TestResetIncomingDeferred(t *testing.T) {
 	tc.write(data{tsn: 3, sid: 3, ssn: 0, flags: whole, payload: "too early"})
 	tc.want("what is behind the reset is not taken before it", "SACK cum=0 gaps=2-2")
 	tc.write(tc.outReset(1, 2, 4))
-	tc.want("another must wait", "RE-CONFIG response req=1 result=4", "SACK")
+	tc.want("another waits, too", "RE-CONFIG response req=1 result=6", "SACK")
 	tc.write(data{tsn: 1, sid: 3, ssn: 1, flags: whole, payload: "b"})
-	tc.want("performed as soon as all is here", "RE-CONFIG response req=0 result=1", "SACK cum=2")
+	tc.want("performed as soon as all is here", "RE-CONFIG response req=0 result=1 response req=1 result=1", "SACK cum=2")
 	tc.write(data{tsn: 3, sid: 3, ssn: 0, flags: whole, payload: "new"})
 	tc.wantRead("the reset is behind what was sent before it", 3, "a", "b", "c", io.EOF.Error(), "new")
+}
+
+// TestResetIncomingManyDeferred: to usrsctp "in progress" is as good as done, so that
+// its next request follows. They are performed in order, and only so many held. // 6525-5.2.2-a
+func TestResetIncomingManyDeferred(t *testing.T) {
+	tc := newConnected(t, Config{})
+	tc.write(data{tsn: 1, sid: 3, ssn: 1, flags: whole, payload: "b"})
+	tc.want("a gap", "SACK cum=-1 gaps=2-2")
+	for i := range maxDeferred {
+		tc.write(tc.outReset(i, 1+i/4, 3+uint16(i)))
+		tc.want("waits", fmt.Sprintf("RE-CONFIG response req=%d result=6", i), "SACK")
+	}
+	tc.write(tc.outReset(maxDeferred, 1, 100))
+	tc.want("one too many", fmt.Sprintf("RE-CONFIG response req=%d result=4", maxDeferred), "SACK")
+	tc.events = nil
+	tc.write(data{tsn: 0, sid: 3, ssn: 0, flags: whole, payload: "a"})
+	var got []uint16
+	for _, e := range tc.events {
+		if e.Kind == EventStreamReset {
+			got = append(got, e.Stream)
+		}
+	}
+	if !slices.Equal(got, []uint16{3, 4, 5, 6}) || len(tc.a.reconfig.deferred) != maxDeferred-4 {
+		t.Fatalf("reset %d, %d wait", got, len(tc.a.reconfig.deferred))
+	}
+
+	tc = newConnected(t, Config{})
+	names := make([]uint16, maxDeferredNames)
+	for i := range names {
+		names[i] = uint16(i)
+	}
+	tc.write(tc.outReset(0, 1, names...))
+	tc.want("as many streams as it may name", "RE-CONFIG response req=0 result=6", "SACK")
+	tc.write(tc.outReset(1, 2, 3))
+	tc.want("one name too many", "RE-CONFIG response req=1 result=4", "SACK")
 }
 
 // TestResetIncomingAll: no streams listed means all that are in use. // 6525-4.1-a

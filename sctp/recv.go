@@ -446,9 +446,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	if a.reconfig.release(a.tsns.cum) {
-		a.resetInbound(a.reconfig.deferred.all, a.reconfig.deferred.streams)
-	}
+	a.performDeferred()
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

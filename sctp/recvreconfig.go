@@ -51,34 +51,51 @@ func (a *Association) handleOutReset(in *received, req wire.OutReset) {
 			return
 		}
 	}
-	r.hold(req)
-	if a.tsns.cum.Before(req.LastTSN) {
-		r.deferred.told = true
+	if len(r.deferred) > 0 || a.tsns.cum.Before(req.LastTSN) {
+		r.hold(req)
 		return
 	}
-	// Everything is here: the answer just made is replaced by the final one.
-	r.responses = r.responses[:len(r.responses)-1]
-	if r.release(a.tsns.cum) {
-		a.resetInbound(r.deferred.all, r.deferred.streams)
+	r.answer(req.ReqSeq, wire.ResultPerformed)
+	if req.Streams.Len() == 0 {
+		a.resetAllInbound()
+	}
+	for i := range req.Streams.Len() {
+		a.resetInbound(req.Streams.At(i))
+	}
+	a.in.relieve()
+}
+
+// performDeferred performs the deferred requests for which everything has come in.
+func (a *Association) performDeferred() {
+	for {
+		d, ok := a.reconfig.release(a.tsns.cum)
+		if !ok {
+			return
+		}
+		if len(d.streams) == 0 {
+			a.resetAllInbound()
+		}
+		for _, id := range d.streams {
+			a.resetInbound(id)
+		}
+		a.in.relieve()
 	}
 }
 
-// resetInbound starts incoming streams anew.
-func (a *Association) resetInbound(all bool, streams []uint16) {
-	if all {
-		for id := range a.out.streams.all() { // also those that the peer has sent nothing on
-			a.in.stream(id)
-		}
-		for id, s := range a.in.streams.all() {
-			a.in.resetStream(s)
-			a.events.push(Event{Kind: EventStreamReset, Stream: id})
-		}
+// resetAllInbound starts all incoming streams anew.
+func (a *Association) resetAllInbound() {
+	for id := range a.out.streams.all() { // also those that the peer has sent nothing on
+		a.in.stream(id)
 	}
-	for _, id := range streams {
-		a.in.resetStream(a.in.stream(id))
-		a.events.push(Event{Kind: EventStreamReset, Stream: id})
+	for id := range a.in.streams.all() {
+		a.resetInbound(id)
 	}
-	a.in.relieve()
+}
+
+// resetInbound starts an incoming stream anew.
+func (a *Association) resetInbound(id uint16) {
+	a.in.resetStream(a.in.stream(id))
+	a.events.push(Event{Kind: EventStreamReset, Stream: id})
 }
 
 // handleReconfigResponse takes the answer to our reset request.
