@@ -46,6 +46,15 @@ func (in *inbound) held() int { return max(in.bytes, entryCost*in.entries) }
 // application has not read counts against it.
 func (in *inbound) window() int { return max(0, in.limit-in.held()) }
 
+// offer returns the window to advertise: none instead of a small one, which a peer
+// would fill with small chunks (silly window syndrome, RFC 1122, section 4.2.3.3).
+func (in *inbound) offer(mtu int) int { // 9260-6.2-d
+	if w := in.window(); w >= min(in.limit/2, mtu) {
+		return w
+	}
+	return 0
+}
+
 // admits reports whether a chunk may be taken. One beyond all that came in needs
 // an open window. One that fills a gap was sent within a window that was open, and
 // what it completes frees memory, so it has as much again.

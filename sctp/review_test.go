@@ -252,6 +252,17 @@ func TestProbeOfLargerMessage(t *testing.T) {
 	tc.want("they go together", "DATA tsn=1", "DATA tsn=2", "DATA tsn=3", "DATA tsn=4", "DATA tsn=5")
 }
 
+// TestSillyWindow: a window too small for a packet is not offered. // 9260-6.2-d
+func TestSillyWindow(t *testing.T) {
+	tc := newConnected(t, Config{ReceiveBuffer: 8000})
+	tc.write(data{tsn: 0, flags: whole, payload: string(payload(6812))})
+	tc.want("room for a packet", "SACK cum=0 gaps= dups= rwnd=1188")
+	tc.write(data{tsn: 1, sid: 1, flags: whole | wire.FlagImmediate, payload: "x"})
+	tc.want("or none", "SACK cum=1 gaps= dups= rwnd=0")
+	tc.read(0)
+	tc.want("until there is", "SACK cum=1 gaps= dups= rwnd=7936")
+}
+
 // TestHugeWindow: a window of 4 GiB is no closed one where an int has 32 bits.
 func TestHugeWindow(t *testing.T) {
 	tc := newConnected(t, Config{})

@@ -105,8 +105,9 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 
 // fillSack puts a SACK into the packet.
 func (a *Association) fillSack(p *builder) {
-	if a.ack.appendSack(p, &a.tsns, a.in.window()) {
-		a.ack.sent(a.in.window())
+	window := a.in.offer(a.paths.primary().mtu)
+	if a.ack.appendSack(p, &a.tsns, window) {
+		a.ack.sent(window)
 		a.counters.sacksSent++
 	}
 }
@@ -119,12 +120,12 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 	case ackNow:
 		a.fillSack(p)
 	case ackDelayed:
-		before := len(p.b)
-		if !a.ack.appendSack(p, &a.tsns, a.in.window()) {
+		before, window := len(p.b), a.in.offer(path.mtu)
+		if !a.ack.appendSack(p, &a.tsns, window) {
 			break
 		}
 		if a.fillChunks(now, path, p); p.data > 0 {
-			a.ack.sent(a.in.window())
+			a.ack.sent(window)
 			a.counters.sacksSent++
 			return
 		}
