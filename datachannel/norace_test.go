@@ -2,4 +2,4 @@
 
 package datachannel
 
-const raceEnabled = false
+const raceDetector = false

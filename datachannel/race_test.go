@@ -2,4 +2,4 @@
 
 package datachannel
 
-const raceEnabled = true
+const raceDetector = true

@@ -291,7 +291,7 @@ func TestReadBeforeConnected(t *testing.T) {
 
 // Receiving allocates the message, and what the driver does.
 func TestReceiveAllocations(t *testing.T) {
-	if raceEnabled {
+	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
 	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {

@@ -583,7 +583,7 @@ func TestBufferedAccounting(t *testing.T) {
 
 // Sending allocates nothing in this package and one copy below it.
 func TestSendAllocations(t *testing.T) {
-	if raceEnabled {
+	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
 	hostile(t, Config{}, true, sctp.Config{ReceiveBuffer: 64 << 20}, func(t *testing.T, s *Session, r *rawPeer) {

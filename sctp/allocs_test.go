@@ -82,6 +82,9 @@ func (p *pipe) settle() {
 
 // TestAllocs holds the packet path at no allocation.
 func TestAllocs(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	for _, tt := range []struct {
 		desc    string
 		size    int

@@ -30,8 +30,8 @@ type Config struct {
 	ReceiveBuffer int
 
 	// SendBuffer bounds, in bytes, what Send accepts and the peer has not yet
-	// acknowledged. A single larger message is accepted when the buffer is
-	// empty. Default 2 MiB.
+	// acknowledged. A message counts as at least 128 bytes; one larger than the
+	// buffer is accepted when that is empty. Default 2 MiB.
 	SendBuffer int
 
 	// OutboundStreams and InboundStreams are what INIT asks for and allows.

@@ -106,6 +106,9 @@ func crowd(t *testing.T, n int) (*town, *host, *stranger) {
 // TestEndpointCostFlat: a packet, its answer and the timers that it moves cost as
 // many steps among 10,000 associations as among 10, and no allocation.
 func TestEndpointCostFlat(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	const packets = 2000
 	cost := func(n int) (probes, moves uint64) {
 		w, h, s := crowd(t, n)

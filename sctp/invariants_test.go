@@ -71,7 +71,7 @@ func (a *Association) outInvariants() string {
 	if a.ended {
 		return ""
 	}
-	buffered, queued := 0, 0
+	buffered, queued, sent := 0, 0, 0
 	for id, s := range o.streams.all() {
 		bytes := 0
 		for m := s.head; m != nil; m = m.next {
@@ -88,8 +88,15 @@ func (a *Association) outInvariants() string {
 	}
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
-			if c := a.sent.at(t); c.state != chunkAbandoned {
+			c := a.sent.at(t)
+			if c.state != chunkAbandoned {
 				buffered += int(c.size)
+			}
+			// A message whose rest is queued was counted there.
+			if c.msg.sent == len(c.msg.payload) || c.msg.abandoned {
+				if t.Add(1) == a.sent.next || a.sent.at(t.Add(1)).msg != c.msg {
+					sent++
+				}
 			}
 		}
 	}
@@ -108,6 +115,9 @@ func (a *Association) outInvariants() string {
 			inTurn--
 		}
 		_ = id
+	}
+	if o.messages != queued+sent {
+		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
 	}
 	if buffered != o.buffered || queued != o.queued || inTurn != 0 {
 		return fmt.Sprintf("buffered %d queued %d, counted %d %d; streams in turn without messages: %d",

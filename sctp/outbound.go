@@ -13,6 +13,7 @@ import (
 type outbound struct {
 	limit    int // send buffer, bytes
 	buffered int // bytes accepted and neither acknowledged nor abandoned
+	messages int // accepted, and held for that or for what follows
 	refused  int // least size refused since the last EventWritable; 0: none
 	streams  streamTable[outStream]
 	first    *outStream // whose turn it is
@@ -89,9 +90,15 @@ func (o *outbound) stream(id uint16) *outStream {
 	return s
 }
 
+// messageCost is the least number of bytes that a message takes of the send buffer,
+// so that many small ones are bounded like few large ones.
+const messageCost = 128
+
 // hasRoom reports whether a message of n bytes may be accepted: one larger than
 // the buffer may when the buffer is empty.
-func (o *outbound) hasRoom(n int) bool { return o.buffered == 0 || o.buffered+n <= o.limit }
+func (o *outbound) hasRoom(n int) bool {
+	return o.buffered == 0 || max(o.buffered+n, messageCost*(o.messages+1)) <= o.limit
+}
 
 // push queues a message.
 func (o *outbound) push(now time.Time, m *Message) {
@@ -111,6 +118,7 @@ func (o *outbound) push(now time.Time, m *Message) {
 	}
 	n := len(m.Payload)
 	o.buffered += n
+	o.messages++
 	o.queued++
 	s.queued += n
 	if s.tail != nil {
@@ -213,6 +221,7 @@ func (o *outbound) abandon(m *outMessage, acked int) {
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
 	*m = outMessage{}
+	o.messages--
 	if o.frees < maxFreeMessages {
 		m.next, o.free = o.free, m
 		o.frees++

@@ -207,6 +207,26 @@ func TestRestartGoesOnShuttingDown(t *testing.T) {
 	tc.wantState("so the end goes on", ShutdownSent)
 }
 
+// TestRestartDuringPartialDelivery: the message being read is aborted, and the streams
+// begin anew behind it. // 9260-5.2.4-c 9260-6.9-a
+func TestRestartDuringPartialDelivery(t *testing.T) {
+	tc := newConnected(t, Config{ReceiveBuffer: 4096})
+	tc.write(data{tsn: 0, sid: 5, flags: wire.FlagBegin, payload: string(payload(1100))})
+	tc.write(data{tsn: 1, sid: 5, payload: string(payload(1100))})
+	tc.read(5)
+	tc.write(data{tsn: 2, sid: 5, payload: string(payload(1100))})
+	tc.write(data{tsn: 4, sid: 5, ssn: 1, flags: whole, payload: "x"})
+	tc.peerRestarts()
+	tc.write(data{tsn: 0, sid: 5, flags: whole, payload: "new"})
+	tc.wantRead("anew", 5, ErrMessageAborted.Error(), "EOF", "new")
+	if s := tc.a.Stats(); s.ReceiveBuffered != 0 {
+		t.Fatalf("%d bytes are held", s.ReceiveBuffered)
+	}
+	if s := tc.a.invariants(tc.now); s != "" {
+		t.Fatal(s)
+	}
+}
+
 // peerRestarts goes through a restart of the peer.
 func (tc *testConn) peerRestarts() {
 	tc.t.Helper()
@@ -308,7 +328,7 @@ func TestManyOrderedMessages(t *testing.T) {
 // outstanding.
 func tinyChunks(t testing.TB, n int, unordered bool) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20})
+	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20, SendBuffer: 1 << 24})
 	tc.a.paths.primary().cc.cwnd = 1 << 28
 	tc.a.window.advertised = 1 << 28
 	for range n {
@@ -355,6 +375,24 @@ func TestResetRepeatedUnderNewNumber(t *testing.T) {
 	tc.write(tc.outReset(3, 1, 3))
 	tc.want("a reset once more", "RE-CONFIG response req=3 result=1", "SACK cum=1")
 	tc.wantRead("is another", 3, "EOF")
+}
+
+// TestTinyMessagesFillTheBuffer: what is held for them counts, not only their bytes.
+func TestTinyMessagesFillTheBuffer(t *testing.T) {
+	tc := newConnected(t, Config{SendBuffer: 64 << 10})
+	n := 0
+	for ; tc.a.Send(tc.now, Message{Payload: payload(1)}) == nil; n++ {
+	}
+	if n != 512 {
+		t.Errorf("%d messages of a byte fill 64 KiB", n)
+	}
+	tc.drop()
+	tc.write(sack{cum: 99})
+	tc.wantEvent("there is room again", EventWritable)
+	tc.drop()
+	if s := tc.a.invariants(tc.now); s != "" {
+		t.Error(s)
+	}
 }
 
 // TestResetAllStreams does not take the square of their number.

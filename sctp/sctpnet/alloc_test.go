@@ -139,7 +139,7 @@ func connectSockets(t testing.TB, cfg Config) (a, b *Conn) {
 // A message costs its copy at the sender, and neither a packet nor a wait nor an
 // event costs an allocation.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if raceDetector {
 		t.Skip("the race detector empties pools")
 	}
 	var buf [64 << 10]byte
@@ -180,7 +180,7 @@ func TestAllocations(t *testing.T) {
 
 // OnEvent costs no allocation either.
 func TestAllocationsWithEvents(t *testing.T) {
-	if raceEnabled {
+	if raceDetector {
 		t.Skip("the race detector empties pools")
 	}
 	var buf [2048]byte

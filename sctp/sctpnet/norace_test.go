@@ -2,4 +2,4 @@
 
 package sctpnet
 
-const raceEnabled = false
+const raceDetector = false

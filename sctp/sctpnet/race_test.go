@@ -2,4 +2,4 @@
 
 package sctpnet
 
-const raceEnabled = true
+const raceDetector = true
