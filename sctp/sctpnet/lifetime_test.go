@@ -465,20 +465,20 @@ func TestShutdownContext(t *testing.T) {
 // Abort makes every call return at once, on both sides, and tells the peer why.
 func TestAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 1000, ReceiveBuffer: 4096}})
+		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 1024, ReceiveBuffer: 4096}})
 		defer p.end()
 		var calls []<-chan error
 		for _, c := range []*Conn{p.a, p.b} {
-			for range 5 { // fills the peer's window, then the own buffer
-				write(t, c, message(1, 1000, 0))
+			for range 5 { // fills the peer's buffer to the last byte, then the own one
+				write(t, c, message(1, 1024, 0))
 			}
 			s, err := c.OpenStream(5)
 			if err != nil {
 				t.Fatal(err)
 			}
 			calls = append(calls,
-				result(func() error { return c.WriteMessage(background, message(1, 1000, 0)) }),
-				result(func() error { return c.WriteMessage(background, message(1, 1000, 0)) }),
+				result(func() error { return c.WriteMessage(background, message(1, 1024, 0)) }),
+				result(func() error { return c.WriteMessage(background, message(1, 1024, 0)) }),
 				result(func() error { _, _, err := c.ReadMessage(background, 2, make([]byte, 1)); return err }),
 				result(func() error { _, _, err := c.ReadMessage(background, 2, make([]byte, 1)); return err }),
 				result(func() error { _, err := s.Read(make([]byte, 1)); return err }),
