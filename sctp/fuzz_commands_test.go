@@ -37,7 +37,7 @@ func FuzzCommands(f *testing.F) {
 				break
 			}
 			op := s.byte()
-			p.do(op&opMask, p.sides[op>>3&1], &s)
+			p.do(op&opMask, p.sides[op&cmdSide>>3], &s)
 			p.collect()
 		}
 		p.finish()

@@ -41,7 +41,6 @@ type tap struct {
 	held []byte // the first packet, until it is read
 
 	mu       sync.Mutex
-	cut      bool // nothing is sent any more
 	watchers []*watcher
 }
 
@@ -62,11 +61,6 @@ func (t *tap) watch(w way, wanted func(kind byte, value []byte) bool) <-chan str
 	return watcher.seen
 }
 
-// watchType watches for the next chunk of a type.
-func (t *tap) watchType(w way, kind byte) <-chan struct{} {
-	return t.watch(w, func(k byte, _ []byte) bool { return k == kind })
-}
-
 // watchClosedWindow watches for a SACK whose a_rwnd has no room for a packet.
 func (t *tap) watchClosedWindow(w way) <-chan struct{} {
 	return t.watch(w, func(k byte, v []byte) bool {
@@ -74,17 +68,8 @@ func (t *tap) watchClosedWindow(w way) <-chan struct{} {
 	})
 }
 
-// silence drops everything that is still sent.
-func (t *tap) silence() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cut = true
-}
-
 func (t *tap) Write(p []byte) (int, error) {
-	if t.look(toPeer, p) {
-		return len(p), nil
-	}
+	t.look(toPeer, p)
 	return t.Conn.Write(p)
 }
 
@@ -109,11 +94,11 @@ func (t *tap) Read(p []byte) (n int, err error) {
 }
 
 // look shows the chunks of a packet to the watchers.
-func (t *tap) look(w way, packet []byte) (cut bool) {
+func (t *tap) look(w way, packet []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cut || len(t.watchers) == 0 {
-		return t.cut
+	if len(t.watchers) == 0 {
+		return
 	}
 	for b := packet[min(commonHeader, len(packet)):]; len(b) >= 4; {
 		n := int(binary.BigEndian.Uint16(b[2:]))
@@ -123,7 +108,6 @@ func (t *tap) look(w way, packet []byte) (cut bool) {
 		t.show(w, b[0], b[4:n])
 		b = b[min((n+3)&^3, len(b)):]
 	}
-	return false
 }
 
 func (t *tap) show(way way, kind byte, value []byte) {
