@@ -26,6 +26,7 @@ type handshake struct {
 	unrecognized []byte    // parameters of the INIT ACK to report
 	cookieAck    bool      // a COOKIE ACK is to be sent
 	secret       []byte    // key of the cookies
+	peerKind     PeerImplementation
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.

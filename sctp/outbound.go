@@ -22,36 +22,63 @@ type outbound struct {
 	frees    int
 	low      []uint16 // streams whose queue fell to their threshold
 	queued   int      // messages not sent completely
+	waiting  int      // bytes not given a TSN
+	allLow   int      // threshold of waiting, bytes; -1: none
+	isAllLow bool     // it fell to that
+
+	order       uint64      // counts the messages
+	deadlines   messageHeap // queued messages with a lifetime
+	expendables expendables // messages with a priority, until nothing of them can be saved
 }
 
 // outStream is an outgoing stream that has been used.
 type outStream struct {
 	id        uint16
 	next      *outStream // in turn
-	ssn       wire.SSN   // of the next ordered message
-	epoch     uint32     // counts the resets of the stream
+	prev      *outStream
+	ssn       wire.SSN // of the next ordered message
+	epoch     uint32   // counts the resets of the stream
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
 	reset     resetState
+	abandoned *AbandonedStats // nil: none
 }
 
 // outMessage is a message on its way out.
 type outMessage struct {
 	next      *outMessage
+	prev      *outMessage // in the queue of its stream
+	id        uint64      // Message.ID
+	order     uint64      // of hand-over
 	stream    *outStream
 	payload   []byte
 	ppid      uint32
 	ssn       wire.SSN
 	epoch     uint32 // of its stream when ssn was given
 	unordered bool
-	limited   bool // retransmissions are
-	maxRtx    uint16
-	expires   time.Time // zero: never
+	policy    policy
+	maxRtx    uint16    // with policyRetransmits
+	priority  uint32    // with policyPriority; 0 is the most important
+	expires   time.Time // with policyLifetime; else zero: never
+	place     int32     // in a messageHeap, from 1
 	sent      int       // bytes given a TSN
+	acked     int       // bytes cumulatively acknowledged
+	last      wire.TSN  // of its chunks so far
 	chunks    int       // in the ring of sent chunks
 	abandoned bool
+	displaced bool // all was sent, and what is lost of it stays so: its payload is gone
+}
+
+// over reports whether nothing of the message waits to be sent for the first time.
+func (m *outMessage) over() bool {
+	return m.abandoned || m.displaced || m.sent == len(m.payload)
+}
+
+// unworthy reports whether chunk c of the message is not to be sent again.
+func (m *outMessage) unworthy(now time.Time, c *sentChunk) bool {
+	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || m.displaced
 }
 
 // expired reports whether the lifetime of the message is over. Its last moment
@@ -63,17 +90,21 @@ func (m *outMessage) expired(now time.Time) bool {
 // maxFreeMessages bounds the messages kept for reuse.
 const maxFreeMessages = 256
 
-func (o *outbound) init(limit int) { *o = outbound{limit: limit} }
+func (o *outbound) init(limit int) {
+	*o = outbound{limit: limit, allLow: -1, deadlines: messageHeap{by: policyLifetime}}
+	o.expendables.init()
+}
 
 // restart drops all messages and begins all streams anew. What the application
 // waits for, room and low thresholds, it has now.
 func (o *outbound) restart() {
 	old := *o
 	o.init(old.limit)
-	o.refused = old.refused
+	o.refused, o.allLow = old.refused, old.allLow
+	o.isAllLow = old.allLow >= 0 && old.waiting > old.allLow
 	for id, s := range old.streams.all() {
-		if s.threshold > 0 {
-			o.stream(id).threshold = s.threshold
+		if s.threshold > 0 || s.abandoned != nil {
+			o.stream(id).threshold, o.stream(id).abandoned = s.threshold, s.abandoned
 		}
 		if s.queued > s.threshold {
 			o.low = append(o.low, id)
@@ -110,19 +141,17 @@ func (o *outbound) push(now time.Time, m *Message) {
 		o.frees--
 	}
 	s := o.stream(m.Stream)
-	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered}
-	if r := &m.Reliability; r.LimitRetransmits {
-		msg.limited, msg.maxRtx = true, r.MaxRetransmits
-	} else if r.LimitLifetime || r.Lifetime > 0 {
-		msg.expires = now.Add(r.Lifetime)
-	}
+	o.order++
+	*msg = outMessage{stream: s, id: m.ID, order: o.order, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered}
+	o.limitMessage(now, msg, &m.Reliability)
 	n := len(m.Payload)
 	o.buffered += n
 	o.messages++
 	o.queued++
+	o.waiting += n
 	s.queued += n
 	if s.tail != nil {
-		s.tail.next = msg
+		s.tail.next, msg.prev = msg, s.tail
 	} else {
 		s.head = msg
 		o.enqueue(s)
@@ -134,9 +163,24 @@ func (o *outbound) enqueue(s *outStream) {
 	if o.last == nil {
 		o.first = s
 	} else {
-		o.last.next = s
+		o.last.next, s.prev = s, o.last
 	}
 	o.last = s
+}
+
+// dequeue takes a stream out of the turn.
+func (o *outbound) dequeue(s *outStream) {
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else {
+		o.first = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	} else {
+		o.last = s.prev
+	}
+	s.prev, s.next = nil, nil
 }
 
 // current returns the message whose turn it is, nil if there is none.
@@ -150,12 +194,14 @@ func (o *outbound) current() *outMessage {
 // advance records that the next n bytes of the current message got a TSN. A
 // message is numbered when its first fragment goes out.
 func (o *outbound) advance(m *outMessage, n int) {
-	s := m.stream
+	if m.sent == 0 && m.policy == policyPriority {
+		o.expendables.begin(m)
+	}
 	m.sent += n
 	m.chunks++
-	o.dequeued(s, n)
+	o.dequeued(m.stream, n)
 	if m.sent == len(m.payload) {
-		o.next()
+		o.remove(m)
 	}
 }
 
@@ -173,19 +219,29 @@ func (s *outStream) restarted() {
 	s.epoch++
 }
 
-// next takes the current message out of its queue and passes the turn on.
-func (o *outbound) next() {
-	s := o.first
-	m := s.head
-	s.head, m.next = m.next, nil
+// remove takes a message out of its queue; if it is the current one, the turn
+// passes on.
+func (o *outbound) remove(m *outMessage) {
+	s, current := m.stream, m == o.current()
+	if m.prev != nil {
+		m.prev.next = m.next
+	} else {
+		s.head = m.next
+	}
+	if m.next != nil {
+		m.next.prev = m.prev
+	} else {
+		s.tail = m.prev
+	}
+	m.prev, m.next = nil, nil
 	o.queued--
-	if s.head == nil {
-		s.tail = nil
+	if m.policy == policyLifetime {
+		o.deadlines.remove(m)
 	}
-	if o.first, s.next = s.next, nil; o.first == nil {
-		o.last = nil
+	if current || s.head == nil {
+		o.dequeue(s)
 	}
-	if s.head != nil {
+	if current && s.head != nil {
 		o.enqueue(s)
 	}
 }
@@ -196,30 +252,50 @@ func (o *outbound) dequeued(s *outStream, n int) {
 		o.low = append(o.low, s.id)
 	}
 	s.queued -= n
-}
-
-// drop gives up what is not sent of the current message.
-func (o *outbound) drop(m *outMessage) {
-	o.dequeued(m.stream, len(m.payload)-m.sent)
-	o.next()
+	if o.waiting -= n; o.waiting <= o.allLow && o.waiting+n > o.allLow {
+		o.isAllLow = true
+	}
 }
 
 // abandon gives up a message whether queued or sent; what it holds of the send
-// buffer, given what of it was acknowledged already, is free.
-func (o *outbound) abandon(m *outMessage, acked int) {
-	if m == o.current() {
-		o.drop(m)
+// buffer is free.
+func (o *outbound) abandon(m *outMessage) {
+	if !m.displaced {
+		o.release(m)
 	}
-	o.buffered -= len(m.payload) - acked
 	m.abandoned = true
-	m.payload = nil
 	if m.chunks == 0 {
 		o.recycle(m)
 	}
 }
 
+// displace gives up sending a message again that was sent completely: what of it
+// is lost will be abandoned then (TR4 of RFC 3758, section 4.1, applied to
+// priorities). What it holds of the send buffer is free now.
+func (o *outbound) displace(m *outMessage) {
+	o.release(m)
+	m.displaced = true
+}
+
+// release frees what a message holds of the send buffer, and its place in queue
+// and heap.
+func (o *outbound) release(m *outMessage) {
+	if m.policy == policyPriority {
+		o.expendables.remove(m)
+	}
+	if !m.over() {
+		o.dequeued(m.stream, len(m.payload)-m.sent)
+		o.remove(m)
+	}
+	o.buffered -= len(m.payload) - m.acked
+	m.payload = nil
+}
+
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if m.place != 0 { // under the priority policy, and acknowledged
+		o.expendables.remove(m)
+	}
 	*m = outMessage{}
 	o.messages--
 	if o.frees < maxFreeMessages {

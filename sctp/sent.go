@@ -151,15 +151,9 @@ func (q *sentQueue) resent(t wire.TSN, c *sentChunk) {
 	}
 }
 
-// abandon gives up the message that chunk t belongs to, and returns how many of
-// its bytes had been cumulatively acknowledged.
-func (q *sentQueue) abandon(t wire.TSN) (acked int) {
-	m := q.at(t).msg
-	for t.Add(-1) != q.cum && q.at(t.Add(-1)).msg == m {
-		t = t.Add(-1)
-	}
-	acked = int(q.at(t).off)
-	for ; t != q.next && q.at(t).msg == m; t = t.Add(1) {
+// abandon gives up the chunks of a message, of which there are some.
+func (q *sentQueue) abandon(m *outMessage) {
+	for t := m.last; t != q.cum && q.at(t).msg == m; t = t.Add(-1) {
 		c := q.at(t)
 		switch c.state {
 		case chunkOutstanding:
@@ -172,13 +166,12 @@ func (q *sentQueue) abandon(t wire.TSN) (acked int) {
 			q.timing = false
 		}
 	}
-	return acked
 }
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
 func (q *sentQueue) closeMessage(m *outMessage) {
-	q.push(sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
+	m.last = q.push(sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
 	m.chunks++
 }
 
@@ -219,11 +212,12 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		c := q.at(t)
 		q.ackOne(now, t, c, f)
 		m := c.msg
-		if c.state != chunkAbandoned {
+		if c.state != chunkAbandoned && !m.displaced {
 			f.freed += int(c.size)
+			m.acked += int(c.size)
 		}
 		c.msg = nil
-		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
+		if m.chunks--; m.chunks == 0 && m.over() {
 			m.next, f.done = f.done, m
 		}
 		if t == cum {
