@@ -151,7 +151,7 @@ func TestPrioritySent(t *testing.T) {
 	tc.want("it is sent again", "DATA tsn=2 sid=1 ssn=2")
 	tc.want("the peer is told to go on", "FORWARD-TSN cum=1 streams=1:1")
 	s := tc.a.Stats()
-	if s.Abandoned.ByPriority != (Abandoned{Sent: 1}) || s.Timeouts != 1 || s.CongestionWindow != pmdcs(1188) { // 7496-4.3-a
+	if s.Abandoned.ByPriority != (Abandoned{Sent: 1}) || s.Timeouts != 1 || s.CongestionWindow != tc.a.paths.primary().pmdcs() { // 7496-4.3-a
 		t.Fatalf("%+v", s)
 	}
 	tc.write(sack{cum: 4})

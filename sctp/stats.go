@@ -55,6 +55,7 @@ type Stats struct {
 	PartialReliability              bool // RFC 3758: reliability limits have effect
 	StreamReset                     bool // RFC 6525: the peer knows RE-CONFIG
 	ZeroChecksumSending             bool // RFC 9653: packets go out without their CRC32c
+	SNAP                            bool // set up by ConnectWithToken, as the peer did
 	Peer                            PeerImplementation
 }
 
@@ -137,9 +138,9 @@ func (a *Association) Stats() Stats {
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
 		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
-		CongestionWindow: p.cc.cwnd, SlowStartThreshold: p.cc.ssthresh, MTU: p.mtu,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,
-		FragmentationPoint: pmdcs(p.mtu) - wire.DataHeaderLen,
+		FragmentationPoint: p.pmdcs() - wire.DataHeaderLen,
 		PeerWindow:         a.window.room(a.sent.flightPayload), PeerAdvertisedWindow: a.window.advertised,
 		LocalWindow:       a.in.window(),
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: a.in.entries,
@@ -147,7 +148,7 @@ func (a *Association) Stats() Stats {
 		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
 		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
 		PartialReliability: a.forward.enabled, StreamReset: a.reconfig.enabled,
-		ZeroChecksumSending: a.peer.zeroChecksum, Peer: a.hs.peerKind,
+		ZeroChecksumSending: a.peer.zeroChecksum, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
 	}
 }
 
@@ -159,7 +160,7 @@ func (a *Association) PathStats(id PathID) (PathStats, bool) {
 	}
 	return PathStats{
 		Down: p.down, Errors: p.errors,
-		CongestionWindow: p.cc.cwnd, SlowStartThreshold: p.cc.ssthresh, FlightSize: a.sent.flight, MTU: p.mtu,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight, MTU: p.mtu,
 		SRTT: p.rto.srtt, RTTVar: p.rto.rttvar, LatestRTT: p.rto.latest, RTO: p.rto.rto,
 	}, true
 }
