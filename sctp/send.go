@@ -61,7 +61,7 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -136,6 +136,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -152,11 +153,11 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
 		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
-			a.abandon(now, path, t, m)
+			a.abandon(now, path, m)
 			continue
 		}
 		switch {
-		case c.wireSize() > p.room(), a.sent.flight >= path.cc.cwnd && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.cwnd && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
@@ -183,7 +184,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.expire(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -282,6 +283,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	p.stream = c.msg.stream.id
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -293,26 +295,23 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 // One that was not begun takes no TSN (RFC 3758, section 4.1).
 func (a *Association) expire(now time.Time, path *path, m *outMessage) {
 	if m.sent > 0 {
-		a.abandon(now, path, a.sent.highest(), m)
+		a.abandon(now, path, m)
 		return
 	}
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m, 0)
+	a.out.abandon(m)
 	a.counters.abandoned++
 }
 
-// abandon gives up message m, of which t is a chunk if any are not acknowledged.
-func (a *Association) abandon(now time.Time, path *path, t wire.TSN, m *outMessage) {
+// abandon gives up a message of which something was sent.
+func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
 	a.counters.abandoned++
-	acked := m.sent
-	if m.chunks > 0 {
-		acked = a.sent.abandon(t)
-	}
+	a.sent.abandon(m)
 	if m.sent < len(m.payload) {
 		a.sent.closeMessage(m)
 	}
-	a.out.abandon(m, acked)
+	a.out.abandon(m)
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 }
 
