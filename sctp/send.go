@@ -157,12 +157,12 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			continue
 		}
 		switch {
-		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.cwnd && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
-		a.sent.resent(t, c)
+		a.sent.resent(now, t, c)
 		a.counters.retransmissions++
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
@@ -194,7 +194,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.cwnd || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -217,7 +217,7 @@ func (a *Association) burst(now time.Time, path *path) bool {
 	if now.Sub(path.burstAt) >= clockGranularity {
 		path.burst, path.burstAt = 0, now
 	}
-	return path.burst >= a.cfg.MaxBurst*path.cc.pmdcs && a.sent.outstanding > 0
+	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -249,7 +249,7 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -271,7 +271,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if a.state == ShutdownPending || path.cc.cwnd <= 4*path.cc.pmdcs && a.sent.flight >= path.cc.cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	if a.reconfig.drains(&a.out) {

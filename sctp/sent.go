@@ -22,6 +22,8 @@ type sentQueue struct {
 	lost          int      // number of chunks to retransmit
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
 
+	began time.Time // the first chunk was sent
+
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
 	timed   wire.TSN
@@ -35,10 +37,11 @@ type sentChunk struct {
 	size   int32 // of its payload
 	flags  wire.DataFlags
 	state  chunkState
-	misses uint8  // miss indications (RFC 9260, section 7.2.4)
-	fast   bool   // was fast retransmitted; only T3-rtx may do it again
-	rtx    uint16 // times retransmitted
-	ahead  uint16 // TSNs to the next chunk of the message; 0: none yet
+	misses uint8         // miss indications (RFC 9260, section 7.2.4)
+	fast   bool          // was fast retransmitted; only T3-rtx may do it again
+	rtx    uint16        // times retransmitted
+	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
+	sentAt time.Duration // last, since the first chunk of all
 }
 
 type chunkState uint8
@@ -55,6 +58,14 @@ func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 
 
 func (q *sentQueue) init(initial wire.TSN) {
 	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial}
+}
+
+// clock returns the time since the first chunk was sent.
+func (q *sentQueue) clock(now time.Time) time.Duration {
+	if q.began.IsZero() {
+		q.began = now
+	}
+	return now.Sub(q.began)
 }
 
 func (q *sentQueue) at(t wire.TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
@@ -149,11 +160,12 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 }
 
 // resent records the retransmission of the chunk that nextLost returned.
-func (q *sentQueue) resent(t wire.TSN, c *sentChunk) {
+func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	q.lost--
 	c.state = chunkOutstanding
 	c.misses = 0
 	c.rtx++
+	c.sentAt = q.clock(now)
 	q.depart(c)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
@@ -194,8 +206,9 @@ type ackFacts struct {
 	reneged  bool
 	rtt      time.Duration
 	hasRTT   bool
-	freed    int         // bytes of payload that the send buffer no longer needs to hold
-	done     *outMessage // messages completely acknowledged, linked
+	delay    time.Duration // of the chunk sent last that was acknowledged and sent once; 0 if there is none
+	freed    int           // bytes of payload that the send buffer no longer needs to hold
+	done     *outMessage   // messages completely acknowledged, linked
 }
 
 // valid reports whether a SACK speaks only of TSNs that were sent.
@@ -266,6 +279,11 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
+	if c.rtx == 0 { // Karn's algorithm
+		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
+			f.delay = d
+		}
+	}
 	if q.timing && t == q.timed {
 		q.timing = false
 		f.rtt, f.hasRTT = now.Sub(q.timedAt), true

@@ -48,7 +48,7 @@ func (a *Association) Stats() Stats {
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
 		DuplicatesReceived: c.duplicates, SACKsSent: c.sacksSent, SACKsReceived: c.sacksReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
-		CongestionWindow: p.cc.cwnd, SlowStartThreshold: p.cc.ssthresh, FlightSize: a.sent.flight,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight,
 		PeerWindow: a.window.room(a.sent.flightPayload), LocalWindow: a.in.window(), MTU: p.mtu,
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost,
 		SendBuffered:      a.out.buffered, ReceiveBuffered: a.in.bytes,
