@@ -23,6 +23,9 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 		a.counters.dropped++
 		return
 	}
+	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
+		a.hs.snap = snapHeard
+	}
 	hadGap := a.tsns.gap()
 	for ; ok && !a.ended; c, ok = r.it.Next() {
 		if !a.handleChunk(now, &r, c) {

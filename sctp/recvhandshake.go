@@ -45,11 +45,11 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
-	switch a.state {
-	case CookieWait: // 9260-5.2.1-a: our own tag and TSN, no Tie-Tags
-	case CookieEchoed: // 9260-5.2.1-b
+	switch {
+	case a.state == CookieWait, a.hs.snap == snapUnheard: // 9260-5.2.1-a: our own tag and TSN, no Tie-Tags
+	case a.state == CookieEchoed: // 9260-5.2.1-b
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
-	case Closed: // a tag for this INIT alone
+	case a.state == Closed: // a tag for this INIT alone
 		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
 	default: // 9260-5.2.2-a
 		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
@@ -142,6 +142,11 @@ func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk)
 	if a.state == Closed {
 		a.adopt(now, &k)
 		a.establish(now, r.path)
+		a.hs.cookieAck = true
+		return true
+	}
+	if a.hs.snap == snapUnheard {
+		a.fallBack(now, r.path, &k)
 		a.hs.cookieAck = true
 		return true
 	}
