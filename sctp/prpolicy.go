@@ -85,7 +85,7 @@ func (h *messageHeap) before(a, b *outMessage) bool {
 	case h.by == policyPriority && a.priority != b.priority:
 		return a.priority > b.priority
 	}
-	return a.order < b.order
+	return a.arrival < b.arrival
 }
 
 // first returns the message to give up first, nil if there is none.

@@ -338,7 +338,7 @@ func TestMessageHeap(t *testing.T) {
 		var in []*outMessage
 		for i := range 60 {
 			if d.IntN(3) > 0 || len(in) == 0 {
-				m := &outMessage{policy: policyPriority, priority: d.Uint32N(5), order: uint64(i), payload: make([]byte, 1+d.IntN(50))}
+				m := &outMessage{policy: policyPriority, priority: d.Uint32N(5), arrival: uint64(i), payload: make([]byte, 1+d.IntN(50))}
 				h.push(m)
 				in = append(in, m)
 			} else {

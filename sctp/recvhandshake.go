@@ -28,7 +28,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, a.cfg.ZeroChecksum)
+	f := readInit(in, &a.cfg)
 	switch {
 	case f.hostName != nil: // 9260-3.3.2.1-a
 		a.refuse(in.Tag, wire.CauseUnresolvableAddress, f.hostName)
@@ -59,7 +59,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 	ack.Tag, ack.InitialTSN = k.localTag, k.localTSN
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
-		return appendInit(b, wire.TypeInitAck, ack, a.cfg.ZeroChecksum, k.seal(a.hs.secret),
+		return appendInit(b, wire.TypeInitAck, ack, &a.cfg, k.seal(a.hs.secret),
 			wire.ParseParams(f.unrecognized), r.path.mtu-commonHeader)
 	})
 }
@@ -101,7 +101,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, a.cfg.ZeroChecksum)
+	f := readInit(in, &a.cfg)
 	a.id.peerTag = in.Tag
 	switch {
 	case f.hostName != nil:

@@ -64,7 +64,7 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -150,6 +150,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -170,7 +171,7 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			continue
 		}
 		switch {
-		case c.wireSize() > p.room(), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
@@ -198,7 +199,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.abandon(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -279,7 +280,6 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
 	t := a.sent.push(c)
-	m.last = t
 	a.sent.time(now, t)
 	path.burst += c.wireSize()
 	a.putChunk(now, path, p, t, &c)
@@ -301,6 +301,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	p.stream = c.msg.stream.id
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
