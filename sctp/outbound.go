@@ -46,6 +46,7 @@ type outMessage struct {
 	ssn       wire.SSN
 	epoch     uint32 // of its stream when ssn was given
 	unordered bool
+	immediate bool // the peer is asked not to delay its SACK
 	limited   bool // retransmissions are
 	maxRtx    uint16
 	expires   time.Time // zero: never
@@ -110,7 +111,7 @@ func (o *outbound) push(now time.Time, m *Message) {
 		o.frees--
 	}
 	s := o.stream(m.Stream)
-	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered}
+	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, immediate: m.Immediate}
 	if r := &m.Reliability; r.LimitRetransmits {
 		msg.limited, msg.maxRtx = true, r.MaxRetransmits
 	} else if r.LimitLifetime || r.Lifetime > 0 {
