@@ -7,7 +7,7 @@ import "time"
 type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
-	cc     reno
+	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx
 	hb     heartbeat
@@ -27,14 +27,21 @@ type paths struct {
 
 func (p *paths) init(cfg *Config) {
 	*p = paths{list: make([]path, 1)}
+	p.list[0].cc = new(reno)
 	p.list[0].init(cfg)
 }
 
 func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
-	*p = path{id: p.id, mtu: mtu}
-	p.cc.init(pmdcs(mtu))
+	*p = path{id: p.id, mtu: mtu, cc: p.cc}
+	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
 	p.rto.init(cfg)
+}
+
+// setMTU takes another size of the largest packet.
+func (p *path) setMTU(mtu int) {
+	p.mtu = mtu &^ 3
+	p.cc.resize(p.pmdcs())
 }
 
 // restart starts all paths anew for a restarted association.
@@ -94,4 +101,4 @@ func (p *paths) deadline() (at time.Time, on bool) {
 
 // pmdcs returns the largest DATA chunk, header and padding included, that fits
 // a packet (RFC 9260, section 1.3).
-func pmdcs(mtu int) int { return (mtu - commonHeader) &^ 3 }
+func (p *path) pmdcs() int { return (p.mtu - commonHeader) &^ 3 }
