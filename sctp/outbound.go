@@ -47,6 +47,7 @@ type outMessage struct {
 	ppid      uint32
 	ssn       wire.SSN
 	unordered bool
+	immediate bool // the peer is asked not to delay its SACK
 	limited   bool // retransmissions are
 	maxRtx    uint16
 	expires   time.Time // zero: never
@@ -132,7 +133,7 @@ func (o *outbound) push(now time.Time, m *Message) {
 	}
 	s := o.stream(m.Stream)
 	o.arrivals++
-	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals}
+	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
 	if r := &m.Reliability; r.LimitRetransmits {
 		msg.limited, msg.maxRtx = true, r.MaxRetransmits
 	} else if r.LimitLifetime || r.Lifetime > 0 {
