@@ -10,6 +10,10 @@ type Message struct {
 	// ID, if not 0, names the message in events: EventMessageSent,
 	// EventMessageDelivered and EventMessageAbandoned. It need not be unique.
 	ID uint64
+	// Immediate asks the peer not to delay its acknowledgement of the message: the
+	// I bit of its last chunk (RFC 7053, section 5). It is of use where nothing
+	// follows for long and the send buffer is to be free, or the round-trip time known.
+	Immediate bool
 	// Reliability limits how long the message is worth sending. The zero value
 	// is fully reliable.
 	Reliability Reliability

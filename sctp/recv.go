@@ -439,7 +439,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			if a.state != CookieEchoed {
 				continue
 			}
-			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+			if a.state = CookieWait; !a.hs.again(now, a.paths.primary().rto.srtt, a.cfg.MaxInitRetransmits) {
 				a.end(ErrHandshakeTimeout)
 			}
 			return // a new INIT, a new cookie

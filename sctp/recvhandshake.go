@@ -41,7 +41,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: now, life: a.cfg.CookieLife,
+		created: now, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}

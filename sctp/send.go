@@ -64,7 +64,9 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
+	start := len(p.b)
 	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	p.b = a.hs.appendPreservative(p.b, start)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -271,6 +273,9 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	if m.sent+size == len(m.payload) {
 		c.flags |= wire.FlagEnd
+		if m.immediate { // 7053-5-a
+			c.flags |= wire.FlagImmediate
+		}
 	}
 	if m.unordered {
 		c.flags |= wire.FlagUnordered
