@@ -41,31 +41,29 @@ type world struct {
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
+	wrap       func(engine) engine
 	hash       hash.Hash64 // over all that the applications saw
 }
 
 // newWorld sets the scenario up. wrap, if not nil, puts a planted bug around
 // each engine; trace, if not nil, receives a line for everything that happens.
 func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, error) {
-	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a()}
+	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, wrap: wrap, hash: fnv.New64a()}
 	w.net = netsim.New(s.seed, simStart)
 	w.rogue = forger{newDice(s.seed, 4)}
 	w.link = w.net.AddLink(s.links[0], s.links[1])
 	ledgers := [2]*ledger{newLedger("host 0 -> host 1"), newLedger("host 1 -> host 0")}
 	for i := range w.hosts {
-		a, err := sctp.New(s.hosts[i].cfg)
+		e, err := w.newEngine(&s.hosts[i], s.hosts[i].cfg)
 		if err != nil {
 			return nil, err
 		}
 		h := &host{
-			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: a,
+			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: e,
 			out: ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
-		if wrap != nil {
-			h.engine = wrap(a)
-		}
-		w.hosts[i], w.tokens[i] = h, a.InitToken()
+		w.hosts[i], w.tokens[i] = h, e.InitToken()
 	}
 	return w, nil
 }
