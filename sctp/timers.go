@@ -26,6 +26,7 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.ack.delay.due(now) {
 		a.ack.now()
 	}
+	path.pacer.timer.due(now) // what it held goes with the next packet
 	if path.t3.due(now) {
 		a.expireT3(now, path)
 	}
