@@ -7,6 +7,7 @@ import "time"
 type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
+	pmtu   pmtud
 	cc     reno
 	rto    rtoEstimator
 	t3     timer // T3-rtx
@@ -33,8 +34,26 @@ func (p *paths) init(cfg *Config) {
 func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
 	*p = path{id: p.id, mtu: mtu}
+	p.pmtu.init(mtu, cfg.MaxMTU&^3)
 	p.cc.init(pmdcs(mtu))
 	p.rto.init(cfg)
+}
+
+// setMTU makes packets as large as the search has found that they may be.
+func (p *path) setMTU(mtu int) {
+	p.mtu = mtu
+	p.cc.pmdcs = pmdcs(mtu)
+}
+
+// changed forgets what was known of a path that goes another way now. Its timers
+// run on.
+func (p *path) changed(cfg *Config) {
+	mtu := p.pmtu.base
+	p.cc.init(pmdcs(mtu))
+	p.rto.init(cfg)
+	p.mtu = mtu
+	p.pmtu.stop()
+	p.pmtu.init(mtu, p.pmtu.limit)
 }
 
 // restart starts all paths anew for a restarted association.
@@ -81,6 +100,7 @@ func (p *paths) stopTimers() {
 	for i := range p.list {
 		p.list[i].t3.stop()
 		p.list[i].hb.stop()
+		p.list[i].pmtu.stop()
 	}
 }
 
@@ -88,6 +108,7 @@ func (p *paths) deadline() (at time.Time, on bool) {
 	for i := range p.list {
 		at, on = p.list[i].t3.earlier(at, on)
 		at, on = p.list[i].hb.timer.earlier(at, on)
+		at, on = p.list[i].pmtu.timer.earlier(at, on)
 	}
 	return at, on
 }

@@ -15,6 +15,7 @@ type Stats struct {
 	Timeouts                           uint64 // T3-rtx expiries
 	DuplicatesReceived                 uint64 // DATA chunks that had come in before
 	SACKsSent, SACKsReceived           uint64
+	MTUProbesSent, BlackHoles          uint64 // probes for a larger MTU; falls to Config.MTU
 
 	SRTT, RTO           time.Duration // SRTT is 0 before a sample
 	CongestionWindow    int           // bytes
@@ -35,6 +36,7 @@ type counters struct {
 	messagesSent, abandoned                                         uint64
 	dataSent, dataReceived, retransmissions, recoveries, timeouts   uint64
 	duplicates, sacksSent, sacksReceived                            uint64
+	mtuProbes, blackHoles                                           uint64
 }
 
 // Stats returns the statistics.
@@ -47,6 +49,7 @@ func (a *Association) Stats() Stats {
 		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
 		DuplicatesReceived: c.duplicates, SACKsSent: c.sacksSent, SACKsReceived: c.sacksReceived,
+		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.cwnd, SlowStartThreshold: p.cc.ssthresh, FlightSize: a.sent.flight,
 		PeerWindow: a.window.room(a.sent.flightPayload), LocalWindow: a.in.window(), MTU: p.mtu,
