@@ -41,6 +41,9 @@ type Config struct {
 	// buffer is accepted when that is empty. Default 2 MiB.
 	SendBuffer int
 
+	// Scheduler says which stream sends next. Default WeightedFairQueueing.
+	Scheduler Scheduler
+
 	// OutboundStreams and InboundStreams are what INIT asks for and allows.
 	// Default 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
@@ -120,6 +123,7 @@ func (c *Config) complete() error {
 		{c.MaxMTU > 65535, "MaxMTU", "must be at most 65535 bytes"},
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
 		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
+		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},
 		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
 		{c.RTOInitial < 0 || c.RTOInitial > c.RTOMax, "RTOInitial", "must not be negative or above RTOMax"},
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},

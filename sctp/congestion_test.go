@@ -12,41 +12,54 @@ const testPMDCS = 1188 - 12
 // TestReno goes through the rules one by one. // 9260-7.2.1-a 9260-7.2.1-b 9260-7.2.2-a 9260-7.2.3-a
 func TestReno(t *testing.T) {
 	const p = 1000
-	full := func() *reno { c := new(reno); c.init(p); return c }
+	full := func() *reno { c := new(reno); c.init(initialWindow(p), p); return c }
 	tests := []struct {
 		desc           string
 		do             func(c *reno)
 		cwnd, ssthresh int
 	}{
 		{"initially", func(*reno) {}, 4000, ssthreshInitial},
-		{"slow start grows by what was acknowledged", func(c *reno) { c.acked(600, 4000, false) }, 4600, ssthreshInitial},
-		{"at most by one PMDCS", func(c *reno) { c.acked(3000, 4000, false) }, 5000, ssthreshInitial},
-		{"not if the window was not used", func(c *reno) { c.acked(1000, 3999, false) }, 4000, ssthreshInitial},
-		{"not in Fast Recovery", func(c *reno) { c.acked(1000, 4000, true) }, 4000, ssthreshInitial},
-		{"a loss halves, but not below four", func(c *reno) { c.cwnd = 20_000; c.lost() }, 10_000, 10_000},
-		{"a loss at a small window", func(c *reno) { c.cwnd = 5000; c.lost() }, 4000, 4000},
-		{"a loss never raises the window", func(c *reno) { c.cwnd = 3000; c.lost() }, 3000, 4000},
-		{"a timeout leaves one packet", func(c *reno) { c.cwnd = 20_000; c.timedOut() }, 1000, 10_000},
+		{"slow start grows by what was acknowledged", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 600, before: 4000}) }, 4600, ssthreshInitial},
+		{"at most by one PMDCS", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 3000, before: 4000}) }, 5000, ssthreshInitial},
+		{"not if the window was not used", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 1000, before: 3999}) }, 4000, ssthreshInitial},
+		{"not in Fast Recovery", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 1000, before: 4000, recovering: true}) }, 4000, ssthreshInitial},
+		{"a loss halves, but not below four", func(c *reno) { c.cwnd = 20_000; c.congested(time.Time{}, lossEvent{}) }, 10_000, 10_000},
+		{"a loss at a small window", func(c *reno) { c.cwnd = 5000; c.congested(time.Time{}, lossEvent{}) }, 4000, 4000},
+		{"a loss never raises the window", func(c *reno) { c.cwnd = 3000; c.congested(time.Time{}, lossEvent{}) }, 3000, 4000},
+		{"a timeout leaves one packet", func(c *reno) { c.cwnd = 20_000; c.timedOut(time.Time{}, lossEvent{}) }, 1000, 10_000},
+		{"a loss that was none is taken back, once", func(c *reno) {
+			c.cwnd, c.threshold = 20_000, 15_000
+			c.congested(time.Time{}, lossEvent{})
+			c.timedOut(time.Time{}, lossEvent{recovering: true})
+			c.undo(time.Time{})
+			c.cwnd = 18_000
+			c.undo(time.Time{})
+		}, 18_000, 15_000},
+		{"a timeout that was none is taken back", func(c *reno) {
+			c.cwnd = 20_000
+			c.timedOut(time.Time{}, lossEvent{})
+			c.undo(time.Time{})
+		}, 20_000, ssthreshInitial},
 		{"avoidance grows when a window was acknowledged", func(c *reno) {
-			c.cwnd, c.ssthresh = 10_000, 5000
+			c.cwnd, c.threshold = 10_000, 5000
 			for range 9 {
-				c.acked(1000, 10_000, false)
+				c.acked(time.Time{}, ackEvent{bytes: 1000, before: 10_000})
 			}
 			if c.cwnd != 10_000 {
 				t.Error("too early")
 			}
-			c.acked(1000, 10_000, false)
+			c.acked(time.Time{}, ackEvent{bytes: 1000, before: 10_000})
 		}, 11_000, 5000},
 		{"and keeps the rest", func(c *reno) {
-			c.cwnd, c.ssthresh = 10_000, 5000
-			c.acked(10_500, 10_000, false)
+			c.cwnd, c.threshold = 10_000, 5000
+			c.acked(time.Time{}, ackEvent{bytes: 10_500, before: 10_000})
 			if c.partialBytesAcked != 500 {
 				t.Error(c.partialBytesAcked)
 			}
 		}, 11_000, 5000},
 		{"avoidance without using the window saves at most one step", func(c *reno) {
-			c.cwnd, c.ssthresh = 10_000, 5000
-			c.acked(50_000, 9000, false)
+			c.cwnd, c.threshold = 10_000, 5000
+			c.acked(time.Time{}, ackEvent{bytes: 50_000, before: 9000})
 			if c.partialBytesAcked != 10_000 {
 				t.Error(c.partialBytesAcked)
 			}
@@ -58,8 +71,8 @@ func TestReno(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := full()
-		if tt.do(c); c.cwnd != tt.cwnd || c.ssthresh != tt.ssthresh {
-			t.Errorf("%s: cwnd %d ssthresh %d, want %d %d", tt.desc, c.cwnd, c.ssthresh, tt.cwnd, tt.ssthresh)
+		if tt.do(c); c.cwnd != tt.cwnd || c.threshold != tt.ssthresh {
+			t.Errorf("%s: cwnd %d ssthresh %d, want %d %d", tt.desc, c.cwnd, c.threshold, tt.cwnd, tt.ssthresh)
 		}
 	}
 }
@@ -71,7 +84,7 @@ func TestIdleDecay(t *testing.T) {
 		want int
 	}{{999 * time.Millisecond, 100_000}, {time.Second, 50_000}, {2 * time.Second, 25_000}, {time.Hour, 4000}} {
 		c := new(reno)
-		c.init(1000)
+		c.init(4000, 1000)
 		c.cwnd = 100_000
 		now := time.Unix(1000, 0)
 		c.sending(now, 0, time.Second)
@@ -79,8 +92,8 @@ func TestIdleDecay(t *testing.T) {
 		if c.cwnd != tt.want {
 			t.Errorf("idle for %v: cwnd %d, want %d", tt.idle, c.cwnd, tt.want)
 		}
-		if decayed := tt.want < 100_000; decayed != (c.ssthresh == 100_000) {
-			t.Errorf("idle for %v: ssthresh %d", tt.idle, c.ssthresh)
+		if decayed := tt.want < 100_000; decayed != (c.threshold == 100_000) {
+			t.Errorf("idle for %v: ssthresh %d", tt.idle, c.threshold)
 		}
 		c.cwnd = 50_000
 		c.sending(now.Add(2*time.Hour), 1, time.Second)

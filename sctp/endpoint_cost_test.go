@@ -180,7 +180,7 @@ func TestEndpointTurns(t *testing.T) {
 	}
 	for _, id := range ids {
 		a := h.e.Association(id)
-		a.paths.primary().cc.cwnd = 1 << 20
+		a.paths.primary().cc.init(1<<20, testPMDCS)
 		if err := a.Send(w.now, Message{Payload: make([]byte, 200_000)}); err != nil {
 			t.Fatal(err)
 		}

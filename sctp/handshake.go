@@ -26,6 +26,7 @@ type handshake struct {
 	unrecognized []byte    // parameters of the INIT ACK to report
 	cookieAck    bool      // a COOKIE ACK is to be sent
 	secret       []byte    // key of the cookies
+	snap         snapState
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.
@@ -48,7 +49,7 @@ func (h *handshake) next() { h.due, h.transmits = true, 0; h.t1.stop() }
 // finish ends the handshake.
 func (h *handshake) finish() {
 	h.t1.stop()
-	h.due, h.cookie, h.unrecognized = false, nil, nil
+	h.due, h.cookie, h.unrecognized, h.snap = false, nil, nil, snapNone
 }
 
 // appendCookieEcho appends the COOKIE ECHO, and the report on parameters of the

@@ -8,7 +8,7 @@ type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
 	pmtu   pmtud
-	cc     reno
+	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx
 	hb     heartbeat
@@ -28,32 +28,32 @@ type paths struct {
 
 func (p *paths) init(cfg *Config) {
 	*p = paths{list: make([]path, 1)}
+	p.list[0].cc = new(reno)
 	p.list[0].init(cfg)
 }
 
 func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
-	*p = path{id: p.id, mtu: mtu}
+	*p = path{id: p.id, mtu: mtu, cc: p.cc}
 	p.pmtu.init(mtu, cfg.MaxMTU&^3)
-	p.cc.init(pmdcs(mtu))
+	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
 	p.rto.init(cfg)
 }
 
-// setMTU makes packets as large as the search has found that they may be.
+// setMTU takes another size of the largest packet.
 func (p *path) setMTU(mtu int) {
-	p.mtu = mtu
-	p.cc.pmdcs = pmdcs(mtu)
+	p.mtu = mtu &^ 3
+	p.cc.resize(p.pmdcs())
 }
 
 // changed forgets what was known of a path that goes another way now. Its timers
 // run on.
 func (p *path) changed(cfg *Config) {
-	mtu := p.pmtu.base
-	p.cc.init(pmdcs(mtu))
-	p.rto.init(cfg)
-	p.mtu = mtu
+	p.mtu = p.pmtu.base
 	p.pmtu.stop()
-	p.pmtu.init(mtu, p.pmtu.limit)
+	p.pmtu.init(p.mtu, p.pmtu.limit)
+	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
+	p.rto.init(cfg)
 }
 
 // restart starts all paths anew for a restarted association.
@@ -115,4 +115,4 @@ func (p *paths) deadline() (at time.Time, on bool) {
 
 // pmdcs returns the largest DATA chunk, header and padding included, that fits
 // a packet (RFC 9260, section 1.3).
-func pmdcs(mtu int) int { return (mtu - commonHeader) &^ 3 }
+func (p *path) pmdcs() int { return (p.mtu - commonHeader) &^ 3 }

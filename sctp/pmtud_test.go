@@ -326,7 +326,7 @@ func TestSearchBlackHole(t *testing.T) {
 	}
 	tc.want("T3-rtx", "DATA tsn=0")
 	tc.advanceToTimer()
-	if st := tc.a.Stats(); st.MTU != 1188 || st.BlackHoles != 1 || st.CongestionWindow != pmdcs(1188) {
+	if st := tc.a.Stats(); st.MTU != 1188 || st.BlackHoles != 1 || st.CongestionWindow != testPMDCS {
 		t.Fatalf("after two: %+v", st)
 	}
 	if n := len(tc.sent[0]); n != 1432 {
@@ -379,7 +379,7 @@ func TestSearchWhole(t *testing.T) {
 	want("once more", 1128, true)
 	expire()
 	want("small enough, but is the base?", 1128, false)
-	tc.a.paths.primary().cc.cwnd = 10_000
+	tc.a.paths.primary().cc.(*reno).cwnd = 10_000
 	want("too large", 1432, false)
 	want("the probe", 1188, true)
 }
@@ -434,7 +434,7 @@ func TestPathChanged(t *testing.T) {
 	tc.send(Message{Payload: payload(1400)})
 	tc.sent = nil
 	p := tc.a.paths.primary()
-	p.cc.cwnd = 100_000
+	p.cc.(*reno).cwnd = 100_000
 	flight := tc.a.Stats().FlightSize
 	tc.a.PathChanged(tc.now, 0)
 	tc.a.PathChanged(tc.now, 7) // there is none

@@ -23,6 +23,9 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 		a.counters.dropped++
 		return
 	}
+	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
+		a.hs.snap = snapHeard
+	}
 	hadGap := a.tsns.gap()
 	for ; ok && !a.ended; c, ok = r.it.Next() {
 		if !a.handleChunk(now, &r, c) {
@@ -261,11 +264,11 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		return
 	}
 	a.counters.sacksReceived++
-	flight, lost := a.sent.flight, false
+	before, lost := a.sent.flight, false
 	var f ackFacts
 	a.sent.ackThrough(now, s.CumTSN, &f)
 	a.sent.ackGaps(now, &s, &f)
-	a.acknowledged(now, path, &f, flight)
+	a.acknowledged(now, path, &f, before)
 	if limit, ok := a.missLimit(&f); ok {
 		lost = a.sent.miss(limit)
 	}
@@ -276,7 +279,7 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		}
 	}
 	if lost && a.recovery.lost(a.sent.highest()) {
-		path.cc.lost()
+		path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
 		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {
@@ -300,9 +303,9 @@ func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
 	return f.newest, f.any
 }
 
-// acknowledged passes on what a SACK or SHUTDOWN acknowledged; flight is what was
-// outstanding before.
-func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, flight int) {
+// acknowledged passes on what a SACK or SHUTDOWN acknowledged; before is what was
+// outstanding until then.
+func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, before int) {
 	path.burst = 0
 	if f.hasRTT {
 		path.rto.sample(f.rtt)
@@ -315,7 +318,10 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, fligh
 		a.largePacket(path)
 	}
 	if f.any {
-		path.cc.acked(f.bytes, flight, a.recovery.on)
+		path.cc.acked(now, ackEvent{
+			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+		})
 	}
 	if f.cumMoved {
 		a.recovery.advanced(a.sent.cum)

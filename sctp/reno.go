@@ -2,40 +2,37 @@ package sctp
 
 import "time"
 
-// reno is the congestion control of RFC 9260, section 7.2, for one path. All
-// amounts are bytes of chunks, headers and padding included.
+// reno is the congestion control of RFC 9260, section 7.2.
 type reno struct {
 	cwnd              int
-	ssthresh          int
+	threshold         int // ssthresh
 	partialBytesAcked int
-	pmdcs             int // largest DATA chunk that fits a packet, header included
-	lastSend          time.Time
-	idleSteps         int // halvings since the last packet was sent
+	pmdcs             int
+	idle              idleDecay
+
+	// What undo goes back to; cwnd is 0 if there is nothing to take back.
+	undoCwnd, undoThreshold int
 }
 
 // ssthreshInitial is "arbitrarily high" (RFC 9260, section 7.2.1).
 const ssthreshInitial = 1 << 30
 
-func (c *reno) init(pmdcs int) {
-	*c = reno{
-		cwnd:     min(4*pmdcs, max(2*pmdcs, 4404)), // 9260-7.2.1-a
-		ssthresh: ssthreshInitial,
-		pmdcs:    pmdcs,
-	}
+func (c *reno) init(window, pmdcs int) {
+	*c = reno{cwnd: window, threshold: ssthreshInitial, pmdcs: pmdcs}
 }
 
-// acked takes what a SACK newly acknowledged; flight is what was outstanding
-// before it.
-func (c *reno) acked(bytes, flight int, inRecovery bool) {
-	fullyUsed := flight >= c.cwnd
-	if c.cwnd <= c.ssthresh {
-		if fullyUsed && !inRecovery { // 9260-7.2.1-b, with L = 1
-			c.cwnd += min(bytes, c.pmdcs)
+func (c *reno) resize(pmdcs int) { c.pmdcs = pmdcs }
+
+func (c *reno) acked(_ time.Time, ack ackEvent) {
+	fullyUsed := ack.before >= c.cwnd
+	if c.cwnd <= c.threshold {
+		if fullyUsed && !ack.recovering { // 9260-7.2.1-b, with L = 1
+			c.cwnd += min(ack.bytes, c.pmdcs)
 		}
 		return
 	}
 	// 9260-7.2.2-a
-	c.partialBytesAcked += bytes
+	c.partialBytesAcked += ack.bytes
 	switch {
 	case c.partialBytesAcked > c.cwnd && !fullyUsed:
 		c.partialBytesAcked = c.cwnd
@@ -45,33 +42,37 @@ func (c *reno) acked(bytes, flight int, inRecovery bool) {
 	}
 }
 
-// drained says that nothing is outstanding any more.
 func (c *reno) drained() { c.partialBytesAcked = 0 }
 
-// lost reacts to a loss found by SACKs (RFC 9260, section 7.2.3).
-func (c *reno) lost() {
-	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
-	c.cwnd = min(c.cwnd, c.ssthresh) // the initial window may be the smaller one
+// congested is RFC 9260, section 7.2.3, first rule.
+func (c *reno) congested(time.Time, lossEvent) {
+	c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
+	c.cwnd = min(c.cwnd, c.threshold) // the initial window may be the smaller one
 	c.partialBytesAcked = 0
 }
 
-// timedOut reacts to an expiry of T3-rtx (RFC 9260, section 7.2.3).
-func (c *reno) timedOut() {
-	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
+// timedOut is RFC 9260, section 7.2.3, second rule.
+func (c *reno) timedOut(_ time.Time, loss lossEvent) {
+	if c.undoCwnd == 0 || !loss.recovering {
+		c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+	}
+	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = c.pmdcs
 	c.partialBytesAcked = 0
 }
 
-// sending is called before data goes out; while the path was idle the window
-// decays (RFC 9260, section 7.2.1, rule on idle destinations).
-func (c *reno) sending(now time.Time, flight int, rto time.Duration) {
-	if flight == 0 && !c.lastSend.IsZero() {
-		for idle := now.Sub(c.lastSend); idle >= rto*time.Duration(c.idleSteps+1) && c.cwnd > 4*c.pmdcs; c.idleSteps++ {
-			if c.idleSteps == 0 {
-				c.ssthresh = c.cwnd
-			}
-			c.cwnd = max(c.cwnd/2, 4*c.pmdcs)
-		}
+func (c *reno) undo(time.Time) {
+	if c.undoCwnd > 0 {
+		c.cwnd, c.threshold = max(c.cwnd, c.undoCwnd), max(c.threshold, c.undoThreshold)
+		c.undoCwnd = 0
 	}
-	c.lastSend, c.idleSteps = now, 0
 }
+
+func (c *reno) sending(now time.Time, flight int, rto time.Duration) {
+	c.cwnd, c.threshold = c.idle.decay(now, flight, rto, c.cwnd, c.threshold, c.pmdcs)
+}
+
+func (c *reno) window() int        { return c.cwnd }
+func (c *reno) ssthresh() int      { return c.threshold }
+func (c *reno) proportional() bool { return true }

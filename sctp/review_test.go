@@ -246,7 +246,7 @@ func TestSmallMessagesAreNoBurst(t *testing.T) {
 	}
 	tc.wantPackets("at once", 20)
 	tc = newConnected(t, Config{})
-	tc.a.paths.primary().cc.cwnd = 100_000
+	tc.a.paths.primary().cc.init(100_000, testPMDCS)
 	tc.send(Message{Payload: payload(20_000)})
 	tc.wantPackets("a burst", 4)
 	tc.advance(20 * time.Millisecond)
@@ -329,7 +329,7 @@ func TestManyOrderedMessages(t *testing.T) {
 func tinyChunks(t testing.TB, n int, unordered bool) *testConn {
 	t.Helper()
 	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20, SendBuffer: 1 << 24})
-	tc.a.paths.primary().cc.cwnd = 1 << 28
+	tc.a.paths.primary().cc.init(1<<28, testPMDCS)
 	tc.a.window.advertised = 1 << 28
 	for range n {
 		if err := tc.a.Send(tc.now, Message{Payload: []byte{1}, Unordered: unordered}); err != nil {

@@ -101,7 +101,7 @@ func TestSackFitsPacket(t *testing.T) {
 func sending(t *testing.T, n int) *testConn {
 	t.Helper()
 	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20})
-	tc.a.paths.primary().cc.cwnd = n * 1176
+	tc.a.paths.primary().cc.init(n*1176, testPMDCS)
 	for range n {
 		if err := tc.a.Send(tc.now, Message{Payload: payload(1160)}); err != nil {
 			t.Fatal(err)
@@ -206,7 +206,6 @@ func TestSentQueueModel(t *testing.T) {
 		n := 20 + rng.IntN(60)
 		for range n {
 			q.push(sentChunk{msg: m, size: 100})
-			m.chunks++
 		}
 		got := make([]bool, n) // by the receiver
 		for range 30 {

@@ -86,7 +86,7 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -100,7 +100,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
+	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
 	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
 		return
 	}
@@ -161,6 +161,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -177,19 +178,19 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
 		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
-			a.abandon(now, path, t, m)
+			a.abandon(now, path, m)
 			continue
 		}
 		if size := c.wireSize(); size > path.mtu-commonHeader && p.empty() {
 			p.stretch(size)
 		}
 		switch {
-		case c.wireSize() > p.room(), a.sent.flight >= path.cc.cwnd && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
-		a.sent.resent(t, c)
+		a.sent.resent(now, t, c)
 		a.counters.retransmissions++
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
@@ -211,7 +212,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.expire(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -221,7 +222,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.cwnd || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -244,7 +245,7 @@ func (a *Association) burst(now time.Time, path *path) bool {
 	if now.Sub(path.burstAt) >= clockGranularity {
 		path.burst, path.burstAt = 0, now
 	}
-	return path.burst >= a.cfg.MaxBurst*path.cc.pmdcs && a.sent.outstanding > 0
+	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -276,7 +277,7 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -298,7 +299,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if a.state == ShutdownPending || path.cc.cwnd <= 4*path.cc.pmdcs && a.sent.flight >= path.cc.cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	if a.reconfig.drains(&a.out) {
@@ -310,7 +311,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
-	p.last = t
+	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -322,26 +323,23 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 // One that was not begun takes no TSN (RFC 3758, section 4.1).
 func (a *Association) expire(now time.Time, path *path, m *outMessage) {
 	if m.sent > 0 {
-		a.abandon(now, path, a.sent.highest(), m)
+		a.abandon(now, path, m)
 		return
 	}
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m, 0)
+	a.out.abandon(m)
 	a.counters.abandoned++
 }
 
-// abandon gives up message m, of which t is a chunk if any are not acknowledged.
-func (a *Association) abandon(now time.Time, path *path, t wire.TSN, m *outMessage) {
+// abandon gives up a message of which something was sent.
+func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
 	a.counters.abandoned++
-	acked := m.sent
-	if m.chunks > 0 {
-		acked = a.sent.abandon(t)
-	}
+	a.sent.abandon(m)
 	if m.sent < len(m.payload) {
 		a.sent.closeMessage(m)
 	}
-	a.out.abandon(m, acked)
+	a.out.abandon(m)
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 }
 

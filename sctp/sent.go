@@ -22,6 +22,8 @@ type sentQueue struct {
 	lost          int      // number of chunks to retransmit
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
 
+	began time.Time // the first chunk was sent
+
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
 	timed   wire.TSN
@@ -35,9 +37,11 @@ type sentChunk struct {
 	size   int32 // of its payload
 	flags  wire.DataFlags
 	state  chunkState
-	misses uint8  // miss indications (RFC 9260, section 7.2.4)
-	fast   bool   // was fast retransmitted; only T3-rtx may do it again
-	rtx    uint16 // times retransmitted
+	misses uint8         // miss indications (RFC 9260, section 7.2.4)
+	fast   bool          // was fast retransmitted; only T3-rtx may do it again
+	rtx    uint16        // times retransmitted
+	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
+	sentAt time.Duration // last, since the first chunk of all
 }
 
 type chunkState uint8
@@ -56,6 +60,14 @@ func (q *sentQueue) init(initial wire.TSN) {
 	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial}
 }
 
+// clock returns the time since the first chunk was sent.
+func (q *sentQueue) clock(now time.Time) time.Duration {
+	if q.began.IsZero() {
+		q.began = now
+	}
+	return now.Sub(q.began)
+}
+
 func (q *sentQueue) at(t wire.TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
 
 // span returns how many TSNs are not cumulatively acknowledged.
@@ -64,7 +76,8 @@ func (q *sentQueue) span() int { return q.next.Since(q.cum) - 1 }
 // highest returns the last TSN assigned.
 func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
-// push assigns the next TSN to a chunk.
+// push assigns the next TSN to a chunk, and links it to the one of its message before
+// it: their TSNs need not be consecutive.
 func (q *sentQueue) push(c sentChunk) wire.TSN {
 	if n := q.span(); n == len(q.ring) {
 		ring := make([]sentChunk, max(16, 2*n))
@@ -76,6 +89,13 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 	t := q.next
 	*q.at(t) = c
 	q.next = t.Add(1)
+	m := c.msg
+	if m.chunks++; m.chunks == 1 {
+		m.first = t
+	} else {
+		q.at(m.last).ahead = uint16(t.Since(m.last))
+	}
+	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(&c)
 	}
@@ -140,26 +160,22 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 }
 
 // resent records the retransmission of the chunk that nextLost returned.
-func (q *sentQueue) resent(t wire.TSN, c *sentChunk) {
+func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	q.lost--
 	c.state = chunkOutstanding
 	c.misses = 0
 	c.rtx++
+	c.sentAt = q.clock(now)
 	q.depart(c)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
 	}
 }
 
-// abandon gives up the message that chunk t belongs to, and returns how many of
-// its bytes had been cumulatively acknowledged.
-func (q *sentQueue) abandon(t wire.TSN) (acked int) {
-	m := q.at(t).msg
-	for t.Add(-1) != q.cum && q.at(t.Add(-1)).msg == m {
-		t = t.Add(-1)
-	}
-	acked = int(q.at(t).off)
-	for ; t != q.next && q.at(t).msg == m; t = t.Add(1) {
+// abandon gives up all chunks of a message.
+func (q *sentQueue) abandon(m *outMessage) {
+	t := m.first
+	for range m.chunks {
 		c := q.at(t)
 		switch c.state {
 		case chunkOutstanding:
@@ -171,15 +187,14 @@ func (q *sentQueue) abandon(t wire.TSN) (acked int) {
 		if q.timing && t == q.timed {
 			q.timing = false
 		}
+		t = t.Add(int(c.ahead))
 	}
-	return acked
 }
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
 func (q *sentQueue) closeMessage(m *outMessage) {
 	q.push(sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
-	m.chunks++
 }
 
 // ackFacts is what a SACK told.
@@ -191,8 +206,9 @@ type ackFacts struct {
 	reneged  bool
 	rtt      time.Duration
 	hasRTT   bool
-	freed    int         // bytes of payload that the send buffer no longer needs to hold
-	done     *outMessage // messages completely acknowledged, linked
+	delay    time.Duration // of the chunk sent last that was acknowledged and sent once; 0 if there is none
+	freed    int           // bytes of payload that the send buffer no longer needs to hold
+	done     *outMessage   // messages completely acknowledged, linked
 }
 
 // valid reports whether a SACK speaks only of TSNs that were sent.
@@ -221,7 +237,9 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		m := c.msg
 		if c.state != chunkAbandoned {
 			f.freed += int(c.size)
+			m.acked += int(c.size)
 		}
+		m.first = t.Add(int(c.ahead))
 		c.msg = nil
 		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
 			m.next, f.done = f.done, m
@@ -261,6 +279,11 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
+	if c.rtx == 0 { // Karn's algorithm
+		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
+			f.delay = d
+		}
+	}
 	if q.timing && t == q.timed {
 		q.timing = false
 		f.rtt, f.hasRTT = now.Sub(q.timedAt), true

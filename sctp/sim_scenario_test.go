@@ -26,6 +26,7 @@ type scenario struct {
 type plan struct {
 	cfg        sctp.Config
 	connect    bool          // sends INIT; else waits for the peer's
+	token      bool          // connects with the peer's INIT token instead
 	connectAt  time.Duration // since the start
 	script     []action
 	streams    []uint16      // candidates for stream ids, taken modulo those usable
@@ -114,6 +115,7 @@ func newScenario(seed uint64) *scenario {
 		a.connect, b.connect = true, true
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
+	s.drawTokens(newDice(seed, 5))
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
@@ -122,6 +124,24 @@ func newScenario(seed uint64) *scenario {
 	}
 	return s
 }
+
+// drawTokens decides whether the hosts have exchanged INIT tokens (SNAP). One may be
+// unable to use what it got, and begins a handshake with a host that needs none.
+func (s *scenario) drawTokens(d dice) {
+	if !d.chance(0.2) {
+		return
+	}
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.connect, p.connectAt, p.token = true, 0, true
+	}
+	if d.chance(0.4) {
+		s.hosts[d.IntN(2)].token = false
+	}
+}
+
+// fallsBack tells whether one host has to do without tokens, the other not.
+func (s *scenario) fallsBack() bool { return s.hosts[0].token != s.hosts[1].token }
 
 // calm takes out of a clean scenario what could make a timer expire early.
 func (s *scenario) calm() {
@@ -427,8 +447,8 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])

@@ -28,6 +28,7 @@ type Stats struct {
 	SendBuffered        int           // bytes accepted by Send and not acknowledged
 	ReceiveBuffered     int           // bytes not read by the application
 	ZeroChecksumSending bool          // packets go out without their CRC32c (RFC 9653)
+	SNAP                bool          // set up by ConnectWithToken, as the peer did
 }
 
 // counters are the counting part of Stats.
@@ -51,10 +52,11 @@ func (a *Association) Stats() Stats {
 		DuplicatesReceived: c.duplicates, SACKsSent: c.sacksSent, SACKsReceived: c.sacksReceived,
 		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
-		CongestionWindow: p.cc.cwnd, SlowStartThreshold: p.cc.ssthresh, FlightSize: a.sent.flight,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight,
 		PeerWindow: a.window.room(a.sent.flightPayload), LocalWindow: a.in.window(), MTU: p.mtu,
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost,
 		SendBuffered:      a.out.buffered, ReceiveBuffered: a.in.bytes,
 		ZeroChecksumSending: a.peer.zeroChecksum,
+		SNAP:                a.hs.snap == snapHeard,
 	}
 }

@@ -85,7 +85,7 @@ func (a *Association) expireT3(now time.Time, path *path) {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
 		a.counters.timeouts++
-		path.cc.timedOut()
+		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
 		a.recovery.timedOut()
 	}
 	a.sent.markAllLost()
