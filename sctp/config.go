@@ -62,7 +62,8 @@ type Config struct {
 	// when the peer is heard of, and a millisecond or more later. Default 4.
 	MaxBurst int
 
-	// CookieLife is how long a State Cookie stays valid. Default 60 s.
+	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
+	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which

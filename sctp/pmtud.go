@@ -188,9 +188,9 @@ func (d *pmtud) choose() int {
 	return 0
 }
 
-// sent takes note of a packet with data; t is a chunk in it.
+// sent takes note of a packet with data that must stay whole; t is a chunk in it.
 func (d *pmtud) sent(size int, t wire.TSN) {
-	if !d.marked && size > d.base/2 && d.unfragmented() {
+	if !d.marked && size > d.base/2 {
 		d.marked, d.mark = true, t
 	}
 }

@@ -212,6 +212,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+		a.counters.dataDropped++
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -325,6 +326,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	}
 	if f.cumMoved {
 		a.recovery.advanced(a.sent.cum)
+		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
 	}
@@ -378,6 +380,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
 		return true
 	}
+	a.counters.forwardsReceived++
 	a.tsns.forward(f.NewCumTSN)
 	a.ack.accepted(false)
 	a.in.skip(f.NewCumTSN)
@@ -453,7 +456,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			if a.state != CookieEchoed {
 				continue
 			}
-			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+			if a.state = CookieWait; !a.hs.again(now, a.paths.primary().rto.srtt, a.cfg.MaxInitRetransmits) {
 				a.end(ErrHandshakeTimeout)
 			}
 			return // a new INIT, a new cookie

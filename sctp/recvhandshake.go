@@ -41,7 +41,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: now, life: a.cfg.CookieLife,
+		created: now, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
@@ -122,6 +122,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
+	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
 	a.hs.next()
 	a.state = CookieEchoed

@@ -196,7 +196,7 @@ func TestManyGapBlocks(t *testing.T) {
 }
 
 // TestSentQueueModel compares acknowledgement by SACKs of a random receiver with a
-// list of states.
+// list of states. // 9260-1.3-b
 func TestSentQueueModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 300 {

@@ -2,7 +2,7 @@ package sctp_test
 
 import (
 	"fmt"
-	"math"
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -79,10 +79,11 @@ func (d dice) chance(p float64) bool { return d.Float64() < p }
 // between is uniform in [lo, hi].
 func (d dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
 
-// scale is log-uniform in [lo, hi]: small values are as likely as large ones.
+// scale is about log-uniform in [lo, hi]: small values are as likely as large ones. It
+// computes with integers, as logarithms differ from one architecture to the next.
 func (d dice) scale(lo, hi int) int {
-	x := math.Log(float64(lo)) + d.Float64()*(math.Log(float64(hi)+1)-math.Log(float64(lo)))
-	return min(max(int(math.Exp(x)), lo), hi)
+	length := d.between(bits.Len(uint(lo)), bits.Len(uint(hi)))
+	return min(max(d.between(1<<(length-1), 1<<length-1), lo), hi)
 }
 
 // span is a duration, uniform in [0, most].
@@ -152,7 +153,7 @@ func (s *scenario) calm() {
 		p.cfg.ReceiveBuffer = 8 << 20
 		p.pause = 0
 		for j := range p.script {
-			if r := &p.script[j].msg.Reliability; r.LimitLifetime {
+			if r := &p.script[j].msg.Reliability; r.LimitLifetime || r.LimitPriority {
 				*r = sctp.Reliability{LimitRetransmits: true}
 			}
 		}
@@ -272,7 +273,7 @@ func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
 		c.Loss = 0.2 * d.Float64() * d.Float64()
 	}
 	if d.chance(chance / 2) {
-		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + 0.5*d.Float64(), LossBad: 0.7}
+		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + float64(0.5*d.Float64()), LossBad: 0.7}
 	}
 	if d.chance(chance) {
 		c.Reorder, c.ReorderDelay = 0.3*d.Float64(), time.Millisecond+d.span(200*time.Millisecond)
@@ -373,8 +374,11 @@ func drawSize(d dice, manner, mtu int) int {
 
 // drawReliability draws a partial reliability policy.
 func drawReliability(d dice) sctp.Reliability {
-	if d.chance(0.5) {
+	switch d.IntN(3) {
+	case 0:
 		return sctp.Reliability{LimitRetransmits: true, MaxRetransmits: uint16(d.between(0, 4))}
+	case 1:
+		return sctp.Reliability{LimitPriority: true, Priority: pick(d, 0, d.Uint32N(4), 1<<32-1)}
 	}
 	life := d.span(pick(d, 10*time.Millisecond, time.Second, 20*time.Second))
 	return sctp.Reliability{LimitLifetime: true, Lifetime: life}

@@ -53,6 +53,7 @@ var layers = []layer{
 	{dir: "internal/archtest"},
 	{dir: "internal/netsim"},
 	{dir: "internal/udpsock"},
+	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
 	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "examples/..."}, other: pion},
 	{dir: "e2e/...", own: []string{"..."}, other: pion},
