@@ -34,7 +34,9 @@ type neighbour struct {
 var simPeer = netip.MustParseAddrPort("192.0.2.1:9899")
 
 func newEndpointEngine(w *world, p *plan, cfg sctp.Config) (*endpointEngine, error) {
-	cfg.ZeroChecksum = sctp.NoZeroChecksum
+	if cfg.MaxMTU == 0 { // the default of an Endpoint is another
+		cfg.MaxMTU = max(orDefault(cfg.MTU, 1188), 1432)
+	}
 	e := &endpointEngine{dice: newDice(w.s.seed, 9), flood: p.flood, fail: w.fail}
 	var err error
 	if e.Endpoint, err = sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg, Listen: true}); err != nil {
@@ -248,6 +250,12 @@ func (e *endpointEngine) Shutdown(now time.Time) (err error) {
 
 func (e *endpointEngine) Abort(now time.Time, reason string) {
 	e.command(func() { e.a.Abort(now, reason) })
+}
+
+func (e *endpointEngine) PathChanged(now time.Time, path sctp.PathID) {
+	if e.a != nil {
+		e.command(func() { e.a.PathChanged(now, path) })
+	}
 }
 
 func (e *endpointEngine) State() sctp.State {
