@@ -10,14 +10,20 @@ import (
 type Transmit struct {
 	Path   PathID
 	Packet []byte // the bytes that were appended to dst
+
+	// Whole says that the packet must arrive as one datagram of the network layer
+	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
+	// fragmented; of those some are larger than the MTU.
+	Whole bool
 }
 
-// Transmit appends the next packet to dst, which should have room for MTU bytes;
-// false means that there is nothing to send now. The packet belongs to the
-// caller.
+// Transmit appends the next packet to dst, which should have room for MTU bytes, or
+// MaxMTU if that is more; false means that there is nothing to send now. The packet
+// belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
+	whole := path.pmtu.unfragmented()
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
@@ -28,12 +34,20 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			a.observe(now)
-			return Transmit{}, false
+			if p = a.probe(now, path, dst); p.empty() {
+				a.observe(now)
+				return Transmit{}, false
+			}
+			whole = true
 		}
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
+		}
+		if p.data > 0 {
+			if whole = whole && len(packet) <= path.mtu; whole {
+				path.pmtu.sent(len(packet), p.last)
+			}
 		}
 	}
 	a.counters.packetsSent++
@@ -42,7 +56,19 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
 		a.tellChanges(now)
 	}
-	return Transmit{Path: path.id, Packet: packet}, true
+	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+}
+
+// probe returns a packet with the probe for the path MTU that is due, when there is
+// nothing else to send.
+func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
+	if !path.pmtu.due || a.state != Established {
+		return newBuilder(dst, path.mtu, a.id)
+	}
+	p := newBuilder(dst, path.pmtu.size, a.id)
+	path.pmtu.append(now, &p, path.id, a.rng.Uint64(), path.rto.rto)
+	a.counters.mtuProbes++
+	return p
 }
 
 // fill puts into the packet what the state asks for and fits.
@@ -85,7 +111,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
+	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
 	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
@@ -177,13 +203,18 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			a.abandon(now, path, c.msg)
 			continue
 		}
+		if size := c.wireSize(); size > path.mtu-commonHeader && p.empty() {
+			p.stretch(size)
+		}
 		switch {
-		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
@@ -217,7 +248,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -233,14 +264,13 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	}
 }
 
-// burst reports whether this opportunity to send is used up (9260-6.1-c). It is
-// counted in bytes, so that small messages need not wait for the peer, and what
-// the application sends later is another opportunity.
-func (a *Association) burst(now time.Time, path *path) bool {
-	if now.Sub(path.burstAt) >= clockGranularity {
-		path.burst, path.burstAt = 0, now
+// mayStart reports whether another packet with data may go now; unless it is paced
+// the burst limit holds for new data.
+func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+	if rate := path.cc.pacing(); rate > 0 {
+		return !path.pacer.held(now, rate)
 	}
-	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
+	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -292,7 +322,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	t := a.sent.push(c)
 	a.sent.time(now, t)
-	path.burst += c.wireSize()
+	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
 }
 
@@ -312,7 +342,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
-	p.stream = c.msg.stream.id
+	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {

@@ -28,6 +28,7 @@ func (a *Association) HandleTimeout(now time.Time) {
 		a.counters.delayedSACKs++
 		a.ack.now()
 	}
+	path.pacer.timer.due(now) // what it held goes with the next packet
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
@@ -36,6 +37,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 	}
 	if a.expired(now, &path.hb.timer, TimerHeartbeat) {
 		a.expireHeartbeat(now, path)
+	}
+	if a.expired(now, &path.pmtu.timer, TimerPathMTU) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+		path.pmtu.expire(now)
 	}
 	if a.expired(now, &a.reconfig.timer, TimerReconfig) && a.fail(path) {
 		path.rto.backoff()
@@ -79,6 +83,11 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	}
 	path.rto.backoff()
 	path.burst = 0
+	// A peer without room answers, and one that shuts down sends SACKs anyway.
+	if (!w.probing || !w.answered || a.state == ShutdownReceived) && path.pmtu.timedOut(now, path.mtu) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
+	}
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {

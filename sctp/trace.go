@@ -89,9 +89,10 @@ const (
 	TimerHeartbeat                        // a path was idle, or a HEARTBEAT is not answered
 	TimerReconfig                         // a RE-CONFIG request is not answered
 	TimerLifetime                         // messages expired in the queue
+	TimerPathMTU                          // a larger path MTU is to be looked for, or a probe was not answered
 )
 
-var timerNames = [...]string{"", "T1", "T2-shutdown", "T3-rtx", "T5-shutdown-guard", "delayed-sack", "heartbeat", "reconfig", "lifetime"}
+var timerNames = [...]string{"", "T1", "T2-shutdown", "T3-rtx", "T5-shutdown-guard", "delayed-sack", "heartbeat", "reconfig", "lifetime", "path-mtu"}
 
 func (t TimerKind) String() string { return timerNames[t] }
 
