@@ -17,7 +17,7 @@ type endpointEngine struct {
 	a          *sctp.Association  // the same; kept when it has ended
 	neighbours []*neighbour
 	flood      float64 // chance of an INIT of a stranger with each packet
-	over       bool // the association with the peer has ended, and those with neighbours
+	over       bool    // the association with the peer has ended, and those with neighbours
 	fail       func(format string, args ...any)
 }
 

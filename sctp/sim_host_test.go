@@ -45,6 +45,7 @@ type host struct {
 	out, in         *ledger // what it sends, what it receives
 	nextOut, nextIn *ledger // the same as soon as it knows that its peer was started again
 	past            pastLives
+	witness         *witness // nil if there is a planted bug, or it is an Endpoint
 
 	started   bool      // Connect was called
 	step      int       // next action of the script

@@ -40,8 +40,7 @@ func (h *host) restart() {
 	for i := range cfg.Seed {
 		cfg.Seed[i] = byte(h.dice.Uint32())
 	}
-	e, err := h.w.newEngine(h.plan, cfg)
-	if err != nil {
+	if err := h.begin(cfg); err != nil {
 		h.w.fail("host %d: %v", h.side, err)
 		return
 	}
@@ -49,7 +48,7 @@ func (h *host) restart() {
 	h.in.over, h.out.over = true, true
 	h.in, h.out = h.in.following(), h.out.following()
 	peer.nextIn, peer.nextOut = h.out, h.in
-	h.engine, h.past = e, pastLives{}
+	h.past = pastLives{}
 	h.started, h.connected, h.full, h.resetting = true, false, false, false
 	h.readable, h.partial, h.sent = nil, make(map[uint16]*partialMessage), nil
 	h.w.work += 100
@@ -155,15 +154,21 @@ func (s *scenario) restarts() bool {
 	return false
 }
 
-// newEngine returns an engine for a host.
-func (w *world) newEngine(p *plan, cfg sctp.Config) (e engine, err error) {
-	if p.endpoint {
-		e, err = newEndpointEngine(w, p, cfg)
-	} else {
-		e, err = sctp.New(cfg)
+// begin gives a host its engine.
+func (h *host) begin(cfg sctp.Config) (err error) {
+	h.witness = nil
+	switch {
+	case h.plan.endpoint:
+		h.engine, err = newEndpointEngine(h.w, h.plan, cfg)
+	case h.w.wrap == nil:
+		h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+		cfg.Trace = h.witness
+		fallthrough
+	default:
+		h.engine, err = sctp.New(cfg)
 	}
-	if err == nil && w.wrap != nil {
-		e = w.wrap(e)
+	if err == nil && h.w.wrap != nil {
+		h.engine = h.w.wrap(h.engine)
 	}
-	return e, err
+	return err
 }
