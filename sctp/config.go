@@ -52,6 +52,9 @@ type Config struct {
 	// when the peer is heard of, and a millisecond or more later. Default 4.
 	MaxBurst int
 
+	// LossDetection is how lost DATA is found. Default RACK.
+	LossDetection LossDetection
+
 	// CookieLife is how long a State Cookie stays valid. Default 60 s.
 	CookieLife time.Duration
 
@@ -116,6 +119,7 @@ func (c *Config) complete() error {
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
 		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},

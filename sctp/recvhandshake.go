@@ -204,7 +204,7 @@ func (a *Association) establish(now time.Time, path *path) {
 func (a *Association) begin(now time.Time) {
 	a.sent.init(a.hs.localTSN)
 	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
-	a.recovery = recovery{}
+	a.recovery.clear()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
 	a.ack.init(a.cfg.ReceiveBuffer)

@@ -136,9 +136,17 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.sent.order.packet++
+	next := a.sent.next
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+	}
+	switch fresh := a.sent.next != next; {
+	case path.rack.tlp.due:
+		a.fillProbe(now, path, p, fresh)
+	case fresh:
+		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
 		path.hb.used = true
@@ -151,23 +159,48 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
-		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
-			a.abandon(now, path, t, m)
+		if !c.repeatable(now) {
+			a.abandon(now, path, t, c.msg)
 			continue
 		}
 		switch {
-		case c.wireSize() > p.room(), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.recovery.open(a.sent.flight, path.cc.window()) && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		a.recovery.undo.resent(t)
 		a.counters.retransmissions++
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
 		a.putChunk(now, path, p, t, c)
 	}
+}
+
+// fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
+// 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
+// a retransmission of it, so one that may not be retransmitted is passed over.
+func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh bool) {
+	tlp := &path.rack.tlp
+	var t wire.TSN
+	if !fresh {
+		var c *sentChunk
+		if a.sent.lost == 0 {
+			t, c = a.sent.probeChunk(now, p.room())
+		}
+		if c == nil {
+			tlp.due = !p.empty() // the next packet may have room
+			return
+		}
+		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sent.repeat(now, t, c)
+		a.counters.retransmissions++
+		a.putChunk(now, path, p, t, c)
+	}
+	tlp.sent(a.sent.highest(), !fresh, t)
+	a.counters.tailProbes++
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet
@@ -193,7 +226,8 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || !a.burst(now, path))
+		if !mayGo || a.sent.span() >= maxSpan(m.unordered)-1 {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -248,7 +282,7 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -260,7 +294,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
-	t := a.sent.push(c)
+	t := a.sent.push(now, c)
 	a.sent.time(now, t)
 	path.burst += c.wireSize()
 	a.putChunk(now, path, p, t, &c)
@@ -270,7 +304,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	if a.reconfig.drains(&a.out) {
@@ -282,6 +316,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	a.recovery.prr.sent(c.wireSize())
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -310,7 +345,7 @@ func (a *Association) abandon(now time.Time, path *path, t wire.TSN, m *outMessa
 		acked = a.sent.abandon(t)
 	}
 	if m.sent < len(m.payload) {
-		a.sent.closeMessage(m)
+		a.sent.closeMessage(now, m)
 	}
 	a.out.abandon(m, acked)
 	a.forward.advance(now, &a.sent, path.rto.srtt)

@@ -13,6 +13,9 @@ type Stats struct {
 	DataChunksSent, DataChunksReceived uint64 // retransmissions and duplicates included
 	Retransmissions, FastRetransmits   uint64 // chunks; recoveries entered
 	Timeouts                           uint64 // T3-rtx expiries
+	TimeLosses                         uint64 // chunks found lost by RACK
+	TailLossProbes                     uint64 // sent
+	SpuriousRecoveries                 uint64 // taken back
 	DuplicatesReceived                 uint64 // DATA chunks that had come in before
 	SACKsSent, SACKsReceived           uint64
 
@@ -35,6 +38,7 @@ type counters struct {
 	messagesSent, abandoned                                         uint64
 	dataSent, dataReceived, retransmissions, recoveries, timeouts   uint64
 	duplicates, sacksSent, sacksReceived                            uint64
+	rackLosses, tailProbes, undone                                  uint64
 }
 
 // Stats returns the statistics.
@@ -46,6 +50,7 @@ func (a *Association) Stats() Stats {
 		MessagesSent: c.messagesSent, MessagesReceived: a.in.reads, MessagesAbandoned: c.abandoned,
 		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
+		TimeLosses: c.rackLosses, TailLossProbes: c.tailProbes, SpuriousRecoveries: c.undone,
 		DuplicatesReceived: c.duplicates, SACKsSent: c.sacksSent, SACKsReceived: c.sacksReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight,
