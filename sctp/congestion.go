@@ -73,3 +73,22 @@ type lossEvent struct {
 
 // initialWindow returns the initial congestion window of RFC 9260, section 7.2.1.
 func initialWindow(pmdcs int) int { return min(4*pmdcs, max(2*pmdcs, 4404)) } // 9260-7.2.1-a
+
+// idleDecay lets a window decay after its path was idle (RFC 9260, section 7.2.1,
+// rule on idle destinations).
+type idleDecay struct{ lastSend time.Time }
+
+// decay is called before data goes out, and returns the window and ssthresh that
+// hold for it.
+func (d *idleDecay) decay(now time.Time, flight int, rto time.Duration, cwnd, ssthresh, pmdcs int) (int, int) { // 9260-7.2.1-c
+	if flight == 0 && !d.lastSend.IsZero() {
+		for idle := now.Sub(d.lastSend); idle >= rto && cwnd > 4*pmdcs; idle -= rto {
+			if idle == now.Sub(d.lastSend) {
+				ssthresh = cwnd
+			}
+			cwnd = max(cwnd/2, 4*pmdcs)
+		}
+	}
+	d.lastSend = now
+	return cwnd, ssthresh
+}

@@ -66,7 +66,7 @@ func TestMaxRetransmitsFast(t *testing.T) {
 		tc.write(sack{cum: -1, gaps: []wire.GapBlock{{Start: 2, End: uint16(2 + i)}}})
 	}
 	tc.want("the third miss abandons it", "FORWARD-TSN cum=0 streams=1:0")
-	if s := tc.a.Stats(); s.SlowStartThreshold != 4*pmdcs(1188) || s.FastRetransmits != 1 {
+	if s := tc.a.Stats(); s.SlowStartThreshold != 4*testPMDCS || s.FastRetransmits != 1 {
 		t.Fatalf("no congestion response: %+v", s)
 	}
 	tc.write(sack{cum: 3})

@@ -8,8 +8,7 @@ type reno struct {
 	threshold         int // ssthresh
 	partialBytesAcked int
 	pmdcs             int
-	lastSend          time.Time
-	idleSteps         int // halvings since the last packet was sent
+	idle              idleDecay
 
 	// What undo goes back to; cwnd is 0 if there is nothing to take back.
 	undoCwnd, undoThreshold int
@@ -72,18 +71,8 @@ func (c *reno) undo(time.Time) {
 	}
 }
 
-// sending lets the window decay after the path was idle (RFC 9260, section
-// 7.2.1, rule on idle destinations).
 func (c *reno) sending(now time.Time, flight int, rto time.Duration) {
-	if flight == 0 && !c.lastSend.IsZero() {
-		for idle := now.Sub(c.lastSend); idle >= rto*time.Duration(c.idleSteps+1) && c.cwnd > 4*c.pmdcs; c.idleSteps++ {
-			if c.idleSteps == 0 {
-				c.threshold = c.cwnd
-			}
-			c.cwnd = max(c.cwnd/2, 4*c.pmdcs)
-		}
-	}
-	c.lastSend, c.idleSteps = now, 0
+	c.cwnd, c.threshold = c.idle.decay(now, flight, rto, c.cwnd, c.threshold, c.pmdcs)
 }
 
 func (c *reno) window() int        { return c.cwnd }
