@@ -119,6 +119,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	if a.hs.transmits == 1 { // Karn's algorithm
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
+		r.path.rack.tlp.fresh = true
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)

@@ -150,7 +150,9 @@ func (a *Association) expireRack(now time.Time, path *path) {
 		a.overtake(now, path, a.sent.flight)
 		a.armRack(now, path, false)
 	case a.mayProbe(path):
-		path.rack.tlp.due = true
-		path.t3.start(now, path.rto.rto)
+		if _, c := a.sent.probeChunk(now, path.mtu); c != nil || a.out.queued > 0 {
+			path.rack.tlp.due = true
+			path.t3.start(now, path.rto.rto)
+		}
 	}
 }

@@ -22,10 +22,13 @@ type tailProbe struct {
 // (RFC 9260, section 6.2, recommends 200 ms).
 const maxAckDelay = 200 * time.Millisecond
 
+// minProbeTimeout is the least PTO: a driver and its peer may be that late.
+const minProbeTimeout = 10 * time.Millisecond
+
 // probeTimeout returns the PTO (RFC 8985, section 7.2); single says that all that is
 // outstanding went out in one packet.
 func probeTimeout(srtt time.Duration, single bool) time.Duration {
-	pto := 2*srtt + clockGranularity
+	pto := max(2*srtt, minProbeTimeout)
 	if single {
 		pto += maxAckDelay
 	}
