@@ -82,6 +82,12 @@ type Config struct {
 	// 400 ms minimum.
 	SCTP sctp.Config
 
+	// DisableSNAP leaves the SCTP handshake on the wire. By default each side
+	// announces the INIT of its association (a=sctp-init in SDP, SCTPInit in
+	// TransportParameters; draft-hancke-tsvwg-snap), and where both do there is no
+	// handshake: channels open two round trips earlier.
+	DisableSNAP bool
+
 	// Logger receives the log of every layer. Default nil: nothing is logged.
 	Logger *slog.Logger
 }

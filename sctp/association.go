@@ -84,7 +84,7 @@ func New(cfg Config) (*Association, error) {
 	}
 	a.paths.init(&cfg)
 	a.in.init(cfg.ReceiveBuffer)
-	a.out.init(cfg.SendBuffer)
+	a.out.init(cfg.SendBuffer, cfg.Scheduler)
 	return a, nil
 }
 
@@ -315,6 +315,22 @@ func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	if !a.ended && int(stream) < int(a.cfg.OutboundStreams) {
 		a.out.stream(stream).threshold = max(n, 0)
 	}
+}
+
+// SetStreamPriority sets the priority of an outgoing stream, at any time, for the
+// schedulers that know one: its weight under WeightedFairQueueing, where 0 counts as
+// 1, and its rank under StrictPriority, where a higher one goes first. Default
+// DefaultPriority. It outlasts resets of the stream and restarts of the association. The
+// errors are ErrInvalidStream and ErrClosed.
+func (a *Association) SetStreamPriority(stream, priority uint16) error {
+	switch {
+	case a.ended:
+		return ErrClosed
+	case stream >= a.cfg.OutboundStreams:
+		return ErrInvalidStream
+	}
+	a.out.prioritize(stream, priority)
+	return nil
 }
 
 // NextEvent returns the next event; false if there is none.

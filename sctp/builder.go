@@ -5,11 +5,12 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // builder assembles one packet in the buffer that Transmit was given. The
 // components append chunks to it as long as they fit.
 type builder struct {
-	b     []byte
-	start int  // of the packet in b
-	limit int  // length that b must not exceed
-	data  int  // DATA chunks appended
-	crc   bool // the packet needs its CRC32c whatever was negotiated
+	b      []byte
+	start  int    // of the packet in b
+	limit  int    // length that b must not exceed
+	data   int    // DATA chunks appended
+	stream uint16 // of the last of them
+	crc    bool   // the packet needs its CRC32c whatever was negotiated
 }
 
 // newBuilder begins a packet of at most mtu bytes behind what dst holds.

@@ -34,6 +34,9 @@ type Config struct {
 	// buffer is accepted when that is empty. Default 2 MiB.
 	SendBuffer int
 
+	// Scheduler says which stream sends next. Default WeightedFairQueueing.
+	Scheduler Scheduler
+
 	// OutboundStreams and InboundStreams are what INIT asks for and allows.
 	// Default 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
@@ -55,7 +58,8 @@ type Config struct {
 	// LossDetection is how lost DATA is found. Default RACK.
 	LossDetection LossDetection
 
-	// CookieLife is how long a State Cookie stays valid. Default 60 s.
+	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
+	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which
@@ -114,6 +118,7 @@ func (c *Config) complete() error {
 		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
 		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
+		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},
 		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
 		{c.RTOInitial < 0 || c.RTOInitial > c.RTOMax, "RTOInitial", "must not be negative or above RTOMax"},
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},

@@ -41,6 +41,10 @@ func (a *Association) sentInvariants() string {
 				return fmt.Sprintf("chunk %d is lost, lostFrom is %d", t, q.lostFrom)
 			}
 		}
+		if c.ahead > 0 && (q.highest().Before(t.Add(int(c.ahead))) || q.at(t.Add(int(c.ahead))).msg != c.msg) ||
+			c.ahead == 0 && c.msg.last != t {
+			return fmt.Sprintf("chunk %d: the next of its message is %d further, its last %d", t, c.ahead, c.msg.last)
+		}
 		if c.state == chunkAbandoned != c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
@@ -122,34 +126,40 @@ func (a *Association) outInvariants() string {
 			}
 			// A message whose rest is queued was counted there.
 			if c.msg.sent == len(c.msg.payload) || c.msg.abandoned {
-				if t.Add(1) == a.sent.next || a.sent.at(t.Add(1)).msg != c.msg {
+				if c.ahead == 0 {
 					sent++
 				}
 			}
 		}
 	}
-	inTurn := 0
-	for s := o.first; s != nil; s = s.next {
-		if s.head == nil {
-			return fmt.Sprintf("stream %d is in turn with nothing queued", s.id)
-		}
-		inTurn++
-		if s.next == nil && s != o.last {
-			return "the last stream in turn is another"
-		}
-	}
-	for id, s := range o.streams.all() {
-		if s.head != nil {
-			inTurn--
-		}
-		_ = id
+	if e := o.turnInvariants(); e != "" {
+		return e
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
 	}
-	if buffered != o.buffered || queued != o.queued || inTurn != 0 {
-		return fmt.Sprintf("buffered %d queued %d, counted %d %d; streams in turn without messages: %d",
-			o.buffered, o.queued, buffered, queued, inTurn)
+	if buffered != o.buffered || queued != o.queued {
+		return fmt.Sprintf("buffered %d queued %d, counted %d %d", o.buffered, o.queued, buffered, queued)
+	}
+	return ""
+}
+
+// turnInvariants: the streams with messages, and no others, wait for their turn.
+func (o *outbound) turnInvariants() string {
+	waiting := 0
+	for id, s := range o.streams.all() {
+		if (s.head != nil) != (s.index > 0) || s.index > 0 && o.turns.heap[s.index-1] != s {
+			return fmt.Sprintf("stream %d is at %d in the order, has messages: %v", id, s.index, s.head != nil)
+		}
+		if s.index > 1 && s.before(&o.turns.heap[s.index/2-1].standing) {
+			return fmt.Sprintf("stream %d is behind its successor", id)
+		}
+		if s.head != nil {
+			waiting++
+		}
+	}
+	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil || o.serving != nil && o.serving.head == nil {
+		return fmt.Sprintf("%d streams have messages, %d are in turn", waiting, len(o.turns.heap))
 	}
 	return ""
 }

@@ -7,6 +7,10 @@ type Message struct {
 	Stream    uint16 // outgoing stream identifier
 	PPID      uint32 // payload protocol identifier, carried opaquely
 	Unordered bool   // deliver as soon as complete, whatever the order
+	// Immediate asks the peer not to delay its acknowledgement of the message: the
+	// I bit of its last chunk (RFC 7053, section 5). It is of use where nothing
+	// follows for long and the send buffer is to be free, or the round-trip time known.
+	Immediate bool
 	// Reliability limits how long the message is worth sending. The zero value
 	// is fully reliable.
 	Reliability Reliability

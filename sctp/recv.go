@@ -23,6 +23,9 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 		a.counters.dropped++
 		return
 	}
+	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
+		a.hs.snap = snapHeard
+	}
 	hadGap := a.tsns.gap()
 	for ; ok && !a.ended; c, ok = r.it.Next() {
 		if !a.handleChunk(now, &r, c) {
@@ -422,7 +425,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			if a.state != CookieEchoed {
 				continue
 			}
-			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+			if a.state = CookieWait; !a.hs.again(now, a.paths.primary().rto.srtt, a.cfg.MaxInitRetransmits) {
 				a.end(ErrHandshakeTimeout)
 			}
 			return // a new INIT, a new cookie

@@ -28,7 +28,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, a.cfg.ZeroChecksum)
+	f := readInit(in, &a.cfg)
 	switch {
 	case f.hostName != nil: // 9260-3.3.2.1-a
 		a.refuse(in.Tag, wire.CauseUnresolvableAddress, f.hostName)
@@ -41,15 +41,15 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: now, life: a.cfg.CookieLife,
+		created: now, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
-	switch a.state {
-	case CookieWait: // 9260-5.2.1-a: our own tag and TSN, no Tie-Tags
-	case CookieEchoed: // 9260-5.2.1-b
+	switch {
+	case a.state == CookieWait, a.hs.snap == snapUnheard: // 9260-5.2.1-a: our own tag and TSN, no Tie-Tags
+	case a.state == CookieEchoed: // 9260-5.2.1-b
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
-	case Closed: // a tag for this INIT alone
+	case a.state == Closed: // a tag for this INIT alone
 		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
 	default: // 9260-5.2.2-a
 		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
@@ -59,7 +59,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 	ack.Tag, ack.InitialTSN = k.localTag, k.localTSN
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
-		return appendInit(b, wire.TypeInitAck, ack, a.cfg.ZeroChecksum, k.seal(a.hs.secret),
+		return appendInit(b, wire.TypeInitAck, ack, &a.cfg, k.seal(a.hs.secret),
 			wire.ParseParams(f.unrecognized), r.path.mtu-commonHeader)
 	})
 }
@@ -101,7 +101,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, a.cfg.ZeroChecksum)
+	f := readInit(in, &a.cfg)
 	a.id.peerTag = in.Tag
 	switch {
 	case f.hostName != nil:
@@ -143,6 +143,11 @@ func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk)
 	if a.state == Closed {
 		a.adopt(now, &k)
 		a.establish(now, r.path)
+		a.hs.cookieAck = true
+		return true
+	}
+	if a.hs.snap == snapUnheard {
+		a.fallBack(now, r.path, &k)
 		a.hs.cookieAck = true
 		return true
 	}

@@ -61,7 +61,9 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	start := len(p.b)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	p.b = a.hs.appendPreservative(p.b, start)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -138,6 +140,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 	a.sent.order.packet++
 	next := a.sent.next
+	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -160,11 +163,12 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
 		if !c.repeatable(now) {
-			a.abandon(now, path, t, c.msg)
+			a.abandon(now, path, c.msg)
 			continue
 		}
 		switch {
-		case c.wireSize() > p.room(), !a.recovery.open(a.sent.flight, path.cc.window()) && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.open(a.sent.flight, path.cc.window()) && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
@@ -216,7 +220,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.expire(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -289,6 +293,9 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	if m.sent+size == len(m.payload) {
 		c.flags |= wire.FlagEnd
+		if m.immediate { // 7053-5-a
+			c.flags |= wire.FlagImmediate
+		}
 	}
 	if m.unordered {
 		c.flags |= wire.FlagUnordered
@@ -317,6 +324,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	})
 	p.data++
 	a.recovery.prr.sent(c.wireSize())
+	p.stream = c.msg.stream.id
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -328,26 +336,23 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 // One that was not begun takes no TSN (RFC 3758, section 4.1).
 func (a *Association) expire(now time.Time, path *path, m *outMessage) {
 	if m.sent > 0 {
-		a.abandon(now, path, a.sent.highest(), m)
+		a.abandon(now, path, m)
 		return
 	}
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m, 0)
+	a.out.abandon(m)
 	a.counters.abandoned++
 }
 
-// abandon gives up message m, of which t is a chunk if any are not acknowledged.
-func (a *Association) abandon(now time.Time, path *path, t wire.TSN, m *outMessage) {
+// abandon gives up a message of which something was sent.
+func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
 	a.counters.abandoned++
-	acked := m.sent
-	if m.chunks > 0 {
-		acked = a.sent.abandon(t)
-	}
+	a.sent.abandon(m)
 	if m.sent < len(m.payload) {
 		a.sent.closeMessage(now, m)
 	}
-	a.out.abandon(m, acked)
+	a.out.abandon(m)
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 }
 

@@ -45,6 +45,7 @@ type sentChunk struct {
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
 	rtx    uint16        // times retransmitted
 	again  bool          // sent, or taken as sent, more than once: an acknowledgement may mean either
+	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
 	sentAt time.Duration // last, since the first chunk of all
 	packet uint64        // number of the packet that carried it last
 
@@ -80,7 +81,8 @@ func (q *sentQueue) span() int { return q.next.Since(q.cum) - 1 }
 // highest returns the last TSN assigned.
 func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
-// push assigns the next TSN to a chunk, which is sent now unless it is abandoned.
+// push assigns the next TSN to a chunk, which is sent now unless it is abandoned, and
+// links it to the one of its message before it: their TSNs need not be consecutive.
 func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 	if n := q.span(); n == len(q.ring) {
 		ring := make([]sentChunk, max(16, 2*n))
@@ -92,6 +94,13 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 	t := q.next
 	*q.at(t) = c
 	q.next = t.Add(1)
+	m := c.msg
+	if m.chunks++; m.chunks == 1 {
+		m.first = t
+	} else {
+		q.at(m.last).ahead = uint16(t.Since(m.last))
+	}
+	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(now, t, q.at(t))
 	}
@@ -175,15 +184,10 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	}
 }
 
-// abandon gives up the message that chunk t belongs to, and returns how many of
-// its bytes had been cumulatively acknowledged.
-func (q *sentQueue) abandon(t wire.TSN) (acked int) {
-	m := q.at(t).msg
-	for t.Add(-1) != q.cum && q.at(t.Add(-1)).msg == m {
-		t = t.Add(-1)
-	}
-	acked = int(q.at(t).off)
-	for ; t != q.next && q.at(t).msg == m; t = t.Add(1) {
+// abandon gives up all chunks of a message.
+func (q *sentQueue) abandon(m *outMessage) {
+	t := m.first
+	for range m.chunks {
 		c := q.at(t)
 		switch c.state {
 		case chunkOutstanding:
@@ -195,15 +199,14 @@ func (q *sentQueue) abandon(t wire.TSN) (acked int) {
 		if q.timing && t == q.timed {
 			q.timing = false
 		}
+		t = t.Add(int(c.ahead))
 	}
-	return acked
 }
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
 func (q *sentQueue) closeMessage(now time.Time, m *outMessage) {
 	q.push(now, sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
-	m.chunks++
 }
 
 // ackFacts is what a SACK told.
@@ -250,7 +253,9 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		m := c.msg
 		if c.state != chunkAbandoned {
 			f.freed += int(c.size)
+			m.acked += int(c.size)
 		}
+		m.first = t.Add(int(c.ahead))
 		c.msg = nil
 		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
 			m.next, f.done = f.done, m

@@ -11,7 +11,9 @@ import (
 // An engine is what the simulation drives: an *sctp.Association, or one
 // with a planted bug around it.
 type engine interface {
+	InitToken() []byte
 	Connect(now time.Time) error
+	ConnectWithToken(now time.Time, peer []byte) error
 	HandlePacket(now time.Time, path sctp.PathID, packet []byte)
 	HandleTimeout(now time.Time)
 	Timeout() (time.Time, bool)
@@ -74,7 +76,7 @@ type partialMessage struct {
 func (h *host) act() {
 	if h.toConnect() && !h.w.now.Before(h.w.start.Add(h.plan.connectAt)) {
 		h.started = true
-		err := h.Connect(h.w.now)
+		err := h.connect()
 		h.w.note(h, "Connect: %v", err)
 		// The peer may have finished the handshake before.
 		if err != nil && !(h.connected && errors.Is(err, sctp.ErrAlreadyStarted)) {
@@ -84,6 +86,14 @@ func (h *host) act() {
 	}
 	h.read()
 	h.runScript()
+}
+
+// connect begins the association.
+func (h *host) connect() error {
+	if h.plan.token {
+		return h.ConnectWithToken(h.w.now, h.w.tokens[1-h.side])
+	}
+	return h.Connect(h.w.now)
 }
 
 // toConnect tells whether Connect is still to be called.

@@ -2,7 +2,7 @@ package sctp_test
 
 import (
 	"fmt"
-	"math"
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -25,6 +25,7 @@ type scenario struct {
 type plan struct {
 	cfg        sctp.Config
 	connect    bool          // sends INIT; else waits for the peer's
+	token      bool          // connects with the peer's INIT token instead
 	connectAt  time.Duration // since the start
 	script     []action
 	streams    []uint16      // candidates for stream ids, taken modulo those usable
@@ -68,10 +69,11 @@ func (d dice) chance(p float64) bool { return d.Float64() < p }
 // between is uniform in [lo, hi].
 func (d dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
 
-// scale is log-uniform in [lo, hi]: small values are as likely as large ones.
+// scale is about log-uniform in [lo, hi]: small values are as likely as large ones. It
+// computes with integers, as logarithms differ from one architecture to the next.
 func (d dice) scale(lo, hi int) int {
-	x := math.Log(float64(lo)) + d.Float64()*(math.Log(float64(hi)+1)-math.Log(float64(lo)))
-	return min(max(int(math.Exp(x)), lo), hi)
+	length := d.between(bits.Len(uint(lo)), bits.Len(uint(hi)))
+	return min(max(d.between(1<<(length-1), 1<<length-1), lo), hi)
 }
 
 // span is a duration, uniform in [0, most].
@@ -104,6 +106,7 @@ func newScenario(seed uint64) *scenario {
 		a.connect, b.connect = true, true
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
+	s.drawTokens(newDice(seed, 5))
 	s.drawLinks(d)
 	s.drawScripts(d)
 	if s.clean && d.chance(0.5) {
@@ -111,6 +114,24 @@ func newScenario(seed uint64) *scenario {
 	}
 	return s
 }
+
+// drawTokens decides whether the hosts have exchanged INIT tokens (SNAP). One may be
+// unable to use what it got, and begins a handshake with a host that needs none.
+func (s *scenario) drawTokens(d dice) {
+	if !d.chance(0.2) {
+		return
+	}
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.connect, p.connectAt, p.token = true, 0, true
+	}
+	if d.chance(0.4) {
+		s.hosts[d.IntN(2)].token = false
+	}
+}
+
+// fallsBack tells whether one host has to do without tokens, the other not.
+func (s *scenario) fallsBack() bool { return s.hosts[0].token != s.hosts[1].token }
 
 // calm takes out of a clean scenario what could make a timer expire early.
 func (s *scenario) calm() {
@@ -220,7 +241,7 @@ func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
 		c.Loss = 0.2 * d.Float64() * d.Float64()
 	}
 	if d.chance(chance / 2) {
-		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + 0.5*d.Float64(), LossBad: 0.7}
+		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + float64(0.5*d.Float64()), LossBad: 0.7}
 	}
 	if d.chance(chance) {
 		c.Reorder, c.ReorderDelay = 0.3*d.Float64(), time.Millisecond+d.span(200*time.Millisecond)
@@ -393,8 +414,8 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])

@@ -17,6 +17,7 @@ import (
 //	SIM_SEED=n    run seed n alone
 //	SIM_SEEDS=n   run n seeds (default 100, with -short 20)
 //	SIM_FIRST=n   begin at seed n (default 1)
+//	SIM_HASHES=f  write a hash of each seed to the file f (TestSimulationHashes)
 //	SIM_TRACE=f   write every packet, call and event to the file f (with SIM_SEED)
 const maxFailures = 5 // after so many the simulation stops
 
@@ -121,6 +122,27 @@ func TestSimulationDeterminism(t *testing.T) {
 		if prints[0] != prints[1] {
 			t.Errorf("seed %d: two runs differ", seed)
 		}
+	}
+}
+
+// TestSimulationHashes writes a hash of each seed's run to the file SIM_HASHES, to be
+// compared with those of another architecture. See scripts/sim-arch.sh.
+func TestSimulationHashes(t *testing.T) {
+	name := os.Getenv("SIM_HASHES")
+	if name == "" {
+		t.Skip("SIM_HASHES names no file")
+	}
+	var lines []byte
+	first := envInt(t, "SIM_FIRST", 1)
+	for seed := first; seed < first+envInt(t, "SIM_SEEDS", 100); seed++ {
+		w, err := runSeed(seed, nil, nil)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		lines = fmt.Appendf(lines, "seed %d: %016x\n", seed, w.fingerprint())
+	}
+	if err := os.WriteFile(name, lines, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -31,6 +31,8 @@ type world struct {
 	rogue forger
 	hosts [2]*host
 
+	tokens [2][]byte // of the hosts, exchanged by other means
+
 	start, now time.Time
 	moved      time.Time // last progress
 	ended      time.Time // both hosts were finished
@@ -63,7 +65,7 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 		if wrap != nil {
 			h.engine = wrap(a)
 		}
-		w.hosts[i] = h
+		w.hosts[i], w.tokens[i] = h, a.InitToken()
 	}
 	return w, nil
 }
@@ -388,7 +390,7 @@ func (w *world) linger() {
 // neverSpurious tells whether nothing, not even a timer, can make a host send
 // a chunk twice, so that a limit on retransmissions stops no message.
 func (s *scenario) neverSpurious() bool {
-	if !s.clean {
+	if !s.clean || s.fallsBack() {
 		return false
 	}
 	for i := range s.hosts {

@@ -30,6 +30,7 @@ type Stats struct {
 	SendBuffered        int           // bytes accepted by Send and not acknowledged
 	ReceiveBuffered     int           // bytes not read by the application
 	ZeroChecksumSending bool          // packets go out without their CRC32c (RFC 9653)
+	SNAP                bool          // set up by ConnectWithToken, as the peer did
 }
 
 // counters are the counting part of Stats.
@@ -58,5 +59,6 @@ func (a *Association) Stats() Stats {
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost,
 		SendBuffered:      a.out.buffered, ReceiveBuffered: a.in.bytes,
 		ZeroChecksumSending: a.peer.zeroChecksum,
+		SNAP:                a.hs.snap == snapHeard,
 	}
 }

@@ -52,6 +52,7 @@ var layers = []layer{
 
 	{dir: "internal/archtest"},
 	{dir: "internal/netsim"},
+	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
 	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "examples/..."}, other: pion},
 	{dir: "e2e/...", own: []string{"..."}, other: pion},

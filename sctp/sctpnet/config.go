@@ -13,6 +13,13 @@ type Config struct {
 	// SCTP configures the association. Seed is filled from crypto/rand if zero.
 	SCTP sctp.Config
 
+	// PeerInitToken is the INIT token of the peer, if both sides have exchanged
+	// theirs (SNAP, sctp.InitToken): New then establishes the association without a
+	// handshake. SCTP must be what sctp.InitToken got, Seed included, for this side's
+	// token; the error for a token that cannot be used is a *sctp.InitTokenError. Not
+	// for Listen and Dial, which do not look at it.
+	PeerInitToken []byte
+
 	// OnEvent, if set, receives each event of the association, in order and one
 	// at a time, with no lock of the Conn held; it may call back into the Conn
 	// but must not block: not in WriteMessage, ReadMessage, Shutdown or Close,

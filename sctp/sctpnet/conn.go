@@ -52,7 +52,8 @@ const (
 // New starts driving an association over nc without waiting for it. With
 // initiate it sends INIT (both sides may); without, it waits for the peer's.
 // nc belongs to the Conn from now on, and is closed when the association ends;
-// it is not if New returns an error: a *sctp.ConfigError.
+// it is not if New returns an error: a *sctp.ConfigError, or with
+// Config.PeerInitToken an *sctp.InitTokenError.
 func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -68,10 +69,14 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	c.reader.init(cfg.SCTP.MTU)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if initiate {
-		if err := assoc.Connect(time.Now()); err != nil {
-			return nil, err
-		}
+	switch {
+	case cfg.PeerInitToken != nil:
+		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
+	case initiate:
+		err = assoc.Connect(time.Now())
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.startReader()
 	// The first packet leaves from the timer's goroutine: nc may block in Write
