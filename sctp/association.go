@@ -115,8 +115,9 @@ func (a *Association) Connect(now time.Time) error {
 // association is established, ErrShuttingDown and ErrClosed after, and with
 // ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability or
 // ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
-// EventWritable. If the peer does not support partial reliability (RFC 3758),
-// messages are sent reliably.
+// EventWritable; it comes only if no less important messages can be given up to
+// make room (Reliability.LimitPriority). If the peer does not support partial
+// reliability (RFC 3758), messages are sent reliably.
 func (a *Association) Send(now time.Time, m Message) error {
 	r := &m.Reliability
 	switch {
@@ -132,20 +133,21 @@ func (a *Association) Send(now time.Time, m Message) error {
 		return ErrMessageTooLong
 	case int(m.Stream) >= a.OutboundStreams():
 		return ErrInvalidStream
-	case r.LimitRetransmits && (r.LimitLifetime || r.Lifetime > 0):
+	}
+	if _, ok := r.policy(); !ok {
 		return ErrReliability
 	}
 	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone {
 		return ErrResetPending
 	}
-	if n := len(m.Payload); !a.out.hasRoom(n) {
+	if !a.forward.enabled {
+		m.Reliability = Reliability{}
+	}
+	if n := len(m.Payload); !a.out.hasRoom(n) && !a.displace(now, n, r.rank()) {
 		if a.out.refused == 0 || n < a.out.refused {
 			a.out.refused = n
 		}
 		return ErrSendBufferFull
-	}
-	if !a.forward.enabled {
-		m.Reliability = Reliability{}
 	}
 	a.out.push(now, &m)
 	a.counters.messagesSent++
@@ -315,6 +317,24 @@ func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	if !a.ended && int(stream) < int(a.cfg.OutboundStreams) {
 		a.out.stream(stream).threshold = max(n, 0)
 	}
+}
+
+// TotalBufferedAmount returns the bytes of all streams that are queued and have
+// not been handed to the transport.
+func (a *Association) TotalBufferedAmount() int { return a.out.waiting }
+
+// SetTotalBufferedAmountLowThreshold sets the threshold of
+// EventTotalBufferedAmountLow in bytes. Without it the event is not reported.
+func (a *Association) SetTotalBufferedAmountLowThreshold(n int) { a.out.allLow = max(n, 0) }
+
+// AvailableAmount returns how many bytes Read can return now on the stream, over
+// all its messages. Its cost grows with their number; Peek tells of the next one.
+func (a *Association) AvailableAmount(stream uint16) int { return a.in.available(stream) }
+
+// Displaces reports whether Send would make room for the message by giving up less
+// important ones, and only so (Reliability.LimitPriority).
+func (a *Association) Displaces(m *Message) bool {
+	return a.forward.enabled && a.out.displaces(len(m.Payload), m.Reliability.rank())
 }
 
 // SetStreamPriority sets the priority of an outgoing stream, at any time, for the

@@ -28,6 +28,7 @@ type handshake struct {
 	unrecognized []byte        // parameters of the INIT ACK to report
 	cookieAck    bool          // a COOKIE ACK is to be sent
 	secret       []byte        // key of the cookies
+	peerKind     PeerImplementation
 	snap         snapState
 }
 

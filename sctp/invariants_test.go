@@ -121,11 +121,11 @@ func (a *Association) outInvariants() string {
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
 			c := a.sent.at(t)
-			if c.state != chunkAbandoned {
+			if c.state != chunkAbandoned && !c.msg.displaced {
 				buffered += int(c.size)
 			}
 			// A message whose rest is queued was counted there.
-			if c.msg.sent == len(c.msg.payload) || c.msg.abandoned {
+			if c.msg.over() {
 				if c.ahead == 0 {
 					sent++
 				}
@@ -137,6 +137,9 @@ func (a *Association) outInvariants() string {
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
+	}
+	if bad := o.heapInvariants(); bad != "" {
+		return bad
 	}
 	if buffered != o.buffered || queued != o.queued {
 		return fmt.Sprintf("buffered %d queued %d, counted %d %d", o.buffered, o.queued, buffered, queued)

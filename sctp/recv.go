@@ -212,6 +212,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+		a.counters.dataDropped++
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -308,6 +309,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		if a.recovery.advanced(a.sent.cum) {
 			path.rack.recovered()
 		}
+		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
 	}
@@ -353,6 +355,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
 		return true
 	}
+	a.counters.forwardsReceived++
 	a.tsns.forward(f.NewCumTSN)
 	a.ack.accepted(false)
 	a.in.skip(f.NewCumTSN)

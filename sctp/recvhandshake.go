@@ -123,6 +123,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
+	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
 	a.hs.next()
 	a.state = CookieEchoed

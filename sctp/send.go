@@ -22,7 +22,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = append(dst, b...)[len(dst):]
 	} else {
 		p := newBuilder(dst, path.mtu, a.id)
-		given := a.counters.abandoned
+		given, again := a.counters.abandoned, a.counters.retransmissions
 		a.fill(now, path, &p)
 		if p.empty() && a.counters.abandoned != given {
 			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
@@ -31,6 +31,9 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 			return Transmit{}, false
 		}
 		packet = p.packet(a.peer.zeroChecksum)
+		if a.counters.retransmissions != again {
+			a.counters.rtxPackets++
+		}
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
@@ -78,7 +81,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		return
 	}
 	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
+	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
@@ -103,6 +106,17 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if a.progressShutdown(now); p.data == 0 && a.closer.due { // what was queued may have expired
 		a.closer.append(now, p, a.state, a.tsns.cum, path.rto.rto)
 	}
+}
+
+// fillForward puts a FORWARD-TSN that is due into the packet; false means that it
+// does not fit.
+func (a *Association) fillForward(now time.Time, p *builder) bool {
+	before := len(p.b)
+	fits := a.forward.append(now, p, &a.sent)
+	if len(p.b) > before {
+		a.counters.forwardsSent++
+	}
+	return fits
 }
 
 // fillSack puts a SACK into the packet.
@@ -162,7 +176,7 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
-		if !c.repeatable(now) {
+		if c.msg.unworthy(now, c) {
 			a.abandon(now, path, c.msg)
 			continue
 		}
@@ -176,6 +190,7 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		a.sent.resent(now, t, c)
 		a.recovery.undo.resent(t)
 		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
@@ -201,6 +216,7 @@ func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh boo
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.repeat(now, t, c)
 		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
 		a.putChunk(now, path, p, t, c)
 	}
 	tlp.sent(a.sent.highest(), !fresh, t)
@@ -217,7 +233,7 @@ const minFragment = 256
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	for m := a.out.current(); m != nil; m = a.out.current() {
 		if m.expired(now) {
-			a.expire(now, path, m)
+			a.abandon(now, path, m)
 			continue
 		}
 		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
@@ -301,6 +317,9 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
+	if m.id != 0 && m.over() {
+		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
+	}
 	t := a.sent.push(now, c)
 	a.sent.time(now, t)
 	path.burst += c.wireSize()
@@ -332,28 +351,65 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	}
 }
 
-// expire gives up a message that was not sent completely within its lifetime.
-// One that was not begun takes no TSN (RFC 3758, section 4.1).
-func (a *Association) expire(now time.Time, path *path, m *outMessage) {
-	if m.sent > 0 {
-		a.abandon(now, path, m)
-		return
-	}
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m)
-	a.counters.abandoned++
-}
-
-// abandon gives up a message of which something was sent.
+// abandon gives up message m. One that was not begun takes no TSN (RFC 3758,
+// section 4.1, TR3).
 func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.counters.abandoned++
-	a.sent.abandon(m)
-	if m.sent < len(m.payload) {
+	begun := m.sent > 0
+	a.counters.abandoned.count(m.policy, begun)
+	if m.stream.abandoned == nil {
+		m.stream.abandoned = new(AbandonedStats)
+	}
+	m.stream.abandoned.count(m.policy, begun)
+	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
+	if m.chunks > 0 {
+		a.sent.abandon(m)
+	}
+	if begun && !m.over() {
 		a.sent.closeMessage(now, m)
 	}
 	a.out.abandon(m)
-	a.forward.advance(now, &a.sent, path.rto.srtt)
+	if begun {
+		a.forward.advance(now, &a.sent, path.rto.srtt)
+	}
+}
+
+// displace makes room for a message of n bytes by giving up less important ones,
+// if that helps (RFC 7496, section 3.2).
+func (a *Association) displace(now time.Time, n int, r rank) bool {
+	if !a.out.displaces(n, r) {
+		return false
+	}
+	for m := a.out.victim(n); m != nil; m = a.out.victim(n) {
+		if m.sent > 0 && m.over() {
+			a.out.displace(m)
+		} else {
+			a.abandon(now, a.paths.primary(), m)
+		}
+	}
+	return true
+}
+
+// expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
+// section 4.1, TR5): those of streams whose turn does not come, too.
+func (a *Association) expireQueued(now time.Time, path *path) {
+	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
+		a.abandon(now, path, m)
+	}
+	a.reportSend()
+	a.progressShutdown(now)
+}
+
+// reportDelivered reports the messages that the peer has acknowledged completely.
+func (a *Association) reportDelivered(done *outMessage) {
+	for m := done; m != nil; m = m.next {
+		if m.abandoned {
+			continue
+		}
+		a.counters.delivered++
+		if m.id != 0 {
+			a.events.push(Event{Kind: EventMessageDelivered, Stream: m.stream.id, Message: m.id})
+		}
+	}
 }
 
 // reportSend turns what sending changed into events.
@@ -362,6 +418,10 @@ func (a *Association) reportSend() {
 		a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
 	}
 	a.out.low = a.out.low[:0]
+	if a.out.isAllLow {
+		a.out.isAllLow = false
+		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
+	}
 	if a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}

@@ -61,11 +61,6 @@ const (
 	chunkAbandoned              // final, as if acknowledged
 )
 
-// repeatable reports whether the chunk may be retransmitted.
-func (c *sentChunk) repeatable(now time.Time) bool {
-	return (!c.msg.limited || c.rtx < c.msg.maxRtx) && !c.msg.expired(now)
-}
-
 // wireSize returns the bytes that the chunk takes in a packet.
 func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
 
@@ -251,13 +246,13 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		c := q.at(t)
 		q.ackOne(now, t, c, f)
 		m := c.msg
-		if c.state != chunkAbandoned {
+		if c.state != chunkAbandoned && !m.displaced {
 			f.freed += int(c.size)
 			m.acked += int(c.size)
 		}
 		m.first = t.Add(int(c.ahead))
 		c.msg = nil
-		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
+		if m.chunks--; m.chunks == 0 && m.over() {
 			m.next, f.done = f.done, m
 		}
 		if t == cum {

@@ -63,7 +63,8 @@ type host struct {
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
-	packets, timeouts, largest int // packets out, calls of HandleTimeout, bytes of the largest message accepted
+	displaced                  bool // messages may be, that is
+	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
 // A partialMessage collects the pieces of the message that a stream delivers.
@@ -182,6 +183,7 @@ func (h *host) send(a *action) bool {
 		h.out.accepted(m)
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
+		h.displaced = h.displaced || m.Reliability.LimitPriority
 		h.w.work += 1 + a.size/h.w.s.smallestFragment(h.side)
 	case errors.Is(err, sctp.ErrSendBufferFull):
 		if h.Stats().SendBuffered == 0 {
@@ -274,11 +276,14 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventStreamResetDone:
 		h.out.resetDone(e.Stream)
 		h.resetting = false
-	case sctp.EventMessageAbandoned:
-		h.out.abandoned(e.Stream)
+	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
+		if e.Kind == sctp.EventMessageAbandoned {
+			h.out.abandoned(e.Stream)
+		}
+		h.out.tell(e)
 	case sctp.EventShutdownReceived:
 		h.shutting, h.resetting = true, false
-	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow:
+	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow, sctp.EventTotalBufferedAmountLow:
 	case sctp.EventClosed:
 		h.closed, h.closeErr = true, e.Err
 		h.w.progress()

@@ -142,7 +142,7 @@ func (s *scenario) calm() {
 		p.cfg.ReceiveBuffer = 8 << 20
 		p.pause = 0
 		for j := range p.script {
-			if r := &p.script[j].msg.Reliability; r.LimitLifetime {
+			if r := &p.script[j].msg.Reliability; r.LimitLifetime || r.LimitPriority {
 				*r = sctp.Reliability{LimitRetransmits: true}
 			}
 		}
@@ -342,8 +342,11 @@ func drawSize(d dice, manner, mtu int) int {
 
 // drawReliability draws a partial reliability policy.
 func drawReliability(d dice) sctp.Reliability {
-	if d.chance(0.5) {
+	switch d.IntN(3) {
+	case 0:
 		return sctp.Reliability{LimitRetransmits: true, MaxRetransmits: uint16(d.between(0, 4))}
+	case 1:
+		return sctp.Reliability{LimitPriority: true, Priority: pick(d, 0, d.Uint32N(4), 1<<32-1)}
 	}
 	life := d.span(pick(d, 10*time.Millisecond, time.Second, 20*time.Second))
 	return sctp.Reliability{LimitLifetime: true, Lifetime: life}

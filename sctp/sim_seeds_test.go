@@ -194,6 +194,7 @@ func TestSimulationRange(t *testing.T) {
 			mark("larger than the send buffer", act.size > a.sendBuffer())
 			mark("one byte", act.size == 1)
 			mark("no retransmission", act.msg.Reliability == sctp.Reliability{LimitRetransmits: true})
+			mark("priority", act.msg.Reliability.LimitPriority)
 			mark("lifetime", act.msg.Reliability.Lifetime > time.Millisecond)
 			mark("unordered", act.msg.Unordered)
 		}

@@ -14,6 +14,7 @@ func (a *Association) Timeout() (time.Time, bool) {
 	at, on = a.closer.t2.earlier(at, on)
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
+	at, on = a.out.deadline(at, on)
 	return a.reconfig.timer.earlier(at, on)
 }
 
@@ -24,7 +25,11 @@ func (a *Association) HandleTimeout(now time.Time) {
 		a.expireT1(path)
 	}
 	if a.ack.delay.due(now) {
+		a.counters.delayedSACKs++
 		a.ack.now()
+	}
+	if a.out.expired(now) != nil {
+		a.expireQueued(now, path)
 	}
 	if path.rack.timer.due(now) {
 		a.expireRack(now, path)

@@ -78,7 +78,7 @@ func reportsDuplicate(s *wire.Sack, t wire.TSN) bool {
 func (q *sentQueue) probeChunk(now time.Time, room int) (wire.TSN, *sentChunk) {
 	for t := q.highest(); t != q.cum; t = t.Add(-1) {
 		c := q.at(t)
-		if c.state == chunkOutstanding && c.wireSize() <= room && c.repeatable(now) {
+		if c.state == chunkOutstanding && c.wireSize() <= room && !c.msg.unworthy(now, c) {
 			return t, c
 		}
 	}

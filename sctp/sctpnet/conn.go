@@ -184,6 +184,22 @@ func (c *Conn) BufferedAmount(stream uint16) int {
 	return c.assoc.BufferedAmount(stream)
 }
 
+// TotalBufferedAmount returns the bytes queued on all streams and not yet handed
+// to the transport.
+func (c *Conn) TotalBufferedAmount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.TotalBufferedAmount()
+}
+
+// SetTotalBufferedAmountLowThreshold sets when
+// sctp.EventTotalBufferedAmountLow is reported. Without it, it is not.
+func (c *Conn) SetTotalBufferedAmountLowThreshold(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.assoc.SetTotalBufferedAmountLowThreshold(n)
+}
+
 // SetBufferedAmountLowThreshold sets when sctp.EventBufferedAmountLow is
 // reported for the stream. Default 0.
 func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) {
