@@ -253,6 +253,20 @@ func (a *Association) Shutdown(now time.Time) error {
 	return nil
 }
 
+// PathChanged says that a path goes another way from now on, such as between other
+// candidates of ICE: its congestion window, round-trip time and MTU count for
+// nothing any more (RFC 8261, section 6.1).
+func (a *Association) PathChanged(now time.Time, id PathID) {
+	path := a.paths.get(id)
+	if path == nil || a.ended {
+		return
+	}
+	path.changed(&a.cfg)
+	if a.state >= Established {
+		path.pmtu.begin()
+	}
+}
+
 // Abort ends the association at once; the peer is told the reason, if it is
 // known already (RFC 9260, section 9.1).
 func (a *Association) Abort(now time.Time, reason string) {
@@ -263,7 +277,7 @@ func (a *Association) Abort(now time.Time, reason string) {
 
 // abort tells the peer a cause and ends the association.
 func (a *Association) abort(code wire.CauseCode, info []byte) {
-	info = info[:min(len(info), a.paths.primary().mtu-commonHeader-8)]
+	info = info[:min(len(info), a.paths.primary().pmtu.base-commonHeader-8)]
 	if a.id.peerTag != 0 {
 		a.refuse(a.id.peerTag, code, info)
 	}

@@ -284,7 +284,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"
-	case a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
+	case path.pmtu.due && a.state == Established, a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
 		return "something is due and was not sent"
 	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on:
 		return "a SACK is delayed without timer"
@@ -298,7 +298,7 @@ func (a *Association) checkPacket(b []byte) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case len(b) > a.cfg.MTU || len(b)%4 != 0:
+	case len(b) > max(a.cfg.MTU, a.cfg.MaxMTU) || len(b)%4 != 0:
 		return fmt.Sprintf("packet of %d bytes", len(b))
 	case !p.ChecksumOK() && (p.Checksum() != 0 || !a.peer.zeroChecksum):
 		return "bad checksum"

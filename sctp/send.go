@@ -10,14 +10,20 @@ import (
 type Transmit struct {
 	Path   PathID
 	Packet []byte // the bytes that were appended to dst
+
+	// Whole says that the packet must arrive as one datagram of the network layer
+	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
+	// fragmented; of those some are larger than the MTU.
+	Whole bool
 }
 
-// Transmit appends the next packet to dst, which should have room for MTU bytes;
-// false means that there is nothing to send now. The packet belongs to the
-// caller.
+// Transmit appends the next packet to dst, which should have room for MTU bytes, or
+// MaxMTU if that is more; false means that there is nothing to send now. The packet
+// belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
+	whole := path.pmtu.unfragmented()
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
@@ -28,16 +34,36 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			return Transmit{}, false
+			if p = a.probe(now, path, dst); p.empty() {
+				return Transmit{}, false
+			}
+			whole = true
 		}
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
 		}
+		if p.data > 0 {
+			if whole = whole && len(packet) <= path.mtu; whole {
+				path.pmtu.sent(len(packet), p.last)
+			}
+		}
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
-	return Transmit{Path: path.id, Packet: packet}, true
+	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+}
+
+// probe returns a packet with the probe for the path MTU that is due, when there is
+// nothing else to send.
+func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
+	if !path.pmtu.due || a.state != Established {
+		return newBuilder(dst, path.mtu, a.id)
+	}
+	p := newBuilder(dst, path.pmtu.size, a.id)
+	path.pmtu.append(now, &p, path.id, a.rng.Uint64(), path.rto.rto)
+	a.counters.mtuProbes++
+	return p
 }
 
 // fill puts into the packet what the state asks for and fits.
@@ -80,7 +106,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
+	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
 	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
@@ -179,6 +205,9 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		if c.msg.unworthy(now, c) {
 			a.abandon(now, path, c.msg)
 			continue
+		}
+		if size := c.wireSize(); size > path.mtu-commonHeader && p.empty() {
+			p.stretch(size)
 		}
 		switch {
 		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
@@ -343,7 +372,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	})
 	p.data++
 	a.recovery.prr.sent(c.wireSize())
-	p.stream = c.msg.stream.id
+	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {

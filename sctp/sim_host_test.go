@@ -25,6 +25,7 @@ type engine interface {
 	ResetStreams(now time.Time, streams ...uint16) error
 	Shutdown(now time.Time) error
 	Abort(now time.Time, reason string)
+	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
 	BufferedAmount(stream uint16) int

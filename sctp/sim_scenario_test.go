@@ -18,6 +18,7 @@ type scenario struct {
 	dying bool                 // at some time the network is gone for good
 	forge float64              // chance of a forged packet behind each real one
 	links [2]netsim.Conditions // [0] carries what host 0 sends
+	turns []turn               // how the network changes, in order of time
 	hosts [2]plan
 }
 
@@ -32,6 +33,15 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+}
+
+// A turn is a change of the network: the way of the packets in one direction gets
+// another MTU.
+type turn struct {
+	at   time.Duration // since the start
+	side int           // of the sender
+	mtu  int           // bytes; 0 is any
+	told bool          // the sender is told that its path has changed
 }
 
 // An action is a step of a host's script: wait, then do.
@@ -108,6 +118,7 @@ func newScenario(seed uint64) *scenario {
 	}
 	s.drawTokens(newDice(seed, 5))
 	s.drawLinks(d)
+	s.drawTurns(d)
 	s.drawScripts(d)
 	if s.clean && d.chance(0.5) {
 		s.calm()
@@ -153,6 +164,7 @@ func (s *scenario) calm() {
 func drawConfig(d dice, clean bool) sctp.Config {
 	cfg := sctp.Config{
 		MTU:               pick(d, 0, 512, 576, 1191, 1200, 1280, 1400, 1500, 4000, 9000),
+		MaxMTU:            pick(d, 0, 0, -1, 600, 1300, 1500, 9000, 20_000),
 		ReceiveBuffer:     pick(d, 0, 0, 4096, 10_000, 32<<10, 128<<10, 1<<20),
 		SendBuffer:        pick(d, 0, 0, 4096, 20_000, 64<<10, 1<<20),
 		OutboundStreams:   pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
@@ -231,6 +243,27 @@ func (s *scenario) drawLinks(d dice) {
 		}
 	}
 }
+
+// drawTurns draws the MTU of the links, and how it changes.
+func (s *scenario) drawTurns(d dice) {
+	if s.clean || d.chance(0.5) {
+		return
+	}
+	for side := range s.links {
+		if d.chance(0.5) {
+			s.links[side].MTU = drawMTU(d)
+		}
+	}
+	at := time.Duration(0)
+	for range d.between(0, 4) {
+		at += d.span(5 * time.Second)
+		s.turns = append(s.turns, turn{at: at, side: d.IntN(2), mtu: drawMTU(d), told: d.chance(0.3)})
+	}
+}
+
+// drawMTU draws the MTU of a link. A packet of fixed size, such as an INIT ACK with its
+// cookie, must pass.
+func drawMTU(d dice) int { return pick(d, 0, 600, 1100, 1188, 1250, 1408, 1432, 1500, 5000) }
 
 // drawFaults draws the faults of one direction, each with the given chance.
 func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
@@ -352,8 +385,10 @@ func drawReliability(d dice) sctp.Reliability {
 	return sctp.Reliability{LimitLifetime: true, Lifetime: life}
 }
 
-// mtu returns the largest packet that the host may send.
-func (p *plan) mtu() int { return orDefault(p.cfg.MTU, 1188) }
+// mtu returns the largest packet that the host may send without asking, maxMTU the
+// largest that it may ever send.
+func (p *plan) mtu() int    { return orDefault(p.cfg.MTU, 1188) }
+func (p *plan) maxMTU() int { return max(p.mtu(), orDefault(p.cfg.MaxMTU, 1432)) }
 
 // receiveBuffer and sendBuffer return the buffer sizes in force.
 func (p *plan) receiveBuffer() int { return orDefault(p.cfg.ReceiveBuffer, 2<<20) }

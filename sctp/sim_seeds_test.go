@@ -184,6 +184,10 @@ func TestSimulationRange(t *testing.T) {
 		mark("corruption", s.links[0].Corrupt > 0)
 		mark("rate", s.links[0].Rate > 0)
 		mark("black hole", len(s.links[0].Down) > 0)
+		mark("link with an MTU", s.links[0].MTU > 0)
+		mark("link that changes", len(s.turns) > 0)
+		mark("search for a larger MTU on one side", (a.maxMTU() > a.mtu()) != (b.maxMTU() > b.mtu()))
+		mark("search for a larger MTU on both sides", a.maxMTU() > a.mtu() && b.maxMTU() > b.mtu())
 		mark("paused reader", a.pause > 0)
 		if s.zeroChecksum() && (s.links[0].Corrupt > 0 || s.links[1].Corrupt > 0) {
 			t.Fatalf("seed %d: corruption without a checksum", seed)

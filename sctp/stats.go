@@ -34,6 +34,7 @@ type Stats struct {
 	DelayedSACKs                       uint64 // sent because the delay of one had ended
 	ForwardTSNsSent                    uint64 // FORWARD-TSN chunks
 	ForwardTSNsReceived                uint64 // that moved the cumulative TSN
+	MTUProbesSent, BlackHoles          uint64 // probes for a larger MTU; falls to Config.MTU
 
 	// Of the primary path; PathStats has more.
 	SRTT, RTO          time.Duration // SRTT is 0 before a sample
@@ -123,6 +124,7 @@ type counters struct {
 	forwardsSent, forwardsReceived                                  uint64
 	rackLosses, tailProbes, undone                                  uint64
 	abandoned                                                       AbandonedStats
+	mtuProbes, blackHoles                                           uint64
 }
 
 // Stats returns the statistics.
@@ -142,6 +144,7 @@ func (a *Association) Stats() Stats {
 		DuplicatesReceived: c.duplicates,
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
 		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
+		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,

@@ -40,6 +40,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if path.hb.timer.due(now) {
 		a.expireHeartbeat(now, path)
 	}
+	if path.pmtu.timer.due(now) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+		path.pmtu.expire(now)
+	}
 	if a.reconfig.timer.due(now) && a.fail(path) {
 		path.rto.backoff()
 		a.reconfig.due = true
@@ -81,6 +84,11 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	}
 	path.rto.backoff()
 	path.burst = 0
+	// A peer without room answers, and one that shuts down sends SACKs anyway.
+	if (!w.probing || !w.answered || a.state == ShutdownReceived) && path.pmtu.timedOut(now, path.mtu) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
+	}
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
