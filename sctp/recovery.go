@@ -51,9 +51,9 @@ func (r *recovery) repaired(lastPacket uint64) {
 }
 
 // open reports whether more may be sent, with flight bytes outstanding and this
-// congestion window.
+// congestion window. With nothing outstanding no SACK would let out more.
 func (r *recovery) open(flight, cwnd int) bool {
-	if r.prr.on {
+	if r.prr.on && flight > 0 {
 		return r.prr.budget > 0
 	}
 	return flight < cwnd
