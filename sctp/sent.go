@@ -305,8 +305,8 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 // sent, says about the order of arrival.
 func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *ackFacts) {
 	if !c.again { // Karn's algorithm
-		if f.delay == 0 || after < f.delay {
-			f.delay = after
+		if d := max(after, 1); f.delay == 0 || d < f.delay {
+			f.delay = d
 		}
 		f.reordered = f.reordered || t.Before(q.highestAcked)
 	}
