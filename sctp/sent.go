@@ -25,6 +25,7 @@ type sentQueue struct {
 	outstanding   int      // number of outstanding chunks
 	lost          int      // number of chunks to retransmit
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
+	marked        uint64   // chunks marked as lost, ever
 
 	order sentOrder
 
@@ -43,6 +44,7 @@ type sentChunk struct {
 	state  chunkState
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
+	told   bool          // the Tracer knows that it is lost
 	rtx    uint16        // times retransmitted
 	again  bool          // sent, or taken as sent, more than once: an acknowledgement may mean either
 	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
@@ -104,7 +106,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 
 // depart counts a chunk as outstanding, sent now; arrive as no longer so.
 func (q *sentQueue) depart(now time.Time, t wire.TSN, c *sentChunk) {
-	c.state = chunkOutstanding
+	c.state, c.told = chunkOutstanding, false
 	q.stamp(now, c)
 	q.link(t, c)
 	q.flight += c.wireSize()
@@ -135,6 +137,7 @@ func (q *sentQueue) markLost(t wire.TSN) {
 		q.lostFrom = t
 	}
 	q.lost++
+	q.marked++
 }
 
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
