@@ -11,6 +11,7 @@ import (
 func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sack, before int) {
 	if a.cfg.LossDetection == MissIndications {
 		if limit, ok := a.missLimit(f); ok && a.sent.miss(limit) && a.recovery.lost(a.sent.highest()) {
+			a.counters.recoveries++
 			a.reduce(now, path, before, false)
 		}
 		return
@@ -55,8 +56,11 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 		return 0
 	}
 	a.counters.rackLosses += uint64(l.chunks)
-	recovering := a.recovery.active()
+	recovering, was := a.recovery.active(), a.recovery.on
 	if a.recovery.congested(a.sent.highest(), l.newest, a.sent.order.packet) {
+		if !was {
+			a.counters.recoveries++
+		}
 		a.reduce(now, path, before, recovering)
 		if a.recovery.packet = true; path.cc.proportional() {
 			a.recovery.prr.start(path.cc.window(), before)
@@ -68,11 +72,9 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 	return l.chunks
 }
 
-// reduce makes the congestion window smaller, once for each recovery that begins
-// (RFC 9260, section 7.2.3).
+// reduce makes the congestion window smaller (RFC 9260, section 7.2.3).
 func (a *Association) reduce(now time.Time, path *path, before int, recovering bool) {
 	path.cc.congested(now, lossEvent{flight: before, next: a.sent.next, recovering: recovering})
-	a.counters.recoveries++
 }
 
 // duplicates takes the reports of what came in more than once. If that accounts for

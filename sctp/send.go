@@ -254,6 +254,7 @@ func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh boo
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
 		a.putChunk(now, path, p, t, c)
 	}
 	tlp.sent(a.sent.highest(), !fresh, t)

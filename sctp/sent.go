@@ -106,7 +106,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 
 // depart counts a chunk as outstanding, sent now; arrive as no longer so.
 func (q *sentQueue) depart(now time.Time, t wire.TSN, c *sentChunk) {
-	c.state, c.told = chunkOutstanding, false
+	c.state = chunkOutstanding
 	q.stamp(now, c)
 	q.link(t, c)
 	q.flight += c.wireSize()
@@ -174,7 +174,7 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 // resent records the retransmission of the chunk that nextLost returned.
 func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	q.lost--
-	c.misses, c.again = 0, true
+	c.misses, c.again, c.told = 0, true, false
 	c.rtx++
 	q.depart(now, t, c)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
