@@ -9,6 +9,11 @@ import (
 // HandlePacket takes a datagram that came in on a path. What is not acceptable
 // is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
+	a.handlePacket(now, id, packet, false)
+}
+
+// handlePacket is HandlePacket for a packet that may have met congestion.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, marked bool) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
 	p, err := wire.ParsePacket(packet)
@@ -35,6 +40,11 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 	if a.ended {
 		return
 	}
+	if marked && r.taken && path.ecn.on {
+		path.ecn.experienced(r.lowest)
+		a.counters.ceReceived++
+		a.ack.now() // the sender shall know soon
+	}
 	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
 	a.reportReceive(now)
 }
@@ -45,9 +55,18 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data  bool // it carried DATA
-	acked bool // a SACK in it was processed
-	reset bool // so was a request to reset streams
+	data   bool     // it carried DATA
+	taken  bool     // some of which was taken, now or before
+	lowest wire.TSN // of that
+	acked  bool     // a SACK in it was processed
+	reset  bool     // so was a request to reset streams
+}
+
+// take takes note of a TSN in the packet.
+func (r *received) take(t wire.TSN) {
+	if !r.taken || t.Before(r.lowest) {
+		r.taken, r.lowest = true, t
+	}
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -167,6 +186,15 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
 	case wire.TypePad:
+	case wire.TypeECNE, wire.TypeCWR:
+		if !r.path.ecn.on {
+			return a.unknownChunk(c)
+		}
+		if c.Type() == wire.TypeECNE {
+			a.handleECNE(now, r.path, c)
+		} else if t, err := c.CWR(); err == nil {
+			r.path.ecn.heard(t)
+		}
 	default:
 		return a.unknownChunk(c)
 	}
@@ -207,6 +235,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		}
 	}
 	if a.tsns.seen(d.TSN) {
+		r.take(d.TSN)
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
 		return true
@@ -219,6 +248,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	}
 	next := d.TSN == a.tsns.cum.Add(1)
 	a.tsns.add(d.TSN)
+	r.take(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
@@ -280,7 +310,9 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		}
 	}
 	if lost && a.recovery.lost(a.sent.highest()) {
-		path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
+		if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
+			path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
+		}
 		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {
