@@ -210,12 +210,14 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			p.stretch(size)
 		}
 		switch {
-		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
@@ -248,7 +250,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -264,14 +266,13 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	}
 }
 
-// burst reports whether this opportunity to send is used up (9260-6.1-c). It is
-// counted in bytes, so that small messages need not wait for the peer, and what
-// the application sends later is another opportunity.
-func (a *Association) burst(now time.Time, path *path) bool {
-	if now.Sub(path.burstAt) >= clockGranularity {
-		path.burst, path.burstAt = 0, now
+// mayStart reports whether another packet with data may go now; unless it is paced
+// the burst limit holds for new data.
+func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+	if rate := path.cc.pacing(); rate > 0 {
+		return !path.pacer.held(now, rate)
 	}
-	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
+	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -323,7 +324,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	t := a.sent.push(c)
 	a.sent.time(now, t)
-	path.burst += c.wireSize()
+	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
 }
 

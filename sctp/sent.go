@@ -280,7 +280,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
 	if c.rtx == 0 { // Karn's algorithm
-		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
+		if d := max(q.clock(now)-c.sentAt, 1); f.delay == 0 || d < f.delay {
 			f.delay = d
 		}
 	}

@@ -28,6 +28,7 @@ func (a *Association) HandleTimeout(now time.Time) {
 		a.counters.delayedSACKs++
 		a.ack.now()
 	}
+	path.pacer.timer.due(now) // what it held goes with the next packet
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
