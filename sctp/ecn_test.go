@@ -9,7 +9,7 @@ import (
 // newECN returns an established testConn whose peer takes part in ECN, too.
 func newECN(t testing.TB, cfg Config) *testConn {
 	t.Helper()
-	cfg.ECN = true
+	cfg.ECN, cfg.CongestionControl = true, Reno
 	tc := newTestConn(t, cfg)
 	params := tc.peerParams
 	tc.peerParams = func(b []byte, chunk int) []byte {

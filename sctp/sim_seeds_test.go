@@ -182,6 +182,8 @@ func TestSimulationRange(t *testing.T) {
 		mark("corruption", s.links[0].Corrupt > 0)
 		mark("rate", s.links[0].Rate > 0)
 		mark("black hole", len(s.links[0].Down) > 0)
+		mark("ECN on both sides, and congestion", a.cfg.ECN && b.cfg.ECN && s.congestion > 0)
+		mark("ECN on one side", a.cfg.ECN != b.cfg.ECN)
 		mark("link with an MTU", s.links[0].MTU > 0)
 		mark("link that changes", len(s.turns) > 0)
 		mark("search for a larger MTU on one side", (a.maxMTU() > a.mtu()) != (b.maxMTU() > b.mtu()))
