@@ -91,12 +91,6 @@ func (e *ecn) appendCWR(p *builder) bool {
 	return true
 }
 
-// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
-// knows. HandlePacket takes it for NotECT.
-func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
-	a.handlePacket(now, id, packet, mark == CE)
-}
-
 // handleECNE takes the peer's word that packets of ours met congestion.
 func (a *Association) handleECNE(now time.Time, path *path, c wire.Chunk) {
 	e, err := c.ECNE()

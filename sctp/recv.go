@@ -9,24 +9,42 @@ import (
 // HandlePacket takes a datagram that came in on a path. What is not acceptable
 // is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
-	a.handlePacket(now, id, packet, false)
+	a.HandlePacketECN(now, id, packet, NotECT)
 }
 
-// handlePacket is HandlePacket for a packet that may have met congestion.
-func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, marked bool) {
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+	}
+	if why := a.handlePacket(now, id, packet, mark); why != 0 {
+		a.drop(now, id, packet, why)
+	}
+	a.observe(now)
+}
+
+// handlePacket returns why the packet was not acceptable, 0 if it was.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark ECN) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
-		a.counters.dropped++
-		return
+	switch {
+	case err != nil || path == nil:
+		return ReasonMalformed
+	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
+		return ReasonPort
+	case !a.intact(p):
+		return ReasonChecksum
 	}
 	r := received{p: p, path: path, it: p.Chunks()}
 	c, ok := r.it.Next()
-	if !ok || !a.admit(now, &r, c) {
-		a.counters.dropped++
-		return
+	switch {
+	case !ok:
+		return ReasonMalformed
+	case !a.admit(now, &r, c):
+		return ReasonTag
 	}
 	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
 		a.hs.snap = snapHeard
@@ -37,16 +55,16 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 			break
 		}
 	}
-	if a.ended {
-		return
+	if !a.ended {
+		if mark == CE && r.taken && path.ecn.on {
+			path.ecn.experienced(r.lowest)
+			a.counters.ceReceived++
+			a.ack.now() // the sender shall know soon
+		}
+		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		a.reportReceive(now)
 	}
-	if marked && r.taken && path.ecn.on {
-		path.ecn.experienced(r.lowest)
-		a.counters.ceReceived++
-		a.ack.now() // the sender shall know soon
-	}
-	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-	a.reportReceive(now)
+	return 0
 }
 
 // received is the packet being handled.
@@ -238,10 +256,12 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		r.take(d.TSN)
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
+		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
+		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -251,6 +271,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	r.take(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &d, ReasonInvalidStream)
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true

@@ -14,7 +14,6 @@ type engine interface {
 	InitToken() []byte
 	Connect(now time.Time) error
 	ConnectWithToken(now time.Time, peer []byte) error
-	HandlePacket(now time.Time, path sctp.PathID, packet []byte)
 	HandlePacketECN(now time.Time, path sctp.PathID, packet []byte, mark sctp.ECN)
 	HandleTimeout(now time.Time)
 	Timeout() (time.Time, bool)
@@ -42,7 +41,8 @@ type host struct {
 	dice dice
 	engine
 
-	out, in *ledger // what it sends, what it receives
+	out, in *ledger  // what it sends, what it receives
+	witness *witness // nil if there is a planted bug
 
 	started   bool      // Connect was called
 	step      int       // next action of the script
