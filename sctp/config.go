@@ -87,6 +87,11 @@ type Config struct {
 	// most 500 ms.
 	SackDelay time.Duration
 
+	// ECN takes part in Explicit Congestion Notification if the peer does. Whoever
+	// carries the packets must set what Transmit.ECN says and pass on what comes in
+	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
+	ECN bool
+
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.

@@ -8,6 +8,7 @@ type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
 	pmtu   pmtud
+	ecn    ecn
 	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx

@@ -29,23 +29,29 @@ func (r *recovery) lost(highest wire.TSN) bool {
 }
 
 // congested takes note of a loss found by RACK, of which the newest chunk went out
-// in the given packet. It reports whether the window is to be reduced: a recovery
-// begins, or something was lost that was sent after the last reduction, be it a
-// retransmission (RFC 8985, section 9.3).
-func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) bool {
-	if r.active() && newest <= r.reduced {
-		return false
+// in the given packet. The window is to be reduced if that was sent after the last
+// reduction, be it a retransmission (RFC 8985, section 9.3); with that, or if there
+// is none, a recovery begins.
+func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduces, begins bool) {
+	reduces = newest > r.reduced
+	if r.active() && !reduces {
+		return false, false
 	}
 	if !r.active() {
 		r.undo.start()
 	}
-	r.on, r.timeout, r.exit, r.reduced = true, false, highest, lastPacket
-	return true
+	if reduces {
+		r.reduced = lastPacket
+	} else {
+		r.undo.on = false
+	}
+	r.on, r.timeout, r.exit = true, false, highest
+	return reduces, true
 }
 
-// repaired takes note of a loss that a probe has repaired: the window is reduced,
-// and there is nothing to recover.
-func (r *recovery) repaired(lastPacket uint64) {
+// reacted takes note that the window was reduced for something else: a congestion
+// mark, or a loss that a probe has repaired. That cannot be taken back.
+func (r *recovery) reacted(lastPacket uint64) {
 	r.reduced = lastPacket
 	r.undo.on = false
 }

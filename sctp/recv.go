@@ -9,19 +9,25 @@ import (
 // HandlePacket takes a datagram that came in on a path. What is not acceptable
 // is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
+	a.HandlePacketECN(now, id, packet, NotECT)
+}
+
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
 	if a.trace.on() {
 		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
 	}
-	if why := a.handlePacket(now, id, packet); why != 0 {
+	if why := a.handlePacket(now, id, packet, mark); why != 0 {
 		a.drop(now, id, packet, why)
 	}
 	a.observe(now)
 }
 
 // handlePacket returns why the packet was not acceptable, 0 if it was.
-func (a *Association) handlePacket(now time.Time, id PathID, packet []byte) TraceReason {
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark ECN) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
 	switch {
@@ -50,6 +56,11 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte) Trac
 		}
 	}
 	if !a.ended {
+		if mark == CE && r.taken && path.ecn.on {
+			path.ecn.experienced(r.lowest)
+			a.counters.ceReceived++
+			a.ack.now() // the sender shall know soon
+		}
 		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
 		a.reportReceive(now)
 	}
@@ -62,9 +73,18 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data  bool // it carried DATA
-	acked bool // a SACK in it was processed
-	reset bool // so was a request to reset streams
+	data   bool     // it carried DATA
+	taken  bool     // some of which was taken, now or before
+	lowest wire.TSN // of that
+	acked  bool     // a SACK in it was processed
+	reset  bool     // so was a request to reset streams
+}
+
+// take takes note of a TSN in the packet.
+func (r *received) take(t wire.TSN) {
+	if !r.taken || t.Before(r.lowest) {
+		r.taken, r.lowest = true, t
+	}
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -184,6 +204,15 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
 	case wire.TypePad:
+	case wire.TypeECNE, wire.TypeCWR:
+		if !r.path.ecn.on {
+			return a.unknownChunk(c)
+		}
+		if c.Type() == wire.TypeECNE {
+			a.handleECNE(now, r.path, c)
+		} else if t, err := c.CWR(); err == nil {
+			r.path.ecn.heard(t)
+		}
 	default:
 		return a.unknownChunk(c)
 	}
@@ -224,6 +253,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		}
 	}
 	if a.tsns.seen(d.TSN) {
+		r.take(d.TSN)
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
 		a.dropData(now, &d, ReasonDuplicate)
@@ -238,6 +268,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	}
 	next := d.TSN == a.tsns.cum.Add(1)
 	a.tsns.add(d.TSN)
+	r.take(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
 		a.dropData(now, &d, ReasonInvalidStream)

@@ -12,7 +12,9 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 	if a.cfg.LossDetection == MissIndications {
 		if limit, ok := a.missLimit(f); ok && a.sent.miss(limit) && a.recovery.lost(a.sent.highest()) {
 			a.counters.recoveries++
-			a.reduce(now, path, before, false)
+			if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
+				a.reduce(now, path, before, false)
+			}
 		}
 		return
 	}
@@ -30,7 +32,7 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 		a.recovery.prr.acked(f.bytes, a.sent.flight, path.pmdcs(), f.cumMoved && lost == 0)
 	}
 	if r.tlp.acked(a.sent.cum, s, repeated) && !a.recovery.active() {
-		a.recovery.repaired(a.sent.order.packet)
+		a.recovery.reacted(a.sent.order.packet)
 		a.reduce(now, path, before, false)
 	}
 }
@@ -57,11 +59,14 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 	}
 	a.counters.rackLosses += uint64(l.chunks)
 	recovering, was := a.recovery.active(), a.recovery.on
-	if a.recovery.congested(a.sent.highest(), l.newest, a.sent.order.packet) {
+	reduces, begins := a.recovery.congested(a.sent.highest(), l.newest, a.sent.order.packet)
+	if reduces {
+		a.reduce(now, path, before, recovering)
+	}
+	if begins {
 		if !was {
 			a.counters.recoveries++
 		}
-		a.reduce(now, path, before, recovering)
 		if a.recovery.packet = true; path.cc.proportional() {
 			a.recovery.prr.start(path.cc.window(), before)
 			a.recovery.prr.acked(0, a.sent.flight, path.pmdcs(), false)

@@ -15,6 +15,9 @@ type Transmit struct {
 	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
 	// fragmented; of those some are larger than the MTU.
 	Whole bool
+
+	// ECN is the codepoint to send it with: NotECT or ECT0.
+	ECN ECN
 }
 
 // Transmit appends the next packet to dst, which should have room for MTU bytes, or
@@ -23,7 +26,7 @@ type Transmit struct {
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
-	whole := path.pmtu.unfragmented()
+	whole, mark := path.pmtu.unfragmented(), NotECT
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
@@ -43,6 +46,8 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
+		} else if p.data > 0 && path.ecn.on && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6
+			mark = ECT0
 		}
 		if p.data > 0 {
 			if whole = whole && len(packet) <= path.mtu; whole {
@@ -56,7 +61,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
 		a.tellChanges(now)
 	}
-	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+	return Transmit{Path: path.id, Packet: packet, Whole: whole, ECN: mark}, true
 }
 
 // probe returns a packet with the probe for the path MTU that is due, when there is
@@ -108,7 +113,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		p.b = wire.AppendChunk(p.b, wire.TypeCookieAck, 0, nil)
 		a.hs.cookieAck = false
 	}
-	if !a.control.append(p) {
+	if !a.control.append(p) || !path.ecn.appendCWR(p) {
 		return
 	}
 	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
@@ -152,7 +157,9 @@ func (a *Association) fillForward(now time.Time, p *builder) bool {
 
 // fillSack puts a SACK into the packet.
 func (a *Association) fillSack(p *builder) {
-	window := a.in.offer(a.paths.primary().mtu)
+	path := a.paths.primary()
+	path.ecn.append(p)
+	window := a.in.offer(path.mtu)
 	if a.ack.appendSack(p, &a.tsns, window) {
 		a.ack.sent(window)
 		a.counters.sacksSent++
@@ -168,6 +175,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 		a.fillSack(p)
 	case ackDelayed:
 		before, window := len(p.b), a.in.offer(path.mtu)
+		path.ecn.append(p)
 		if !a.ack.appendSack(p, &a.tsns, window) {
 			break
 		}
