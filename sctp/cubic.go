@@ -187,6 +187,9 @@ func (c *cubic) drained() {}
 func (c *cubic) window() int        { return c.cwnd }
 func (c *cubic) ssthresh() int      { return c.threshold }
 func (c *cubic) proportional() bool { return true }
+func (c *cubic) measures() bool     { return false }
+
+func (c *cubic) lost(time.Time, rateLoss) {}
 
 // minRTTLife is how long the least round trip counts.
 const minRTTLife = 10 * time.Second

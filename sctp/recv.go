@@ -273,10 +273,12 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	if limit, ok := a.missLimit(&f); ok {
 		lost = a.sent.miss(limit)
 	}
+	a.passLosses(now, path)
 	if a.window.update(s.ARwnd) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
 			a.sent.markAllLost() // a probe of the closed window, which was dropped
+			a.sent.rate.forgive()
 		}
 	}
 	if lost && a.recovery.lost(a.sent.highest()) {
@@ -287,6 +289,14 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		path.t3.start(now, path.rto.rto)
 	}
 	a.finishAck(now, path)
+}
+
+// passLosses tells the congestion controller what was found lost.
+func (a *Association) passLosses(now time.Time, path *path) {
+	for _, loss := range a.sent.rate.losses {
+		path.cc.lost(now, loss)
+	}
+	a.sent.rate.losses = a.sent.rate.losses[:0]
 }
 
 // sendsData reports whether the state has DATA of ours outstanding, perhaps.
@@ -321,7 +331,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
-			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on, rate: a.sent.rate.sample(),
 		})
 	}
 	if f.cumMoved {

@@ -77,3 +77,6 @@ func (c *reno) window() int        { return c.cwnd }
 func (c *reno) pacing() int64      { return 0 }
 func (c *reno) ssthresh() int      { return c.threshold }
 func (c *reno) proportional() bool { return true }
+func (c *reno) measures() bool     { return false }
+
+func (c *reno) lost(time.Time, rateLoss) {}

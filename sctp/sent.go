@@ -23,6 +23,7 @@ type sentQueue struct {
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
 
 	began time.Time // the first chunk was sent
+	rate  rateSampler
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
@@ -57,7 +58,7 @@ const (
 func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
 
 func (q *sentQueue) init(initial wire.TSN) {
-	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial}
+	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, rate: rateSampler{on: q.rate.on}}
 }
 
 // clock returns the time since the first chunk was sent.
@@ -85,6 +86,9 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
 		q.ring = ring
+		if q.rate.on {
+			q.rate.resize(len(ring), q.cum.Add(1), q.next)
+		}
 	}
 	t := q.next
 	*q.at(t) = c
@@ -97,13 +101,21 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 	}
 	m.last = t
 	if c.state == chunkOutstanding {
-		q.depart(&c)
+		q.depart(t, &c)
 	}
 	return t
 }
 
-// depart counts a chunk as outstanding, arrive as no longer so.
-func (q *sentQueue) depart(c *sentChunk) {
+// depart counts a chunk as outstanding that goes out, arrive as no longer so.
+func (q *sentQueue) depart(t wire.TSN, c *sentChunk) {
+	q.count(c)
+	if q.rate.on {
+		q.rate.sent(c.sentAt, t, c.wireSize(), q.flight)
+	}
+}
+
+// count counts a chunk as outstanding.
+func (q *sentQueue) count(c *sentChunk) {
 	q.flight += c.wireSize()
 	q.flightPayload += int(c.size)
 	q.outstanding++
@@ -127,6 +139,9 @@ func (q *sentQueue) markLost(t wire.TSN) {
 	c := q.at(t)
 	q.arrive(c)
 	c.state = chunkLost
+	if q.rate.on {
+		q.rate.lose(t, c.wireSize())
+	}
 	if q.lost == 0 || t.Before(q.lostFrom) {
 		q.lostFrom = t
 	}
@@ -166,7 +181,7 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	c.misses = 0
 	c.rtx++
 	c.sentAt = q.clock(now)
-	q.depart(c)
+	q.depart(t, c)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
 	}
@@ -279,6 +294,9 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
+	if q.rate.on {
+		q.rate.acked(q.clock(now), t, c)
+	}
 	if c.rtx == 0 { // Karn's algorithm
 		if d := max(q.clock(now)-c.sentAt, 1); f.delay == 0 || d < f.delay {
 			f.delay = d
@@ -359,7 +377,7 @@ func (q *sentQueue) unack(t wire.TSN) bool {
 		return false
 	}
 	c.state, c.misses = chunkOutstanding, 1
-	q.depart(c)
+	q.count(c)
 	return true
 }
 

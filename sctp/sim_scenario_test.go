@@ -172,7 +172,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
-		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno, sctp.BBR),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
 	}
 	for i := 0; i < len(cfg.Seed); i += 8 {

@@ -132,6 +132,7 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.tsns.init(a.peer.initialTSN)
 	a.reconfig.peerSeq = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost()
+	a.sent.rate.forgive()
 }
 
 // agrees reports whether an association set up with p goes on with q.
