@@ -88,6 +88,11 @@ type Config struct {
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.
 	ZeroChecksum ErrorDetection
+
+	// Trace, if set, is told what happens: packets, losses, timers, changes of state
+	// and of the congestion window, what is dropped and given up, and why. Package
+	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
+	Trace Tracer
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.

@@ -11,17 +11,34 @@ import (
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+	}
+	if why := a.handlePacket(now, id, packet); why != 0 {
+		a.drop(now, id, packet, why)
+	}
+	a.observe(now)
+}
+
+// handlePacket returns why the packet was not acceptable, 0 if it was.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
-		a.counters.dropped++
-		return
+	switch {
+	case err != nil || path == nil:
+		return ReasonMalformed
+	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
+		return ReasonPort
+	case !a.intact(p):
+		return ReasonChecksum
 	}
 	r := received{p: p, path: path, it: p.Chunks()}
 	c, ok := r.it.Next()
-	if !ok || !a.admit(now, &r, c) {
-		a.counters.dropped++
-		return
+	switch {
+	case !ok:
+		return ReasonMalformed
+	case !a.admit(now, &r, c):
+		return ReasonTag
 	}
 	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
 		a.hs.snap = snapHeard
@@ -32,11 +49,11 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 			break
 		}
 	}
-	if a.ended {
-		return
+	if !a.ended {
+		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		a.reportReceive(now)
 	}
-	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-	a.reportReceive(now)
+	return 0
 }
 
 // received is the packet being handled.
@@ -209,10 +226,12 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	if a.tsns.seen(d.TSN) {
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
+		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
+		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -221,6 +240,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	a.tsns.add(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &d, ReasonInvalidStream)
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true

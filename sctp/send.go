@@ -35,6 +35,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		}
 		if p.empty() {
 			if p = a.probe(now, path, dst); p.empty() {
+				a.observe(now)
 				return Transmit{}, false
 			}
 			whole = true
@@ -51,6 +52,10 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
+		a.tellChanges(now)
+	}
 	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
 }
 
@@ -215,6 +220,7 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
@@ -357,6 +363,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	}
 	m.stream.abandoned.count(m.policy, begun)
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
+	a.note(now, TraceEvent{Kind: TraceAbandoned, Stream: m.stream.id, Message: m.id, Reason: reasons[m.policy], On: begun})
 	if m.chunks > 0 {
 		a.sent.abandon(m)
 	}
@@ -388,6 +395,7 @@ func (a *Association) displace(now time.Time, n int, r rank) bool {
 // expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
 // section 4.1, TR5): those of streams whose turn does not come, too.
 func (a *Association) expireQueued(now time.Time, path *path) {
+	a.note(now, TraceEvent{Kind: TraceTimer, Timer: TimerLifetime})
 	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
 		a.abandon(now, path, m)
 	}

@@ -41,7 +41,8 @@ type host struct {
 	dice dice
 	engine
 
-	out, in *ledger // what it sends, what it receives
+	out, in *ledger  // what it sends, what it receives
+	witness *witness // nil if there is a planted bug
 
 	started   bool      // Connect was called
 	step      int       // next action of the script

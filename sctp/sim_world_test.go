@@ -54,15 +54,21 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 	w.link = w.net.AddLink(s.links[0], s.links[1])
 	ledgers := [2]*ledger{newLedger("host 0 -> host 1"), newLedger("host 1 -> host 0")}
 	for i := range w.hosts {
-		a, err := sctp.New(s.hosts[i].cfg)
-		if err != nil {
-			return nil, err
-		}
 		h := &host{
-			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: a,
+			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
 			out: ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
+		cfg := s.hosts[i].cfg
+		if wrap == nil {
+			h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+			cfg.Trace = h.witness
+		}
+		a, err := sctp.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		h.engine = a
 		if wrap != nil {
 			h.engine = wrap(a)
 		}
@@ -237,6 +243,9 @@ func (w *world) drain(h *host) {
 		sent := w.transmit(h)
 		e, ok := h.NextEvent()
 		if ok {
+			if h.witness != nil {
+				h.witness.took(e)
+			}
 			h.event(e)
 			w.check(h.in)
 			w.check(h.out)
@@ -296,6 +305,9 @@ func (w *world) transmit(h *host) bool {
 // inspect checks what must hold at any time.
 func (w *world) inspect(h *host) {
 	st := h.Stats()
+	if h.witness != nil {
+		h.witness.compare()
+	}
 	p := h.plan
 	if most := max(p.sendBuffer(), h.largest); st.SendBuffered < 0 || st.SendBuffered > most {
 		w.fail("host %d: SendBuffered is %d, at most %d may be", h.side, st.SendBuffered, most)
