@@ -220,8 +220,10 @@ func (c *bbr) minPipe() int64 { return 4 * int64(c.pmdcs) }
 func (c *bbr) congested(_ time.Time, loss lossEvent) { c.recover(loss) }
 
 func (c *bbr) timedOut(_ time.Time, loss lossEvent) {
+	if !c.recovering {
+		c.saveState()
+	}
 	c.recover(loss)
-	c.saveState()
 	c.cwnd = c.pmdcs
 }
 

@@ -163,7 +163,9 @@ func (c *bbr) lost(now time.Time, l rateLoss) {
 	if !c.lossInRound {
 		c.lossRound = c.delivered
 		c.lossRanges = 0
-		c.saveState()
+		if !c.recovering { // one recovery is taken back as a whole
+			c.saveState()
+		}
 	}
 	c.lossInRound = true
 	if l.tsn != c.lossNext || c.lossRanges == 0 {
