@@ -159,19 +159,24 @@ func (c *cubic) reduce() {
 }
 
 func (c *cubic) congested(_ time.Time, loss lossEvent) {
-	c.saved = c.cubicState
+	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = min(c.cwnd, c.threshold)
 	c.flat = false
 }
 
 func (c *cubic) timedOut(_ time.Time, loss lossEvent) {
-	if c.saved.cwnd == 0 || !loss.recovering {
-		c.saved = c.cubicState
-	}
+	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = c.pmdcs
 	c.flat = true
+}
+
+// save remembers what undo goes back to, all of a recovery being taken back at once.
+func (c *cubic) save(recovering bool) {
+	if c.saved.cwnd == 0 || !recovering {
+		c.saved = c.cubicState
+	}
 }
 
 // undo is RFC 9438, section 4.9.

@@ -10,7 +10,7 @@ import (
 // that a SACK acknowledged it sees how much was delivered since that chunk went out,
 // and how long that took (draft-ietf-ccwg-bbr, "Delivery Rate Samples"). It costs
 // memory for each chunk in flight, so it runs only if the congestion controller
-// lives on it. Times count from the first chunk that was sent.
+// lives on it. Times are those of sentOrder.
 type rateSampler struct {
 	on     bool
 	stamps []rateStamp // of the chunks in the ring of sent chunks, at the same places
@@ -61,6 +61,9 @@ type rateLoss struct {
 
 // resize follows the ring of sent chunks.
 func (r *rateSampler) resize(n int, from, to wire.TSN) {
+	if !r.on {
+		return
+	}
 	stamps := make([]rateStamp, n)
 	for t := from; t != to && len(r.stamps) > 0; t = t.Add(1) {
 		stamps[int(t)&(n-1)] = *r.at(t)
@@ -71,9 +74,12 @@ func (r *rateSampler) resize(n int, from, to wire.TSN) {
 func (r *rateSampler) at(t wire.TSN) *rateStamp { return &r.stamps[int(t)&(len(r.stamps)-1)] }
 
 // sent takes a chunk that goes out; flight is what is outstanding with it.
-func (r *rateSampler) sent(at time.Duration, t wire.TSN, size, flight int) {
-	if flight == size {
-		r.firstSentAt, r.deliveredAt = at, at
+func (r *rateSampler) sent(t wire.TSN, c *sentChunk, flight int) {
+	if !r.on {
+		return
+	}
+	if flight == c.wireSize() {
+		r.firstSentAt, r.deliveredAt = c.sentAt, c.sentAt
 	}
 	*r.at(t) = rateStamp{
 		delivered: r.delivered, deliveredAt: r.deliveredAt, firstSentAt: r.firstSentAt,
@@ -83,6 +89,9 @@ func (r *rateSampler) sent(at time.Duration, t wire.TSN, size, flight int) {
 
 // acked takes the first acknowledgement of a chunk.
 func (r *rateSampler) acked(now time.Duration, t wire.TSN, c *sentChunk) {
+	if !r.on {
+		return
+	}
 	s := r.at(t)
 	if s.spent { // the peer had reneged on it
 		return
@@ -98,6 +107,9 @@ func (r *rateSampler) acked(now time.Duration, t wire.TSN, c *sentChunk) {
 
 // lose takes a chunk that was found lost.
 func (r *rateSampler) lose(t wire.TSN, size int) {
+	if !r.on {
+		return
+	}
 	s := r.at(t)
 	r.lost += int64(size)
 	r.losses = append(r.losses, rateLoss{tsn: t, size: size, inFlight: s.inFlight, lost: r.lost - s.lost, limited: s.limited})

@@ -27,9 +27,10 @@ const rateChunk = 1000
 
 func (r *rateTest) send(n int) {
 	for range n {
-		r.chunks[r.next&63] = sentChunk{size: rateChunk - wire.DataHeaderLen, sentAt: r.now}
+		c := &r.chunks[r.next&63]
+		*c = sentChunk{size: rateChunk - wire.DataHeaderLen, sentAt: r.now}
 		r.flight += rateChunk
-		r.sent(r.now, r.next, rateChunk, r.flight)
+		r.sent(r.next, c, r.flight)
 		r.next++
 	}
 }

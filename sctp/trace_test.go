@@ -95,7 +95,7 @@ func TestTraceHandshake(t *testing.T) {
 
 // TestTraceLoss: losses by misses and by timer, retransmissions, and what is given up.
 func TestTraceLoss(t *testing.T) {
-	tc, r := newTraced(t, Config{HeartbeatInterval: -1})
+	tc, r := newTraced(t, Config{HeartbeatInterval: -1, LossDetection: MissIndications})
 	first := uint32(tc.localTSN)
 	for i := range 4 {
 		tc.send(Message{Stream: uint16(i), Payload: payload(1000), Reliability: rexmit(1)})
