@@ -140,7 +140,7 @@ func TestBBRSmallPath(t *testing.T) {
 	r := newBBR(t, netsim.Conditions{Latency: time.Millisecond, Rate: 16_000, Queue: 30_000}) // 32 bytes
 	r.until("probing for bandwidth", bbrDown, 30*time.Second)
 	r.run(31 * time.Second)
-	if r.c.cwnd < 4*testPMDCS || r.c.cwnd > 12*testPMDCS {
+	if r.c.cwnd < 4*testPMDCS || r.c.cwnd > 16*testPMDCS {
 		t.Errorf("window %d", r.c.cwnd)
 	}
 	if got := r.goodput(r.f, 31*time.Second, 60*time.Second); got < 0.9*0.128*1160/1189 {
