@@ -22,6 +22,8 @@ type outbound struct {
 	frees    int
 	low      []uint16 // streams whose queue fell to their threshold
 	queued   int      // messages not sent completely
+	begun    int      // of them those of which a part was sent
+	drained  []uint16 // streams to reset on which now everything is acknowledged
 }
 
 // outStream is an outgoing stream that has been used.
@@ -29,12 +31,14 @@ type outStream struct {
 	id        uint16
 	next      *outStream // in turn
 	ssn       wire.SSN   // of the next ordered message
-	epoch     uint32     // counts the resets of the stream
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
+	pending   int // messages not acknowledged, sent or not
 	reset     resetState
+	asked     bool // the peer asked for the reset, and its request is not sent yet
+	used      bool // a message was sent since the last reset
 }
 
 // outMessage is a message on its way out.
@@ -44,7 +48,6 @@ type outMessage struct {
 	payload   []byte
 	ppid      uint32
 	ssn       wire.SSN
-	epoch     uint32 // of its stream when ssn was given
 	unordered bool
 	limited   bool // retransmissions are
 	maxRtx    uint16
@@ -121,6 +124,8 @@ func (o *outbound) push(now time.Time, m *Message) {
 	o.messages++
 	o.queued++
 	s.queued += n
+	s.pending++
+	s.used = true
 	if s.tail != nil {
 		s.tail.next = msg
 	} else {
@@ -159,18 +164,18 @@ func (o *outbound) advance(m *outMessage, n int) {
 	}
 }
 
-// number gives the current message its stream sequence number.
+// number begins the current message: it gives it its stream sequence number.
 func (o *outbound) number(m *outMessage) {
+	o.begun++
 	if !m.unordered {
-		m.ssn, m.epoch = m.stream.ssn, m.stream.epoch
+		m.ssn = m.stream.ssn
 		m.stream.ssn = m.stream.ssn.Next()
 	}
 }
 
 // restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
 func (s *outStream) restarted() {
-	s.ssn = 0
-	s.epoch++
+	s.ssn, s.used = 0, s.pending > 0
 }
 
 // next takes the current message out of its queue and passes the turn on.
@@ -179,6 +184,9 @@ func (o *outbound) next() {
 	m := s.head
 	s.head, m.next = m.next, nil
 	o.queued--
+	if m.sent > 0 {
+		o.begun--
+	}
 	if s.head == nil {
 		s.tail = nil
 	}
@@ -220,6 +228,10 @@ func (o *outbound) abandon(m *outMessage, acked int) {
 
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if s := m.stream; s.pending == 1 && s.reset == resetWanted {
+		o.drained = append(o.drained, s.id)
+	}
+	m.stream.pending--
 	*m = outMessage{}
 	o.messages--
 	if o.frees < maxFreeMessages {

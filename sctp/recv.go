@@ -42,9 +42,9 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data  bool // it carried DATA
-	acked bool // a SACK in it was processed
-	reset bool // so was a request to reset streams
+	data     bool // it carried DATA
+	acked    bool // a SACK in it was processed
+	requests int  // new ones of RE-CONFIG that were looked at
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -208,7 +208,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.ack.duplicate(d.TSN)
 		return true
 	}
-	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -359,7 +359,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		a.ack.packetData = true
 		a.ack.now()
 		return true
-	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
+	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
 		return true
 	}
 	a.tsns.forward(f.NewCumTSN)
@@ -449,7 +449,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred()
+	a.performDeferred(a.tsns.cum)
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

@@ -48,6 +48,7 @@ type verb uint8
 const (
 	doSend verb = iota
 	doReset
+	doReconfig // the other requests of RFC 6525; size says which
 	doShutdown
 	doAbort
 )
@@ -139,6 +140,9 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
+	}
+	cfg.PeerReconfig = sctp.ReconfigPolicy{
+		DenyResets: d.chance(0.1), DenyStreams: d.chance(0.1), AllowAssociationReset: d.chance(0.7),
 	}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		x := d.Uint64()
@@ -273,6 +277,7 @@ func drawTraffic(d dice, p *plan) []action {
 	maxWait := pick(d, 0, 0, time.Millisecond, 100*time.Millisecond, time.Second)
 	wait := pick(d, 0, 0.1, 1)
 	reset := pick(d, 0, 0, 0.02, 0.2)
+	reconfig := pick(d, 0, 0, 0.01, 0.1)
 	unordered := pick(d, 0, 0, 0.3, 1)
 	limited := pick(d, 0, 0, 0.5, 1)
 	for range d.scale(2, 5000) {
@@ -283,6 +288,11 @@ func drawTraffic(d dice, p *plan) []action {
 		if d.chance(reset) {
 			a.do = doReset
 			a.count = d.between(1, min(3, len(p.streams)))
+			script = append(script, a)
+			continue
+		}
+		if d.chance(reconfig) {
+			a.do, a.size, a.count = doReconfig, d.IntN(3), d.IntN(16)
 			script = append(script, a)
 			continue
 		}
@@ -386,14 +396,14 @@ func (s *scenario) String() string {
 		p := &s.hosts[i]
 		cfg := p.cfg
 		cfg.Seed = [32]byte{}
-		var count [4]int
+		var count [5]int
 		bytes := 0
 		for _, a := range p.script {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v at %v; %d messages of %d bytes, %d resets, %d other requests, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doShutdown], count[doAbort],
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])

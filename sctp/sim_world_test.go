@@ -399,6 +399,9 @@ func (s *scenario) neverSpurious() bool {
 		}
 		bytes := 0
 		for _, a := range p.script {
+			if a.do == doReconfig { // during an association reset DATA is not taken
+				return false
+			}
 			bytes += a.size
 			if a.msg.Reliability.LimitLifetime {
 				return false
