@@ -82,6 +82,12 @@ type Config struct {
 	// 400 ms minimum.
 	SCTP sctp.Config
 
+	// DisableSNAP leaves the SCTP handshake on the wire. By default each side
+	// announces the INIT of its association (a=sctp-init in SDP, SCTPInit in
+	// TransportParameters; draft-hancke-tsvwg-snap), and where both do there is no
+	// handshake: channels open two round trips earlier.
+	DisableSNAP bool
+
 	// Logger receives the log of every layer. Default nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -178,6 +184,8 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "MaxBufferedAmount", Rule: "must not be negative"}
 	case cfg.SCTP.MTU > maxRecordPayload:
 		return &ConfigError{Field: "SCTP.MTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
+	case cfg.SCTP.MaxMTU > maxRecordPayload:
+		return &ConfigError{Field: "SCTP.MaxMTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
 	case cfg.Certificate != nil && !cfg.Certificate.Expires().After(time.Now()):
 		return &ConfigError{Field: "Certificate", Rule: "has expired"}
 	}

@@ -19,6 +19,7 @@ type agreement struct {
 	localOffer bool // who made the offer
 	offered    bool // we offered channels, so that no peer means: refused
 	dtlsClient bool
+	snap       bool // our description had a=sctp-init
 }
 
 // agree works out what local and remote descriptions settle, and verifies that
@@ -28,6 +29,7 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 		remote: remote, localOffer: localOffer,
 		offered:    localOffer && dataIndex(local.desc.sections) >= 0,
 		dtlsClient: local.desc.setup == setupActive,
+		snap:       local.desc.initToken != nil,
 	}
 	if remote.peer == nil || remote.peer.sctp.port == 0 || dataIndex(local.desc.sections) < 0 {
 		return a, nil
@@ -70,20 +72,24 @@ func (pc *PeerConnection) connect(op string, a agreement) error {
 		return nil
 	}
 	if pc.peer == nil {
+		remote := remoteParameters{
+			ufrag: a.peer.ice.ufrag, pwd: a.peer.ice.pwd,
+			fingerprints:   a.peer.dtls.fingerprints,
+			sctpPort:       uint16(a.peer.sctp.port),
+			maxMessageSize: a.peer.sctp.maxMessageSize,
+		}
+		if a.snap {
+			remote.initToken = a.peer.sctp.initToken
+		}
 		err := pc.core.start(startParameters{
-			remote: remoteParameters{
-				ufrag: a.peer.ice.ufrag, pwd: a.peer.ice.pwd,
-				fingerprints:   a.peer.dtls.fingerprints,
-				sctpPort:       uint16(a.peer.sctp.port),
-				maxMessageSize: a.peer.sctp.maxMessageSize,
-			},
+			remote:      remote,
 			controlling: controlling(a.localOffer, pc.core.cfg.ICELite, a.peer.lite),
 			dtlsClient:  a.dtlsClient,
 		})
 		if err != nil {
 			return &OperationError{Op: op, Reason: "starting the transport", Err: err}
 		}
-		pc.dtlsClient = a.dtlsClient
+		pc.dtlsClient, pc.snap = a.dtlsClient, a.snap
 	} else {
 		if pc.peer.restarts(a.peer) {
 			if err := pc.core.setRemoteCredentials(a.peer.ice.ufrag, a.peer.ice.pwd); err != nil {

@@ -1,12 +1,14 @@
 package sluice
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"sync"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // coreEvents are what a core reports. They run one at a time and in order, on
@@ -40,7 +42,8 @@ type core struct {
 	ice    *iceTransport
 
 	// session exists from the beginning, so that channels can be created on it.
-	session *datachannel.Session
+	session   *datachannel.Session
+	initToken []byte // of its association, to announce; nil: it is not
 
 	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
@@ -62,6 +65,10 @@ type remoteParameters struct {
 	fingerprints   []Fingerprint
 	sctpPort       uint16
 	maxMessageSize int64 // bytes; 0 is any size, negative if it was not said (RFC 8841, section 6)
+
+	// initToken is the peer's INIT token, if it also knows ours; nil: a handshake
+	// sets up the association.
+	initToken []byte
 }
 
 // startParameters are the peer's parameters and the roles that signalling settled.
@@ -90,6 +97,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		candidate:       func(line string) { emit(&c.events, ev.candidate, line) },
 		gatheringState:  func(s ICEGatheringState) { emit(&c.events, ev.gatheringState, s) },
 		connectionState: func(s ICEConnectionState) { emit(&c.events, ev.iceState, s) },
+		pathChanged:     func() { c.events.post(func() { c.session.PathChanged() }) },
 	})
 	if err != nil {
 		c.cancel()
@@ -102,6 +110,12 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		OnConnected:       func() { emit(&c.events, ev.connected, struct{}{}) },
 		OnChannel:         ev.channel,
 	})
+	if !cfg.DisableSNAP {
+		if c.initToken, err = c.session.InitToken(); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
@@ -198,6 +212,7 @@ func (c *core) converse(secure secureTransport, p startParameters) error {
 		DTLSClient:           p.dtlsClient,
 		RemoteMaxMessageSize: p.remote.maxMessageSize,
 		RemotePort:           p.remote.sctpPort,
+		PeerInitToken:        c.usableToken(p.remote.initToken),
 	})
 	if err != nil {
 		c.session.Fail(err)
@@ -207,6 +222,20 @@ func (c *core) converse(secure secureTransport, p startParameters) error {
 	secure.Close()
 	c.setDTLSState(DTLSStateClosed)
 	return c.session.Err()
+}
+
+// usableToken returns the peer's INIT token if it is good to establish the
+// association with. One that is not is ignored (snap-b), and so is our own, which
+// peers send back that mirror what they do not know (libdatachannel).
+func (c *core) usableToken(token []byte) []byte {
+	if token == nil || c.initToken == nil || bytes.Equal(token, c.initToken) {
+		return nil
+	}
+	if err := sctp.CheckInitToken(token); err != nil {
+		c.log.Infof("connecting with a handshake: %v", err)
+		return nil
+	}
+	return token
 }
 
 // connect brings up ICE, then DTLS.

@@ -42,6 +42,7 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 func (pc *PeerConnection) createOffer() SessionDescription {
 	l := pc.newDescription()
 	l.setup = setupActpass // 8829-5.2-a
+	l.initToken = pc.initToken()
 	l.bundle = true
 	l.iceOptions = []string{"trickle", "ice2"} // RFC 8829, section 5.2.1
 	l.sections, l.carrier = slices.Clone(pc.sections), pc.carrier
@@ -78,6 +79,9 @@ func (pc *PeerConnection) createAnswer(op string) (SessionDescription, error) {
 	l.sections = answerSections(offer, l.carrier)
 	if peer != nil {
 		l.setup = pc.answerSetup(peer.dtls.setup)
+		if peer.sctp.initToken != nil { // snap-b
+			l.initToken = pc.initToken()
+		}
 		l.bundle = offer.bundleOf(offer.data) != nil
 		if peer.sctp.legacy {
 			l.sections[offer.data].formats = []string{strconv.Itoa(l.sctpPort)} // the port of this side
@@ -107,6 +111,16 @@ func (pc *PeerConnection) newDescription() *localDescription {
 	}
 	l.ufrag, l.pwd = pc.core.localCredentials()
 	return l
+}
+
+// initToken returns what to announce as a=sctp-init, nil if nothing. It is always
+// the same, and once there is an association it comes or stays away as it did when
+// that began: a new one would mean another association (snap-d).
+func (pc *PeerConnection) initToken() []byte {
+	if pc.peer != nil && !pc.snap {
+		return nil
+	}
+	return pc.core.initToken
 }
 
 // answerSetup returns our role for the role that the peer offers: its opposite,

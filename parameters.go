@@ -11,9 +11,10 @@ type TransportParameters struct {
 	ICELite          bool          `json:"iceLite,omitempty"`
 	Candidates       []string      `json:"candidates,omitempty"` // "candidate:...", RFC 8839
 	Fingerprints     []Fingerprint `json:"fingerprints"`
-	DTLSRole         DTLSRole      `json:"dtlsRole"`       // what the side insists on; "auto" or absent if nothing
-	SCTPPort         uint16        `json:"sctpPort"`       // not 0
-	MaxMessageSize   int64         `json:"maxMessageSize"` // bytes that the side accepts; 0 is any size
+	DTLSRole         DTLSRole      `json:"dtlsRole"`           // what the side insists on; "auto" or absent if nothing
+	SCTPPort         uint16        `json:"sctpPort"`           // not 0
+	MaxMessageSize   int64         `json:"maxMessageSize"`     // bytes that the side accepts; 0 is any size
+	SCTPInit         []byte        `json:"sctpInit,omitempty"` // base64 in JSON; if both sides have one that is valid, there is no SCTP handshake
 }
 
 // start decides the roles between the two sides, see Transport.
@@ -24,6 +25,7 @@ func (p *TransportParameters) start(local TransportParameters) (startParameters,
 		fingerprints:   p.Fingerprints,
 		sctpPort:       p.SCTPPort,
 		maxMessageSize: p.MaxMessageSize,
+		initToken:      p.SCTPInit,
 	}}
 	if err := s.remote.validate(); err != nil {
 		return s, err

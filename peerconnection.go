@@ -39,6 +39,7 @@ type PeerConnection struct {
 	// connection: see connect.go
 	peer       *peerDescription // in use since start, nil before
 	dtlsClient bool
+	snap       bool            // a=sctp-init was in our description
 	passed     map[string]bool // remote candidates given to ICE
 	held       []string        // local candidates not yet reported, "" for their end
 	ice        ICEConnectionState

@@ -58,9 +58,10 @@ type dtlsDescription struct {
 
 // sctpDescription holds the SCTP attributes of a data section (RFC 8841).
 type sctpDescription struct {
-	port           int   // 0 closes the association; -1 without the attribute
-	maxMessageSize int64 // bytes, 0 is any size; 65536 without the attribute
-	legacy         bool  // DTLS/SCTP <port> with a=sctpmap
+	port           int    // 0 closes the association; -1 without the attribute
+	maxMessageSize int64  // bytes, 0 is any size; 65536 without the attribute
+	legacy         bool   // DTLS/SCTP <port> with a=sctpmap
+	initToken      []byte // of a=sctp-init, nil without a valid one
 }
 
 // attributeLines are the line numbers that errors found later refer to.

@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -22,7 +23,8 @@ type localDescription struct {
 	fingerprints   []Fingerprint
 	setup          setupRole
 	sctpPort       int
-	maxMessageSize int // bytes
+	maxMessageSize int    // bytes
+	initToken      []byte // for a=sctp-init; nil without
 }
 
 // A localSection is one m= section of ours.
@@ -204,8 +206,12 @@ func (l *localDescription) sctp(add func(key, value string), s *localSection) {
 	} else if port != 0 {
 		add("sctpmap", s.formats[0]+" webrtc-datachannel 65535") // the form before RFC 8841
 	}
-	if port != 0 {
-		add("max-message-size", strconv.Itoa(l.maxMessageSize))
+	if port == 0 {
+		return
+	}
+	add("max-message-size", strconv.Itoa(l.maxMessageSize))
+	if l.initToken != nil && s.formats[0] == "webrtc-datachannel" { // snap-a
+		add("sctp-init", base64.StdEncoding.EncodeToString(l.initToken))
 	}
 }
 

@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"encoding/base64"
 	"math"
 	"slices"
 	"sort"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // parseDescription reads an SDP session description. Every error is an
@@ -219,6 +222,11 @@ func (s *section) attribute(a attribute) error {
 			return a.bad("one number without leading zeros (RFC 8841, section 6.2)")
 		}
 		s.sctp.maxMessageSize = size
+	case "sctp-init": // an invalid one is ignored, snap-b
+		token, err := base64.StdEncoding.DecodeString(a.value)
+		if err == nil && s.sctp.initToken == nil && sctp.CheckInitToken(token) == nil {
+			s.sctp.initToken = token
+		}
 	case "sctpmap":
 		return s.sctpmap(a)
 	default:

@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/sluice-rtc/sluice/datachannel"
@@ -96,6 +97,7 @@ func (t *Transport) Parameters() TransportParameters {
 		DTLSRole:         t.core.cfg.DTLSRole,
 		SCTPPort:         t.core.localPort(),
 		MaxMessageSize:   int64(t.core.cfg.MaxMessageSize),
+		SCTPInit:         slices.Clone(t.core.initToken),
 	}
 }
 

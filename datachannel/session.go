@@ -2,6 +2,7 @@ package datachannel
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"sync"
@@ -86,6 +87,11 @@ type Params struct {
 
 	// RemotePort is the peer's SCTP port. 0: that of Config.SCTP.
 	RemotePort uint16
+
+	// PeerInitToken is what InitToken returned to the peer, if it got what InitToken
+	// returns here: the association is then established without a handshake (SNAP,
+	// draft-hancke-tsvwg-snap). nil: with one.
+	PeerInitToken []byte
 }
 
 // role is the DTLS role, on which identifiers depend.
@@ -111,6 +117,8 @@ func roleOf(dtlsClient bool) role {
 type Session struct {
 	cfg    Config
 	events eventQueue // has a lock of its own
+
+	seed [32]byte // of the association, once InitToken has been asked; else zero
 
 	mu   sync.Mutex // taken by lock and released by unlock, which handles events
 	conn *sctpnet.Conn
@@ -163,11 +171,27 @@ func New(nc net.Conn, cfg Config, p Params) (*Session, error) {
 	return s, nil
 }
 
+// InitToken returns what a peer needs to know of the association before it starts,
+// to establish it without a handshake (SNAP, a=sctp-init in SDP). It is always the
+// same; the peer's goes into Params. The error is a *sctp.ConfigError.
+func (s *Session) InitToken() ([]byte, error) {
+	s.lock()
+	defer s.unlock()
+	if s.seed == [32]byte{} {
+		if s.seed = s.cfg.SCTP.Seed; s.seed == [32]byte{} {
+			rand.Read(s.seed[:]) // never fails
+		}
+	}
+	cfg := s.cfg.SCTP
+	cfg.Seed = s.seed
+	return sctp.InitToken(cfg)
+}
+
 // Start runs an association over nc, which has to preserve message boundaries,
 // and does not wait for it; both sides start. nc belongs to the session from then
 // on. The error is an *InvalidStateError if the session was started or closed
-// before, or about a configuration that the association refuses; then nc is the
-// caller's still.
+// before, an *sctp.InitTokenError, or about a configuration that the association
+// refuses; then nc is the caller's still.
 func (s *Session) Start(nc net.Conn, p Params) error {
 	const op = "Start"
 	s.lock()
@@ -179,15 +203,21 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 		return &InvalidStateError{Op: op, Reason: "the session was started before"}
 	case s.role != roleUnknown && s.role != roleOf(p.DTLSClient):
 		return &InvalidStateError{Op: op, Reason: "SetRole fixed the other DTLS role"}
+	case p.PeerInitToken != nil && s.seed == [32]byte{}:
+		return &InvalidStateError{Op: op, Reason: "the peer cannot know the token of this side, as InitToken was not called"}
 	}
 	cfg := s.cfg.SCTP
+	if p.PeerInitToken != nil {
+		cfg.Seed = s.seed // else the handshake gets another tag than the token
+	}
 	if p.RemotePort != 0 {
 		cfg.RemotePort = p.RemotePort
 	}
 	conn, err := sctpnet.New(nc, sctpnet.Config{
-		SCTP:    cfg,
-		Logger:  s.cfg.Logger,
-		OnEvent: func(_ *sctpnet.Conn, ev sctp.Event) { s.onEvent(ev) },
+		SCTP:          cfg,
+		PeerInitToken: p.PeerInitToken,
+		Logger:        s.cfg.Logger,
+		OnEvent:       func(_ *sctpnet.Conn, ev sctp.Event) { s.onEvent(ev) },
 	}, true)
 	if err != nil {
 		return err
@@ -210,6 +240,16 @@ func (s *Session) SetRole(dtlsClient bool) error {
 		s.setRole(roleOf(dtlsClient))
 	}
 	return nil
+}
+
+// PathChanged says that the transport carries packets another way from now on, as
+// after a restart of ICE; see sctp.Association.PathChanged.
+func (s *Session) PathChanged() {
+	s.lock()
+	defer s.unlock()
+	if s.conn != nil {
+		s.conn.PathChanged()
+	}
 }
 
 // SetRemoteMaxMessageSize replaces what Params said of the peer; n as there.

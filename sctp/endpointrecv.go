@@ -15,13 +15,13 @@ func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byt
 	from = canonical(from)
 	p, err := wire.ParsePacket(packet)
 	if err != nil || !unicast(from) {
-		e.stats.PacketsDropped++
+		e.drop(now, packet, ReasonMalformed)
 		return
 	}
 	r := received{p: p, it: p.Chunks()}
 	c, ok := r.it.Next()
 	if !ok {
-		e.stats.PacketsDropped++
+		e.drop(now, packet, ReasonMalformed)
 		return
 	}
 	switch key := (peerKey{from, p.SrcPort()}); c.Type() {
@@ -48,7 +48,7 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
 		slot = known
 	} else if e.members[slot].peer.addr != key.addr {
 		if !p.ChecksumOK() {
-			e.stats.PacketsDropped++
+			e.drop(now, p, ReasonChecksum)
 			return
 		}
 		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
@@ -100,16 +100,16 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 	}
 	in, err := c.Init()
 	if err != nil || in.Tag == 0 || r.p.VTag() != 0 || !r.it.Last() || !r.p.ChecksumOK() {
-		e.stats.PacketsDropped++
+		e.drop(now, r.p, ReasonMalformed)
 		return
 	}
 	switch {
 	case !e.cfg.Listen || r.p.DstPort() != e.cfg.LocalPort: // 9260-8.4-a
-		e.refuse(key, r.p.DstPort(), in.Tag, func(b []byte) []byte {
+		e.refuse(now, key, r.p, in.Tag, func(b []byte) []byte {
 			return wire.AppendChunk(b, wire.TypeAbort, 0, nil)
 		})
 	case e.stats.Associations >= e.cfg.MaxAssociations:
-		e.refuse(key, r.p.DstPort(), in.Tag, outOfResource)
+		e.refuse(now, key, r.p, in.Tag, outOfResource)
 	default:
 		e.listener.hs.secret = e.keys.bound(0, key.addr)
 		e.listen(now, key, r.p)
@@ -120,9 +120,10 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 func outOfResource(b []byte) []byte { return appendAbort(b, 0, wire.CauseOutOfResource, nil) }
 
 // refuse answers an attempt to set up an association with ABORT.
-func (e *Endpoint) refuse(key peerKey, local uint16, tag uint32, abort func(b []byte) []byte) {
+func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32, abort func(b []byte) []byte) {
 	e.stats.Refused++
-	e.listener.strays.add(local, key.port, tag, abort)
+	e.tellDropped(now, p, ReasonRefused)
+	e.listener.strays.add(p.DstPort(), key.port, tag, abort)
 	e.takeAnswers(key.addr)
 }
 
@@ -134,7 +135,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 	slot, known := e.byPeer[key]
 	k, secret, ok := e.keys.open(key.addr, c.Value())
 	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
-		e.stats.PacketsDropped++ // 9260-5.1.5-a
+		e.drop(now, p, ReasonTag) // 9260-5.1.5-a
 		return
 	}
 	switch {
@@ -142,12 +143,12 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 		e.assocs[slot].hs.secret = secret
 		e.deliver(now, slot, p)
 	case !e.cfg.Listen:
-		e.stats.PacketsDropped++
+		e.drop(now, p, ReasonRefused)
 	case k.staleness(now) > 0:
 		e.listener.hs.secret = secret
 		e.listen(now, key, p)
 	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key) != noSlot:
-		e.refuse(key, p.DstPort(), k.peer.tag, outOfResource)
+		e.refuse(now, key, p, k.peer.tag, outOfResource)
 	default:
 		e.accept(now, key, p, secret)
 	}

@@ -11,17 +11,37 @@ import (
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+	}
+	if why := a.handlePacket(now, id, packet); why != 0 {
+		a.drop(now, id, packet, why)
+	}
+	a.observe(now)
+}
+
+// handlePacket returns why the packet was not acceptable, 0 if it was.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
-		a.counters.dropped++
-		return
+	switch {
+	case err != nil || path == nil:
+		return ReasonMalformed
+	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
+		return ReasonPort
+	case !a.intact(p):
+		return ReasonChecksum
 	}
 	r := received{p: p, path: path, it: p.Chunks()}
 	c, ok := r.it.Next()
-	if !ok || !a.admit(now, &r, c) {
-		a.counters.dropped++
-		return
+	switch {
+	case !ok:
+		return ReasonMalformed
+	case !a.admit(now, &r, c):
+		return ReasonTag
+	}
+	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
+		a.hs.snap = snapHeard
 	}
 	hadGap := a.tsns.gap()
 	for ; ok && !a.ended; c, ok = r.it.Next() {
@@ -29,11 +49,11 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 			break
 		}
 	}
-	if a.ended {
-		return
+	if !a.ended {
+		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		a.reportReceive(now)
 	}
-	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-	a.reportReceive(now)
+	return 0
 }
 
 // received is the packet being handled.
@@ -180,7 +200,7 @@ func (a *Association) admitted(r *received, c wire.Chunk) bool {
 // 9260, section 3.2).
 func (a *Association) unknownChunk(c wire.Chunk) bool {
 	if c.Type().ReportUnknown() && a.state >= CookieEchoed {
-		a.control.errorCause(wire.CauseUnrecognizedChunk, c, a.paths.primary().mtu)
+		a.control.errorCause(wire.CauseUnrecognizedChunk, c, a.paths.primary().pmtu.base)
 	}
 	return c.Type().SkipUnknown()
 }
@@ -206,9 +226,12 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	if a.tsns.seen(d.TSN) {
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
+		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+		a.counters.dataDropped++
+		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -217,8 +240,9 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	a.tsns.add(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &d, ReasonInvalidStream)
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
-		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.mtu)
+		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
 	}
 	a.in.add(&d, next)
@@ -311,6 +335,9 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
+	if path.pmtu.marked {
+		a.largePacket(path)
+	}
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
@@ -319,8 +346,19 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	}
 	if f.cumMoved {
 		a.recovery.advanced(a.sent.cum)
+		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
+	}
+}
+
+// largePacket looks what became of the large packet that path.pmtu has marked.
+func (a *Association) largePacket(path *path) {
+	switch d := &path.pmtu; {
+	case a.sent.at(d.mark).state == chunkAcked:
+		d.passed()
+	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
+		d.gone()
 	}
 }
 
@@ -362,6 +400,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
 		return true
 	}
+	a.counters.forwardsReceived++
 	a.tsns.forward(f.NewCumTSN)
 	a.ack.accepted(false)
 	a.in.skip(f.NewCumTSN)
@@ -378,7 +417,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 func (a *Association) handleHeartbeat(c wire.Chunk) {
 	info, err := c.HeartbeatInfo()
 	if err == nil && a.state >= CookieEchoed && a.state != ShutdownSent && a.state != ShutdownAckSent {
-		a.control.heartbeatAck(info, a.paths.primary().mtu)
+		a.control.heartbeatAck(info, a.paths.primary().pmtu.base)
 	}
 }
 
@@ -388,7 +427,11 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 	if err != nil {
 		return
 	}
-	if rtt, ok := path.hb.answered(now, info); ok {
+	if rtt, ok := path.pmtu.answered(now, info); ok {
+		path.setMTU(path.pmtu.low)
+		path.rto.sample(rtt)
+		a.answered(path)
+	} else if rtt, ok := path.hb.answered(now, info); ok {
 		path.rto.sample(rtt)
 		a.answered(path)
 		a.scheduleHeartbeat(now, path)
@@ -433,7 +476,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			if a.state != CookieEchoed {
 				continue
 			}
-			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+			if a.state = CookieWait; !a.hs.again(now, a.paths.primary().rto.srtt, a.cfg.MaxInitRetransmits) {
 				a.end(ErrHandshakeTimeout)
 			}
 			return // a new INIT, a new cookie

@@ -17,7 +17,7 @@ func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) b
 	}
 	params := wire.ParseParams(c.Value())
 	if !reconfigAllowed(params) { // 6525-3.1-a
-		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), r.path.mtu)
+		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), r.path.pmtu.base)
 		return true
 	}
 	for p, ok := params.Next(); ok; p, ok = params.Next() {
@@ -266,7 +266,7 @@ func (a *Association) handleTSNReset() {
 	case !a.cfg.PeerReconfig.AllowAssociationReset:
 		r.answer(wire.ResultDenied)
 		return
-	case a.sent.span() > 0, a.out.begun > 0, a.reconfig.own.flying(wire.ParamTSNReset):
+	case a.sent.span() > 0, a.out.midway > 0, a.reconfig.own.flying(wire.ParamTSNReset):
 		r.answer(wire.ResultAlreadyPending)
 		return
 	}

@@ -159,7 +159,7 @@ func (r *requester) prepare(now time.Time, o *outbound, q *sentQueue, respSeq wi
 			}
 		case wire.ParamTSNReset:
 			r.holding = true
-			if q.span() > 0 || o.begun > 0 { // 6525-5.2.4-a
+			if q.span() > 0 || o.midway > 0 { // 6525-5.2.4-a
 				return
 			}
 			r.resetAt = now

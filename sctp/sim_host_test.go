@@ -11,7 +11,9 @@ import (
 // An engine is what the simulation drives: an *sctp.Association, or one
 // with a planted bug around it.
 type engine interface {
+	InitToken() []byte
 	Connect(now time.Time) error
+	ConnectWithToken(now time.Time, peer []byte) error
 	HandlePacket(now time.Time, path sctp.PathID, packet []byte)
 	HandleTimeout(now time.Time)
 	Timeout() (time.Time, bool)
@@ -26,6 +28,7 @@ type engine interface {
 	AddStreams(now time.Time, out, in int) error
 	Shutdown(now time.Time) error
 	Abort(now time.Time, reason string)
+	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
 	InboundStreams() int
@@ -42,7 +45,8 @@ type host struct {
 	dice dice
 	engine
 
-	out, in *ledger // what it sends, what it receives
+	out, in *ledger  // what it sends, what it receives
+	witness *witness // nil if there is a planted bug
 
 	started   bool      // Connect was called
 	step      int       // next action of the script
@@ -65,7 +69,8 @@ type host struct {
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
-	packets, timeouts, largest int // packets out, calls of HandleTimeout, bytes of the largest message accepted
+	displaced                  bool // messages may be, that is
+	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
 // A partialMessage collects the pieces of the message that a stream delivers.
@@ -78,7 +83,7 @@ type partialMessage struct {
 func (h *host) act() {
 	if h.toConnect() && !h.w.now.Before(h.w.start.Add(h.plan.connectAt)) {
 		h.started = true
-		err := h.Connect(h.w.now)
+		err := h.connect()
 		h.w.note(h, "Connect: %v", err)
 		// The peer may have finished the handshake before.
 		if err != nil && !(h.connected && errors.Is(err, sctp.ErrAlreadyStarted)) {
@@ -88,6 +93,14 @@ func (h *host) act() {
 	}
 	h.read()
 	h.runScript()
+}
+
+// connect begins the association.
+func (h *host) connect() error {
+	if h.plan.token {
+		return h.ConnectWithToken(h.w.now, h.w.tokens[1-h.side])
+	}
+	return h.Connect(h.w.now)
 }
 
 // toConnect tells whether Connect is still to be called.
@@ -178,6 +191,7 @@ func (h *host) send(a *action) bool {
 		h.out.accepted(m)
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
+		h.displaced = h.displaced || m.Reliability.LimitPriority
 		h.w.work += 1 + a.size/h.w.s.smallestFragment(h.side)
 	case errors.Is(err, sctp.ErrSendBufferFull):
 		if h.Stats().SendBuffered == 0 {
@@ -308,11 +322,14 @@ func (h *host) event(e sctp.Event) {
 		h.refused(e)
 	case sctp.EventStreamsAdded, sctp.EventAssociationReset:
 		h.w.progress()
-	case sctp.EventMessageAbandoned:
-		h.out.abandoned(e.Stream)
+	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
+		if e.Kind == sctp.EventMessageAbandoned {
+			h.out.abandoned(e.Stream)
+		}
+		h.out.tell(e)
 	case sctp.EventShutdownReceived:
 		h.shutting, h.resetting = true, false
-	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow:
+	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow, sctp.EventTotalBufferedAmountLow:
 	case sctp.EventClosed:
 		h.closed, h.closeErr = true, e.Err
 		h.w.progress()

@@ -31,11 +31,14 @@ type world struct {
 	rogue forger
 	hosts [2]*host
 
+	tokens [2][]byte // of the hosts, exchanged by other means
+
 	start, now time.Time
 	moved      time.Time // last progress
 	ended      time.Time // both hosts were finished
 	steps      int
 	sameTime   int   // steps since the time moved on
+	turned     int   // turns of the network that are over
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
@@ -51,19 +54,25 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 	w.link = w.net.AddLink(s.links[0], s.links[1])
 	ledgers := [2]*ledger{newLedger("host 0 -> host 1"), newLedger("host 1 -> host 0")}
 	for i := range w.hosts {
-		a, err := sctp.New(s.hosts[i].cfg)
-		if err != nil {
-			return nil, err
-		}
 		h := &host{
-			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: a,
+			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
 			out: ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
+		cfg := s.hosts[i].cfg
+		if wrap == nil {
+			h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+			cfg.Trace = h.witness
+		}
+		a, err := sctp.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		h.engine = a
 		if wrap != nil {
 			h.engine = wrap(a)
 		}
-		w.hosts[i] = h
+		w.hosts[i], w.tokens[i] = h, a.InitToken()
 	}
 	return w, nil
 }
@@ -136,6 +145,7 @@ func (w *world) oneStep() {
 		return
 	}
 	w.advance(next)
+	w.turn()
 	w.deliver()
 	for _, h := range w.hosts {
 		// Now and then a driver's timer fires for nothing.
@@ -192,6 +202,23 @@ func (w *world) deliver() {
 	}
 }
 
+// turn lets the network change.
+func (w *world) turn() {
+	for len(w.s.turns) > w.turned && !w.now.Before(w.start.Add(w.s.turns[w.turned].at)) {
+		t := w.s.turns[w.turned]
+		w.turned++
+		c := w.s.links[t.side]
+		c.MTU = t.mtu
+		w.net.SetConditions(w.link, netsim.Dir(t.side), c)
+		h := w.hosts[t.side]
+		w.log(h, "MTU of the link is %d, told %v", t.mtu, t.told)
+		if t.told {
+			h.PathChanged(w.now, 0)
+			w.drain(h)
+		}
+	}
+}
+
 // attack lets a forged packet arrive. It may be answered.
 func (w *world) attack(h *host, p []byte) {
 	if w.trace != nil {
@@ -216,6 +243,9 @@ func (w *world) drain(h *host) {
 		sent := w.transmit(h)
 		e, ok := h.NextEvent()
 		if ok {
+			if h.witness != nil {
+				h.witness.took(e)
+			}
 			h.event(e)
 			w.check(h.in)
 			w.check(h.out)
@@ -237,7 +267,7 @@ func (w *world) drain(h *host) {
 // transmit sends the next packet, if there is one.
 func (w *world) transmit(h *host) bool {
 	const room = 13 // for a record header, as a driver leaves it
-	mtu := h.plan.mtu()
+	mtu := h.plan.maxMTU()
 	if h.buf == nil {
 		h.buf = make([]byte, room, room+mtu)
 		copy(h.buf, "record header")
@@ -264,20 +294,27 @@ func (w *world) transmit(h *host) bool {
 		w.log(h, "-> %s", describe(p))
 	}
 	h.packets++
-	w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+	if tr.Whole {
+		w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+	} else {
+		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), p)
+	}
 	return true
 }
 
 // inspect checks what must hold at any time.
 func (w *world) inspect(h *host) {
 	st := h.Stats()
+	if h.witness != nil {
+		h.witness.compare()
+	}
 	p := h.plan
 	if most := max(p.sendBuffer(), h.largest); st.SendBuffered < 0 || st.SendBuffered > most {
 		w.fail("host %d: SendBuffered is %d, at most %d may be", h.side, st.SendBuffered, most)
 	}
 	// A packet may come in for the last byte of the window, and what fills gaps
 	// may take as much again.
-	most := p.receiveBuffer() + w.hosts[1-h.side].plan.mtu()
+	most := p.receiveBuffer() + w.hosts[1-h.side].plan.maxMTU()
 	if !w.s.clean {
 		most += p.receiveBuffer()
 	}
@@ -288,11 +325,12 @@ func (w *world) inspect(h *host) {
 		w.fail("host %d: LocalWindow is %d of %d", h.side, st.LocalWindow, p.receiveBuffer())
 	}
 	// The flight counts chunk headers and padding, the buffer does not.
-	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed {
+	// Nor does the buffer hold what was sent and given up for something more important.
+	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed && !h.displaced {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}
-	if st.MTU > p.mtu() {
-		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.mtu())
+	if st.MTU > p.maxMTU() {
+		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.maxMTU())
 	}
 	if held := [2]int{st.SendBuffered, st.ReceiveBuffered}; held != h.held {
 		h.held = held
@@ -307,8 +345,8 @@ func (w *world) inspect(h *host) {
 	for _, id := range h.out.order {
 		queued += h.BufferedAmount(id)
 	}
-	if queued < 0 || queued > st.SendBuffered {
-		w.fail("host %d: BufferedAmount is %d in all, SendBuffered %d", h.side, queued, st.SendBuffered)
+	if queued < 0 || queued > st.SendBuffered || queued != st.QueuedBytes {
+		w.fail("host %d: BufferedAmount is %d in all, QueuedBytes %d, SendBuffered %d", h.side, queued, st.QueuedBytes, st.SendBuffered)
 	}
 }
 
@@ -388,7 +426,7 @@ func (w *world) linger() {
 // neverSpurious tells whether nothing, not even a timer, can make a host send
 // a chunk twice, so that a limit on retransmissions stops no message.
 func (s *scenario) neverSpurious() bool {
-	if !s.clean {
+	if !s.clean || s.fallsBack() {
 		return false
 	}
 	for i := range s.hosts {
@@ -403,7 +441,7 @@ func (s *scenario) neverSpurious() bool {
 				return false
 			}
 			bytes += a.size
-			if a.msg.Reliability.LimitLifetime {
+			if a.msg.Reliability.LimitLifetime || a.msg.Reliability.LimitPriority {
 				return false
 			}
 		}

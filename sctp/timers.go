@@ -14,33 +14,43 @@ func (a *Association) Timeout() (time.Time, bool) {
 	at, on = a.closer.t2.earlier(at, on)
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
+	at, on = a.out.deadline(at, on)
 	return a.reconfig.own.timer.earlier(at, on)
 }
 
 // HandleTimeout does what is due at now.
 func (a *Association) HandleTimeout(now time.Time) {
 	path := a.paths.primary()
-	if a.hs.t1.due(now) {
+	if a.expired(now, &a.hs.t1, TimerT1) {
 		a.expireT1(path)
 	}
-	if a.ack.delay.due(now) {
+	if a.expired(now, &a.ack.delay, TimerDelayedSACK) {
+		a.counters.delayedSACKs++
 		a.ack.now()
 	}
-	if path.t3.due(now) {
+	path.pacer.timer.due(now) // what it held goes with the next packet
+	if a.out.expired(now) != nil {
+		a.expireQueued(now, path)
+	}
+	if a.expired(now, &path.t3, TimerT3) {
 		a.expireT3(now, path)
 	}
-	if path.hb.timer.due(now) {
+	if a.expired(now, &path.hb.timer, TimerHeartbeat) {
 		a.expireHeartbeat(now, path)
 	}
-	if a.reconfig.own.timer.due(now) {
+	if a.expired(now, &path.pmtu.timer, TimerPathMTU) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+		path.pmtu.expire(now)
+	}
+	if a.expired(now, &a.reconfig.own.timer, TimerReconfig) {
 		a.expireReconfig(now, path)
 	}
-	if a.closer.t2.due(now) {
+	if a.expired(now, &a.closer.t2, TimerT2) {
 		a.expireT2(path)
 	}
-	if a.closer.t5.due(now) { // 9260-9.2-c
+	if a.expired(now, &a.closer.t5, TimerT5) { // 9260-9.2-c
 		a.abort(wire.CauseProtocolViolation, []byte("shutdown took too long"))
 	}
+	a.observe(now)
 }
 
 // expireT1 repeats INIT or COOKIE ECHO, or gives up (RFC 9260, sections 5.1.6
@@ -72,6 +82,11 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	}
 	path.rto.backoff()
 	path.burst = 0
+	// A peer without room answers, and one that shuts down sends SACKs anyway.
+	if (!w.probing || !w.answered || a.state == ShutdownReceived) && path.pmtu.timedOut(now, path.mtu) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
+	}
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {

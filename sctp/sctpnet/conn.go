@@ -52,12 +52,14 @@ const (
 // New starts driving an association over nc without waiting for it. With
 // initiate it sends INIT (both sides may); without, it waits for the peer's.
 // nc belongs to the Conn from now on, and is closed when the association ends;
-// it is not if New returns an error: a *sctp.ConfigError.
+// it is not if New returns an error: a *sctp.ConfigError, or with
+// Config.PeerInitToken an *sctp.InitTokenError.
 func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
 	}
+	fragments := newFragmentation(nc, &cfg.SCTP)
 	assoc, err := sctp.New(cfg.SCTP)
 	if err != nil {
 		return nil, err
@@ -65,13 +67,18 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	c := newConn(cfg, assoc, new(sync.Mutex))
 	c.nc = nc
 	c.sender.init(c)
-	c.reader.init(cfg.SCTP.MTU)
+	c.sender.fragments = fragments
+	c.reader.init(roomFor(&cfg.SCTP))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if initiate {
-		if err := assoc.Connect(time.Now()); err != nil {
-			return nil, err
-		}
+	switch {
+	case cfg.PeerInitToken != nil:
+		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
+	case initiate:
+		err = assoc.Connect(time.Now())
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.startReader()
 	// The first packet leaves from the timer's goroutine: nc may block in Write
@@ -160,6 +167,16 @@ func (c *Conn) settle(now time.Time, by actor) {
 	c.checkDone()
 }
 
+// PathChanged says that packets take another way from now on; see
+// sctp.Association.PathChanged.
+func (c *Conn) PathChanged() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.assoc.PathChanged(now, 0)
+	c.settle(now, aCaller)
+}
+
 // ResetStreams resets the outgoing side of the streams; see
 // sctp.Association.ResetStreams.
 func (c *Conn) ResetStreams(streams ...uint16) error {
@@ -177,6 +194,22 @@ func (c *Conn) BufferedAmount(stream uint16) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.BufferedAmount(stream)
+}
+
+// TotalBufferedAmount returns the bytes queued on all streams and not yet handed
+// to the transport.
+func (c *Conn) TotalBufferedAmount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.TotalBufferedAmount()
+}
+
+// SetTotalBufferedAmountLowThreshold sets when
+// sctp.EventTotalBufferedAmountLow is reported. Without it, it is not.
+func (c *Conn) SetTotalBufferedAmountLowThreshold(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.assoc.SetTotalBufferedAmountLowThreshold(n)
 }
 
 // SetBufferedAmountLowThreshold sets when sctp.EventBufferedAmountLow is
