@@ -31,7 +31,6 @@ type inStream struct {
 	head      *inMessage
 	tail      *inMessage   // of the messages ready to be read
 	waiting   []*inMessage // complete, but ahead of next; by SSN, no two alike
-	asked     bool         // the peer was asked to reset it
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -440,7 +439,6 @@ func (in *inbound) dropRuns() {
 func (in *inbound) restart() {
 	in.dropRuns()
 	for _, s := range in.streams.all() {
-		s.asked = false
 		in.resetStream(s)
 	}
 }

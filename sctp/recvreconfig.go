@@ -374,7 +374,6 @@ func (a *Association) requestOver(resp *wire.ReconfigResponse, err error) {
 		}
 	case wire.ParamInReset:
 		for _, id := range q.streams {
-			a.in.stream(id).asked = false
 			if err != nil {
 				a.events.push(Event{Kind: EventStreamResetRefused, Stream: id, Err: err})
 			}

@@ -105,6 +105,16 @@ func (r *requester) pending(kind wire.ParamType) bool {
 // flying reports whether a request of this kind is in flight.
 func (r *requester) flying(kind wire.ParamType) bool { return r.inFlight && r.current.kind == kind }
 
+// asksFor reports whether the peer is or will be asked to reset the stream.
+func (r *requester) asksFor(id uint16) bool {
+	if r.flying(wire.ParamInReset) && slices.Contains(r.current.streams, id) {
+		return true
+	}
+	return slices.ContainsFunc(r.queue, func(q request) bool {
+		return q.kind == wire.ParamInReset && slices.Contains(q.streams, id)
+	})
+}
+
 // answers reports whether a request that carries out one of the peer waits, or
 // waits for streams to be drained.
 func (r *requester) answers(kind wire.ParamType) bool {

@@ -2,6 +2,7 @@ package sctp
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
@@ -79,19 +80,12 @@ func (a *Association) RequestReset(now time.Time, streams ...uint16) error {
 		return err
 	}
 	for i, id := range streams {
-		err := ErrInvalidStream
-		if int(id) < a.InboundStreams() {
-			s := a.in.stream(id)
-			if !s.asked {
-				s.asked = true
-				continue
-			}
-			err = ErrResetPending
+		switch {
+		case int(id) >= a.InboundStreams():
+			return ErrInvalidStream
+		case a.reconfig.own.asksFor(id), slices.Contains(streams[:i], id):
+			return ErrResetPending
 		}
-		for _, id := range streams[:i] {
-			a.in.stream(id).asked = false
-		}
-		return err
 	}
 	for _, id := range streams {
 		a.reconfig.own.reset(wire.ParamInReset, id)

@@ -33,6 +33,9 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	endpoint   bool          // it is an Endpoint with more peers than this one
+	neighbours int           // so many more
+	flood      float64       // and chance of an INIT of a stranger with each packet
 }
 
 // A turn is a change of the network: the way of the packets in one direction gets
@@ -60,6 +63,7 @@ const (
 	doSend verb = iota
 	doReset
 	doReconfig // the other requests of RFC 6525; size says which
+	doRestart
 	doShutdown
 	doAbort
 )
@@ -121,6 +125,8 @@ func newScenario(seed uint64) *scenario {
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
+	s.drawRestarts(newDice(seed, 6))
+	s.drawEndpoints(newDice(seed, 7))
 	if s.clean && d.chance(0.5) {
 		s.calm()
 	}
@@ -139,6 +145,17 @@ func (s *scenario) drawTokens(d dice) {
 	}
 	if d.chance(0.4) {
 		s.hosts[d.IntN(2)].token = false
+	}
+}
+
+// drawEndpoints makes an Endpoint of a host now and then.
+func (s *scenario) drawEndpoints(d dice) {
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		if !d.chance(0.2) || s.hosts[0].token || s.hosts[1].token || s.zeroChecksum() {
+			continue
+		}
+		p.endpoint, p.neighbours, p.flood = true, d.IntN(4), pick(d, 0, 0.1, 1)
 	}
 }
 
@@ -457,14 +474,15 @@ func (s *scenario) String() string {
 		p := &s.hosts[i]
 		cfg := p.cfg
 		cfg.Seed = [32]byte{}
-		var count [5]int
+		var count [doAbort + 1]int
 		bytes := 0
 		for _, a := range p.script {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doRestart], count[doShutdown], count[doAbort],
+			p.endpoint, p.neighbours, p.flood,
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])

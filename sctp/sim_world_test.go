@@ -42,13 +42,14 @@ type world struct {
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
+	wrap       func(engine) engine
 	hash       hash.Hash64 // over all that the applications saw
 }
 
 // newWorld sets the scenario up. wrap, if not nil, puts a planted bug around
 // each engine; trace, if not nil, receives a line for everything that happens.
 func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, error) {
-	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a()}
+	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, wrap: wrap, hash: fnv.New64a()}
 	w.net = netsim.New(s.seed, simStart)
 	w.rogue = forger{newDice(s.seed, 4)}
 	w.link = w.net.AddLink(s.links[0], s.links[1])
@@ -59,20 +60,10 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 			out: ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
-		cfg := s.hosts[i].cfg
-		if wrap == nil {
-			h.witness = &witness{h: h, lost: make(map[uint32]bool)}
-			cfg.Trace = h.witness
-		}
-		a, err := sctp.New(cfg)
-		if err != nil {
+		if err := h.begin(s.hosts[i].cfg); err != nil {
 			return nil, err
 		}
-		h.engine = a
-		if wrap != nil {
-			h.engine = wrap(a)
-		}
-		w.hosts[i], w.tokens[i] = h, a.InitToken()
+		w.hosts[i], w.tokens[i] = h, h.InitToken()
 	}
 	return w, nil
 }
