@@ -22,7 +22,7 @@ func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 		}
 		m := &e.members[slot]
 		tx, more := e.assocs[slot].Transmit(now, dst)
-		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole}
+		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole, ECN: tx.ECN}
 		m.run++
 		if !more || m.run >= maxRun {
 			m.run = 0

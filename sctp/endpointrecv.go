@@ -11,6 +11,12 @@ import (
 // acceptable is dropped and counted, or answered as RFC 9260 says. The packet is
 // not kept.
 func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byte) {
+	e.HandlePacketECN(now, from, packet, NotECT)
+}
+
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []byte, mark ECN) {
 	e.stats.PacketsReceived++
 	from = canonical(from)
 	p, err := wire.ParsePacket(packet)
@@ -30,12 +36,12 @@ func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byt
 	case wire.TypeCookieEcho:
 		e.handleCookieEcho(now, key, p, c)
 	default:
-		e.handleOther(now, key, p)
+		e.handleOther(now, key, p, mark)
 	}
 }
 
 // handleOther takes a packet that belongs to an association, if there is one.
-func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
+func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN) {
 	slot := e.tags.find(p.VTag(), e.members, key)
 	if slot == noSlot {
 		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
@@ -53,7 +59,8 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
 		}
 		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
 	}
-	e.deliver(now, slot, p)
+	e.assocs[slot].HandlePacketECN(now, 0, p, mark)
+	e.wake(slot)
 }
 
 // deliver hands a packet to its association.

@@ -283,6 +283,8 @@ func (a *Association) renumber(theirs wire.TSN) {
 	a.in.renumber()
 	a.tsns.init(theirs)
 	a.ack.dups = a.ack.dups[:0]
+	path := a.paths.primary()
+	path.ecn = ecn{on: path.ecn.on}
 	for _, s := range a.out.streams.all() {
 		s.restarted()
 	}
@@ -383,9 +385,10 @@ func (a *Association) requestOver(resp *wire.ReconfigResponse, err error) {
 			a.events.push(Event{Kind: EventReconfigFailed, Err: err})
 			return
 		}
-		a.sent.init(resp.ReceiverNextTSN)
+		a.sent.renumber(resp.ReceiverNextTSN)
 		a.forward.init(resp.ReceiverNextTSN, a.forward.enabled)
-		a.recovery = recovery{}
+		a.recovery.clear()
+		a.paths.primary().rack.renumber()
 		a.renumber(resp.SenderNextTSN)
 	default:
 		switch {

@@ -231,7 +231,7 @@ func TestResetAssociationWithin(t *testing.T) {
 	tc.check(tc.a.ResetAssociation(tc.now))
 	tc.write(sack{cum: n - 1})
 	tc.wantPackets("the rest of the message", 2)
-	tc.advance(10 * time.Millisecond)
+	tc.advance(2 * time.Millisecond)
 	tc.write(sack{cum: 5})
 	tc.want("", "RE-CONFIG tsn-reset req=0")
 }

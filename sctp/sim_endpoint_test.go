@@ -77,7 +77,7 @@ func (e *endpointEngine) Connect(now time.Time) error {
 	return err
 }
 
-func (e *endpointEngine) HandlePacket(now time.Time, _ sctp.PathID, packet []byte) {
+func (e *endpointEngine) HandlePacketECN(now time.Time, _ sctp.PathID, packet []byte, mark sctp.ECN) {
 	e.talk(now)
 	if e.dice.chance(e.flood) {
 		stranger := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(e.dice.IntN(256))}), uint16(e.dice.between(1, 65535)))
@@ -89,7 +89,7 @@ func (e *endpointEngine) HandlePacket(now time.Time, _ sctp.PathID, packet []byt
 			e.Endpoint.HandlePacket(now, stranger, seal(init, 0))
 		}
 	}
-	e.Endpoint.HandlePacket(now, simPeer, packet)
+	e.Endpoint.HandlePacketECN(now, simPeer, packet, mark)
 }
 
 // talk lets a neighbour send a message, and everything between neighbours and Endpoint
@@ -134,7 +134,7 @@ func (e *endpointEngine) Transmit(now time.Time, dst []byte) (sctp.Transmit, boo
 			return sctp.Transmit{}, false
 		}
 		if d.To == simPeer {
-			return sctp.Transmit{Packet: d.Packet}, true
+			return sctp.Transmit{Packet: d.Packet, Whole: d.Whole, ECN: d.ECN}, true
 		}
 		for _, n := range e.neighbours {
 			if n.addr == d.To {

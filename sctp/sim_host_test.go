@@ -14,7 +14,7 @@ type engine interface {
 	InitToken() []byte
 	Connect(now time.Time) error
 	ConnectWithToken(now time.Time, peer []byte) error
-	HandlePacket(now time.Time, path sctp.PathID, packet []byte)
+	HandlePacketECN(now time.Time, path sctp.PathID, packet []byte, mark sctp.ECN)
 	HandleTimeout(now time.Time)
 	Timeout() (time.Time, bool)
 	Transmit(now time.Time, dst []byte) (sctp.Transmit, bool)

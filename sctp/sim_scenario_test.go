@@ -13,13 +13,14 @@ import (
 // A scenario is everything that a seed stands for: the configuration of both
 // hosts, what they do, and what the network does to them.
 type scenario struct {
-	seed  uint64
-	clean bool                 // nothing is lost, damaged or out of order
-	dying bool                 // at some time the network is gone for good
-	forge float64              // chance of a forged packet behind each real one
-	links [2]netsim.Conditions // [0] carries what host 0 sends
-	turns []turn               // how the network changes, in order of time
-	hosts [2]plan
+	seed       uint64
+	clean      bool                 // nothing is lost, damaged or out of order
+	dying      bool                 // at some time the network is gone for good
+	forge      float64              // chance of a forged packet behind each real one
+	congestion float64              // chance of a mark for each packet that may get one
+	links      [2]netsim.Conditions // [0] carries what host 0 sends
+	turns      []turn               // how the network changes, in order of time
+	hosts      [2]plan
 }
 
 // A plan is the part of a scenario for one host.
@@ -189,6 +190,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		InboundStreams:    pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
+		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
 		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
@@ -215,6 +217,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.RTOMax = pick(d, 1500*time.Millisecond, 3*time.Second)
 		cfg.CookieLife = 20 * time.Minute
 	}
+	cfg.ECN = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
@@ -268,12 +271,15 @@ func (s *scenario) drawLinks(d dice) {
 
 // drawTurns draws the MTU of the links, and how it changes.
 func (s *scenario) drawTurns(d dice) {
+	s.congestion = pick(d, 0, 0.01, 0.2, 1)
 	if s.clean || d.chance(0.5) {
 		return
 	}
 	for side := range s.links {
 		if d.chance(0.5) {
-			s.links[side].MTU = drawMTU(d)
+			if mtu := drawMTU(d); mtu > 0 {
+				s.links[side].MTU = mtu + 1 // for the codepoint of ECN
+			}
 		}
 	}
 	at := time.Duration(0)

@@ -37,8 +37,9 @@ type world struct {
 	moved      time.Time // last progress
 	ended      time.Time // both hosts were finished
 	steps      int
-	sameTime   int   // steps since the time moved on
-	turned     int   // turns of the network that are over
+	sameTime   int // steps since the time moved on
+	turned     int // turns of the network that are over
+	buf        []byte
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
@@ -179,13 +180,19 @@ func (w *world) deliver() {
 			return
 		}
 		h := w.hosts[1-int(d.Dir)]
+		last := len(d.Packet) - 1
+		mark := sctp.ECN(d.Packet[last] & 3)
+		d.Packet = d.Packet[:last]
+		if mark == sctp.ECT0 && w.rogue.chance(w.s.congestion) {
+			mark = sctp.CE
+		}
 		if w.trace != nil {
-			w.log(h, "<- %s", describe(d.Packet))
+			w.log(h, "<- %s, ECN %d", describe(d.Packet), mark)
 		}
 		if w.rogue.chance(w.s.forge) {
 			w.attack(h, w.rogue.forge(d.Packet))
 		}
-		h.HandlePacket(w.now, 0, d.Packet)
+		h.HandlePacketECN(w.now, 0, d.Packet, mark)
 		for i := range d.Packet { // the engine must not have kept it
 			d.Packet[i] = 0xdb
 		}
@@ -199,7 +206,7 @@ func (w *world) turn() {
 		t := w.s.turns[w.turned]
 		w.turned++
 		c := w.s.links[t.side]
-		c.MTU = t.mtu
+		c.MTU = t.mtu + min(t.mtu, 1)
 		w.net.SetConditions(w.link, netsim.Dir(t.side), c)
 		h := w.hosts[t.side]
 		w.log(h, "MTU of the link is %d, told %v", t.mtu, t.told)
@@ -217,7 +224,7 @@ func (w *world) attack(h *host, p []byte) {
 	}
 	w.work++
 	before := h.State()
-	h.HandlePacket(w.now, 0, p)
+	h.HandlePacketECN(w.now, 0, p, sctp.NotECT)
 	if after := h.State(); after != before {
 		w.fail("host %d: a forged packet, %s, has moved it from state %d to %d", h.side, describe(p), before, after)
 	}
@@ -285,10 +292,12 @@ func (w *world) transmit(h *host) bool {
 		w.log(h, "-> %s", describe(p))
 	}
 	h.packets++
+	// The network carries the codepoint of ECN as one byte more.
+	w.buf = append(append(w.buf[:0], p...), byte(tr.ECN))
 	if tr.Whole {
-		w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+		w.net.Send(w.now, w.link, netsim.Dir(h.side), w.buf)
 	} else {
-		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), p)
+		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), w.buf)
 	}
 	return true
 }
