@@ -216,3 +216,25 @@ func TestTraceAllocs(t *testing.T) {
 		t.Errorf("%v", c.kinds)
 	}
 }
+
+// TestNames: whatever a trace may name has a name.
+func TestNames(t *testing.T) {
+	for k := EventConnected; k <= EventClosed; k++ {
+		if s := k.String(); s == "" || strings.HasPrefix(s, "event ") {
+			t.Errorf("event %d has no name", k)
+		}
+	}
+	for r := ReasonMalformed; r <= ReasonPriority; r++ {
+		if r.String() == "" {
+			t.Errorf("reason %d has no name", r)
+		}
+	}
+	for k := TimerT1; int(k) < len(timerNames); k++ {
+		if k.String() == "" {
+			t.Errorf("timer %d has no name", k)
+		}
+	}
+	if EventKind(200).String() != "event 200" {
+		t.Error(EventKind(200).String())
+	}
+}
