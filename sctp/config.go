@@ -72,6 +72,9 @@ type Config struct {
 	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
+	// LossDetection is how lost DATA is found. Default RACK.
+	LossDetection LossDetection
+
 	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
 	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
@@ -150,6 +153,7 @@ func (c *Config) complete() error {
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
 		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},

@@ -76,7 +76,8 @@ func newConnected(t testing.TB, cfg Config) *testConn {
 	return tc
 }
 
-// connect goes through the handshake as the association initiates it.
+// connect goes through the handshake as the association initiates it. It takes no
+// time, which is to be no measurement of a round trip that probes could go by.
 func (tc *testConn) connect() {
 	tc.t.Helper()
 	if err := tc.a.Connect(tc.now); err != nil {
@@ -88,6 +89,7 @@ func (tc *testConn) connect() {
 	tc.write(chunk{t: wire.TypeCookieAck})
 	tc.wantEvent("the association is established", EventConnected)
 	tc.wantIdle("nothing to send after the handshake")
+	tc.a.paths.primary().rack.tlp.fresh = false
 }
 
 // A written is something that write puts into a packet.

@@ -316,45 +316,26 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		return
 	}
 	a.counters.sacksReceived++
-	before, lost := a.sent.flight, false
-	var f ackFacts
+	before, f := a.sent.flight, ackFacts{minRTT: path.rack.minRTT.least()}
 	a.sent.ackThrough(now, s.CumTSN, &f)
 	a.sent.ackGaps(now, &s, &f)
 	a.acknowledged(now, path, &f, before)
-	if limit, ok := a.missLimit(&f); ok {
-		lost = a.sent.miss(limit)
-	}
+	a.detect(now, path, &f, &s, before)
 	if a.window.update(s.ARwnd) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
-			a.sent.markAllLost() // a probe of the closed window, which was dropped
+			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
 		}
-	}
-	if lost && a.recovery.lost(a.sent.highest()) {
-		if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
-			path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
-		}
-		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {
 		path.t3.start(now, path.rto.rto)
 	}
-	a.finishAck(now, path)
+	a.finishAck(now, path, f.cumMoved)
 }
 
 // sendsData reports whether the state has DATA of ours outstanding, perhaps.
 func (a *Association) sendsData() bool {
 	return a.state == Established || a.state == ShutdownPending || a.state == ShutdownReceived // 9260-6-a
-}
-
-// missLimit returns below which TSN a SACK indicates misses: the highest TSN
-// that it newly acknowledged, or in Fast Recovery, if it moved the Cumulative
-// TSN Ack Point, the highest that it reports (RFC 9260, section 7.2.4).
-func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
-	if n := len(a.sent.acked.runs); a.recovery.on && f.cumMoved && n > 0 {
-		return a.sent.acked.runs[n-1].last, true
-	}
-	return f.newest, f.any
 }
 
 // acknowledged passes on what a SACK or SHUTDOWN acknowledged; before is what was
@@ -363,6 +344,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	path.burst = 0
 	if f.hasRTT {
 		path.rto.sample(f.rtt)
+		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
 		return
@@ -378,7 +360,9 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		})
 	}
 	if f.cumMoved {
-		a.recovery.advanced(a.sent.cum)
+		if a.recovery.advanced(a.sent.cum) {
+			path.rack.recovered()
+		}
 		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
@@ -395,8 +379,9 @@ func (a *Association) largePacket(path *path) {
 	}
 }
 
-// finishAck settles, after acknowledgements, T3-rtx and what follows.
-func (a *Association) finishAck(now time.Time, path *path) {
+// finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
+// the Cumulative TSN Ack Point has.
+func (a *Association) finishAck(now time.Time, path *path, moved bool) {
 	if a.sent.span() == 0 {
 		path.cc.drained()
 	}
@@ -407,6 +392,7 @@ func (a *Association) finishAck(now time.Time, path *path) {
 	case busy && !path.t3.on:
 		path.t3.start(now, path.rto.rto)
 	}
+	a.armRack(now, path, moved)
 	a.reportSend()
 	a.progressShutdown(now)
 }
@@ -466,6 +452,7 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 		a.answered(path)
 	} else if rtt, ok := path.hb.answered(now, info); ok {
 		path.rto.sample(rtt)
+		path.rack.tlp.fresh = true
 		a.answered(path)
 		a.scheduleHeartbeat(now, path)
 	}

@@ -191,10 +191,18 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.sent.order.packet++
+	next := a.sent.next
 	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+	}
+	switch fresh := a.sent.next != next; {
+	case path.rack.tlp.due:
+		a.fillProbe(now, path, p, fresh)
+	case fresh:
+		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
 		path.hb.used = true
@@ -216,12 +224,13 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		}
 		switch {
 		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
-			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
+			!a.recovery.packet && (!a.recovery.open(a.sent.flight, path.cc.window()) || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		a.recovery.undo.resent(t)
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
@@ -231,6 +240,33 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		}
 		a.putChunk(now, path, p, t, c)
 	}
+}
+
+// fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
+// 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
+// a retransmission of it, so one that may not be retransmitted is passed over.
+func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh bool) {
+	tlp := &path.rack.tlp
+	var t wire.TSN
+	if !fresh {
+		var c *sentChunk
+		if a.sent.lost == 0 {
+			t, c = a.sent.probeChunk(now, p.room())
+		}
+		if c == nil {
+			tlp.due = !p.empty() // the next packet may have room
+			return
+		}
+		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sent.repeat(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
+		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
+		a.putChunk(now, path, p, t, c)
+	}
+	tlp.sent(a.sent.highest(), !fresh, t)
+	a.counters.tailProbes++
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet
@@ -256,7 +292,8 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
+		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
+		if !mayGo || a.sent.span() >= maxSpan(m.unordered)-1 {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -310,7 +347,7 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -328,7 +365,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	if m.id != 0 && m.over() {
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
-	t := a.sent.push(c)
+	t := a.sent.push(now, c)
 	a.sent.time(now, t)
 	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
@@ -338,7 +375,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	if a.reconfig.drains(&a.out) {
@@ -350,6 +387,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	a.recovery.prr.sent(c.wireSize())
 	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
@@ -373,7 +411,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 		a.sent.abandon(m)
 	}
 	if begun && !m.over() {
-		a.sent.closeMessage(m)
+		a.sent.closeMessage(now, m)
 	}
 	a.out.abandon(m)
 	if begun {

@@ -189,6 +189,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		InboundStreams:    pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
+		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
 		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),

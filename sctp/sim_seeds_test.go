@@ -175,6 +175,8 @@ func TestSimulationRange(t *testing.T) {
 		mark("never spurious", s.neverSpurious())
 		mark("zero checksum on one side", (a.cfg.ZeroChecksum == 0) != (b.cfg.ZeroChecksum == 0))
 		mark("zero checksum on both sides", a.cfg.ZeroChecksum != 0 && b.cfg.ZeroChecksum != 0)
+		mark("losses found by time on one side", a.cfg.LossDetection != b.cfg.LossDetection)
+		mark("losses found by time on both sides", a.cfg.LossDetection == sctp.RACK && b.cfg.LossDetection == sctp.RACK)
 		mark("different MTUs", a.mtu() != b.mtu())
 		mark("packet larger than the peer's window", a.mtu() > b.receiveBuffer())
 		mark("loss", s.links[0].Loss > 0)

@@ -32,6 +32,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
+	if a.expired(now, &path.rack.timer, TimerRACK) {
+		a.expireRack(now, path)
+	}
 	if a.expired(now, &path.t3, TimerT3) {
 		a.expireT3(now, path)
 	}
@@ -92,10 +95,17 @@ func (a *Association) expireT3(now time.Time, path *path) {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
 		a.counters.timeouts++
-		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
-		a.recovery.timedOut()
+		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active()})
+		a.recovery.timedOut(a.cfg.LossDetection == RACK, a.sent.highest(), a.sent.order.packet)
 	}
-	a.sent.markAllLost()
+	r := &path.rack
+	r.timer.stop()
+	r.tlp.reset()
+	if a.cfg.LossDetection == RACK && !w.probing {
+		a.sent.markTimedOut(now, r.rtt+r.window(a.sent.ackedPackets, true, path.rto.srtt))
+	} else {
+		a.sent.markAllLost(now)
+	}
 	a.sent.timing = false
 	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)
