@@ -73,11 +73,11 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data   bool     // it carried DATA
-	taken  bool     // some of which was taken, now or before
-	lowest wire.TSN // of that
-	acked  bool     // a SACK in it was processed
-	reset  bool     // so was a request to reset streams
+	data     bool     // it carried DATA
+	taken    bool     // some of which was taken, now or before
+	lowest   wire.TSN // of that
+	acked    bool     // a SACK in it was processed
+	requests int      // new ones of RE-CONFIG that were looked at
 }
 
 // take takes note of a TSN in the packet.
@@ -267,7 +267,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
 		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -339,6 +339,7 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
 			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
+			a.sent.rate.forgive()
 		}
 	}
 	if f.reneged && !path.t3.on {
@@ -371,7 +372,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
-			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on, rate: a.sent.rate.sample(),
 		})
 	}
 	if f.cumMoved {
@@ -431,7 +432,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		a.ack.packetData = true
 		a.ack.now()
 		return true
-	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
+	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
 		return true
 	}
 	a.counters.forwardsReceived++
@@ -527,7 +528,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred()
+	a.performDeferred(a.tsns.cum)
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

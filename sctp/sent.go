@@ -29,6 +29,7 @@ type sentQueue struct {
 	marked        uint64   // chunks marked as lost, ever
 
 	order sentOrder
+	rate  rateSampler
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
@@ -72,7 +73,14 @@ func (c *sentChunk) arrived() bool { return c.state == chunkAcked || c.state == 
 func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
 
 func (q *sentQueue) init(initial wire.TSN) {
-	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1)}
+	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1),
+		rate: rateSampler{on: q.rate.on}}
+}
+
+// renumber goes on with another TSN when nothing is outstanding (RFC 6525, section 5.2.7).
+func (q *sentQueue) renumber(next wire.TSN) {
+	q.cum, q.next, q.lostFrom, q.highestAcked = next.Add(-1), next, next, next.Add(-1)
+	q.timing = false
 }
 
 func (q *sentQueue) at(t wire.TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
@@ -92,6 +100,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
 		q.ring = ring
+		q.rate.resize(len(ring), q.cum.Add(1), q.next)
 	}
 	t := q.next
 	*q.at(t) = c
@@ -105,6 +114,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(now, t, q.at(t))
+		q.rate.sent(t, q.at(t), q.flight)
 	}
 	return t
 }
@@ -138,6 +148,7 @@ func (q *sentQueue) markLost(t wire.TSN) {
 	c := q.at(t)
 	q.arrive(t, c)
 	c.state = chunkLost
+	q.rate.lose(t, c.wireSize())
 	if q.lost == 0 || t.Before(q.lostFrom) {
 		q.lostFrom = t
 	}
@@ -182,6 +193,7 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	c.misses, c.again, c.told = 0, true, false
 	c.rtx++
 	q.depart(now, t, c)
+	q.rate.sent(t, c, q.flight)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
 	}
@@ -310,6 +322,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
+	q.rate.acked(q.order.clock(now), t, c)
 	q.ackOrder(q.order.clock(now)-c.sentAt, t, c, f)
 	if q.timing && t == q.timed {
 		q.timing = false
