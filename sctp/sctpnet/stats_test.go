@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -28,7 +29,7 @@ func TestStatsBusy(t *testing.T) {
 			if err := p.a.WriteMessage(background, message(1, 1000, 0)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(latency + publishInterval)
+			netsim.Elapse(latency + publishInterval)
 		}
 		exact = p.a.Stats()
 		p.a.mu.Lock()
@@ -135,7 +136,7 @@ func TestDisplacingWrites(t *testing.T) {
 			if full++; p.a.TryWriteMessage(telemetry) == nil {
 				full = 0
 			}
-			time.Sleep(10 * time.Second)
+			netsim.Elapse(10 * time.Second)
 		}
 		waiting := result(func() error {
 			m := message(2, 9000, 0)
