@@ -13,7 +13,8 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 	a.counters.bytesReceived += uint64(len(packet))
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
+	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) ||
+		a.err == ErrHandedOver { // whoever resumes it answers
 		a.counters.dropped++
 		return
 	}

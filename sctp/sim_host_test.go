@@ -29,6 +29,8 @@ type engine interface {
 	OutboundStreams() int
 	BufferedAmount(stream uint16) int
 	Stats() sctp.Stats
+	HandoverObstacles() sctp.HandoverObstacles
+	Handover() ([]byte, error)
 }
 
 // A host is one end of the simulated association: the engine and the
@@ -41,6 +43,10 @@ type host struct {
 	engine
 
 	out, in *ledger // what it sends, what it receives
+	mover   dice    // of handovers
+	ghost   engine  // what was handed over last
+	moves   int     // handovers
+	moved   bool    // a handover was made, and no EventConnected came since
 
 	started   bool      // Connect was called
 	step      int       // next action of the script
@@ -247,6 +253,10 @@ func (h *host) event(e sctp.Event) {
 	}
 	switch e.Kind {
 	case sctp.EventConnected:
+		if h.moved {
+			h.moved = false
+			break
+		}
 		if h.connected {
 			h.w.fail("host %d: connected twice", h.side)
 		}

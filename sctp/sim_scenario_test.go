@@ -32,6 +32,7 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	moves      float64       // chance of a handover at each step
 }
 
 // An action is a step of a host's script: wait, then do.
@@ -106,6 +107,7 @@ func newScenario(seed uint64) *scenario {
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
 	s.drawTokens(newDice(seed, 5))
+	s.drawMoves(newDice(seed, 6))
 	s.drawLinks(d)
 	s.drawScripts(d)
 	if s.clean && d.chance(0.5) {
@@ -412,9 +414,9 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v; moves %.3f",
 			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
-			p.streams, p.pause, p.maxPause, p.timerSlack)
+			p.streams, p.pause, p.maxPause, p.timerSlack, p.moves)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])
 	}

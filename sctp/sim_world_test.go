@@ -32,6 +32,7 @@ type world struct {
 	hosts [2]*host
 
 	tokens [2][]byte // of the hosts, exchanged by other means
+	wrap   func(engine) engine
 
 	start, now time.Time
 	moved      time.Time // last progress
@@ -47,7 +48,7 @@ type world struct {
 // newWorld sets the scenario up. wrap, if not nil, puts a planted bug around
 // each engine; trace, if not nil, receives a line for everything that happens.
 func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, error) {
-	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a()}
+	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a(), wrap: wrap}
 	w.net = netsim.New(s.seed, simStart)
 	w.rogue = forger{newDice(s.seed, 4)}
 	w.link = w.net.AddLink(s.links[0], s.links[1])
@@ -58,16 +59,22 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 			return nil, err
 		}
 		h := &host{
-			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: a,
-			out: ledgers[i], in: ledgers[1-i],
+			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: w.wrapped(a),
+			mover: newDice(s.seed, uint64(i)+7),
+			out:   ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
-		}
-		if wrap != nil {
-			h.engine = wrap(a)
 		}
 		w.hosts[i], w.tokens[i] = h, a.InitToken()
 	}
 	return w, nil
+}
+
+// wrapped puts the planted bug around an engine.
+func (w *world) wrapped(a *sctp.Association) engine {
+	if w.wrap == nil {
+		return a
+	}
+	return w.wrap(a)
 }
 
 // run runs the scenario to its end and returns the first complaint.
@@ -147,6 +154,7 @@ func (w *world) oneStep() {
 			w.drain(h)
 		}
 		h.act()
+		h.move()
 		w.inspect(h)
 	}
 }
@@ -187,6 +195,7 @@ func (w *world) deliver() {
 			w.attack(h, w.rogue.forge(d.Packet))
 		}
 		h.HandlePacket(w.now, 0, d.Packet)
+		h.haunt(d.Packet)
 		for i := range d.Packet { // the engine must not have kept it
 			d.Packet[i] = 0xdb
 		}

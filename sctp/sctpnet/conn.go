@@ -63,12 +63,6 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(cfg, assoc, new(sync.Mutex))
-	c.nc = nc
-	c.sender.init(c)
-	c.reader.init(cfg.SCTP.MTU)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case cfg.PeerInitToken != nil:
 		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
@@ -78,12 +72,23 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return drive(nc, cfg, assoc), nil
+}
+
+// drive returns the Conn of an association over nc, which runs from now on.
+func drive(nc net.Conn, cfg Config, assoc *sctp.Association) *Conn {
+	c := newConn(cfg, assoc, new(sync.Mutex))
+	c.nc = nc
+	c.sender.init(c)
+	c.reader.init(cfg.SCTP.MTU)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.startReader()
 	// The first packet leaves from the timer's goroutine: nc may block in Write
 	// until somebody reads at the other end, and New does not wait.
 	c.timer.init(c.onTimer)
 	c.fireTimer()
-	return c, nil
+	return c
 }
 
 // newConn returns a Conn that nothing carries yet.
