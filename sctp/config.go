@@ -22,6 +22,13 @@ type Config struct {
 	// under UDP, DTLS and a TURN channel header. At least 512.
 	MTU int
 
+	// MaxMTU is the largest packet, in bytes as MTU, that is tried to find out what
+	// the path carries (RFC 8899), beginning from MTU. Default 1432, which fits a
+	// 1500-byte IPv4 packet under UDP and DTLS, or MTU if that is more; with MTU
+	// or less, such as -1, nothing is tried. Whoever sends the packets must heed
+	// Transmit.Whole.
+	MaxMTU int
+
 	// ReceiveBuffer bounds, in bytes, what is held for the application and in
 	// reassembly; it is the window advertised to the peer. The last chunk of an
 	// open window may exceed it by a packet, and chunks that fill gaps, which the
@@ -33,6 +40,9 @@ type Config struct {
 	// acknowledged. A message counts as at least 128 bytes; one larger than the
 	// buffer is accepted when that is empty. Default 2 MiB.
 	SendBuffer int
+
+	// Scheduler says which stream sends next. Default WeightedFairQueueing.
+	Scheduler Scheduler
 
 	// OutboundStreams and InboundStreams are what INIT asks for and allows.
 	// Default 65535 (RFC 8831, section 6.2).
@@ -48,11 +58,22 @@ type Config struct {
 	// peer counts as unreachable. Defaults 8 and 10.
 	MaxInitRetransmits, MaxRetransmits int
 
+	// CongestionControl finds out how much the path can take. Default CUBIC.
+	CongestionControl CongestionControl
+
+	// InitialWindow is the congestion window to begin with, in bytes of DATA chunks.
+	// Default: what RFC 9260, section 7.2.1, says, 4404 with the default MTU. RFC 6928 allows TCP
+	// ten packets. At least 512.
+	InitialWindow int
+
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
-	// when the peer is heard of, and a millisecond or more later. Default 4.
+	// when the peer is heard of, and a millisecond or more later. Once data is
+	// paced (CUBIC, when a round trip was measured) it limits what goes at once after a
+	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
-	// CookieLife is how long a State Cookie stays valid. Default 60 s.
+	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
+	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which
@@ -91,6 +112,7 @@ func (c *Config) complete() error {
 	set(&c.LocalPort, 5000)
 	set(&c.RemotePort, 5000)
 	set(&c.MTU, 1188)
+	set(&c.MaxMTU, max(c.MTU, 1432))
 	set(&c.ReceiveBuffer, 2<<20)
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
@@ -109,13 +131,17 @@ func (c *Config) complete() error {
 		field, rule string
 	}{
 		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
+		{c.MaxMTU > 65535, "MaxMTU", "must be at most 65535 bytes"},
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
 		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
+		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},
 		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
 		{c.RTOInitial < 0 || c.RTOInitial > c.RTOMax, "RTOInitial", "must not be negative or above RTOMax"},
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
+		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
 		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},

@@ -9,7 +9,7 @@ import (
 
 const testPMDCS = 1188 - 12
 
-// TestReno goes through the rules one by one. // 9260-7.2.1-a 9260-7.2.1-b 9260-7.2.2-a 9260-7.2.3-a
+// TestReno goes through the rules one by one. // 9260-7.2.1-a 9260-7.2.1-b 9260-7.2.2-a 9260-7.2.3-a 9260-7.2-a
 func TestReno(t *testing.T) {
 	const p = 1000
 	full := func() *reno { c := new(reno); c.init(initialWindow(p), p); return c }
@@ -124,7 +124,7 @@ func TestInitialWindow(t *testing.T) {
 // TestSlowStart: cwnd grows by a PMDCS with each SACK, and what it allows is sent,
 // at most Max.Burst packets of it. // 9260-7.2.1-b 9260-6.1-c
 func TestSlowStart(t *testing.T) {
-	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1})
 	tc.send(Message{Payload: payload(500_000)})
 	tc.wantPackets("the initial window", 4)
 	acked, sent := 0, 4

@@ -59,8 +59,7 @@ func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
 	cum := q.cum
 	for t := q.cum.Add(1); t.AtOrBefore(f.point); t = t.Add(1) {
 		m := q.at(t).msg
-		// Numbers of before a reset mean nothing to the peer, which has performed it.
-		if !m.unordered && m.epoch == m.stream.epoch && !f.skip(m.stream.id, m.ssn, room) {
+		if !m.unordered && !f.skip(m.stream.id, m.ssn, room) {
 			break
 		}
 		cum = t

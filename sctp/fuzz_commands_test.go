@@ -61,6 +61,7 @@ type fuzzSide struct {
 	sent   map[uint32]*fuzzMessage // by number, which is their first 4 bytes
 	stream [8]struct {
 		epoch   int    // resets done by us
+		done    int    // of them, those reported done
 		read    int    // resets read
 		next    uint32 // least number that may come next in order
 		reading []byte
@@ -266,14 +267,16 @@ func (p *fuzzPair) drain() {
 				p.endless = p.endless || !x.connected
 			case EventRestarted:
 				p.endless = true
+			case EventStreamResetDone:
+				x.stream[e.Stream].done++
 			}
 		}
 		for i := range x.stream { // a reset counts from when the request may be sent
 			if s := x.a.out.streams.get(uint16(i)); s != nil {
 				st := &x.stream[i]
-				st.epoch = max(st.epoch, int(s.epoch))
+				st.epoch = max(st.epoch, st.done)
 				if s.reset == resetSent {
-					st.epoch = max(st.epoch, int(s.epoch)+1)
+					st.epoch = max(st.epoch, st.done+1)
 				}
 			}
 		}

@@ -140,7 +140,7 @@ func Resume(now time.Time, cfg Config, state []byte) (*Association, error) {
 
 // announced returns what the association announces, as its peer reads it.
 func (a *Association) announced() *peerInit {
-	f, err := readToken(a.InitToken(), a.cfg.ZeroChecksum)
+	f, err := readToken(a.InitToken(), &a.cfg)
 	if err != nil {
 		panic("sctp: BUG: our own INIT is refused: " + err.Error())
 	}

@@ -23,7 +23,7 @@ func (tc *testConn) handOver(cfg Config) {
 	}
 	tc.wantEvent("the old one has ended", EventClosed)
 	tc.wantSilent(old)
-	cfg.Seed = [32]byte{99}
+	cfg.Seed, cfg.MaxMTU = [32]byte{99}, -1
 	if tc.a, err = Resume(tc.now, cfg, state); err != nil {
 		tc.t.Fatal(err)
 	}
@@ -73,6 +73,8 @@ func TestHandover(t *testing.T) {
 	tc.want("acknowledged", "SACK cum=1")
 	tc.wantRead("what came", 4, "a", "b")
 	tc.a.SetBufferedAmountLowThreshold(9, 5)
+	tc.a.SetTotalBufferedAmountLowThreshold(7)
+	tc.a.SetStreamPriority(1000, 3)
 	tc.handOver(Config{})
 
 	tc.send(Message{Stream: 1, Payload: payload(10)})
@@ -89,8 +91,8 @@ func TestHandover(t *testing.T) {
 	tc.advance(time.Second)
 	tc.want("acknowledged", "SACK cum=2")
 	tc.wantRead("in its turn", 4, "c")
-	if tc.a.out.stream(9).threshold != 5 {
-		t.Error("the threshold is lost")
+	if o := &tc.a.out; o.stream(9).threshold != 5 || o.stream(9).priority != DefaultPriority || o.stream(1000).priority != 3 || o.allLow != 7 {
+		t.Error("a threshold or priority is lost")
 	}
 	if err := tc.a.ResetStreams(tc.now, 1); err != nil {
 		t.Fatal(err)
@@ -202,7 +204,7 @@ func TestHandoverDuringRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tc.a, err = Resume(tc.now, Config{Seed: [32]byte{5}}, state); err != nil {
+	if tc.a, err = Resume(tc.now, Config{Seed: [32]byte{5}, MaxMTU: -1}, state); err != nil {
 		t.Fatal(err)
 	}
 	tc.wantEvent("established", EventConnected)

@@ -18,12 +18,14 @@ type handoverState struct {
 	peer                  peerInit // its initial TSN is the next one expected, its window the last advertised
 	local                 peerInit // streams and extensions that we announced
 	secret                [32]byte // key of cookies: a restart of the peer may be under way
+	peerKind              PeerImplementation
 
 	window  uint32 // that we advertised last, bytes
 	first   bool   // no DATA has come in yet
 	ackOwed bool   // a SACK was delayed
 
 	requests handoverRequests
+	allLow   uint32        // threshold of EventTotalBufferedAmountLow, plus 1; 0: none
 	out      []handoverOut // by identifier
 	in       []handoverIn  // by identifier
 }
@@ -40,6 +42,7 @@ type handoverRequests struct {
 type handoverOut struct {
 	id        uint16
 	ssn       wire.SSN
+	priority  uint16
 	threshold uint32
 }
 
@@ -60,18 +63,18 @@ func (a *Association) snapshot() *handoverState {
 	}
 	s.local.tag, s.local.window, s.local.initialTSN = 0, 0, 0 // of no interest any more
 	copy(s.secret[:], a.hs.secret)
+	s.peerKind = a.hs.peerKind
+	s.allLow = uint32(min(a.out.allLow, math.MaxInt32-1) + 1)
 	s.peer.tag = a.id.peerTag
 	s.peer.window = uint32(a.window.advertised)
 	s.peer.initialTSN = a.tsns.cum.Add(1)
 	r := &a.reconfig
 	s.requests = handoverRequests{r.seq, r.peerSeq, r.answers, uint8(r.answered), r.performed}
 	for id, o := range a.out.streams.all() {
-		if o.ssn != 0 || o.threshold != 0 {
-			s.out = append(s.out, handoverOut{id, o.ssn, uint32(o.threshold)})
-		}
+		s.out = append(s.out, handoverOut{id, o.ssn, o.priority, uint32(min(o.threshold, math.MaxInt32))})
 	}
 	for id, i := range a.in.streams.all() {
-		s.in = append(s.in, handoverIn{id, i.next}) // also those that only a reset of all would name
+		s.in = append(s.in, handoverIn{id, i.next})
 	}
 	return s
 }
@@ -89,9 +92,11 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 	}
 	r, q := &a.reconfig, &s.requests
 	r.seq, r.peerSeq, r.answers, r.answered, r.performed = q.seq, q.peerSeq, q.answers, int(q.answered), q.performed
+	a.hs.peerKind = s.peerKind
+	a.out.allLow = int(s.allLow) - 1
 	for _, o := range s.out {
 		t := a.out.stream(o.id)
-		t.ssn, t.threshold = o.ssn, int(o.threshold)
+		t.ssn, t.priority, t.threshold = o.ssn, o.priority, int(o.threshold)
 	}
 	for _, i := range s.in {
 		a.in.stream(i.id).next = i.next
@@ -102,7 +107,8 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 func (s *handoverState) valid() bool {
 	good := s.localTag != 0 && s.peer.tag != 0 && s.localPort != 0 && s.remotePort != 0 &&
 		s.peer.outStreams != 0 && s.peer.inStreams != 0 &&
-		s.window <= math.MaxInt32 && s.peer.window <= math.MaxInt32 && s.requests.answered <= 2
+		s.window <= math.MaxInt32 && s.peer.window <= math.MaxInt32 && s.requests.answered <= 2 &&
+		s.allLow <= math.MaxInt32 && int(s.peerKind) < len(peerNames)
 	last := -1
 	for _, o := range s.out {
 		good = good && int(o.id) > last && o.threshold <= math.MaxInt32
@@ -151,14 +157,17 @@ func (c *handoverCodec) state(s *handoverState) {
 	c.peer(&s.peer)
 	c.peer(&s.local)
 	c.bytes(s.secret[:])
+	c.u8((*uint8)(&s.peerKind))
 	c.u32(&s.window)
 	c.flag(&s.first)
 	c.flag(&s.ackOwed)
 	c.requests(&s.requests)
-	for i := range list(c, &s.out, 8) {
+	c.u32(&s.allLow)
+	for i := range list(c, &s.out, 10) {
 		o := &s.out[i]
 		c.u16(&o.id)
 		c.u16((*uint16)(&o.ssn))
+		c.u16(&o.priority)
 		c.u32(&o.threshold)
 	}
 	for i := range list(c, &s.in, 4) {

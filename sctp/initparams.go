@@ -1,18 +1,22 @@
 package sctp
 
-import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
 
 // appendInit appends our INIT or INIT ACK chunk. cookie and unrecognized, a list
 // of encoded parameters, are for INIT ACK; with the latter the chunk may grow up
 // to limit bytes.
-func appendInit(b []byte, t wire.ChunkType, in wire.Init, zero ErrorDetection, cookie []byte, unrecognized wire.Params, limit int) []byte {
+func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []byte, unrecognized wire.Params, limit int) []byte {
 	start := len(b)
 	b = wire.BeginInit(b, t, in)
 	if cookie != nil {
 		b = wire.AppendParam(b, start, wire.ParamStateCookie, cookie)
 	}
-	if zero != NoZeroChecksum {
-		b = wire.AppendParamUint32(b, start, wire.ParamZeroChecksum, uint32(zero))
+	if cfg.ZeroChecksum != NoZeroChecksum {
+		b = wire.AppendParamUint32(b, start, wire.ParamZeroChecksum, uint32(cfg.ZeroChecksum))
 	}
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
@@ -29,15 +33,16 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, zero ErrorDetection, c
 // initFacts is what the parameters of an INIT or INIT ACK say.
 type initFacts struct {
 	peer         peerInit
-	cookie       []byte // nil if there is none
-	unrecognized []byte // encoded parameters to report
-	hostName     []byte // a Host Name Address parameter, which is refused
+	cookie       []byte        // nil if there is none
+	unrecognized []byte        // encoded parameters to report
+	hostName     []byte        // a Host Name Address parameter, which is refused
+	preserve     time.Duration // by which the cookie is to live longer
 	malformed    bool
 }
 
 // readInit collects the facts of an INIT or INIT ACK chunk (RFC 9260, sections
 // 3.2.1, 3.3.2 and 3.3.3).
-func readInit(in wire.Init, zero ErrorDetection) initFacts {
+func readInit(in wire.Init, cfg *Config) initFacts {
 	f := initFacts{peer: peerInit{
 		tag: in.Tag, window: in.ARwnd, outStreams: in.OutStreams, inStreams: in.InStreams, initialTSN: in.InitialTSN,
 	}}
@@ -55,12 +60,16 @@ func readInit(in wire.Init, zero ErrorDetection) initFacts {
 			}
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()
-			f.peer.zeroChecksum = err == nil && zero != NoZeroChecksum && ErrorDetection(method) == zero
+			f.peer.zeroChecksum = err == nil && cfg.ZeroChecksum != NoZeroChecksum && ErrorDetection(method) == cfg.ZeroChecksum
 		case wire.ParamHostName:
 			f.hostName = p
 			return f
-		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamCookiePreservative,
-			wire.ParamUnrecognized, wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
+		case wire.ParamCookiePreservative: // 9260-3.3.2.1-b
+			if ms, err := p.Uint32(); err == nil {
+				f.preserve = time.Duration(ms) * time.Millisecond
+			}
+		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamUnrecognized,
+			wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
 			wire.ParamPad, wire.ParamAdaptation:
 			// Known, and without effect on an association with one path.
 		default:

@@ -41,6 +41,10 @@ func (a *Association) sentInvariants() string {
 				return fmt.Sprintf("chunk %d is lost, lostFrom is %d", t, q.lostFrom)
 			}
 		}
+		if c.ahead > 0 && (q.highest().Before(t.Add(int(c.ahead))) || q.at(t.Add(int(c.ahead))).msg != c.msg) ||
+			c.ahead == 0 && c.msg.last != t {
+			return fmt.Sprintf("chunk %d: the next of its message is %d further, its last %d", t, c.ahead, c.msg.last)
+		}
 		if c.state == chunkAbandoned != c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
@@ -89,39 +93,48 @@ func (a *Association) outInvariants() string {
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
 			c := a.sent.at(t)
-			if c.state != chunkAbandoned {
+			if c.state != chunkAbandoned && !c.msg.displaced {
 				buffered += int(c.size)
 			}
 			// A message whose rest is queued was counted there.
-			if c.msg.sent == len(c.msg.payload) || c.msg.abandoned {
-				if t.Add(1) == a.sent.next || a.sent.at(t.Add(1)).msg != c.msg {
+			if c.msg.over() {
+				if c.ahead == 0 {
 					sent++
 				}
 			}
 		}
 	}
-	inTurn := 0
-	for s := o.first; s != nil; s = s.next {
-		if s.head == nil {
-			return fmt.Sprintf("stream %d is in turn with nothing queued", s.id)
-		}
-		inTurn++
-		if s.next == nil && s != o.last {
-			return "the last stream in turn is another"
-		}
-	}
-	for id, s := range o.streams.all() {
-		if s.head != nil {
-			inTurn--
-		}
-		_ = id
+	if e := o.turnInvariants(); e != "" {
+		return e
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
 	}
-	if buffered != o.buffered || queued != o.queued || inTurn != 0 {
-		return fmt.Sprintf("buffered %d queued %d, counted %d %d; streams in turn without messages: %d",
-			o.buffered, o.queued, buffered, queued, inTurn)
+	if bad := o.heapInvariants(); bad != "" {
+		return bad
+	}
+	if buffered != o.buffered || queued != o.queued {
+		return fmt.Sprintf("buffered %d queued %d, counted %d %d", o.buffered, o.queued, buffered, queued)
+	}
+	return ""
+}
+
+// turnInvariants: the streams with messages, and no others, wait for their turn.
+func (o *outbound) turnInvariants() string {
+	waiting := 0
+	for id, s := range o.streams.all() {
+		if (s.head != nil) != (s.index > 0) || s.index > 0 && o.turns.heap[s.index-1] != s {
+			return fmt.Sprintf("stream %d is at %d in the order, has messages: %v", id, s.index, s.head != nil)
+		}
+		if s.index > 1 && s.before(&o.turns.heap[s.index/2-1].standing) {
+			return fmt.Sprintf("stream %d is behind its successor", id)
+		}
+		if s.head != nil {
+			waiting++
+		}
+	}
+	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil || o.serving != nil && o.serving.head == nil {
+		return fmt.Sprintf("%d streams have messages, %d are in turn", waiting, len(o.turns.heap))
 	}
 	return ""
 }
@@ -239,11 +252,11 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on:
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on:
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"
-	case a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
+	case path.pmtu.due && a.state == Established, a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
 		return "something is due and was not sent"
 	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on:
 		return "a SACK is delayed without timer"
@@ -257,7 +270,7 @@ func (a *Association) checkPacket(b []byte) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case len(b) > a.cfg.MTU || len(b)%4 != 0:
+	case len(b) > max(a.cfg.MTU, a.cfg.MaxMTU) || len(b)%4 != 0:
 		return fmt.Sprintf("packet of %d bytes", len(b))
 	case !p.ChecksumOK() && (p.Checksum() != 0 || !a.peer.zeroChecksum):
 		return "bad checksum"

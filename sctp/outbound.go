@@ -6,52 +6,81 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// outbound holds the messages that were not sent yet, per stream, and says whose
-// turn it is: streams take turns, message by message (round robin, RFC 8260,
-// section 3.2). A message that was begun is finished first, because fragments of
-// DATA chunks have consecutive TSNs.
+// outbound holds the messages that were not sent yet, per stream, and asks the
+// scheduler whose turn it is. Without I-DATA a message that was begun is finished
+// first, because fragments of DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
 type outbound struct {
-	limit    int // send buffer, bytes
-	buffered int // bytes accepted and neither acknowledged nor abandoned
-	messages int // accepted, and held for that or for what follows
-	refused  int // least size refused since the last EventWritable; 0: none
-	streams  streamTable[outStream]
-	first    *outStream // whose turn it is
-	last     *outStream // of those with messages
-	free     *outMessage
-	frees    int
-	low      []uint16 // streams whose queue fell to their threshold
-	queued   int      // messages not sent completely
+	limit     int // send buffer, bytes
+	scheduler Scheduler
+	buffered  int // bytes accepted and neither acknowledged nor abandoned
+	messages  int // accepted, and held for that or for what follows
+	refused   int // least size refused since the last EventWritable; 0: none
+	streams   streamTable[outStream]
+	turns     turnQueue
+	begun     *outStream // the message that must be finished is its head
+	serving   *outStream // of RoundRobinPacket: has sent in this packet
+	free      *outMessage
+	frees     int
+	low       []uint16 // streams whose queue fell to their threshold
+	queued    int      // messages not sent completely
+	waiting   int      // bytes not given a TSN
+	allLow    int      // threshold of waiting, bytes; -1: none
+	isAllLow  bool     // it fell to that
+	arrivals  uint64   // messages accepted, ever
+
+	deadlines   messageHeap // queued messages with a lifetime
+	expendables expendables // messages with a priority, until nothing of them can be saved
 }
 
 // outStream is an outgoing stream that has been used.
 type outStream struct {
+	standing
 	id        uint16
-	next      *outStream // in turn
-	ssn       wire.SSN   // of the next ordered message
-	epoch     uint32     // counts the resets of the stream
+	priority  uint16
+	ssn       wire.SSN // of the next ordered message
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
 	reset     resetState
+	abandoned *AbandonedStats // nil: none
 }
 
 // outMessage is a message on its way out.
 type outMessage struct {
 	next      *outMessage
+	prev      *outMessage // in the queue of its stream
+	id        uint64      // Message.ID
 	stream    *outStream
 	payload   []byte
 	ppid      uint32
 	ssn       wire.SSN
-	epoch     uint32 // of its stream when ssn was given
 	unordered bool
-	limited   bool // retransmissions are
-	maxRtx    uint16
-	expires   time.Time // zero: never
+	immediate bool // the peer is asked not to delay its SACK
+	policy    policy
+	maxRtx    uint16    // with policyRetransmits
+	priority  uint32    // with policyPriority; 0 is the most important
+	expires   time.Time // with policyLifetime; else zero: never
+	place     int32     // in a messageHeap, from 1
+	arrival   uint64    // its number among all that were accepted
 	sent      int       // bytes given a TSN
-	chunks    int       // in the ring of sent chunks
+	acked     int       // bytes cumulatively acknowledged
 	abandoned bool
+	displaced bool // all was sent, and what is lost of it stays so: its payload is gone
+
+	// Its chunks in the ring of sent chunks, of which each knows the next.
+	chunks      int
+	first, last wire.TSN
+}
+
+// over reports whether nothing of the message waits to be sent for the first time.
+func (m *outMessage) over() bool {
+	return m.abandoned || m.displaced || m.sent == len(m.payload)
+}
+
+// unworthy reports whether chunk c of the message is not to be sent again.
+func (m *outMessage) unworthy(now time.Time, c *sentChunk) bool {
+	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || m.displaced
 }
 
 // expired reports whether the lifetime of the message is over. Its last moment
@@ -63,17 +92,23 @@ func (m *outMessage) expired(now time.Time) bool {
 // maxFreeMessages bounds the messages kept for reuse.
 const maxFreeMessages = 256
 
-func (o *outbound) init(limit int) { *o = outbound{limit: limit} }
+func (o *outbound) init(limit int, scheduler Scheduler) {
+	*o = outbound{limit: limit, scheduler: scheduler, turns: turnQueue{order: scheduler.scheduler()}}
+	o.allLow, o.deadlines.by = -1, policyLifetime
+	o.expendables.init()
+}
 
 // restart drops all messages and begins all streams anew. What the application
 // waits for, room and low thresholds, it has now.
 func (o *outbound) restart() {
 	old := *o
-	o.init(old.limit)
-	o.refused = old.refused
+	o.init(old.limit, old.scheduler)
+	o.refused, o.allLow = old.refused, old.allLow
+	o.isAllLow = old.allLow >= 0 && old.waiting > old.allLow
 	for id, s := range old.streams.all() {
-		if s.threshold > 0 {
-			o.stream(id).threshold = s.threshold
+		o.prioritize(id, s.priority)
+		if s.threshold > 0 || s.abandoned != nil {
+			o.stream(id).threshold, o.stream(id).abandoned = s.threshold, s.abandoned
 		}
 		if s.queued > s.threshold {
 			o.low = append(o.low, id)
@@ -84,10 +119,22 @@ func (o *outbound) restart() {
 func (o *outbound) stream(id uint16) *outStream {
 	s := o.streams.get(id)
 	if s == nil {
-		s = &outStream{id: id}
+		s = &outStream{id: id, priority: DefaultPriority}
 		o.streams.put(id, s)
 	}
 	return s
+}
+
+// prioritize sets the priority of a stream.
+func (o *outbound) prioritize(id, priority uint16) {
+	if o.streams.get(id) == nil && priority == DefaultPriority {
+		return
+	}
+	s := o.stream(id)
+	s.priority = priority
+	if s.index > 0 {
+		o.turns.rerank(s)
+	}
 }
 
 // messageCost is the least number of bytes that a message takes of the send buffer,
@@ -110,84 +157,113 @@ func (o *outbound) push(now time.Time, m *Message) {
 		o.frees--
 	}
 	s := o.stream(m.Stream)
-	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered}
-	if r := &m.Reliability; r.LimitRetransmits {
-		msg.limited, msg.maxRtx = true, r.MaxRetransmits
-	} else if r.LimitLifetime || r.Lifetime > 0 {
-		msg.expires = now.Add(r.Lifetime)
-	}
+	o.arrivals++
+	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
+	o.limitMessage(now, msg, &m.Reliability)
 	n := len(m.Payload)
 	o.buffered += n
 	o.messages++
 	o.queued++
+	o.waiting += n
 	s.queued += n
 	if s.tail != nil {
-		s.tail.next = msg
+		s.tail.next, msg.prev, s.tail = msg, s.tail, msg
 	} else {
-		s.head = msg
-		o.enqueue(s)
+		s.head, s.tail = msg, msg
+		o.turns.add(s)
 	}
-	s.tail = msg
-}
-
-func (o *outbound) enqueue(s *outStream) {
-	if o.last == nil {
-		o.first = s
-	} else {
-		o.last.next = s
-	}
-	o.last = s
 }
 
 // current returns the message whose turn it is, nil if there is none.
 func (o *outbound) current() *outMessage {
-	if o.first == nil {
+	s := o.begun
+	if s == nil {
+		s = o.turns.first()
+	}
+	if s == nil {
 		return nil
 	}
-	return o.first.head
+	return s.head
+}
+
+// packet says that a new packet is begun.
+func (o *outbound) packet() {
+	if s := o.serving; s != nil && o.begun == nil {
+		o.serving = nil
+		o.turns.pass(s)
+	}
+}
+
+// bundles reports whether a chunk of the stream may go into the packet as it is.
+func (o *outbound) bundles(p *builder, s *outStream) bool {
+	return p.data == 0 || o.scheduler != RoundRobinPacket || p.stream == s.id
 }
 
 // advance records that the next n bytes of the current message got a TSN. A
 // message is numbered when its first fragment goes out.
 func (o *outbound) advance(m *outMessage, n int) {
 	s := m.stream
-	m.sent += n
-	m.chunks++
-	o.dequeued(s, n)
-	if m.sent == len(m.payload) {
-		o.next()
+	if m.sent == 0 && m.policy == policyPriority {
+		o.expendables.begin(m)
 	}
+	m.sent += n
+	o.dequeued(s, n)
+	if m.sent < len(m.payload) {
+		o.begun = s
+		return
+	}
+	o.remove(m)
 }
 
 // number gives the current message its stream sequence number.
 func (o *outbound) number(m *outMessage) {
 	if !m.unordered {
-		m.ssn, m.epoch = m.stream.ssn, m.stream.epoch
+		m.ssn = m.stream.ssn
 		m.stream.ssn = m.stream.ssn.Next()
 	}
 }
 
 // restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
-func (s *outStream) restarted() {
-	s.ssn = 0
-	s.epoch++
+func (s *outStream) restarted() { s.ssn = 0 }
+
+// remove takes a message out of the queue of its stream, whose turn ends if it was
+// the first.
+func (o *outbound) remove(m *outMessage) {
+	s, first := m.stream, m.prev == nil
+	if first {
+		s.head = m.next
+	} else {
+		m.prev.next = m.next
+	}
+	if m.next == nil {
+		s.tail = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+	m.prev, m.next = nil, nil
+	o.queued--
+	if m.policy == policyLifetime {
+		o.deadlines.remove(m)
+	}
+	if first {
+		o.turn(s, m.sent)
+	}
 }
 
-// next takes the current message out of its queue and passes the turn on.
-func (o *outbound) next() {
-	s := o.first
-	m := s.head
-	s.head, m.next = m.next, nil
-	o.queued--
-	if s.head == nil {
-		s.tail = nil
+// turn ends the turn of a stream, in which it has sent n bytes. By packets it lasts
+// until the next one.
+func (o *outbound) turn(s *outStream, n int) {
+	if o.begun == s {
+		o.begun = nil
 	}
-	if o.first, s.next = s.next, nil; o.first == nil {
-		o.last = nil
+	if o.scheduler == RoundRobinPacket && n > 0 && s.head != nil {
+		o.serving = s
+		return
 	}
-	if s.head != nil {
-		o.enqueue(s)
+	if o.serving == s {
+		o.serving = nil
 	}
+	o.turns.served(s, n)
 }
 
 // dequeued records that n bytes of the stream wait no longer.
@@ -196,30 +272,50 @@ func (o *outbound) dequeued(s *outStream, n int) {
 		o.low = append(o.low, s.id)
 	}
 	s.queued -= n
-}
-
-// drop gives up what is not sent of the current message.
-func (o *outbound) drop(m *outMessage) {
-	o.dequeued(m.stream, len(m.payload)-m.sent)
-	o.next()
+	if o.waiting -= n; o.waiting <= o.allLow && o.waiting+n > o.allLow {
+		o.isAllLow = true
+	}
 }
 
 // abandon gives up a message whether queued or sent; what it holds of the send
-// buffer, given what of it was acknowledged already, is free.
-func (o *outbound) abandon(m *outMessage, acked int) {
-	if m == o.current() {
-		o.drop(m)
+// buffer is free.
+func (o *outbound) abandon(m *outMessage) {
+	if !m.displaced {
+		o.release(m)
 	}
-	o.buffered -= len(m.payload) - acked
 	m.abandoned = true
-	m.payload = nil
 	if m.chunks == 0 {
 		o.recycle(m)
 	}
 }
 
+// displace gives up sending a message again that was sent completely: what of it
+// is lost will be abandoned then (TR4 of RFC 3758, section 4.1, applied to
+// priorities). What it holds of the send buffer is free now.
+func (o *outbound) displace(m *outMessage) {
+	o.release(m)
+	m.displaced = true
+}
+
+// release frees what a message holds of the send buffer, and its place in queue
+// and heap.
+func (o *outbound) release(m *outMessage) {
+	if m.policy == policyPriority {
+		o.expendables.remove(m)
+	}
+	if !m.over() {
+		o.dequeued(m.stream, len(m.payload)-m.sent)
+		o.remove(m)
+	}
+	o.buffered -= len(m.payload) - m.acked
+	m.payload = nil
+}
+
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if m.place != 0 { // under the priority policy, and acknowledged
+		o.expendables.remove(m)
+	}
 	*m = outMessage{}
 	o.messages--
 	if o.frees < maxFreeMessages {

@@ -184,7 +184,7 @@ func (a *Association) admitted(r *received, c wire.Chunk) bool {
 // 9260, section 3.2).
 func (a *Association) unknownChunk(c wire.Chunk) bool {
 	if c.Type().ReportUnknown() && a.state >= CookieEchoed {
-		a.control.errorCause(wire.CauseUnrecognizedChunk, c, a.paths.primary().mtu)
+		a.control.errorCause(wire.CauseUnrecognizedChunk, c, a.paths.primary().pmtu.base)
 	}
 	return c.Type().SkipUnknown()
 }
@@ -213,6 +213,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+		a.counters.dataDropped++
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
@@ -222,7 +223,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
-		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.mtu)
+		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
 	}
 	a.in.add(&d, next)
@@ -315,6 +316,9 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
+	if path.pmtu.marked {
+		a.largePacket(path)
+	}
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
@@ -323,8 +327,19 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	}
 	if f.cumMoved {
 		a.recovery.advanced(a.sent.cum)
+		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
+	}
+}
+
+// largePacket looks what became of the large packet that path.pmtu has marked.
+func (a *Association) largePacket(path *path) {
+	switch d := &path.pmtu; {
+	case a.sent.at(d.mark).state == chunkAcked:
+		d.passed()
+	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
+		d.gone()
 	}
 }
 
@@ -366,6 +381,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
 		return true
 	}
+	a.counters.forwardsReceived++
 	a.tsns.forward(f.NewCumTSN)
 	a.ack.accepted(false)
 	a.in.skip(f.NewCumTSN)
@@ -382,7 +398,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 func (a *Association) handleHeartbeat(c wire.Chunk) {
 	info, err := c.HeartbeatInfo()
 	if err == nil && a.state >= CookieEchoed && a.state != ShutdownSent && a.state != ShutdownAckSent {
-		a.control.heartbeatAck(info, a.paths.primary().mtu)
+		a.control.heartbeatAck(info, a.paths.primary().pmtu.base)
 	}
 }
 
@@ -392,7 +408,11 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 	if err != nil {
 		return
 	}
-	if rtt, ok := path.hb.answered(now, info); ok {
+	if rtt, ok := path.pmtu.answered(now, info); ok {
+		path.setMTU(path.pmtu.low)
+		path.rto.sample(rtt)
+		a.answered(path)
+	} else if rtt, ok := path.hb.answered(now, info); ok {
 		path.rto.sample(rtt)
 		a.answered(path)
 		a.scheduleHeartbeat(now, path)
@@ -437,7 +457,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 			if a.state != CookieEchoed {
 				continue
 			}
-			if a.state = CookieWait; !a.hs.again(a.cfg.MaxInitRetransmits) {
+			if a.state = CookieWait; !a.hs.again(now, a.paths.primary().rto.srtt, a.cfg.MaxInitRetransmits) {
 				a.end(ErrHandshakeTimeout)
 			}
 			return // a new INIT, a new cookie

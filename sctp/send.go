@@ -10,31 +10,60 @@ import (
 type Transmit struct {
 	Path   PathID
 	Packet []byte // the bytes that were appended to dst
+
+	// Whole says that the packet must arrive as one datagram of the network layer
+	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
+	// fragmented; of those some are larger than the MTU.
+	Whole bool
 }
 
-// Transmit appends the next packet to dst, which should have room for MTU bytes;
-// false means that there is nothing to send now. The packet belongs to the
-// caller.
+// Transmit appends the next packet to dst, which should have room for MTU bytes, or
+// MaxMTU if that is more; false means that there is nothing to send now. The packet
+// belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
+	whole := path.pmtu.unfragmented()
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
 		p := newBuilder(dst, path.mtu, a.id)
-		given := a.counters.abandoned
+		given, again := a.counters.abandoned, a.counters.retransmissions
 		a.fill(now, path, &p)
 		if p.empty() && a.counters.abandoned != given {
 			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			return Transmit{}, false
+			if p = a.probe(now, path, dst); p.empty() {
+				return Transmit{}, false
+			}
+			whole = true
 		}
 		packet = p.packet(a.peer.zeroChecksum)
+		if a.counters.retransmissions != again {
+			a.counters.rtxPackets++
+		}
+		if p.data > 0 {
+			if whole = whole && len(packet) <= path.mtu; whole {
+				path.pmtu.sent(len(packet), p.last)
+			}
+		}
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
-	return Transmit{Path: path.id, Packet: packet}, true
+	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+}
+
+// probe returns a packet with the probe for the path MTU that is due, when there is
+// nothing else to send.
+func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
+	if !path.pmtu.due || a.state != Established {
+		return newBuilder(dst, path.mtu, a.id)
+	}
+	p := newBuilder(dst, path.pmtu.size, a.id)
+	path.pmtu.append(now, &p, path.id, a.rng.Uint64(), path.rto.rto)
+	a.counters.mtuProbes++
+	return p
 }
 
 // fill puts into the packet what the state asks for and fits.
@@ -61,7 +90,9 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	start := len(p.b)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	p.b = a.hs.appendPreservative(p.b, start)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -75,8 +106,8 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
+	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
+	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
@@ -101,6 +132,17 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if a.progressShutdown(now); p.data == 0 && a.closer.due { // what was queued may have expired
 		a.closer.append(now, p, a.state, a.tsns.cum, path.rto.rto)
 	}
+}
+
+// fillForward puts a FORWARD-TSN that is due into the packet; false means that it
+// does not fit.
+func (a *Association) fillForward(now time.Time, p *builder) bool {
+	before := len(p.b)
+	fits := a.forward.append(now, p, &a.sent)
+	if len(p.b) > before {
+		a.counters.forwardsSent++
+	}
+	return fits
 }
 
 // fillSack puts a SACK into the packet.
@@ -136,6 +178,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -151,18 +194,24 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
-		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
-			a.abandon(now, path, t, m)
+		if c.msg.unworthy(now, c) {
+			a.abandon(now, path, c.msg)
 			continue
 		}
+		if size := c.wireSize(); size > path.mtu-commonHeader && p.empty() {
+			p.stretch(size)
+		}
 		switch {
-		case c.wireSize() > p.room(), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
@@ -180,10 +229,10 @@ const minFragment = 256
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	for m := a.out.current(); m != nil; m = a.out.current() {
 		if m.expired(now) {
-			a.expire(now, path, m)
+			a.abandon(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) {
+		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -193,7 +242,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -209,14 +258,13 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	}
 }
 
-// burst reports whether this opportunity to send is used up (9260-6.1-c). It is
-// counted in bytes, so that small messages need not wait for the peer, and what
-// the application sends later is another opportunity.
-func (a *Association) burst(now time.Time, path *path) bool {
-	if now.Sub(path.burstAt) >= clockGranularity {
-		path.burst, path.burstAt = 0, now
+// mayStart reports whether another packet with data may go now; unless it is paced
+// the burst limit holds for new data.
+func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+	if rate := path.cc.pacing(); rate > 0 {
+		return !path.pacer.held(now, rate)
 	}
-	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
+	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -255,14 +303,20 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	if m.sent+size == len(m.payload) {
 		c.flags |= wire.FlagEnd
+		if m.immediate { // 7053-5-a
+			c.flags |= wire.FlagImmediate
+		}
 	}
 	if m.unordered {
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
+	if m.id != 0 && m.over() {
+		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
+	}
 	t := a.sent.push(c)
 	a.sent.time(now, t)
-	path.burst += c.wireSize()
+	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
 }
 
@@ -282,6 +336,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -289,31 +344,65 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	}
 }
 
-// expire gives up a message that was not sent completely within its lifetime.
-// One that was not begun takes no TSN (RFC 3758, section 4.1).
-func (a *Association) expire(now time.Time, path *path, m *outMessage) {
-	if m.sent > 0 {
-		a.abandon(now, path, a.sent.highest(), m)
-		return
+// abandon gives up message m. One that was not begun takes no TSN (RFC 3758,
+// section 4.1, TR3).
+func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
+	begun := m.sent > 0
+	a.counters.abandoned.count(m.policy, begun)
+	if m.stream.abandoned == nil {
+		m.stream.abandoned = new(AbandonedStats)
 	}
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m, 0)
-	a.counters.abandoned++
-}
-
-// abandon gives up message m, of which t is a chunk if any are not acknowledged.
-func (a *Association) abandon(now time.Time, path *path, t wire.TSN, m *outMessage) {
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.counters.abandoned++
-	acked := m.sent
+	m.stream.abandoned.count(m.policy, begun)
+	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
 	if m.chunks > 0 {
-		acked = a.sent.abandon(t)
+		a.sent.abandon(m)
 	}
-	if m.sent < len(m.payload) {
+	if begun && !m.over() {
 		a.sent.closeMessage(m)
 	}
-	a.out.abandon(m, acked)
-	a.forward.advance(now, &a.sent, path.rto.srtt)
+	a.out.abandon(m)
+	if begun {
+		a.forward.advance(now, &a.sent, path.rto.srtt)
+	}
+}
+
+// displace makes room for a message of n bytes by giving up less important ones,
+// if that helps (RFC 7496, section 3.2).
+func (a *Association) displace(now time.Time, n int, r rank) bool {
+	if !a.out.displaces(n, r) {
+		return false
+	}
+	for m := a.out.victim(n); m != nil; m = a.out.victim(n) {
+		if m.sent > 0 && m.over() {
+			a.out.displace(m)
+		} else {
+			a.abandon(now, a.paths.primary(), m)
+		}
+	}
+	return true
+}
+
+// expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
+// section 4.1, TR5): those of streams whose turn does not come, too.
+func (a *Association) expireQueued(now time.Time, path *path) {
+	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
+		a.abandon(now, path, m)
+	}
+	a.reportSend()
+	a.progressShutdown(now)
+}
+
+// reportDelivered reports the messages that the peer has acknowledged completely.
+func (a *Association) reportDelivered(done *outMessage) {
+	for m := done; m != nil; m = m.next {
+		if m.abandoned {
+			continue
+		}
+		a.counters.delivered++
+		if m.id != 0 {
+			a.events.push(Event{Kind: EventMessageDelivered, Stream: m.stream.id, Message: m.id})
+		}
+	}
 }
 
 // reportSend turns what sending changed into events.
@@ -322,6 +411,10 @@ func (a *Association) reportSend() {
 		a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
 	}
 	a.out.low = a.out.low[:0]
+	if a.out.isAllLow {
+		a.out.isAllLow = false
+		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
+	}
 	if a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}

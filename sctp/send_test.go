@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestFragments cuts messages to packets, and packs what is small. // 9260-3.3.1-b 9260-6.9-a 9260-6.10-a
+// TestFragments cuts messages to packets, and packs what is small. // 9260-3.3.1-b 9260-6.9-a 9260-6.10-a 9260-1.3-a
 func TestFragments(t *testing.T) {
 	const most = 1188 - 12 - 16
 	tests := []struct {
@@ -149,4 +149,21 @@ func TestBufferedAmount(t *testing.T) {
 	tc.wantNoEvent("once")
 	tc.send(Message{Stream: 1, Payload: payload(500)})
 	tc.wantNoEvent("was never above")
+}
+
+// TestImmediate: the last chunk of a message asks for its SACK if the application does,
+// also when sent again. // 7053-5-a 9260-6.1-e
+func TestImmediate(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc.send(Message{Payload: payload(10), Immediate: true})
+	tc.want("asked for", "DATA tsn=0 sid=0 ssn=0 flags=IBE")
+	tc.send(Message{Payload: payload(10)})
+	tc.want("not asked for", "DATA tsn=1 sid=0 ssn=1 flags=BE")
+	tc.write(sack{cum: 1})
+	tc.send(Message{Payload: payload(2000), Immediate: true, Unordered: true})
+	tc.want("the first fragment need not", "DATA tsn=2 sid=0 ssn=0 flags=UB")
+	tc.want("the last does", "DATA tsn=3 sid=0 ssn=0 flags=IUE")
+	tc.write(sack{cum: 2})
+	tc.advanceToTimer()
+	tc.want("again", "DATA tsn=3 sid=0 ssn=0 flags=IUE")
 }

@@ -40,6 +40,7 @@ type sentChunk struct {
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
 	rtx    uint16        // times retransmitted
+	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
 	sentAt time.Duration // last, since the first chunk of all
 }
 
@@ -75,7 +76,8 @@ func (q *sentQueue) span() int { return q.next.Since(q.cum) - 1 }
 // highest returns the last TSN assigned.
 func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
-// push assigns the next TSN to a chunk.
+// push assigns the next TSN to a chunk, and links it to the one of its message before
+// it: their TSNs need not be consecutive.
 func (q *sentQueue) push(c sentChunk) wire.TSN {
 	if n := q.span(); n == len(q.ring) {
 		ring := make([]sentChunk, max(16, 2*n))
@@ -87,6 +89,13 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 	t := q.next
 	*q.at(t) = c
 	q.next = t.Add(1)
+	m := c.msg
+	if m.chunks++; m.chunks == 1 {
+		m.first = t
+	} else {
+		q.at(m.last).ahead = uint16(t.Since(m.last))
+	}
+	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(&c)
 	}
@@ -163,15 +172,10 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	}
 }
 
-// abandon gives up the message that chunk t belongs to, and returns how many of
-// its bytes had been cumulatively acknowledged.
-func (q *sentQueue) abandon(t wire.TSN) (acked int) {
-	m := q.at(t).msg
-	for t.Add(-1) != q.cum && q.at(t.Add(-1)).msg == m {
-		t = t.Add(-1)
-	}
-	acked = int(q.at(t).off)
-	for ; t != q.next && q.at(t).msg == m; t = t.Add(1) {
+// abandon gives up all chunks of a message.
+func (q *sentQueue) abandon(m *outMessage) {
+	t := m.first
+	for range m.chunks {
 		c := q.at(t)
 		switch c.state {
 		case chunkOutstanding:
@@ -183,15 +187,14 @@ func (q *sentQueue) abandon(t wire.TSN) (acked int) {
 		if q.timing && t == q.timed {
 			q.timing = false
 		}
+		t = t.Add(int(c.ahead))
 	}
-	return acked
 }
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
 func (q *sentQueue) closeMessage(m *outMessage) {
 	q.push(sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
-	m.chunks++
 }
 
 // ackFacts is what a SACK told.
@@ -232,11 +235,13 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		c := q.at(t)
 		q.ackOne(now, t, c, f)
 		m := c.msg
-		if c.state != chunkAbandoned {
+		if c.state != chunkAbandoned && !m.displaced {
 			f.freed += int(c.size)
+			m.acked += int(c.size)
 		}
+		m.first = t.Add(int(c.ahead))
 		c.msg = nil
-		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
+		if m.chunks--; m.chunks == 0 && m.over() {
 			m.next, f.done = f.done, m
 		}
 		if t == cum {
@@ -275,7 +280,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
 	if c.rtx == 0 { // Karn's algorithm
-		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
+		if d := max(q.clock(now)-c.sentAt, 1); f.delay == 0 || d < f.delay {
 			f.delay = d
 		}
 	}

@@ -3,6 +3,7 @@ package sctp_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
 )
@@ -17,7 +18,7 @@ func (s *scenario) drawMoves(d dice) {
 // move hands the host's association over at random moments, if it lets itself be.
 // The application goes on with the one that is resumed, and the oracle notices nothing.
 func (h *host) move() {
-	if h.closed || !h.mover.chance(h.plan.moves) {
+	if h.closed || h.w.now.Before(h.moveAt) || !h.mover.chance(h.plan.moves) {
 		return
 	}
 	obstacles := h.HandoverObstacles()
@@ -50,6 +51,7 @@ func (h *host) move() {
 	h.ghost, h.engine = h.engine, h.w.wrapped(a)
 	h.readable, h.moved = nil, true
 	h.moves++
+	h.moveAt = h.w.now.Add(10*time.Millisecond + h.mover.span(time.Second))
 	h.w.work++
 	h.w.drain(h)
 	if h.moved {

@@ -25,6 +25,7 @@ type engine interface {
 	ResetStreams(now time.Time, streams ...uint16) error
 	Shutdown(now time.Time) error
 	Abort(now time.Time, reason string)
+	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
 	BufferedAmount(stream uint16) int
@@ -42,11 +43,12 @@ type host struct {
 	dice dice
 	engine
 
-	out, in *ledger // what it sends, what it receives
-	mover   dice    // of handovers
-	ghost   engine  // what was handed over last
-	moves   int     // handovers
-	moved   bool    // a handover was made, and no EventConnected came since
+	out, in *ledger   // what it sends, what it receives
+	mover   dice      // of handovers
+	ghost   engine    // what was handed over last
+	moves   int       // handovers
+	moveAt  time.Time // not before
+	moved   bool      // a handover was made, and no EventConnected came since
 
 	started   bool      // Connect was called
 	step      int       // next action of the script
@@ -69,7 +71,8 @@ type host struct {
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
-	packets, timeouts, largest int // packets out, calls of HandleTimeout, bytes of the largest message accepted
+	displaced                  bool // messages may be, that is
+	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
 // A partialMessage collects the pieces of the message that a stream delivers.
@@ -188,6 +191,7 @@ func (h *host) send(a *action) bool {
 		h.out.accepted(m)
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
+		h.displaced = h.displaced || m.Reliability.LimitPriority
 		h.w.work += 1 + a.size/h.w.s.smallestFragment(h.side)
 	case errors.Is(err, sctp.ErrSendBufferFull):
 		if h.Stats().SendBuffered == 0 {
@@ -284,11 +288,14 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventStreamResetDone:
 		h.out.resetDone(e.Stream)
 		h.resetting = false
-	case sctp.EventMessageAbandoned:
-		h.out.abandoned(e.Stream)
+	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
+		if e.Kind == sctp.EventMessageAbandoned {
+			h.out.abandoned(e.Stream)
+		}
+		h.out.tell(e)
 	case sctp.EventShutdownReceived:
 		h.shutting, h.resetting = true, false
-	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow:
+	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow, sctp.EventTotalBufferedAmountLow:
 	case sctp.EventClosed:
 		h.closed, h.closeErr = true, e.Err
 		h.w.progress()

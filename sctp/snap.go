@@ -46,14 +46,14 @@ func InitToken(cfg Config) ([]byte, error) {
 // padding excluded. Asking for it changes nothing, and it stays the same until
 // the association is established.
 func (a *Association) InitToken() []byte { // snap-c
-	b := appendInit(nil, wire.TypeInit, a.localInit(), a.cfg.ZeroChecksum, nil, wire.Params{}, 0)
+	b := appendInit(nil, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
 	return b[:int(b[2])<<8|int(b[3])]
 }
 
 // CheckInitToken returns an *InitTokenError if an association would refuse the
 // token.
 func CheckInitToken(token []byte) error {
-	_, err := readToken(token, NoZeroChecksum)
+	_, err := readToken(token, &Config{})
 	return err
 }
 
@@ -74,7 +74,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 	case bytes.Equal(peer, a.InitToken()): // some peers mirror attributes that they do not know
 		return &InitTokenError{"it is the token of this side"}
 	}
-	f, err := readToken(peer, a.cfg.ZeroChecksum)
+	f, err := readToken(peer, &a.cfg)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 // readToken reads a token, and applies the rules for an INIT that is received
 // (RFC 9260, section 3.3.2). Unknown parameters are not reported: there is no
 // chunk to do it with.
-func readToken(token []byte, zero ErrorDetection) (initFacts, error) {
+func readToken(token []byte, cfg *Config) (initFacts, error) {
 	bad := func(reason string) (initFacts, error) { return initFacts{}, &InitTokenError{reason} }
 	if len(token) > maxInitToken {
 		return bad("it is too long")
@@ -107,7 +107,7 @@ func readToken(token []byte, zero ErrorDetection) (initFacts, error) {
 	case in.ARwnd < minWindow:
 		return bad("a window below 1500 bytes")
 	}
-	f := readInit(in, zero)
+	f := readInit(in, cfg)
 	switch {
 	case f.hostName != nil: // 9260-3.3.2.1-a
 		return bad("a Host Name Address parameter")

@@ -70,11 +70,12 @@ func Resume(nc net.Conn, cfg Config, state []byte) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	fragments := newFragmentation(nc, &cfg.SCTP)
 	assoc, err := sctp.Resume(time.Now(), cfg.SCTP, state)
 	if err != nil {
 		return nil, err
 	}
-	return drive(nc, cfg, assoc), nil
+	return drive(nc, cfg, assoc, fragments), nil
 }
 
 // Resume goes on, over the Listener's socket, with the association that Handover

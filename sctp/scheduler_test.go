@@ -1,0 +1,179 @@
+package sctp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// queue queues messages of these sizes on streams, without sending any yet.
+func (tc *testConn) queue(messages ...[2]int) {
+	tc.t.Helper()
+	for _, m := range messages {
+		if err := tc.a.Send(tc.now, Message{Stream: uint16(m[0]), Payload: payload(m[1])}); err != nil {
+			tc.t.Fatal(err)
+		}
+	}
+}
+
+// wantTurns wants packets with chunks of these streams: "1 2|1" is a packet with a
+// chunk each of streams 1 and 2, and one with a chunk of stream 1.
+func (tc *testConn) wantTurns(why, want string) {
+	tc.t.Helper()
+	tc.drain()
+	var packets []string
+	for _, b := range tc.sent {
+		var turns []string
+		for _, line := range tc.describePacket(b) {
+			var tsn, sid int
+			name, rest, _ := strings.Cut(line, " ")
+			if name != "DATA" && name != "I-DATA" {
+				continue
+			}
+			if _, err := fmt.Sscanf(rest, "tsn=%d sid=%d", &tsn, &sid); err != nil {
+				tc.t.Fatal(line, err)
+			}
+			turns = append(turns, fmt.Sprint(sid))
+		}
+		packets = append(packets, strings.Join(turns, " "))
+	}
+	tc.sent = nil
+	if got := strings.Join(packets, "|"); got != want {
+		tc.t.Fatalf("%s:\n got  %s\n want %s", why, got, want)
+	}
+}
+
+// TestSchedulers without interleaving: turns are messages. // 8260-3-a
+func TestSchedulers(t *testing.T) {
+	small := [][2]int{{1, 10}, {1, 10}, {1, 10}, {2, 10}, {3, 10}, {2, 10}}
+	unequal := [][2]int{{1, 300}, {1, 10}, {1, 10}, {2, 100}, {2, 100}, {2, 100}, {3, 30}}
+	for _, tt := range []struct {
+		scheduler  Scheduler
+		priorities map[uint16]uint16
+		messages   [][2]int
+		want       string
+	}{
+		{FirstComeFirstServed, nil, small, "1 1 1 2 3 2"},
+		{FirstComeFirstServed, nil, [][2]int{{1, 2000}, {2, 10}, {1, 10}}, "1|1 2 1"},
+		{RoundRobin, nil, small, "1 2 3 1 2 1"},
+		{RoundRobin, nil, [][2]int{{1, 2000}, {1, 10}, {2, 10}}, "1|1 2 1"},
+		{RoundRobinPacket, nil, small, "1 1 1|2 2|3"},
+		{RoundRobinPacket, nil, [][2]int{{1, 500}, {1, 500}, {1, 500}, {2, 10}, {2, 10}, {3, 10}}, "1 1|2 2|3|1"},
+		{RoundRobinPacket, nil, [][2]int{{1, 2000}, {2, 10}, {1, 10}}, "1|1 1|2"},
+		{StrictPriority, nil, small, "1 2 3 1 2 1"},
+		{StrictPriority, map[uint16]uint16{3: 1024, 1: 128}, small, "3 2 2 1 1 1"},
+		{FairCapacity, nil, small, "1 2 3 1 2 1"},
+		{FairCapacity, map[uint16]uint16{1: 1024}, unequal, "1 2 3 2 2 1 1"},
+		{WeightedFairQueueing, nil, unequal, "1 2 3 2 2 1 1"},
+		{WeightedFairQueueing, map[uint16]uint16{1: 1024}, unequal, "1 2 3 1 1 2 2"},
+		{WeightedFairQueueing, map[uint16]uint16{1: 0, 2: 1, 3: 2}, small, "1 2 3 1 2 1"},
+	} {
+		tc := newConnected(t, Config{Scheduler: tt.scheduler})
+		for stream, p := range tt.priorities {
+			if err := tc.a.SetStreamPriority(stream, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tc.queue(tt.messages...)
+		tc.wantTurns(fmt.Sprintf("scheduler %d, priorities %v", tt.scheduler, tt.priorities), tt.want)
+	}
+}
+
+// TestRoundRobinPacketRetransmits one stream to a packet, too. // 8260-3-a
+func TestRoundRobinPacketRetransmits(t *testing.T) {
+	tc := newConnected(t, Config{Scheduler: RoundRobinPacket})
+	tc.queue([2]int{1, 10}, [2]int{2, 10})
+	tc.wantTurns("apart", "1|2")
+	tc.queue([2]int{2, 10})
+	tc.wantTurns("new", "2")
+	tc.advanceToTimer()
+	tc.wantTurns("apart again", "1|2 2")
+}
+
+// TestSetStreamPriority while messages wait, and where there is no such stream.
+func TestSetStreamPriority(t *testing.T) {
+	tc := newConnected(t, Config{Scheduler: StrictPriority, OutboundStreams: 10})
+	tc.queue([2]int{1, 10}, [2]int{2, 10}, [2]int{3, 10})
+	if err := tc.a.SetStreamPriority(3, 300); err != nil {
+		t.Fatal(err)
+	}
+	if err := tc.a.SetStreamPriority(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	tc.wantTurns("as they are now", "3 2 1")
+	if err := tc.a.SetStreamPriority(10, 1); err != ErrInvalidStream {
+		t.Fatal(err)
+	}
+	tc.a.Abort(tc.now, "")
+	if err := tc.a.SetStreamPriority(1, 1); err != ErrClosed {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{Scheduler: FairCapacity + 1}); err == nil {
+		t.Fatal("an unknown scheduler")
+	}
+}
+
+// TestShares: over any stretch of time in which streams have something to send, their
+// bytes are as their weights, to within a turn or two. // 8260-3-a
+func TestShares(t *testing.T) {
+	for _, weighted := range []bool{true, false} {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for range 50 {
+			q := turnQueue{order: &fairQueueing{weighted: weighted}}
+			streams := make([]*outStream, 2+rng.IntN(20))
+			sent := make([]int, len(streams))
+			for i := range streams {
+				streams[i] = &outStream{id: uint16(i), priority: uint16(1 + rng.IntN(1024)), head: &outMessage{}}
+				q.add(streams[i])
+			}
+			const most = 1200 // bytes of a turn
+			for range 20_000 {
+				s, n := q.first(), 1+rng.IntN(most)
+				sent[s.id] += n
+				q.served(s, n)
+			}
+			for i, a := range streams {
+				for j, b := range streams[:i] {
+					wa, wb := 1, 1
+					if weighted {
+						wa, wb = int(a.priority), int(b.priority)
+					}
+					// |sent_a/wa - sent_b/wb| <= most/wa + most/wb, and rounding
+					if d := sent[i]*wb - sent[j]*wa; max(d, -d) > most*(wa+wb)+wa*wb {
+						t.Fatalf("weights %d and %d: %d and %d bytes", wa, wb, sent[i], sent[j])
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestIdleStreamIsServedAtOnce, and what it did not use is not made up for.
+func TestIdleStreamIsServedAtOnce(t *testing.T) {
+	q := turnQueue{order: Scheduler(0).scheduler()}
+	bulk, thin := &outStream{id: 1, priority: 1024, head: &outMessage{}}, &outStream{id: 2, priority: 128}
+	q.add(bulk)
+	for round := range 10 {
+		for range 1000 {
+			if q.first() != bulk {
+				t.Fatalf("round %d: the other one", round)
+			}
+			q.served(bulk, 1000)
+		}
+		thin.head = &outMessage{}
+		q.add(thin)
+		for n := 0; q.first() != thin; n++ {
+			if q.served(bulk, 1000); n > 0 {
+				t.Fatal("it waits longer than for one turn")
+			}
+		}
+		thin.head = nil
+		q.served(thin, 100)
+	}
+	bulk.head = nil
+	q.served(bulk, 1000)
+	if f := q.order.(*fairQueueing); f.now != 0 || f.period != 1 || len(q.heap) != 0 {
+		t.Fatalf("%+v", f)
+	}
+}

@@ -1,0 +1,122 @@
+package sctp
+
+// turnQueue orders the streams that have something to send: a heap by rank, and
+// among equal ones by the time of their last turn.
+type turnQueue struct {
+	order scheduler
+	heap  []*outStream
+	turns uint64
+}
+
+// standing is the place of a stream in the order.
+type standing struct {
+	index int    // in the heap, plus 1; 0: not in it
+	rank  uint64 // of the scheduler
+	turn  uint64 // number of its last turn
+
+	// Of fairQueueing: where its next turn starts, in which period, and the part of
+	// a unit of time by which that is too early.
+	start, period, rest uint64
+}
+
+func (p *standing) before(q *standing) bool {
+	return p.rank < q.rank || p.rank == q.rank && p.turn < q.turn
+}
+
+// first returns the stream whose turn it is, nil if none has anything to send.
+func (q *turnQueue) first() *outStream {
+	if len(q.heap) == 0 {
+		return nil
+	}
+	return q.heap[0]
+}
+
+// add puts in a stream whose queue is no longer empty.
+func (q *turnQueue) add(s *outStream) {
+	q.heap = append(q.heap, s)
+	s.index = len(q.heap)
+	q.pass(s)
+}
+
+// served says that a stream had its turn and sent n bytes, or lost its first message
+// if n is 0. It has its next turn if it has anything left.
+func (q *turnQueue) served(s *outStream, n int) {
+	q.order.charge(s, n)
+	if s.head == nil {
+		q.remove(s)
+		return
+	}
+	if n > 0 {
+		q.pass(s)
+	} else {
+		q.rerank(s)
+	}
+}
+
+// pass lets the others have their turn before the stream has another.
+func (q *turnQueue) pass(s *outStream) {
+	q.turns++
+	s.turn = q.turns
+	q.rerank(s)
+}
+
+// rerank puts a stream that is in the heap where it belongs now.
+func (q *turnQueue) rerank(s *outStream) {
+	s.rank = q.order.rank(s)
+	q.down(q.up(s.index - 1))
+}
+
+func (q *turnQueue) remove(s *outStream) {
+	i, n := s.index-1, len(q.heap)-1
+	last := q.heap[n]
+	q.heap[n] = nil
+	q.heap = q.heap[:n]
+	s.index = 0
+	switch {
+	case n == 0:
+		q.order.idle()
+	case last != s:
+		q.place(i, last)
+		q.down(q.up(i))
+	}
+}
+
+func (q *turnQueue) place(i int, s *outStream) {
+	q.heap[i] = s
+	s.index = i + 1
+}
+
+// up and down move the stream at i to where it belongs and return its new index.
+func (q *turnQueue) up(i int) int {
+	s := q.heap[i]
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !s.before(&q.heap[parent].standing) {
+			break
+		}
+		q.place(i, q.heap[parent])
+		i = parent
+	}
+	q.place(i, s)
+	return i
+}
+
+func (q *turnQueue) down(i int) int {
+	s := q.heap[i]
+	for {
+		child := 2*i + 1
+		if child >= len(q.heap) {
+			break
+		}
+		if right := child + 1; right < len(q.heap) && q.heap[right].before(&q.heap[child].standing) {
+			child = right
+		}
+		if !q.heap[child].before(&s.standing) {
+			break
+		}
+		q.place(i, q.heap[child])
+		i = child
+	}
+	q.place(i, s)
+	return i
+}
