@@ -72,6 +72,9 @@ type Config struct {
 	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
+	// LossDetection is how lost DATA is found. Default RACK.
+	LossDetection LossDetection
+
 	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
 	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
@@ -84,10 +87,20 @@ type Config struct {
 	// most 500 ms.
 	SackDelay time.Duration
 
+	// ECN takes part in Explicit Congestion Notification if the peer does. Whoever
+	// carries the packets must set what Transmit.ECN says and pass on what comes in
+	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
+	ECN bool
+
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.
 	ZeroChecksum ErrorDetection
+
+	// Trace, if set, is told what happens: packets, losses, timers, changes of state
+	// and of the congestion window, what is dropped and given up, and why. Package
+	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
+	Trace Tracer
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
@@ -140,6 +153,7 @@ func (c *Config) complete() error {
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
 		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},

@@ -76,7 +76,8 @@ func newConnected(t testing.TB, cfg Config) *testConn {
 	return tc
 }
 
-// connect goes through the handshake as the association initiates it.
+// connect goes through the handshake as the association initiates it. It takes no
+// time, which is to be no measurement of a round trip that probes could go by.
 func (tc *testConn) connect() {
 	tc.t.Helper()
 	if err := tc.a.Connect(tc.now); err != nil {
@@ -88,6 +89,7 @@ func (tc *testConn) connect() {
 	tc.write(chunk{t: wire.TypeCookieAck})
 	tc.wantEvent("the association is established", EventConnected)
 	tc.wantIdle("nothing to send after the handshake")
+	tc.a.paths.primary().rack.tlp.fresh = false
 }
 
 // A written is something that write puts into a packet.
@@ -527,6 +529,12 @@ func (tc *testConn) describe(c wire.Chunk) string {
 			s += fmt.Sprintf("%d:%d,", f.At(i).Stream, f.At(i).SSN)
 		}
 		return strings.TrimSuffix(s, ",")
+	case wire.TypeECNE:
+		e, _ := c.ECNE()
+		return fmt.Sprintf("%s tsn=%d count=%d", name, e.TSN.Since(tc.peerTSN), e.Count)
+	case wire.TypeCWR:
+		t, _ := c.CWR()
+		return fmt.Sprintf("%s tsn=%d", name, t.Since(tc.localTSN))
 	case wire.TypeShutdown:
 		t, _ := c.ShutdownTSN()
 		return fmt.Sprintf("%s cum=%d", name, t.Since(tc.peerTSN))

@@ -32,6 +32,7 @@ type peerInit struct {
 	forwardTSN   bool
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
+	ecn          bool // so do we
 }
 
 const (
@@ -109,6 +110,7 @@ const (
 	featureForwardTSN = 1 << iota
 	featureReconfig
 	featureZeroChecksum
+	featureECN
 )
 
 func (p *peerInit) features() (f uint32) {
@@ -121,6 +123,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.zeroChecksum {
 		f |= featureZeroChecksum
 	}
+	if p.ecn {
+		f |= featureECN
+	}
 	return f
 }
 
@@ -128,4 +133,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.forwardTSN = f&featureForwardTSN != 0
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
+	p.ecn = f&featureECN != 0
 }

@@ -159,7 +159,9 @@ func (c *cubic) reduce() {
 }
 
 func (c *cubic) congested(_ time.Time, loss lossEvent) {
-	c.saved = c.cubicState
+	if c.saved.cwnd == 0 || !loss.recovering {
+		c.saved = c.cubicState
+	}
 	c.reduce()
 	c.cwnd = min(c.cwnd, c.threshold)
 	c.flat = false

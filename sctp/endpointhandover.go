@@ -18,7 +18,7 @@ func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
 	if slot == noSlot {
 		return nil, ErrClosed
 	}
-	state, err := e.assocs[slot].Handover()
+	state, err := e.assocs[slot].Handover(now)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,7 @@
 package sctp
 
+import "strconv"
+
 // EventKind says what an Event reports.
 type EventKind uint8
 
@@ -55,6 +57,22 @@ const (
 	// one of the Err values. What was received before stays readable.
 	EventClosed
 )
+
+var eventNames = [...]string{
+	EventConnected: "connected", EventRestarted: "restarted", EventReadable: "readable", EventWritable: "writable",
+	EventBufferedAmountLow: "buffered-amount-low", EventTotalBufferedAmountLow: "total-buffered-amount-low",
+	EventStreamReset: "stream-reset", EventStreamResetDone: "stream-reset-done", EventStreamResetFailed: "stream-reset-failed",
+	EventMessageAbandoned: "message-abandoned", EventMessageSent: "message-sent", EventMessageDelivered: "message-delivered",
+	EventPeerError: "peer-error", EventPathDown: "path-down", EventPathUp: "path-up",
+	EventShutdownReceived: "shutdown-received", EventClosed: "closed",
+}
+
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) && eventNames[k] != "" {
+		return eventNames[k]
+	}
+	return "event " + strconv.Itoa(int(k))
+}
 
 // An Event tells the application what happened. Only the fields that the
 // comment of its Kind names are set.

@@ -99,12 +99,13 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 // Whoever has the state can take over the association, and whoever can change it
 // decides what Resume makes: it must be kept secret and authenticated on its way, and
 // resumed once at most. It has a version; releases with another one refuse it.
-func (a *Association) Handover() ([]byte, error) {
+func (a *Association) Handover(now time.Time) ([]byte, error) {
 	if o := a.HandoverObstacles(); o != 0 {
 		return nil, &HandoverError{o}
 	}
 	b := a.snapshot().encode()
 	a.end(ErrHandedOver)
+	a.observe(now)
 	return b, nil
 }
 
@@ -135,6 +136,7 @@ func Resume(now time.Time, cfg Config, state []byte) (*Association, error) {
 		return nil, &ResumeError{"the state contradicts itself"}
 	}
 	a.restore(now, &s)
+	a.observe(now)
 	return a, nil
 }
 

@@ -19,12 +19,12 @@ import (
 var handoverFields = map[string]string{
 	"Association": "cfg config, rng config, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
 		"out parts, sent parts, recovery idle, forward parts, window parts, tsns parts, in parts, ack parts, reconfig parts, " +
-		"control idle, strays idle, events idle, counters anew",
+		"control idle, strays idle, events idle, counters anew, trace config",
 	"identity": "localPort carried, remotePort carried, localTag carried, peerTag carried",
 	"handshake": "localTSN carried, t1 idle, transmits idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
 		"unrecognized idle, cookieAck idle, secret carried, peerKind carried, snap anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
-		"forwardTSN carried, reconfig carried, zeroChecksum carried",
+		"forwardTSN carried, reconfig carried, zeroChecksum carried, ecn carried",
 
 	"outbound": "limit config, scheduler config, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, free anew, frees anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, " +
@@ -33,7 +33,7 @@ var handoverFields = map[string]string{
 	"outStream": "standing anew, id carried, priority carried, ssn carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
-		"lost idle, lostFrom idle, began idle, timing idle, timed idle, timedAt idle",
+		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, timing idle, timed idle, timedAt idle",
 	"forwardState": "enabled carried, point carried, due idle, lastAt idle, skipped anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
@@ -106,7 +106,7 @@ func TestHandoverCarries(t *testing.T) {
 	tc.wantRead("what came", 4, "a")
 	tc.drain()
 	old := *tc.a
-	state, err := tc.a.Handover()
+	state, err := tc.a.Handover(tc.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestHandoverCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	resumed.NextEvent()
-	again, err := resumed.Handover()
+	again, err := resumed.Handover(tc.now)
 	if err != nil || !slices.Equal(state, again) {
 		t.Fatalf("handed over again:\n%x, want\n%x, %v", again, state, err)
 	}

@@ -17,7 +17,7 @@ func (tc *testConn) handOver(cfg Config) {
 	tc.wantIdle("before a handover")
 	tc.events = nil
 	old := tc.a
-	state, err := old.Handover()
+	state, err := old.Handover(tc.now)
 	if err != nil {
 		tc.t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func (tc *testConn) wantSilent(a *Association) {
 		tc.t.Errorf("Read: %v", err)
 	}
 	var notReady *HandoverError
-	if _, err := a.Handover(); !errors.As(err, &notReady) || notReady.Obstacles != ObstacleEnding {
+	if _, err := a.Handover(tc.now); !errors.As(err, &notReady) || notReady.Obstacles != ObstacleEnding {
 		tc.t.Errorf("Handover again: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestHandoverDuringRestart(t *testing.T) {
 	tc.want("answered", "INIT ACK")
 	echo, tag := tc.cookieEcho(), tc.localTag
 	tc.localTag = tc.a.id.localTag
-	state, err := tc.a.Handover()
+	state, err := tc.a.Handover(tc.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestHandoverObstacles(t *testing.T) {
 				t.Fatalf("obstacles: %v, want %v", got, tt.want)
 			}
 			var notReady *HandoverError
-			if b, err := tc.a.Handover(); b != nil || !errors.As(err, &notReady) || notReady.Obstacles != tt.want {
+			if b, err := tc.a.Handover(tc.now); b != nil || !errors.As(err, &notReady) || notReady.Obstacles != tt.want {
 				t.Fatalf("Handover: %x, %v", b, err)
 			}
 			tc.wantNoEvent("nothing has changed")
@@ -348,7 +348,7 @@ func handoverExample(t testing.TB) []byte {
 	tc.write(data{tsn: 0, sid: 4, flags: whole, payload: "a"}, sack{cum: 2})
 	tc.wantRead("what came", 4, "a")
 	tc.drain()
-	state, err := tc.a.Handover()
+	state, err := tc.a.Handover(tc.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func FuzzResume(f *testing.F) {
 		}
 		tc.a = a
 		tc.drain()
-		again, err := a.Handover()
+		again, err := a.Handover(tc.now)
 		if err != nil || len(again) > len(b) {
 			t.Fatalf("handed over again: %x, %v", again, err)
 		}

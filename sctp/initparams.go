@@ -18,6 +18,9 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	if cfg.ZeroChecksum != NoZeroChecksum {
 		b = wire.AppendParamUint32(b, start, wire.ParamZeroChecksum, uint32(cfg.ZeroChecksum))
 	}
+	if cfg.ECN {
+		b = wire.AppendParam(b, start, wire.ParamECN, nil)
+	}
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
 	b = wire.AppendParam(b, start, wire.ParamExtensions, []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)})
@@ -61,6 +64,8 @@ func readInit(in wire.Init, cfg *Config) initFacts {
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()
 			f.peer.zeroChecksum = err == nil && cfg.ZeroChecksum != NoZeroChecksum && ErrorDetection(method) == cfg.ZeroChecksum
+		case wire.ParamECN:
+			f.peer.ecn = cfg.ECN
 		case wire.ParamHostName:
 			f.hostName = p
 			return f
@@ -69,7 +74,7 @@ func readInit(in wire.Init, cfg *Config) initFacts {
 				f.preserve = time.Duration(ms) * time.Millisecond
 			}
 		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamUnrecognized,
-			wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
+			wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
 			wire.ParamPad, wire.ParamAdaptation:
 			// Known, and without effect on an association with one path.
 		default:

@@ -63,8 +63,36 @@ func (a *Association) sentInvariants() string {
 	if want := [5]int{flight, payload, outstanding, lost, acked}; got != want {
 		return fmt.Sprintf("flight, payload, outstanding, lost, acked: %v, counted %v", got, want)
 	}
+	if s := q.orderInvariants(); s != "" {
+		return s
+	}
 	if q.timing && (q.timed.AtOrBefore(q.cum) || q.next.AtOrBefore(q.timed)) {
 		return fmt.Sprintf("chunk %d is timed, cum %d next %d", q.timed, q.cum, q.next)
+	}
+	return ""
+}
+
+// orderInvariants: what is outstanding is linked in the order of sending.
+func (q *sentQueue) orderInvariants() string {
+	if q.outstanding == 0 {
+		return ""
+	}
+	n, t := 0, q.order.oldest
+	for last := t; ; {
+		c := q.at(t)
+		if n++; c.state != chunkOutstanding || c.older != last || n > q.outstanding || c.packet > q.order.packet {
+			return fmt.Sprintf("chunk %d is number %d in the list, after %d: %+v", t, n, last, *c)
+		}
+		if c.packet < q.at(last).packet || c.sentAt < q.at(last).sentAt {
+			return fmt.Sprintf("chunk %d was sent before %d", t, last)
+		}
+		if c.newer == t {
+			break
+		}
+		last, t = t, c.newer
+	}
+	if n != q.outstanding || t != q.order.newest {
+		return fmt.Sprintf("%d chunks in the list, the last %d, want %d and %d", n, t, q.outstanding, q.order.newest)
 	}
 	return ""
 }

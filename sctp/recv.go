@@ -9,20 +9,44 @@ import (
 // HandlePacket takes a datagram that came in on a path. What is not acceptable
 // is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
+	a.HandlePacketECN(now, id, packet, NotECT)
+}
+
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+	}
+	if why := a.handlePacket(now, id, packet, mark); why != 0 {
+		a.drop(now, id, packet, why)
+	}
+	a.observe(now)
+}
+
+// handlePacket returns why the packet was not acceptable, 0 if it was.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark ECN) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) ||
-		a.err == ErrHandedOver { // whoever resumes it answers
-		a.counters.dropped++
-		return
+	switch {
+	case err != nil || path == nil:
+		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
+	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
+		return ReasonPort
+	case !a.intact(p):
+		return ReasonChecksum
 	}
 	r := received{p: p, path: path, it: p.Chunks()}
 	c, ok := r.it.Next()
-	if !ok || !a.admit(now, &r, c) {
-		a.counters.dropped++
-		return
+	switch {
+	case !ok:
+		return ReasonMalformed
+	case !a.admit(now, &r, c):
+		return ReasonTag
 	}
 	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
 		a.hs.snap = snapHeard
@@ -33,11 +57,16 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 			break
 		}
 	}
-	if a.ended {
-		return
+	if !a.ended {
+		if mark == CE && r.taken && path.ecn.on {
+			path.ecn.experienced(r.lowest)
+			a.counters.ceReceived++
+			a.ack.now() // the sender shall know soon
+		}
+		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		a.reportReceive(now)
 	}
-	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-	a.reportReceive(now)
+	return 0
 }
 
 // received is the packet being handled.
@@ -46,9 +75,18 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data  bool // it carried DATA
-	acked bool // a SACK in it was processed
-	reset bool // so was a request to reset streams
+	data   bool     // it carried DATA
+	taken  bool     // some of which was taken, now or before
+	lowest wire.TSN // of that
+	acked  bool     // a SACK in it was processed
+	reset  bool     // so was a request to reset streams
+}
+
+// take takes note of a TSN in the packet.
+func (r *received) take(t wire.TSN) {
+	if !r.taken || t.Before(r.lowest) {
+		r.taken, r.lowest = true, t
+	}
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -168,6 +206,15 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
 	case wire.TypePad:
+	case wire.TypeECNE, wire.TypeCWR:
+		if !r.path.ecn.on {
+			return a.unknownChunk(c)
+		}
+		if c.Type() == wire.TypeECNE {
+			a.handleECNE(now, r.path, c)
+		} else if t, err := c.CWR(); err == nil {
+			r.path.ecn.heard(t)
+		}
 	default:
 		return a.unknownChunk(c)
 	}
@@ -208,20 +255,25 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		}
 	}
 	if a.tsns.seen(d.TSN) {
+		r.take(d.TSN)
 		a.counters.duplicates++
 		a.ack.duplicate(d.TSN)
+		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
+		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
 	}
 	next := d.TSN == a.tsns.cum.Add(1)
 	a.tsns.add(d.TSN)
+	r.take(d.TSN)
 	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
 	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &d, ReasonInvalidStream)
 		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
@@ -266,43 +318,26 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		return
 	}
 	a.counters.sacksReceived++
-	before, lost := a.sent.flight, false
-	var f ackFacts
+	before, f := a.sent.flight, ackFacts{minRTT: path.rack.minRTT.least()}
 	a.sent.ackThrough(now, s.CumTSN, &f)
 	a.sent.ackGaps(now, &s, &f)
 	a.acknowledged(now, path, &f, before)
-	if limit, ok := a.missLimit(&f); ok {
-		lost = a.sent.miss(limit)
-	}
+	a.detect(now, path, &f, &s, before)
 	if a.window.update(s.ARwnd) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
-			a.sent.markAllLost() // a probe of the closed window, which was dropped
+			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
 		}
-	}
-	if lost && a.recovery.lost(a.sent.highest()) {
-		path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
-		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {
 		path.t3.start(now, path.rto.rto)
 	}
-	a.finishAck(now, path)
+	a.finishAck(now, path, f.cumMoved)
 }
 
 // sendsData reports whether the state has DATA of ours outstanding, perhaps.
 func (a *Association) sendsData() bool {
 	return a.state == Established || a.state == ShutdownPending || a.state == ShutdownReceived // 9260-6-a
-}
-
-// missLimit returns below which TSN a SACK indicates misses: the highest TSN
-// that it newly acknowledged, or in Fast Recovery, if it moved the Cumulative
-// TSN Ack Point, the highest that it reports (RFC 9260, section 7.2.4).
-func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
-	if n := len(a.sent.acked.runs); a.recovery.on && f.cumMoved && n > 0 {
-		return a.sent.acked.runs[n-1].last, true
-	}
-	return f.newest, f.any
 }
 
 // acknowledged passes on what a SACK or SHUTDOWN acknowledged; before is what was
@@ -311,6 +346,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	path.burst = 0
 	if f.hasRTT {
 		path.rto.sample(f.rtt)
+		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
 		return
@@ -326,7 +362,9 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		})
 	}
 	if f.cumMoved {
-		a.recovery.advanced(a.sent.cum)
+		if a.recovery.advanced(a.sent.cum) {
+			path.rack.recovered()
+		}
 		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
@@ -343,8 +381,9 @@ func (a *Association) largePacket(path *path) {
 	}
 }
 
-// finishAck settles, after acknowledgements, T3-rtx and what follows.
-func (a *Association) finishAck(now time.Time, path *path) {
+// finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
+// the Cumulative TSN Ack Point has.
+func (a *Association) finishAck(now time.Time, path *path, moved bool) {
 	if a.sent.span() == 0 {
 		path.cc.drained()
 	}
@@ -355,6 +394,7 @@ func (a *Association) finishAck(now time.Time, path *path) {
 	case busy && !path.t3.on:
 		path.t3.start(now, path.rto.rto)
 	}
+	a.armRack(now, path, moved)
 	a.reportSend()
 	a.progressShutdown(now)
 }
@@ -414,6 +454,7 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 		a.answered(path)
 	} else if rtt, ok := path.hb.answered(now, info); ok {
 		path.rto.sample(rtt)
+		path.rack.tlp.fresh = true
 		a.answered(path)
 		a.scheduleHeartbeat(now, path)
 	}

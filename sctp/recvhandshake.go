@@ -119,6 +119,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	if a.hs.transmits == 1 { // Karn's algorithm
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
+		r.path.rack.tlp.fresh = true
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
@@ -210,7 +211,7 @@ func (a *Association) establish(now time.Time, path *path) {
 func (a *Association) begin(now time.Time) {
 	a.sent.init(a.hs.localTSN)
 	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
-	a.recovery = recovery{}
+	a.recovery.clear()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
 	a.ack.init(a.cfg.ReceiveBuffer)
@@ -218,6 +219,7 @@ func (a *Association) begin(now time.Time) {
 	path := a.paths.primary()
 	a.scheduleHeartbeat(now, path)
 	path.pmtu.begin()
+	path.ecn = ecn{on: a.peer.ecn}
 }
 
 // restart begins the association anew after the peer has (RFC 9260, section

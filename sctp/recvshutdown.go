@@ -50,12 +50,15 @@ func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
 			a.state = ShutdownReceived
 			a.events.push(Event{Kind: EventShutdownReceived})
 		}
+		moved := false
 		if flight := a.sent.flight; a.sent.cum.AtOrBefore(cum) { // else a later SACK has overtaken it
-			var f ackFacts
+			f := ackFacts{minRTT: path.rack.minRTT.least()}
 			a.sent.ackThrough(now, cum, &f)
 			a.acknowledged(now, path, &f, flight)
+			a.detect(now, path, &f, nil, flight)
+			moved = f.cumMoved
 		}
-		a.finishAck(now, path)
+		a.finishAck(now, path, moved)
 	case ShutdownSent: // both at once, 9260-9.2-b
 		a.state = ShutdownAckSent
 		a.closer.want()

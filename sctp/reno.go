@@ -45,8 +45,10 @@ func (c *reno) acked(_ time.Time, ack ackEvent) {
 func (c *reno) drained() { c.partialBytesAcked = 0 }
 
 // congested is RFC 9260, section 7.2.3, first rule.
-func (c *reno) congested(time.Time, lossEvent) {
-	c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+func (c *reno) congested(_ time.Time, loss lossEvent) {
+	if c.undoCwnd == 0 || !loss.recovering {
+		c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+	}
 	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = min(c.cwnd, c.threshold) // the initial window may be the smaller one
 	c.partialBytesAcked = 0

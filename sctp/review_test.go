@@ -136,7 +136,7 @@ func TestTimedChunkAbandoned(t *testing.T) {
 // TestFastRetransmitRestartsT3: the first chunk that is outstanding has a whole RTO
 // again. // 9260-7.2.4-b
 func TestFastRetransmitRestartsT3(t *testing.T) {
-	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc := newConnected(t, Config{HeartbeatInterval: -1, LossDetection: MissIndications})
 	for range 4 {
 		tc.send(Message{Payload: payload(1000)})
 	}
@@ -245,7 +245,7 @@ func TestSmallMessagesAreNoBurst(t *testing.T) {
 		tc.send(Message{Payload: payload(10)})
 	}
 	tc.wantPackets("at once", 20)
-	tc = newConnected(t, Config{})
+	tc = newConnected(t, Config{LossDetection: MissIndications})
 	tc.a.paths.primary().cc.init(100_000, testPMDCS)
 	tc.send(Message{Payload: payload(20_000)})
 	tc.wantPackets("a burst", 4)

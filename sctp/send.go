@@ -15,6 +15,9 @@ type Transmit struct {
 	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
 	// fragmented; of those some are larger than the MTU.
 	Whole bool
+
+	// ECN is the codepoint to send it with: NotECT or ECT0.
+	ECN ECN
 }
 
 // Transmit appends the next packet to dst, which should have room for MTU bytes, or
@@ -23,7 +26,7 @@ type Transmit struct {
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
-	whole := path.pmtu.unfragmented()
+	whole, mark := path.pmtu.unfragmented(), NotECT
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
@@ -35,6 +38,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		}
 		if p.empty() {
 			if p = a.probe(now, path, dst); p.empty() {
+				a.observe(now)
 				return Transmit{}, false
 			}
 			whole = true
@@ -42,6 +46,8 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
+		} else if p.data > 0 && path.ecn.on && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6
+			mark = ECT0
 		}
 		if p.data > 0 {
 			if whole = whole && len(packet) <= path.mtu; whole {
@@ -51,7 +57,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
-	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
+		a.tellChanges(now)
+	}
+	return Transmit{Path: path.id, Packet: packet, Whole: whole, ECN: mark}, true
 }
 
 // probe returns a packet with the probe for the path MTU that is due, when there is
@@ -103,7 +113,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		p.b = wire.AppendChunk(p.b, wire.TypeCookieAck, 0, nil)
 		a.hs.cookieAck = false
 	}
-	if !a.control.append(p) {
+	if !a.control.append(p) || !path.ecn.appendCWR(p) {
 		return
 	}
 	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
@@ -147,7 +157,9 @@ func (a *Association) fillForward(now time.Time, p *builder) bool {
 
 // fillSack puts a SACK into the packet.
 func (a *Association) fillSack(p *builder) {
-	window := a.in.offer(a.paths.primary().mtu)
+	path := a.paths.primary()
+	path.ecn.append(p)
+	window := a.in.offer(path.mtu)
 	if a.ack.appendSack(p, &a.tsns, window) {
 		a.ack.sent(window)
 		a.counters.sacksSent++
@@ -163,6 +175,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 		a.fillSack(p)
 	case ackDelayed:
 		before, window := len(p.b), a.in.offer(path.mtu)
+		path.ecn.append(p)
 		if !a.ack.appendSack(p, &a.tsns, window) {
 			break
 		}
@@ -178,10 +191,18 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.sent.order.packet++
+	next := a.sent.next
 	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+	}
+	switch fresh := a.sent.next != next; {
+	case path.rack.tlp.due:
+		a.fillProbe(now, path, p, fresh)
+	case fresh:
+		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
 		path.hb.used = true
@@ -203,20 +224,49 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 		}
 		switch {
 		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
-			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
+			!a.recovery.packet && (!a.recovery.open(a.sent.flight, path.cc.window()) || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		a.recovery.undo.resent(t)
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
 		a.putChunk(now, path, p, t, c)
 	}
+}
+
+// fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
+// 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
+// a retransmission of it, so one that may not be retransmitted is passed over.
+func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh bool) {
+	tlp := &path.rack.tlp
+	var t wire.TSN
+	if !fresh {
+		var c *sentChunk
+		if a.sent.lost == 0 {
+			t, c = a.sent.probeChunk(now, p.room())
+		}
+		if c == nil {
+			tlp.due = !p.empty() // the next packet may have room
+			return
+		}
+		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sent.repeat(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
+		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
+		a.putChunk(now, path, p, t, c)
+	}
+	tlp.sent(a.sent.highest(), !fresh, t)
+	a.counters.tailProbes++
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet
@@ -242,7 +292,8 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
+		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
+		if !mayGo || a.sent.span() >= maxSpan(m.unordered)-1 {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -296,7 +347,7 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -314,7 +365,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	if m.id != 0 && m.over() {
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
-	t := a.sent.push(c)
+	t := a.sent.push(now, c)
 	a.sent.time(now, t)
 	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
@@ -324,7 +375,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	if a.reconfig.drains(&a.out) {
@@ -336,6 +387,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		Payload: c.msg.payload[c.off : c.off+c.size],
 	})
 	p.data++
+	a.recovery.prr.sent(c.wireSize())
 	p.stream, p.last = c.msg.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
@@ -354,11 +406,12 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	}
 	m.stream.abandoned.count(m.policy, begun)
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
+	a.note(now, TraceEvent{Kind: TraceAbandoned, Stream: m.stream.id, Message: m.id, Reason: reasons[m.policy], On: begun})
 	if m.chunks > 0 {
 		a.sent.abandon(m)
 	}
 	if begun && !m.over() {
-		a.sent.closeMessage(m)
+		a.sent.closeMessage(now, m)
 	}
 	a.out.abandon(m)
 	if begun {
@@ -385,6 +438,7 @@ func (a *Association) displace(now time.Time, n int, r rank) bool {
 // expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
 // section 4.1, TR5): those of streams whose turn does not come, too.
 func (a *Association) expireQueued(now time.Time, path *path) {
+	a.note(now, TraceEvent{Kind: TraceTimer, Timer: TimerLifetime})
 	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
 		a.abandon(now, path, m)
 	}

@@ -8,6 +8,15 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
+// moves are the handovers of a host.
+type moves struct {
+	dice  dice
+	count int
+	next  time.Time         // not before
+	ghost *sctp.Association // what was handed over last
+	made  bool              // one was made, and no EventConnected came since
+}
+
 // drawMoves decides how often each host is handed over to another place.
 func (s *scenario) drawMoves(d dice) {
 	for i := range s.hosts {
@@ -18,11 +27,13 @@ func (s *scenario) drawMoves(d dice) {
 // move hands the host's association over at random moments, if it lets itself be.
 // The application goes on with the one that is resumed, and the oracle notices nothing.
 func (h *host) move() {
-	if h.closed || h.w.now.Before(h.moveAt) || !h.mover.chance(h.plan.moves) {
+	m := &h.moves
+	old, ok := h.engine.(*sctp.Association)
+	if !ok || h.closed || h.w.now.Before(m.next) || !m.dice.chance(h.plan.moves) {
 		return
 	}
-	obstacles := h.HandoverObstacles()
-	state, err := h.Handover()
+	obstacles := old.HandoverObstacles()
+	state, err := old.Handover(h.w.now)
 	if obstacles != 0 {
 		var notReady *sctp.HandoverError
 		if state != nil || !errors.As(err, &notReady) || notReady.Obstacles != obstacles {
@@ -35,40 +46,44 @@ func (h *host) move() {
 		h.w.fail("host %d: Handover: %v", h.side, err)
 		return
 	}
-	e, _ := h.NextEvent()
-	if _, more := h.NextEvent(); more || e.Kind != sctp.EventClosed || e.Err != sctp.ErrHandedOver {
+	e, _ := old.NextEvent()
+	if _, more := old.NextEvent(); more || e.Kind != sctp.EventClosed || e.Err != sctp.ErrHandedOver {
 		h.w.fail("host %d: the association that was handed over reports %+v", h.side, e)
 	}
 	cfg := h.plan.cfg
 	for i := range cfg.Seed {
-		cfg.Seed[i] = byte(h.mover.Uint32())
+		cfg.Seed[i] = byte(m.dice.Uint32())
 	}
-	a, err := sctp.Resume(h.w.now, cfg, state)
-	if err != nil {
+	if h.witness != nil {
+		h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+		cfg.Trace = h.witness
+	}
+	if h.engine, err = sctp.Resume(h.w.now, cfg, state); err != nil {
 		h.w.fail("host %d: Resume: %v", h.side, err)
+		h.engine = old
 		return
 	}
-	h.ghost, h.engine = h.engine, h.w.wrapped(a)
-	h.readable, h.moved = nil, true
-	h.moves++
-	h.moveAt = h.w.now.Add(10*time.Millisecond + h.mover.span(time.Second))
+	m.count++
+	m.next = h.w.now.Add(10*time.Millisecond + m.dice.span(time.Second))
+	m.ghost, m.made = old, true
+	h.readable = nil
 	h.w.work++
 	h.w.drain(h)
-	if h.moved {
+	if m.made {
 		h.w.fail("host %d: resumed, and no EventConnected", h.side)
 	}
 }
 
 // haunt lets a packet come for the association that was handed over last, too.
-func (h *host) haunt(packet []byte) {
-	if h.ghost == nil {
+func (m *moves) haunt(h *host, packet []byte) {
+	if m.ghost == nil {
 		return
 	}
-	h.ghost.HandlePacket(h.w.now, 0, packet)
-	h.ghost.HandleTimeout(h.w.now)
-	_, sends := h.ghost.Transmit(h.w.now, nil)
-	_, reports := h.ghost.NextEvent()
-	if _, waits := h.ghost.Timeout(); sends || reports || waits {
+	m.ghost.HandlePacket(h.w.now, 0, packet)
+	m.ghost.HandleTimeout(h.w.now)
+	_, sends := m.ghost.Transmit(h.w.now, nil)
+	_, reports := m.ghost.NextEvent()
+	if _, waits := m.ghost.Timeout(); sends || reports || waits {
 		h.w.fail("host %d: the association that was handed over sends %v, reports %v, waits %v", h.side, sends, reports, waits)
 	}
 }
@@ -82,7 +97,7 @@ func TestSimulationHandover(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		made += w.hosts[0].moves + w.hosts[1].moves
+		made += w.hosts[0].moves.count + w.hosts[1].moves.count
 	}
 	if made < 20 {
 		t.Errorf("%d handovers in 60 scenarios", made)

@@ -26,12 +26,16 @@ type Stats struct {
 	RetransmittedBytes                 uint64 // of those chunks, headers included
 	RetransmittedPackets               uint64 // packets with such chunks
 	Timeouts                           uint64 // T3-rtx expiries that retransmitted
+	TimeLosses                         uint64 // chunks found lost by RACK
+	TailLossProbes                     uint64 // sent
+	SpuriousRecoveries                 uint64 // taken back
 	DuplicatesReceived                 uint64 // DATA chunks that had come in before
 	SACKsSent, SACKsReceived           uint64
 	DelayedSACKs                       uint64 // sent because the delay of one had ended
 	ForwardTSNsSent                    uint64 // FORWARD-TSN chunks
 	ForwardTSNsReceived                uint64 // that moved the cumulative TSN
 	MTUProbesSent, BlackHoles          uint64 // probes for a larger MTU; falls to Config.MTU
+	CEReceived, ECNEReceived           uint64 // packets with data that had met congestion; chunks of the peer that say so
 
 	// Of the primary path; PathStats has more.
 	SRTT, RTO          time.Duration // SRTT is 0 before a sample
@@ -56,6 +60,7 @@ type Stats struct {
 	PartialReliability              bool // RFC 3758: reliability limits have effect
 	StreamReset                     bool // RFC 6525: the peer knows RE-CONFIG
 	ZeroChecksumSending             bool // RFC 9653: packets go out without their CRC32c
+	ECN                             bool // RFC 3168: both sides take part
 	SNAP                            bool // set up by ConnectWithToken, as the peer did
 	Peer                            PeerImplementation
 }
@@ -119,8 +124,9 @@ type counters struct {
 	retransmissions, rtxBytes, rtxPackets, recoveries, timeouts     uint64
 	duplicates, sacksSent, sacksReceived, delayedSACKs              uint64
 	forwardsSent, forwardsReceived                                  uint64
+	rackLosses, tailProbes, undone                                  uint64
 	abandoned                                                       AbandonedStats
-	mtuProbes, blackHoles                                           uint64
+	mtuProbes, blackHoles, ceReceived, ecneReceived                 uint64
 }
 
 // Stats returns the statistics.
@@ -135,11 +141,12 @@ func (a *Association) Stats() Stats {
 		MessagesAbandoned: given.Unsent + given.Sent, Abandoned: c.abandoned,
 		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: c.dataDropped,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
+		TimeLosses: c.rackLosses, TailLossProbes: c.tailProbes, SpuriousRecoveries: c.undone,
 		RetransmittedBytes: c.rtxBytes, RetransmittedPackets: c.rtxPackets,
 		DuplicatesReceived: c.duplicates,
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
 		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
-		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
+		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles, CEReceived: c.ceReceived, ECNEReceived: c.ecneReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,
@@ -151,7 +158,7 @@ func (a *Association) Stats() Stats {
 		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
 		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
 		PartialReliability: a.forward.enabled, StreamReset: a.reconfig.enabled,
-		ZeroChecksumSending: a.peer.zeroChecksum, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
+		ZeroChecksumSending: a.peer.zeroChecksum, ECN: p.ecn.on, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
 	}
 }
 

@@ -21,10 +21,10 @@ func (a *Association) Timeout() (time.Time, bool) {
 // HandleTimeout does what is due at now.
 func (a *Association) HandleTimeout(now time.Time) {
 	path := a.paths.primary()
-	if a.hs.t1.due(now) {
+	if a.expired(now, &a.hs.t1, TimerT1) {
 		a.expireT1(path)
 	}
-	if a.ack.delay.due(now) {
+	if a.expired(now, &a.ack.delay, TimerDelayedSACK) {
 		a.counters.delayedSACKs++
 		a.ack.now()
 	}
@@ -32,25 +32,29 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
-	if path.t3.due(now) {
+	if a.expired(now, &path.rack.timer, TimerRACK) {
+		a.expireRack(now, path)
+	}
+	if a.expired(now, &path.t3, TimerT3) {
 		a.expireT3(now, path)
 	}
-	if path.hb.timer.due(now) {
+	if a.expired(now, &path.hb.timer, TimerHeartbeat) {
 		a.expireHeartbeat(now, path)
 	}
-	if path.pmtu.timer.due(now) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+	if a.expired(now, &path.pmtu.timer, TimerPathMTU) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
 		path.pmtu.expire(now)
 	}
-	if a.reconfig.timer.due(now) && a.fail(path) {
+	if a.expired(now, &a.reconfig.timer, TimerReconfig) && a.fail(path) {
 		path.rto.backoff()
 		a.reconfig.due = true
 	}
-	if a.closer.t2.due(now) {
+	if a.expired(now, &a.closer.t2, TimerT2) {
 		a.expireT2(path)
 	}
-	if a.closer.t5.due(now) { // 9260-9.2-c
+	if a.expired(now, &a.closer.t5, TimerT5) { // 9260-9.2-c
 		a.abort(wire.CauseProtocolViolation, []byte("shutdown took too long"))
 	}
+	a.observe(now)
 }
 
 // expireT1 repeats INIT or COOKIE ECHO, or gives up (RFC 9260, sections 5.1.6
@@ -91,10 +95,17 @@ func (a *Association) expireT3(now time.Time, path *path) {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
 		a.counters.timeouts++
-		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
-		a.recovery.timedOut()
+		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active()})
+		a.recovery.timedOut(a.cfg.LossDetection == RACK, a.sent.highest(), a.sent.order.packet)
 	}
-	a.sent.markAllLost()
+	r := &path.rack
+	r.timer.stop()
+	r.tlp.reset()
+	if a.cfg.LossDetection == RACK && !w.probing {
+		a.sent.markTimedOut(now, r.rtt+r.window(a.sent.ackedPackets, true, path.rto.srtt))
+	} else {
+		a.sent.markAllLost(now)
+	}
 	a.sent.timing = false
 	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)

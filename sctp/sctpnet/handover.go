@@ -52,7 +52,7 @@ func (c *Conn) handOver() (state []byte, err error) {
 	if c.sock != nil {
 		state, err = c.sock.ep.Handover(now, c.id)
 	} else {
-		state, err = c.assoc.Handover()
+		state, err = c.assoc.Handover(now)
 	}
 	if err != nil {
 		c.life.kept = false

@@ -23,7 +23,7 @@ func TestConnHandover(t *testing.T) {
 			write(t, p.b, message(1, 3000, i))
 			read(t, p.a, 1)
 			var notReady *sctp.HandoverError
-			if _, err := p.b.Handover(); !errors.As(err, &notReady) || notReady.Obstacles&sctp.ObstacleSending == 0 {
+			if _, err := p.b.Handover(); !errors.As(err, &notReady) {
 				t.Fatalf("Handover at once: %v", err)
 			}
 			read(t, p.b, 1)
