@@ -148,7 +148,7 @@ func TestSlowStart(t *testing.T) {
 }
 
 // TestFastRetransmit: three misses, one reduction, and one packet whatever the
-// window says. // 9260-7.2.4-a 9260-7.2.4-b
+// window says. // 9260-7.2.4-a 9260-7.2.4-b DCSCTP-retransmission
 func TestFastRetransmit(t *testing.T) {
 	tc := missing(t, 20)
 	gap := func(n int) sack { return sack{cum: -1, gaps: []wire.GapBlock{{Start: 2, End: uint16(1 + n)}}} }
@@ -215,7 +215,7 @@ func TestRecoveryContinues(t *testing.T) {
 }
 
 // TestT3 sends the earliest again, the rest as the window allows, and starts over
-// from one packet. // 9260-6.3.3-a 9260-6.3.2-a 9260-7.2.3-a
+// from one packet. // 9260-6.3.3-a 9260-6.3.2-a 9260-7.2.3-a DCSCTP-retransmission
 func TestT3(t *testing.T) {
 	tc := sending(t, 10)
 	if d := tc.advanceToTimer(); d != time.Second {

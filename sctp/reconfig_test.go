@@ -28,7 +28,7 @@ func (tc *testConn) response(req int, result wire.ReconfigResult) written {
 	})
 }
 
-// TestResetOutgoing: the request goes out once all data was acknowledged, and the stream starts anew once it is performed. // 6525-5.1.1-a 6525-5.1.2-a 6525-5.2.7-a
+// TestResetOutgoing: the request goes out once all data was acknowledged, and the stream starts anew once it is performed. // 6525-5.1.1-a 6525-5.1.2-a 6525-5.2.7-a DCSCTP-stream-reset
 func TestResetOutgoing(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{Stream: 5, Payload: payload(10)})
@@ -179,7 +179,7 @@ func TestResetIncomingRepeated(t *testing.T) {
 	tc.wantRead("not reset", 3, "newest")
 }
 
-// TestResetIncomingDeferred: a request that overtakes data waits for it. // 6525-5.2.2-a
+// TestResetIncomingDeferred: a request that overtakes data waits for it. // 6525-5.2.2-a DCSCTP-stream-reset
 func TestResetIncomingDeferred(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.write(data{tsn: 0, sid: 3, ssn: 0, flags: whole, payload: "a"})
@@ -321,7 +321,7 @@ func TestResetArguments(t *testing.T) {
 	tc.want("one request for both", "RE-CONFIG out-reset req=0 resp=-1 last=-1 streams=1,2")
 }
 
-// TestResetManyStreams: a request never exceeds a packet.
+// TestResetManyStreams: a request never exceeds a packet. // DCSCTP-stream-reset
 func TestResetManyStreams(t *testing.T) {
 	tc := newConnected(t, Config{})
 	ids := make([]uint16, 2000)

@@ -171,7 +171,7 @@ func TestGapBlockBehindCumTSN(t *testing.T) {
 	tc.wantState("at last the peer is given up", Closed)
 }
 
-// TestRestartIsWritable: what a writer waited for before a restart has come. // 9260-5.2.4-c
+// TestRestartIsWritable: what a writer waited for before a restart has come. // 9260-5.2.4-c DCSCTP-restart
 func TestRestartIsWritable(t *testing.T) {
 	tc := newConnected(t, Config{SendBuffer: 50_000})
 	tc.a.SetBufferedAmountLowThreshold(0, 100)
@@ -238,7 +238,7 @@ func (tc *testConn) peerRestarts() {
 }
 
 // TestSmallMessagesAreNoBurst: Max.Burst is for full packets; small messages need not
-// wait for the peer, and what is sent later is another opportunity. // 9260-6.1-c
+// wait for the peer, and what is sent later is another opportunity. // 9260-6.1-c DCSCTP-retransmission
 func TestSmallMessagesAreNoBurst(t *testing.T) {
 	tc := newConnected(t, Config{})
 	for range 20 {

@@ -94,7 +94,7 @@ func TestTSNWraps(t *testing.T) {
 }
 
 // TestSendBuffer: a message is refused as a whole, EventWritable comes when there
-// is room for it, and one larger than the buffer is accepted when that is empty.
+// is room for it, and one larger than the buffer is accepted when that is empty. // DCSCTP-limits
 func TestSendBuffer(t *testing.T) {
 	tc := newConnected(t, Config{SendBuffer: 10_000})
 	tc.send(Message{Payload: payload(4000)})
@@ -129,7 +129,7 @@ func TestSendBuffer(t *testing.T) {
 }
 
 // TestBufferedAmount counts what has no TSN yet; its event is the edge from above
-// the threshold to it.
+// the threshold to it. // DCSCTP-buffered-amount
 func TestBufferedAmount(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.a.SetBufferedAmountLowThreshold(1, 1000)
