@@ -44,9 +44,12 @@ type Config struct {
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
 	Scheduler Scheduler
 
-	// OutboundStreams and InboundStreams are what INIT asks for and allows.
-	// Default 65535 (RFC 8831, section 6.2).
+	// OutboundStreams and InboundStreams are what INIT asks for and allows, and how
+	// many the peer may ask for later. Default 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
+
+	// PeerReconfig says what the peer may change about the streams.
+	PeerReconfig ReconfigPolicy
 
 	// RTOInitial, RTOMin and RTOMax bound the retransmission timeout.
 	// Defaults 1 s, 1 s, 60 s.
@@ -101,6 +104,22 @@ type Config struct {
 	// and of the congestion window, what is dropped and given up, and why. Package
 	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
 	Trace Tracer
+}
+
+// ReconfigPolicy says which requests of the peer are granted (RFC 6525). That it
+// resets its own outgoing streams always is: data channels are closed so (RFC 8831,
+// section 6.7).
+type ReconfigPolicy struct {
+	// DenyResets denies requests to reset outgoing streams of ours.
+	DenyResets bool
+	// DenyStreams denies requests for more streams in either direction, which are
+	// granted up to Config.InboundStreams and Config.OutboundStreams: Firefox opens
+	// with 256 and asks for more.
+	DenyStreams bool
+	// AllowAssociationReset grants SSN/TSN resets. No data channel needs one, and data that the
+	// peer has outstanding the other way may be lost with a peer less careful than this
+	// package, so the default is to deny them.
+	AllowAssociationReset bool
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.

@@ -573,6 +573,26 @@ func (tc *testConn) describeReconfig(c wire.Chunk) (s string) {
 		case wire.ParamReconfigResponse:
 			r, _ := p.ReconfigResponse()
 			s += fmt.Sprintf(" response req=%d result=%d", int32(r.RespSeq-wire.ReqSeq(tc.peerTSN)), r.Result)
+			if r.HasTSNs {
+				s += fmt.Sprintf(" sender=%d receiver=%d", r.SenderNextTSN.Since(tc.localTSN), r.ReceiverNextTSN.Since(tc.peerTSN.Opposite()))
+			}
+		case wire.ParamInReset:
+			r, _ := p.InReset()
+			s += fmt.Sprintf(" in-reset req=%d streams=", int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)))
+			for i := range r.Streams.Len() {
+				s += fmt.Sprintf("%d,", r.Streams.At(i))
+			}
+			s = strings.TrimSuffix(s, ",")
+		case wire.ParamTSNReset:
+			r, _ := p.TSNReset()
+			s += fmt.Sprintf(" tsn-reset req=%d", int32(r-wire.ReqSeq(tc.localTSN)))
+		case wire.ParamAddOutStreams, wire.ParamAddInStreams:
+			r, _ := p.AddStreams()
+			name := " add-out"
+			if p.Type() == wire.ParamAddInStreams {
+				name = " add-in"
+			}
+			s += fmt.Sprintf("%s req=%d n=%d", name, int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)), r.Count)
 		default:
 			s += " " + p.Type().String()
 		}

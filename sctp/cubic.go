@@ -233,7 +233,7 @@ func (u *windowUsage) sending(flight int) { u.now = max(u.now, flight) }
 
 // most returns the most that was outstanding in this round trip or the last.
 func (u *windowUsage) most(ack *ackEvent) int {
-	if !u.begun || u.end.AtOrBefore(ack.cum) {
+	if !u.begun || u.end.AtOrBefore(ack.cum) || ack.next.AtOrBefore(u.end) { // TSNs may begin anew
 		u.last, u.now = u.now, ack.flight
 		u.end, u.begun = ack.next.Add(-1), true
 	}

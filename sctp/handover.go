@@ -80,9 +80,10 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 	add(!a.ended && a.state < Established || a.hs.snap == snapUnheard, ObstacleHandshake)
 	add(a.ended || a.state > Established, ObstacleEnding)
 	add(a.out.queued > 0 || a.sent.span() > 0 || a.window.probing, ObstacleSending)
+	add(a.out.unsettled(), ObstacleReconfig)
 	add(a.in.unread(), ObstacleUnread)
 	add(a.tsns.gap() || len(a.in.asm.runs) > 0, ObstacleMissing)
-	add(a.reconfig.busy(&a.out), ObstacleReconfig)
+	add(a.reconfig.busy(), ObstacleReconfig)
 	add(a.strays.waiting() || len(a.control.buf) > 0 || a.hs.cookieAck || a.ack.due == ackNow || path.hb.due, ObstaclePackets)
 	add(a.events.n > 0, ObstacleEvents)
 	add(path.down || path.hb.awaiting || a.paths.errors > 0, ObstaclePath)
@@ -162,9 +163,20 @@ func (in *inbound) unread() bool {
 	return false
 }
 
+// unsettled reports whether a stream is to be reset.
+func (o *outbound) unsettled() bool {
+	for _, s := range o.streams.all() {
+		if s.reset != resetNone || s.asked {
+			return true
+		}
+	}
+	return false
+}
+
 // busy reports whether a request is going on, or an answer is to be sent.
-func (r *reconfig) busy(o *outbound) bool {
-	return r.inFlight || len(r.wanted) > 0 || len(r.deferred) > 0 || len(r.responses) > 0
+func (r *reconfig) busy() bool {
+	o, p := &r.own, &r.peer
+	return o.inFlight || len(o.queue) > 0 || o.undrained > 0 || o.all || len(p.deferred) > 0 || len(p.due) > 0
 }
 
 // waiting reports whether there is a packet.

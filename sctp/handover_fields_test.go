@@ -28,10 +28,10 @@ var handoverFields = map[string]string{
 
 	"outbound": "limit config, scheduler config, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, free anew, frees anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, " +
-		"deadlines idle, expendables idle",
+		"deadlines idle, expendables idle, midway idle, drained idle",
 	"streamTable": "pages parts",
 	"outStream": "standing anew, id carried, priority carried, ssn carried, head idle, tail idle, queued idle, threshold carried, " +
-		"reset idle, abandoned anew",
+		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
 		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, timing idle, timed idle, timedAt idle",
 	"forwardState": "enabled carried, point carried, due idle, lastAt idle, skipped anew",
@@ -43,8 +43,10 @@ var handoverFields = map[string]string{
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried",
 
-	"reconfig": "enabled carried, wanted idle, asked idle, seq carried, inFlight idle, due idle, streams idle, lastTSN idle, timer idle, " +
-		"peerSeq carried, answers carried, answered carried, responses idle, deferred idle, performed parts",
+	"reconfig": "enabled carried, out carried, in carried, own parts, peer parts",
+	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
+		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt anew",
+	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts",
 	"deferredReset": "seq carried, lastTSN carried, streams carried, again carried",
 }
 

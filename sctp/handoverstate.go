@@ -30,12 +30,14 @@ type handoverState struct {
 	in       []handoverIn  // by identifier
 }
 
-// handoverRequests are the numbers of RE-CONFIG requests.
+// handoverRequests is what RE-CONFIG requests have made of the association, and their
+// numbers.
 type handoverRequests struct {
-	seq, peerSeq wire.ReqSeq
-	answers      [2]wire.ReconfigResponse
-	answered     uint8
-	performed    deferredReset
+	out, in   uint16 // streams, with those that were added
+	seq, next wire.ReqSeq
+	answers   [2]wire.ReconfigResponse
+	answered  uint8
+	last      deferredReset
 }
 
 // handoverOut is an outgoing stream, handoverIn an incoming one.
@@ -44,6 +46,7 @@ type handoverOut struct {
 	ssn       wire.SSN
 	priority  uint16
 	threshold uint32
+	used      bool
 }
 
 type handoverIn struct {
@@ -69,9 +72,9 @@ func (a *Association) snapshot() *handoverState {
 	s.peer.window = uint32(a.window.advertised)
 	s.peer.initialTSN = a.tsns.cum.Add(1)
 	r := &a.reconfig
-	s.requests = handoverRequests{r.seq, r.peerSeq, r.answers, uint8(r.answered), r.performed}
+	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, r.peer.answers, uint8(r.peer.answered), r.peer.last}
 	for id, o := range a.out.streams.all() {
-		s.out = append(s.out, handoverOut{id, o.ssn, o.priority, uint32(min(o.threshold, math.MaxInt32))})
+		s.out = append(s.out, handoverOut{id, o.ssn, o.priority, uint32(min(o.threshold, math.MaxInt32)), o.used})
 	}
 	for id, i := range a.in.streams.all() {
 		s.in = append(s.in, handoverIn{id, i.next})
@@ -91,12 +94,14 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 		a.ack.now()
 	}
 	r, q := &a.reconfig, &s.requests
-	r.seq, r.peerSeq, r.answers, r.answered, r.performed = q.seq, q.peerSeq, q.answers, int(q.answered), q.performed
+	r.out, r.in = int(q.out), int(q.in)
+	r.own.seq, r.peer.next = q.seq, q.next
+	r.peer.answers, r.peer.answered, r.peer.last = q.answers, int(q.answered), q.last
 	a.hs.peerKind = s.peerKind
 	a.out.allLow = int(s.allLow) - 1
 	for _, o := range s.out {
 		t := a.out.stream(o.id)
-		t.ssn, t.priority, t.threshold = o.ssn, o.priority, int(o.threshold)
+		t.ssn, t.priority, t.threshold, t.used = o.ssn, o.priority, int(o.threshold), o.used
 	}
 	for _, i := range s.in {
 		a.in.stream(i.id).next = i.next
@@ -107,7 +112,7 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 func (s *handoverState) valid() bool {
 	good := s.localTag != 0 && s.peer.tag != 0 && s.localPort != 0 && s.remotePort != 0 &&
 		s.peer.outStreams != 0 && s.peer.inStreams != 0 &&
-		s.window <= math.MaxInt32 && s.peer.window <= math.MaxInt32 && s.requests.answered <= 2 &&
+		s.window <= math.MaxInt32 && s.peer.window <= math.MaxInt32 && s.requests.answered <= 2 && s.requests.out > 0 && s.requests.in > 0 &&
 		s.allLow <= math.MaxInt32 && int(s.peerKind) < len(peerNames)
 	last := -1
 	for _, o := range s.out {
@@ -163,12 +168,13 @@ func (c *handoverCodec) state(s *handoverState) {
 	c.flag(&s.ackOwed)
 	c.requests(&s.requests)
 	c.u32(&s.allLow)
-	for i := range list(c, &s.out, 10) {
+	for i := range list(c, &s.out, 11) {
 		o := &s.out[i]
 		c.u16(&o.id)
 		c.u16((*uint16)(&o.ssn))
 		c.u16(&o.priority)
 		c.u32(&o.threshold)
+		c.flag(&o.used)
 	}
 	for i := range list(c, &s.in, 4) {
 		c.u16(&s.in[i].id)
@@ -190,8 +196,10 @@ func (c *handoverCodec) peer(p *peerInit) {
 }
 
 func (c *handoverCodec) requests(r *handoverRequests) {
+	c.u16(&r.out)
+	c.u16(&r.in)
 	c.u32((*uint32)(&r.seq))
-	c.u32((*uint32)(&r.peerSeq))
+	c.u32((*uint32)(&r.next))
 	for i := range r.answers {
 		a := &r.answers[i]
 		c.u32((*uint32)(&a.RespSeq))
@@ -201,7 +209,7 @@ func (c *handoverCodec) requests(r *handoverRequests) {
 		c.u32((*uint32)(&a.ReceiverNextTSN))
 	}
 	c.u8(&r.answered)
-	d := &r.performed
+	d := &r.last
 	c.u32((*uint32)(&d.seq))
 	c.u32((*uint32)(&d.lastTSN))
 	c.flag(&d.again)

@@ -75,11 +75,11 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data   bool     // it carried DATA
-	taken  bool     // some of which was taken, now or before
-	lowest wire.TSN // of that
-	acked  bool     // a SACK in it was processed
-	reset  bool     // so was a request to reset streams
+	data     bool     // it carried DATA
+	taken    bool     // some of which was taken, now or before
+	lowest   wire.TSN // of that
+	acked    bool     // a SACK in it was processed
+	requests int      // new ones of RE-CONFIG that were looked at
 }
 
 // take takes note of a TSN in the packet.
@@ -261,7 +261,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
 		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -418,7 +418,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		a.ack.packetData = true
 		a.ack.now()
 		return true
-	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
+	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
 		return true
 	}
 	a.counters.forwardsReceived++
@@ -514,7 +514,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred()
+	a.performDeferred(a.tsns.cum)
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

@@ -70,6 +70,12 @@ func (q *sentQueue) init(initial wire.TSN) {
 	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1)}
 }
 
+// renumber goes on with another TSN when nothing is outstanding (RFC 6525, section 5.2.7).
+func (q *sentQueue) renumber(next wire.TSN) {
+	q.cum, q.next, q.lostFrom, q.highestAcked = next.Add(-1), next, next, next.Add(-1)
+	q.timing = false
+}
+
 func (q *sentQueue) at(t wire.TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
 
 // span returns how many TSNs are not cumulatively acknowledged.

@@ -200,6 +200,7 @@ func TestSimulationRange(t *testing.T) {
 		}
 		for _, act := range a.script {
 			mark("reset", act.do == doReset)
+			mark("other requests of RFC 6525", act.do == doReconfig)
 			mark("larger than the peer's window", act.size > b.receiveBuffer())
 			mark("larger than the send buffer", act.size > a.sendBuffer())
 			mark("one byte", act.size == 1)

@@ -131,7 +131,7 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.hs.finish()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
-	a.reconfig.peerSeq = wire.ReqSeq(a.peer.initialTSN)
+	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost(now)
 }
 
