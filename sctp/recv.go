@@ -327,6 +327,7 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
 			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
+			a.sent.rate.forgive()
 		}
 	}
 	if f.reneged && !path.t3.on {
@@ -358,7 +359,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
-			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on, rate: a.sent.rate.sample(),
 		})
 	}
 	if f.cumMoved {

@@ -28,6 +28,7 @@ type sentQueue struct {
 	marked        uint64   // chunks marked as lost, ever
 
 	order sentOrder
+	rate  rateSampler
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
@@ -67,7 +68,8 @@ const (
 func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
 
 func (q *sentQueue) init(initial wire.TSN) {
-	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1)}
+	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1),
+		rate: rateSampler{on: q.rate.on}}
 }
 
 // renumber goes on with another TSN when nothing is outstanding (RFC 6525, section 5.2.7).
@@ -93,6 +95,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
 		q.ring = ring
+		q.rate.resize(len(ring), q.cum.Add(1), q.next)
 	}
 	t := q.next
 	*q.at(t) = c
@@ -106,6 +109,7 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(now, t, q.at(t))
+		q.rate.sent(t, q.at(t), q.flight)
 	}
 	return t
 }
@@ -139,6 +143,7 @@ func (q *sentQueue) markLost(t wire.TSN) {
 	c := q.at(t)
 	q.arrive(t, c)
 	c.state = chunkLost
+	q.rate.lose(t, c.wireSize())
 	if q.lost == 0 || t.Before(q.lostFrom) {
 		q.lostFrom = t
 	}
@@ -183,6 +188,7 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	c.misses, c.again, c.told = 0, true, false
 	c.rtx++
 	q.depart(now, t, c)
+	q.rate.sent(t, c, q.flight)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
 	}
@@ -302,6 +308,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
+	q.rate.acked(q.order.clock(now), t, c)
 	q.ackOrder(q.order.clock(now)-c.sentAt, t, c, f)
 	if q.timing && t == q.timed {
 		q.timing = false

@@ -194,7 +194,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
-		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno, sctp.BBR),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
 	}
 	cfg.PeerReconfig = sctp.ReconfigPolicy{
