@@ -95,6 +95,12 @@ type Config struct {
 	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
 	ECN bool
 
+	// NRSACK offers the peer to acknowledge with NR-SACK
+	// (draft-natarajan-tsvwg-sctp-nrsack): what has come in, even out of order, is
+	// never dropped to make room, and leaves the sender's buffer at once. Default
+	// false: only senders whose buffer is small for the path gain by it.
+	NRSACK bool
+
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.

@@ -220,6 +220,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.CookieLife = 20 * time.Minute
 	}
 	cfg.ECN = d.chance(0.5)
+	cfg.NRSACK = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
