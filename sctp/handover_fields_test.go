@@ -24,7 +24,7 @@ var handoverFields = map[string]string{
 	"handshake": "localTSN carried, t1 idle, transmits idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
 		"unrecognized idle, cookieAck idle, secret carried, peerKind carried, snap anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
-		"forwardTSN carried, reconfig carried, zeroChecksum carried, ecn carried",
+		"forwardTSN carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
 	"outbound": "limit config, scheduler config, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, free anew, frees anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, " +
@@ -33,7 +33,7 @@ var handoverFields = map[string]string{
 	"outStream": "standing anew, id carried, priority carried, ssn carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
-		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, timing idle, timed idle, timedAt idle",
+		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, timing idle, timed idle, timedAt idle",
 	"forwardState": "enabled carried, point carried, due idle, lastAt idle, skipped anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
@@ -41,7 +41,7 @@ var handoverFields = map[string]string{
 	"inbound":  "limit config, bytes idle, entries idle, streams parts, asm idle, pool anew, readable idle, reads anew",
 	"inStream": "id carried, next carried, announced idle, head idle, tail idle, waiting idle",
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
-		"packetData idle, packetNew idle, packetNow idle, first carried",
+		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",
 
 	"reconfig": "enabled carried, out carried, in carried, own parts, peer parts",
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
