@@ -83,7 +83,8 @@ func New(cfg Config) (*Association, error) {
 	for i := 0; i < len(a.hs.secret); i += 8 {
 		be.PutUint64(a.hs.secret[i:], a.rng.Uint64())
 	}
-	a.paths.init(&cfg)
+	a.paths.init(&cfg, a.rng.Uint64())
+	a.sent.rate.on = a.paths.primary().cc.measures()
 	a.in.init(cfg.ReceiveBuffer)
 	a.out.init(cfg.SendBuffer, cfg.Scheduler)
 	return a, nil

@@ -71,7 +71,7 @@ type Config struct {
 
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
 	// when the peer is heard of, and a millisecond or more later. Once data is
-	// paced (CUBIC, when a round trip was measured) it limits what goes at once after a
+	// paced (CUBIC and BBR, when a round trip was measured) it limits what goes at once after a
 	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
@@ -94,6 +94,12 @@ type Config struct {
 	// carries the packets must set what Transmit.ECN says and pass on what comes in
 	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
 	ECN bool
+
+	// NRSACK offers the peer to acknowledge with NR-SACK
+	// (draft-natarajan-tsvwg-sctp-nrsack): what has come in, even out of order, is
+	// never dropped to make room, and leaves the sender's buffer at once. Default
+	// false: only senders whose buffer is small for the path gain by it.
+	NRSACK bool
 
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
@@ -177,7 +183,7 @@ func (c *Config) complete() error {
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
 		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
-		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
+		{c.CongestionControl > BBR, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},

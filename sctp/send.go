@@ -197,6 +197,9 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+		if p.data == 0 && a.sent.flight < path.cc.window() && !path.pacer.timer.on {
+			a.sent.rate.exhausted(a.sent.flight)
+		}
 	}
 	switch fresh := a.sent.next != next; {
 	case path.rack.tlp.due:

@@ -192,7 +192,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
-		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno, sctp.BBR),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
 	}
 	cfg.PeerReconfig = sctp.ReconfigPolicy{
@@ -218,6 +218,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.CookieLife = 20 * time.Minute
 	}
 	cfg.ECN = d.chance(0.5)
+	cfg.NRSACK = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}

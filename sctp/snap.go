@@ -132,6 +132,7 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.tsns.init(a.peer.initialTSN)
 	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost(now)
+	a.sent.rate.forgive()
 }
 
 // agrees reports whether an association set up with p goes on with q.

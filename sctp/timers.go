@@ -105,6 +105,10 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	} else {
 		a.sent.markAllLost(now)
 	}
+	if w.probing {
+		a.sent.rate.forgive()
+	}
+	a.passLosses(now, path)
 	a.sent.timing = false
 	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)
