@@ -33,6 +33,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	switch {
 	case err != nil || path == nil:
 		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
 	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
 		return ReasonPort
 	case !a.intact(p):
