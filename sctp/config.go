@@ -44,9 +44,12 @@ type Config struct {
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
 	Scheduler Scheduler
 
-	// OutboundStreams and InboundStreams are what INIT asks for and allows.
-	// Default 65535 (RFC 8831, section 6.2).
+	// OutboundStreams and InboundStreams are what INIT asks for and allows. Default
+	// 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
+
+	// PeerReconfig says what the peer may change about the streams.
+	PeerReconfig ReconfigPolicy
 
 	// RTOInitial, RTOMin and RTOMax bound the retransmission timeout.
 	// Defaults 1 s, 1 s, 60 s.
@@ -68,7 +71,7 @@ type Config struct {
 
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
 	// when the peer is heard of, and a millisecond or more later. Once data is
-	// paced (CUBIC, when a round trip was measured) it limits what goes at once after a
+	// paced (CUBIC and BBR, when a round trip was measured) it limits what goes at once after a
 	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
@@ -92,6 +95,12 @@ type Config struct {
 	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
 	ECN bool
 
+	// NRSACK offers the peer to acknowledge with NR-SACK
+	// (draft-natarajan-tsvwg-sctp-nrsack): what has come in, even out of order, is
+	// never dropped to make room, and leaves the sender's buffer at once. Default
+	// false: only senders whose buffer is small for the path gain by it.
+	NRSACK bool
+
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.
@@ -101,6 +110,24 @@ type Config struct {
 	// and of the congestion window, what is dropped and given up, and why. Package
 	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
 	Trace Tracer
+}
+
+// ReconfigPolicy says which requests of the peer are granted (RFC 6525). That it
+// resets its own outgoing streams always is: data channels are closed so (RFC 8831,
+// section 6.7).
+type ReconfigPolicy struct {
+	// DenyResets denies requests to reset outgoing streams of ours.
+	DenyResets bool
+	// DenyStreams denies requests for more streams in either direction. Firefox used
+	// to begin with 256 and ask for more.
+	DenyStreams bool
+	// OutboundStreams and InboundStreams are how many there may be by requests of the
+	// peer. Default as in Config.
+	OutboundStreams, InboundStreams uint16
+	// AllowAssociationReset grants SSN/TSN resets. No data channel needs one, and data that the
+	// peer has outstanding the other way may be lost with a peer less careful than this
+	// package, so the default is to deny them.
+	AllowAssociationReset bool
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
@@ -130,6 +157,8 @@ func (c *Config) complete() error {
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
 	set(&c.InboundStreams, 65535)
+	set(&c.PeerReconfig.OutboundStreams, c.OutboundStreams)
+	set(&c.PeerReconfig.InboundStreams, c.InboundStreams)
 	set(&c.RTOInitial, time.Second)
 	set(&c.RTOMin, time.Second)
 	set(&c.RTOMax, 60*time.Second)
@@ -154,7 +183,7 @@ func (c *Config) complete() error {
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
 		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
-		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
+		{c.CongestionControl > BBR, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},

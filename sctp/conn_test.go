@@ -522,6 +522,13 @@ func (tc *testConn) describe(c wire.Chunk) string {
 			s += fmt.Sprintf("%d,", k.Dup(i).Since(tc.peerTSN))
 		}
 		return strings.TrimSuffix(s, ",") + fmt.Sprintf(" rwnd=%d", k.ARwnd)
+	case wire.TypeNRSack:
+		k, _ := c.NRSack()
+		s := fmt.Sprintf("%s cum=%d gaps=%d nr=", name, k.CumTSN.Since(tc.peerTSN), k.Gaps())
+		for i := range k.NRGaps() {
+			s += fmt.Sprintf("%d-%d,", k.NRGap(i).Start, k.NRGap(i).End)
+		}
+		return strings.TrimSuffix(s, ",") + fmt.Sprintf(" dups=%d rwnd=%d", k.Dups(), k.ARwnd)
 	case wire.TypeForwardTSN:
 		f, _ := c.ForwardTSN()
 		s := fmt.Sprintf("%s cum=%d streams=", name, f.NewCumTSN.Since(tc.localTSN))
@@ -573,6 +580,26 @@ func (tc *testConn) describeReconfig(c wire.Chunk) (s string) {
 		case wire.ParamReconfigResponse:
 			r, _ := p.ReconfigResponse()
 			s += fmt.Sprintf(" response req=%d result=%d", int32(r.RespSeq-wire.ReqSeq(tc.peerTSN)), r.Result)
+			if r.HasTSNs {
+				s += fmt.Sprintf(" sender=%d receiver=%d", r.SenderNextTSN.Since(tc.localTSN), r.ReceiverNextTSN.Since(tc.peerTSN.Opposite()))
+			}
+		case wire.ParamInReset:
+			r, _ := p.InReset()
+			s += fmt.Sprintf(" in-reset req=%d streams=", int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)))
+			for i := range r.Streams.Len() {
+				s += fmt.Sprintf("%d,", r.Streams.At(i))
+			}
+			s = strings.TrimSuffix(s, ",")
+		case wire.ParamTSNReset:
+			r, _ := p.TSNReset()
+			s += fmt.Sprintf(" tsn-reset req=%d", int32(r-wire.ReqSeq(tc.localTSN)))
+		case wire.ParamAddOutStreams, wire.ParamAddInStreams:
+			r, _ := p.AddStreams()
+			name := " add-out"
+			if p.Type() == wire.ParamAddInStreams {
+				name = " add-in"
+			}
+			s += fmt.Sprintf("%s req=%d n=%d", name, int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)), r.Count)
 		default:
 			s += " " + p.Type().String()
 		}

@@ -409,8 +409,22 @@ func (in *inbound) resetStream(s *inStream) {
 	in.announce(s)
 }
 
-// restart drops everything incomplete and starts all streams anew.
-func (in *inbound) restart() {
+// renumber starts all streams anew without an end (RFC 6525, section 5.2.4): what
+// is missing will not come, and what waits for it is free.
+func (in *inbound) renumber() {
+	in.dropRuns()
+	for _, s := range in.streams.all() {
+		for len(s.waiting) > 0 {
+			in.reads++
+			s.push(s.unwait())
+		}
+		s.next = 0
+		in.announce(s)
+	}
+}
+
+// dropRuns gives up every message that is not complete.
+func (in *inbound) dropRuns() {
 	for _, r := range in.asm.runs {
 		if r.partial {
 			r.msg.aborted = true
@@ -419,6 +433,11 @@ func (in *inbound) restart() {
 		}
 	}
 	in.asm.runs = nil
+}
+
+// restart drops everything incomplete and starts all streams anew.
+func (in *inbound) restart() {
+	in.dropRuns()
 	for _, s := range in.streams.all() {
 		in.resetStream(s)
 	}

@@ -48,7 +48,7 @@ func (a *Association) sentInvariants() string {
 		if c.state == chunkAbandoned != c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
-		if c.state != chunkAbandoned && q.acked.contains(t) != (c.state == chunkAcked) {
+		if c.state != chunkAbandoned && (q.acked.contains(t) != c.arrived() || q.settled.contains(t) != (c.state == chunkSettled)) {
 			return fmt.Sprintf("chunk %d is in state %d, acknowledged by a gap block: %v", t, c.state, q.acked.contains(t))
 		}
 	}
@@ -103,11 +103,14 @@ func (a *Association) outInvariants() string {
 	if a.ended {
 		return ""
 	}
-	buffered, queued, sent := 0, 0, 0
+	buffered, queued, sent, begun := 0, 0, 0, 0
 	for id, s := range o.streams.all() {
 		bytes := 0
 		for m := s.head; m != nil; m = m.next {
 			queued++
+			if m.sent > 0 {
+				begun++
+			}
 			bytes += len(m.payload) - m.sent
 			if m.abandoned {
 				return fmt.Sprintf("stream %d: an abandoned message is queued", id)
@@ -121,7 +124,7 @@ func (a *Association) outInvariants() string {
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
 			c := a.sent.at(t)
-			if c.state != chunkAbandoned && !c.msg.displaced {
+			if c.state != chunkAbandoned && c.state != chunkSettled && !c.msg.displaced {
 				buffered += int(c.size)
 			}
 			// A message whose rest is queued was counted there.
@@ -134,6 +137,9 @@ func (a *Association) outInvariants() string {
 	}
 	if e := o.turnInvariants(); e != "" {
 		return e
+	}
+	if o.midway != begun {
+		return fmt.Sprintf("%d messages begun, counted %d", o.midway, begun)
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
@@ -251,7 +257,8 @@ func (a *Association) boundInvariants() string {
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},
 		{"packets of their own", len(a.strays.packets), maxStrays},
-		{"answers to RE-CONFIG", len(a.reconfig.responses), maxResponses},
+		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
+		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
 		{"duplicates", len(a.ack.dups), maxDupReports},
 		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer},
 	} {
@@ -274,13 +281,13 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return fmt.Sprintf("the next deadline is %v away", at.Sub(now))
 	case a.state >= Established && a.sent.span() > 0 && !path.t3.on:
 		return "chunks are outstanding without T3-rtx"
-	case a.reconfig.inFlight && !a.reconfig.timer.on:
+	case a.reconfig.own.inFlight && !a.reconfig.own.timer.on:
 		return "a RE-CONFIG request is in flight without its timer"
 	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on:
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on:
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.gated():
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"

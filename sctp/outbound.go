@@ -23,6 +23,8 @@ type outbound struct {
 	frees     int
 	low       []uint16 // streams whose queue fell to their threshold
 	queued    int      // messages not sent completely
+	midway    int      // of them those of which a part was sent
+	drained   []uint16 // streams to reset on which now everything is acknowledged
 	waiting   int      // bytes not given a TSN
 	allLow    int      // threshold of waiting, bytes; -1: none
 	isAllLow  bool     // it fell to that
@@ -42,8 +44,11 @@ type outStream struct {
 	tail      *outMessage
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
+	pending   int // messages not acknowledged, sent or not
 	reset     resetState
 	abandoned *AbandonedStats // nil: none
+	asked     bool            // the peer asked for the reset, and its request is not sent yet
+	used      bool            // a message was sent since the last reset
 }
 
 // outMessage is a message on its way out.
@@ -66,7 +71,7 @@ type outMessage struct {
 	sent      int       // bytes given a TSN
 	acked     int       // bytes cumulatively acknowledged
 	abandoned bool
-	displaced bool // all was sent, and what is lost of it stays so: its payload is gone
+	displaced bool // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
@@ -166,6 +171,8 @@ func (o *outbound) push(now time.Time, m *Message) {
 	o.queued++
 	o.waiting += n
 	s.queued += n
+	s.pending++
+	s.used = true
 	if s.tail != nil {
 		s.tail.next, msg.prev, s.tail = msg, s.tail, msg
 	} else {
@@ -215,8 +222,9 @@ func (o *outbound) advance(m *outMessage, n int) {
 	o.remove(m)
 }
 
-// number gives the current message its stream sequence number.
+// number begins the current message: it gives it its stream sequence number.
 func (o *outbound) number(m *outMessage) {
+	o.midway++
 	if !m.unordered {
 		m.ssn = m.stream.ssn
 		m.stream.ssn = m.stream.ssn.Next()
@@ -224,7 +232,9 @@ func (o *outbound) number(m *outMessage) {
 }
 
 // restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
-func (s *outStream) restarted() { s.ssn = 0 }
+func (s *outStream) restarted() {
+	s.ssn, s.used = 0, s.pending > 0
+}
 
 // remove takes a message out of the queue of its stream, whose turn ends if it was
 // the first.
@@ -242,6 +252,9 @@ func (o *outbound) remove(m *outMessage) {
 	}
 	m.prev, m.next = nil, nil
 	o.queued--
+	if m.sent > 0 {
+		o.midway--
+	}
 	if m.policy == policyLifetime {
 		o.deadlines.remove(m)
 	}
@@ -313,6 +326,10 @@ func (o *outbound) release(m *outMessage) {
 
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if s := m.stream; s.pending == 1 && s.reset == resetWanted {
+		o.drained = append(o.drained, s.id)
+	}
+	m.stream.pending--
 	if m.place != 0 { // under the priority policy, and acknowledged
 		o.expendables.remove(m)
 	}
@@ -324,9 +341,16 @@ func (o *outbound) recycle(m *outMessage) {
 	}
 }
 
-// acked frees the part of the send buffer that the peer acknowledged.
-func (o *outbound) acked(bytes int, done *outMessage) {
+// acked frees the part of the send buffer that the peer acknowledged: messages that are
+// done, and those settled, of which it has everything for good.
+func (o *outbound) acked(bytes int, done, settled *outMessage) {
 	o.buffered -= bytes
+	for settled != nil {
+		next := settled.next
+		settled.next = nil
+		o.displace(settled)
+		settled = next
+	}
 	for done != nil {
 		next := done.next
 		o.recycle(done)

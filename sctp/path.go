@@ -29,9 +29,9 @@ type paths struct {
 	errors int
 }
 
-func (p *paths) init(cfg *Config) {
+func (p *paths) init(cfg *Config, seed uint64) {
 	*p = paths{list: make([]path, 1)}
-	p.list[0].cc = cfg.CongestionControl.newController()
+	p.list[0].cc = cfg.CongestionControl.newController(seed)
 	p.list[0].init(cfg)
 }
 

@@ -122,6 +122,12 @@ func (r *rack) settles() time.Duration { return r.sentAt + r.rtt + r.reoWnd }
 func (r *rack) await(what rackWait, at time.Time) { r.waitFor, r.timer = what, timer{at: at, on: true} }
 func (r *rack) waits(what rackWait) bool          { return r.timer.on && r.waitFor == what }
 
+// renumber forgets TSNs, which begin anew.
+func (r *rack) renumber() {
+	r.inRound, r.silent = false, false
+	r.tlp.reset()
+}
+
 // heardOf takes note of how far a SACK speaks.
 func (r *rack) heardOf(s *wire.Sack) {
 	if n := s.Gaps(); n >= manyGapBlocks {

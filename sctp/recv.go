@@ -33,6 +33,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	switch {
 	case err != nil || path == nil:
 		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
 	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
 		return ReasonPort
 	case !a.intact(p):
@@ -73,11 +75,11 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data   bool     // it carried DATA
-	taken  bool     // some of which was taken, now or before
-	lowest wire.TSN // of that
-	acked  bool     // a SACK in it was processed
-	reset  bool     // so was a request to reset streams
+	data     bool     // it carried DATA
+	taken    bool     // some of which was taken, now or before
+	lowest   wire.TSN // of that
+	acked    bool     // a SACK in it was processed
+	requests int      // new ones of RE-CONFIG that were looked at
 }
 
 // take takes note of a TSN in the packet.
@@ -203,6 +205,14 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 		return a.handleForwardTSN(now, c)
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
+	case wire.TypeNRSack:
+		if !a.peer.nrSack {
+			return a.unknownChunk(c)
+		}
+		if !r.acked {
+			r.acked = true
+			a.handleSack(now, r.path, c)
+		}
 	case wire.TypePad:
 	case wire.TypeECNE, wire.TypeCWR:
 		if !r.path.ecn.on {
@@ -259,7 +269,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.dropData(now, &d, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
 		a.counters.dataDropped++
 		a.dropData(now, &d, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -292,6 +302,9 @@ func (a *Association) makeRoom(t wire.TSN, span int) bool {
 		if !fillsGap {
 			return false
 		}
+		if a.peer.nrSack { // nothing is dropped that was reported
+			return next && a.in.admitsNext()
+		}
 		r, ok := a.in.evict(a.tsns.cum, t)
 		if !ok {
 			return next && a.in.admitsNext()
@@ -309,9 +322,12 @@ func (a *Association) abortTSN(code wire.CauseCode, t wire.TSN) {
 	a.abort(code, info[:])
 }
 
-// handleSack takes a SACK (RFC 9260, section 6.2.1).
+// handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
 func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	s, err := c.Sack()
+	if c.Type() == wire.TypeNRSack {
+		s, err = c.NRSack()
+	}
 	if err != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
 		return
 	}
@@ -325,6 +341,7 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
 			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
+			a.sent.rate.forgive()
 		}
 	}
 	if f.reneged && !path.t3.on {
@@ -347,6 +364,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
+		a.out.acked(f.freed, nil, f.settled) // reported before, and now for good
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
@@ -356,7 +374,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
-			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on, rate: a.sent.rate.sample(),
 		})
 	}
 	if f.cumMoved {
@@ -364,15 +382,15 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 			path.rack.recovered()
 		}
 		a.reportDelivered(f.done)
-		a.out.acked(f.freed, f.done)
 		path.t3.stop()
 	}
+	a.out.acked(f.freed, f.done, f.settled)
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
 func (a *Association) largePacket(path *path) {
 	switch d := &path.pmtu; {
-	case a.sent.at(d.mark).state == chunkAcked:
+	case a.sent.at(d.mark).arrived():
 		d.passed()
 	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
 		d.gone()
@@ -416,7 +434,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		a.ack.packetData = true
 		a.ack.now()
 		return true
-	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan:
+	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
 		return true
 	}
 	a.counters.forwardsReceived++
@@ -512,7 +530,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred()
+	a.performDeferred(a.tsns.cum)
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

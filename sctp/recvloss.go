@@ -10,7 +10,10 @@ import (
 // SHUTDOWN, f what it acknowledged, and before how much was outstanding until then.
 func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sack, before int) {
 	if a.cfg.LossDetection == MissIndications {
-		if limit, ok := a.missLimit(f); ok && a.sent.miss(limit) && a.recovery.lost(a.sent.highest()) {
+		limit, ok := a.missLimit(f)
+		missed := ok && a.sent.miss(limit)
+		a.passLosses(now, path)
+		if missed && a.recovery.lost(a.sent.highest()) {
 			a.counters.recoveries++
 			if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
 				a.reduce(now, path, before, false)
@@ -24,7 +27,7 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 	if s != nil {
 		r.heardOf(s)
 		a.duplicates(now, path, s)
-		repeated = !f.any && !f.cumMoved && s.Gaps() == 0 && windowBytes(s.ARwnd) == a.window.advertised
+		repeated = !f.any && !f.cumMoved && s.Blocks() == 0 && windowBytes(s.ARwnd) == a.window.advertised
 	}
 	begun := a.recovery.prr.on
 	lost := a.overtake(now, path, before)
@@ -54,6 +57,7 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 	r.reoWnd = r.window(a.sent.ackedPackets, a.recovery.active(), path.rto.srtt)
 	var l losses
 	a.sent.markOvertaken(now, r, r.rtt+r.reoWnd, &l)
+	a.passLosses(now, path)
 	if l.chunks == 0 {
 		return 0
 	}
@@ -75,6 +79,14 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 		r.tlp.reset()
 	}
 	return l.chunks
+}
+
+// passLosses tells the congestion controller what was found lost.
+func (a *Association) passLosses(now time.Time, path *path) {
+	for _, loss := range a.sent.rate.losses {
+		path.cc.lost(now, loss)
+	}
+	a.sent.rate.losses = a.sent.rate.losses[:0]
 }
 
 // reduce makes the congestion window smaller (RFC 9260, section 7.2.3).

@@ -12,7 +12,7 @@ func (a *Association) progressShutdown(now time.Time) {
 	if a.state != ShutdownPending && a.state != ShutdownReceived {
 		return
 	}
-	if a.out.queued > 0 || a.sent.span() > 0 {
+	if a.out.queued > 0 || a.sent.span() > 0 || a.reconfig.own.flying(wire.ParamTSNReset) {
 		return
 	}
 	if a.state == ShutdownPending {
@@ -22,7 +22,7 @@ func (a *Association) progressShutdown(now time.Time) {
 		a.state = ShutdownAckSent
 	}
 	a.paths.stopTimers()
-	a.reconfig.stop()
+	a.reconfig.own.stop()
 	a.closer.want()
 }
 

@@ -116,7 +116,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) || !path.ecn.appendCWR(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
+	a.reconfig.own.prepare(now, &a.out, &a.sent, a.reconfig.peer.next.Prev())
 	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
@@ -197,6 +197,9 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+		if p.data == 0 && a.sent.flight < path.cc.window() && !path.pacer.timer.on {
+			a.sent.rate.exhausted(a.sent.flight)
+		}
 	}
 	switch fresh := a.sent.next != next; {
 	case path.rack.tlp.due:
@@ -282,7 +285,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			a.abandon(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
+		if a.reconfig.own.holding && m.sent == 0 || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
@@ -362,6 +365,9 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
+	if s := m.stream; s.reset != resetNone && s.head == nil {
+		c.flags |= wire.FlagImmediate // its reset waits for the SACK
+	}
 	if m.id != 0 && m.over() {
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
@@ -377,10 +383,6 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
 	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
-	}
-	if a.reconfig.drains(&a.out) {
-		flags |= wire.FlagImmediate
-		a.reconfig.asked = true
 	}
 	p.b = wire.AppendData(p.b, wire.Data{
 		Flags: flags, TSN: t, Stream: c.msg.stream.id, SSN: c.msg.ssn, PPID: c.msg.ppid,

@@ -34,6 +34,7 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	moves      float64       // chance of a handover at each step
 	endpoint   bool          // it is an Endpoint with more peers than this one
 	neighbours int           // so many more
 	flood      float64       // and chance of an INIT of a stranger with each packet
@@ -63,6 +64,7 @@ type verb uint8
 const (
 	doSend verb = iota
 	doReset
+	doReconfig // the other requests of RFC 6525; size says which
 	doRestart
 	doShutdown
 	doAbort
@@ -122,6 +124,7 @@ func newScenario(seed uint64) *scenario {
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
 	s.drawTokens(newDice(seed, 5))
+	s.drawMoves(newDice(seed, 6))
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
@@ -191,8 +194,11 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
-		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno, sctp.BBR),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
+	}
+	cfg.PeerReconfig = sctp.ReconfigPolicy{
+		DenyResets: d.chance(0.1), DenyStreams: d.chance(0.1), AllowAssociationReset: d.chance(0.7),
 	}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		x := d.Uint64()
@@ -214,6 +220,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.CookieLife = 20 * time.Minute
 	}
 	cfg.ECN = d.chance(0.5)
+	cfg.NRSACK = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
@@ -352,6 +359,7 @@ func drawTraffic(d dice, p *plan) []action {
 	maxWait := pick(d, 0, 0, time.Millisecond, 100*time.Millisecond, time.Second)
 	wait := pick(d, 0, 0.1, 1)
 	reset := pick(d, 0, 0, 0.02, 0.2)
+	reconfig := pick(d, 0, 0, 0.01, 0.1)
 	unordered := pick(d, 0, 0, 0.3, 1)
 	limited := pick(d, 0, 0, 0.5, 1)
 	for range d.scale(2, 5000) {
@@ -362,6 +370,11 @@ func drawTraffic(d dice, p *plan) []action {
 		if d.chance(reset) {
 			a.do = doReset
 			a.count = d.between(1, min(3, len(p.streams)))
+			script = append(script, a)
+			continue
+		}
+		if d.chance(reconfig) {
+			a.do, a.size, a.count = doReconfig, d.IntN(3), d.IntN(16)
 			script = append(script, a)
 			continue
 		}
@@ -476,10 +489,10 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doRestart], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v; moves %.3f",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doRestart], count[doShutdown], count[doAbort],
 			p.endpoint, p.neighbours, p.flood,
-			p.streams, p.pause, p.maxPause, p.timerSlack)
+			p.streams, p.pause, p.maxPause, p.timerSlack, p.moves)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])
 	}

@@ -81,6 +81,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 	a.peer, a.id.peerTag = f.peer, f.peer.tag
 	a.establish(now, a.paths.primary())
 	a.hs.snap = snapUnheard
+	a.observe(now)
 	return nil
 }
 
@@ -130,8 +131,9 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.hs.finish()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
-	a.reconfig.peerSeq = wire.ReqSeq(a.peer.initialTSN)
+	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost(now)
+	a.sent.rate.forgive()
 }
 
 // agrees reports whether an association set up with p goes on with q.
