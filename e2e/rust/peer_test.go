@@ -22,7 +22,7 @@ import (
 )
 
 // testTime bounds each test. Only a defect runs into it, however loaded the machine.
-const testTime = 20 * time.Second
+const testTime = 60 * time.Second
 
 // A pair is our side of an association and a running peer; see testdata/peer for its
 // commands and reports.
