@@ -29,7 +29,8 @@ type peerInit struct {
 	outStreams   uint16
 	inStreams    uint16
 	initialTSN   wire.TSN
-	forwardTSN   bool
+	forwardTSN   bool // partial reliability, by the chunks that go with interleaving or without
+	interleaving bool // I-DATA is used instead of DATA
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
 }
@@ -109,6 +110,7 @@ const (
 	featureForwardTSN = 1 << iota
 	featureReconfig
 	featureZeroChecksum
+	featureInterleaving
 )
 
 func (p *peerInit) features() (f uint32) {
@@ -121,6 +123,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.zeroChecksum {
 		f |= featureZeroChecksum
 	}
+	if p.interleaving {
+		f |= featureInterleaving
+	}
 	return f
 }
 
@@ -128,4 +133,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.forwardTSN = f&featureForwardTSN != 0
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
+	p.interleaving = f&featureInterleaving != 0
 }

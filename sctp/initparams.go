@@ -16,7 +16,11 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	}
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
-	b = wire.AppendParam(b, start, wire.ParamExtensions, []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)})
+	extensions := []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)}
+	if !cfg.NoInterleaving { // 8260-2.2.1-a
+		extensions = append(extensions, byte(wire.TypeIData), byte(wire.TypeIForwardTSN))
+	}
+	b = wire.AppendParam(b, start, wire.ParamExtensions, extensions)
 	for p, ok := unrecognized.Next(); ok; p, ok = unrecognized.Next() {
 		if len(b)-start+len(p)+8 > limit {
 			break
@@ -33,11 +37,24 @@ type initFacts struct {
 	unrecognized []byte // encoded parameters to report
 	hostName     []byte // a Host Name Address parameter, which is refused
 	malformed    bool
+
+	iData, iForwardTSN bool // it supports these chunks
 }
 
-// readInit collects the facts of an INIT or INIT ACK chunk (RFC 9260, sections
-// 3.2.1, 3.3.2 and 3.3.3).
+// readInit collects the facts of an INIT or INIT ACK chunk, and what follows from
+// them for the association.
 func readInit(in wire.Init, cfg *Config) initFacts {
+	f := readInitParams(in, cfg)
+	f.peer.interleaving = f.iData && !cfg.NoInterleaving // 8260-2.2.1-a
+	if f.peer.interleaving {
+		f.peer.forwardTSN = f.iForwardTSN // 8260-2.3.1-a
+	}
+	return f
+}
+
+// readInitParams reads the parameters of an INIT or INIT ACK chunk (RFC 9260, sections
+// 3.2.1, 3.3.2 and 3.3.3).
+func readInitParams(in wire.Init, cfg *Config) initFacts {
 	f := initFacts{peer: peerInit{
 		tag: in.Tag, window: in.ARwnd, outStreams: in.OutStreams, inStreams: in.InStreams, initialTSN: in.InitialTSN,
 	}}
@@ -50,8 +67,16 @@ func readInit(in wire.Init, cfg *Config) initFacts {
 			f.peer.forwardTSN = true
 		case wire.ParamExtensions:
 			for _, t := range p.Value() {
-				f.peer.reconfig = f.peer.reconfig || wire.ChunkType(t) == wire.TypeReconfig
-				f.peer.forwardTSN = f.peer.forwardTSN || wire.ChunkType(t) == wire.TypeForwardTSN
+				switch wire.ChunkType(t) {
+				case wire.TypeReconfig:
+					f.peer.reconfig = true
+				case wire.TypeForwardTSN:
+					f.peer.forwardTSN = true
+				case wire.TypeIData:
+					f.iData = true
+				case wire.TypeIForwardTSN:
+					f.iForwardTSN = true
+				}
 			}
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()

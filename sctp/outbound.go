@@ -7,23 +7,24 @@ import (
 )
 
 // outbound holds the messages that were not sent yet, per stream, and asks the
-// scheduler whose turn it is. Without I-DATA a message that was begun is finished
-// first, because fragments of DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
+// scheduler whose turn it is. Without interleaving a message that was begun is finished
+// first, because fragments in DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
 type outbound struct {
-	limit     int // send buffer, bytes
-	scheduler Scheduler
-	buffered  int // bytes accepted and neither acknowledged nor abandoned
-	messages  int // accepted, and held for that or for what follows
-	refused   int // least size refused since the last EventWritable; 0: none
-	streams   streamTable[outStream]
-	turns     turnQueue
-	begun     *outStream // the message that must be finished is its head
-	serving   *outStream // of RoundRobinPacket: has sent in this packet
-	free      *outMessage
-	frees     int
-	low       []uint16 // streams whose queue fell to their threshold
-	queued    int      // messages not sent completely
-	arrivals  uint64   // messages accepted, ever
+	limit       int // send buffer, bytes
+	scheduler   Scheduler
+	interleaved bool
+	buffered    int // bytes accepted and neither acknowledged nor abandoned
+	messages    int // accepted, and held for that or for what follows
+	refused     int // least size refused since the last EventWritable; 0: none
+	streams     streamTable[outStream]
+	turns       turnQueue
+	begun       *outStream // the message that must be finished is its head
+	serving     *outStream // of RoundRobinPacket: has sent in this packet
+	free        *outMessage
+	frees       int
+	low         []uint16 // streams whose queue fell to their threshold
+	queued      int      // messages not sent completely
+	arrivals    uint64   // messages accepted, ever
 }
 
 // outStream is an outgoing stream that has been used.
@@ -31,7 +32,8 @@ type outStream struct {
 	standing
 	id        uint16
 	priority  uint16
-	ssn       wire.SSN // of the next ordered message
+	ordered   wire.MID // of the next ordered message
+	unordered wire.MID // of the next unordered one, with interleaving
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
@@ -45,7 +47,8 @@ type outMessage struct {
 	stream    *outStream
 	payload   []byte
 	ppid      uint32
-	ssn       wire.SSN
+	mid       wire.MID // its low half is the SSN
+	fsn       wire.FSN // of the next chunk
 	unordered bool
 	limited   bool // retransmissions are
 	maxRtx    uint16
@@ -181,25 +184,36 @@ func (o *outbound) bundles(p *builder, s *outStream) bool {
 func (o *outbound) advance(m *outMessage, n int) {
 	s := m.stream
 	m.sent += n
+	m.fsn = m.fsn.Next()
 	o.dequeued(s, n)
-	if m.sent < len(m.payload) {
+	done := m.sent == len(m.payload)
+	if done {
+		o.pop(s)
+	}
+	switch {
+	case o.interleaved:
+		o.turn(s, n)
+	case done:
+		o.turn(s, m.sent)
+	default:
 		o.begun = s
-		return
 	}
-	o.pop(s)
-	o.turn(s, m.sent)
 }
 
-// number gives the current message its stream sequence number.
+// number gives a message its number in its stream.
 func (o *outbound) number(m *outMessage) {
-	if !m.unordered {
-		m.ssn = m.stream.ssn
-		m.stream.ssn = m.stream.ssn.Next()
+	switch s := m.stream; {
+	case !m.unordered:
+		m.mid = s.ordered
+		s.ordered = s.ordered.Next()
+	case o.interleaved: // 8260-2.1-b
+		m.mid = s.unordered
+		s.unordered = s.unordered.Next()
 	}
 }
 
-// restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
-func (s *outStream) restarted() { s.ssn = 0 }
+// restarted begins the numbers of a stream anew (RFC 6525, section 5.2.7).
+func (s *outStream) restarted() { s.ordered, s.unordered = 0, 0 } // 8260-2.3.2-a
 
 // pop takes the first message out of the queue of a stream.
 func (o *outbound) pop(s *outStream) {
@@ -239,7 +253,11 @@ func (o *outbound) abandon(m *outMessage) {
 	if s := m.stream; m == s.head {
 		o.dequeued(s, len(m.payload)-m.sent)
 		o.pop(s)
-		o.turn(s, m.sent)
+		if o.interleaved {
+			o.turn(s, 0) // what it sent was charged for
+		} else {
+			o.turn(s, m.sent)
+		}
 	}
 	o.buffered -= len(m.payload) - m.acked
 	m.abandoned = true

@@ -6,13 +6,14 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// sentQueue holds the DATA chunks that were sent and not cumulatively
+// sentQueue holds the DATA or I-DATA chunks that were sent and not cumulatively
 // acknowledged, in a ring indexed by TSN. A TSN is assigned when its chunk is
 // sent for the first time.
 type sentQueue struct {
 	ring   []sentChunk // length a power of 2
 	cum    wire.TSN    // Cumulative TSN Ack Point
 	next   wire.TSN    // to assign
+	header int         // bytes of a chunk before its payload
 	acked  tsnSet      // acknowledged by gap blocks
 	nAcked int         // TSNs in acked
 
@@ -30,11 +31,12 @@ type sentQueue struct {
 	timedAt time.Time
 }
 
-// sentChunk is one DATA chunk that was sent.
+// sentChunk is one chunk that was sent.
 type sentChunk struct {
 	msg    *outMessage
-	off    int32 // of its payload in that of the message
-	size   int32 // of its payload
+	off    int32    // of its payload in that of the message
+	size   int32    // of its payload
+	fsn    wire.FSN // its number in the message
 	flags  wire.DataFlags
 	state  chunkState
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
@@ -53,11 +55,14 @@ const (
 	chunkAbandoned              // final, as if acknowledged
 )
 
-// wireSize returns the bytes that the chunk takes in a packet.
-func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
+// wireSize returns the bytes that a chunk takes in a packet.
+func (q *sentQueue) wireSize(c *sentChunk) int { return (q.header + int(c.size) + 3) &^ 3 }
 
-func (q *sentQueue) init(initial wire.TSN) {
-	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial}
+func (q *sentQueue) init(initial wire.TSN, interleaved bool) {
+	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, header: wire.DataHeaderLen}
+	if interleaved {
+		q.header = wire.IDataHeaderLen
+	}
 }
 
 // clock returns the time since the first chunk was sent.
@@ -104,13 +109,13 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 
 // depart counts a chunk as outstanding, arrive as no longer so.
 func (q *sentQueue) depart(c *sentChunk) {
-	q.flight += c.wireSize()
+	q.flight += q.wireSize(c)
 	q.flightPayload += int(c.size)
 	q.outstanding++
 }
 
 func (q *sentQueue) arrive(c *sentChunk) {
-	q.flight -= c.wireSize()
+	q.flight -= q.wireSize(c)
 	q.flightPayload -= int(c.size)
 	q.outstanding--
 }
@@ -277,7 +282,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	default:
 		return
 	}
-	f.bytes += c.wireSize()
+	f.bytes += q.wireSize(c)
 	f.newest, f.any = t, true
 	if c.rtx == 0 { // Karn's algorithm
 		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
