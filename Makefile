@@ -2,7 +2,7 @@
 # what it needs; `make check` is what to run before a commit.
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.1
-SIM_SEEDS  ?= 5000
+SIM_SEEDS  ?= 10000
 FUZZTIME   ?= 30s
 BENCH      ?= .
 BENCHTIME  ?= 1s
@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest race cross e2e sim fuzz bench
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -34,6 +34,9 @@ staticcheck:
 archtest:
 	go test -count=1 ./internal/archtest
 
+requirements: ## what the engine has to do, and the tests that show it
+	@go run ./scripts/requirements
+
 race:
 	SIM_SEEDS=20 go test -race $(PACKAGES)
 
@@ -48,6 +51,9 @@ e2e: ## the tests with browsers and other programs alone
 
 sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one
 	SIM_SEEDS=$(SIM_SEEDS) sh scripts/each.sh TestSimulation go test -count=1 -timeout 2h -run '^TestSimulation'
+
+sim-arch: ## the same seeds on 386 and, under qemu-user, on arm64
+	sh scripts/sim-arch.sh
 
 fuzz: ## every fuzz target for FUZZTIME each
 	sh scripts/fuzz.sh $(FUZZTIME)

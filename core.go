@@ -97,6 +97,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		candidate:       func(line string) { emit(&c.events, ev.candidate, line) },
 		gatheringState:  func(s ICEGatheringState) { emit(&c.events, ev.gatheringState, s) },
 		connectionState: func(s ICEConnectionState) { emit(&c.events, ev.iceState, s) },
+		pathChanged:     func() { c.events.post(func() { c.session.PathChanged() }) },
 	})
 	if err != nil {
 		c.cancel()

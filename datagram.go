@@ -28,6 +28,9 @@ const (
 type datagramConn struct {
 	next net.Conn // the ICE connection
 	log  scopedLogger
+	// dontFragment says whether the network may fragment what is written; nil if
+	// there is no saying so.
+	dontFragment func(on bool) error
 
 	closeOnce sync.Once
 	closed    chan struct{}

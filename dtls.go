@@ -254,6 +254,14 @@ func (t *dtlsTransport) SetDeadline(d time.Time) error      { return t.conn.SetD
 func (t *dtlsTransport) SetReadDeadline(d time.Time) error  { return t.conn.SetReadDeadline(d) }
 func (t *dtlsTransport) SetWriteDeadline(d time.Time) error { return t.conn.SetWriteDeadline(d) }
 
+// SetDontFragment is described at secureTransport.
+func (t *dtlsTransport) SetDontFragment(on bool) error {
+	if t.path.dontFragment == nil {
+		return errors.ErrUnsupported
+	}
+	return t.path.dontFragment(on)
+}
+
 func (t *dtlsTransport) PeerCertificates() [][]byte {
 	var certs [][]byte
 	for _, der := range t.state.PeerCertificates {

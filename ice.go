@@ -34,6 +34,7 @@ type iceEvents struct {
 	candidate       func(line string) // "" when gathering is complete
 	gatheringState  func(ICEGatheringState)
 	connectionState func(ICEConnectionState)
+	pathChanged     func() // another pair has been selected than before
 }
 
 // iceTransport is the ICE agent with its sockets. Nothing else knows the ICE library.
@@ -234,6 +235,9 @@ func (t *iceTransport) onPair(local, remote ice.Candidate) {
 	defer t.mu.Unlock()
 	t.pairChanges++
 	t.log.Infof("selected pair %s - %s", local, remote)
+	if t.pairChanges > 1 {
+		t.ev.pathChanged()
+	}
 }
 
 // addRemoteCandidate is described at core.
@@ -384,6 +388,7 @@ func (t *iceTransport) connect(ctx context.Context, controlling bool, ufrag, pwd
 		return nil, ErrClosed
 	}
 	t.path = newDatagramConn(conn, t.log)
+	t.path.dontFragment = t.net.setDontFragment
 	t.working.Add(1)
 	go func() {
 		defer t.working.Done()

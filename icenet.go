@@ -15,6 +15,8 @@ import (
 	"github.com/pion/stun"
 	"github.com/pion/transport/v2"
 	"github.com/pion/transport/v2/stdnet"
+
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // guardedNet hands the ICE agent and its TURN clients their sockets, and stands
@@ -44,6 +46,7 @@ type guardedNet struct {
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
+	whole  bool // datagrams must not be fragmented
 }
 
 const (
@@ -91,6 +94,23 @@ func (n *guardedNet) untrack(c io.Closer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.open, c)
+}
+
+// setDontFragment says whether the network may fragment datagrams, those of sockets
+// still to be opened included.
+func (n *guardedNet) setDontFragment(on bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.whole = on
+	var failed error
+	for c := range n.open {
+		if g, ok := c.(*udpGuard); ok {
+			if err := udpsock.SetDontFragment(g.sock, on); err != nil {
+				failed = err
+			}
+		}
+	}
+	return failed
 }
 
 // ListenUDP is where host and server-reflexive candidates get their sockets.
@@ -263,6 +283,7 @@ const maxServers = 4
 // udpGuard is a UDP socket behind the rules of guardedNet.
 type udpGuard struct {
 	transport.UDPConn
+	sock *net.UDPConn // the same
 	net  *guardedNet
 	kind guardKind
 
@@ -274,9 +295,16 @@ type udpGuard struct {
 
 // guard puts a socket behind the rules; nil after close.
 func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
-	g := &udpGuard{UDPConn: c, net: n, kind: kind}
+	g := &udpGuard{UDPConn: c, sock: c, net: n, kind: kind}
 	if !n.track(g) {
 		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.whole {
+		if err := udpsock.SetDontFragment(c, true); err != nil {
+			n.log.Debugf("a socket whose datagrams may be fragmented: %v", err)
+		}
 	}
 	return g
 }

@@ -12,6 +12,10 @@ import "net"
 type secureTransport interface {
 	net.Conn
 
+	// SetDontFragment says whether the network may fragment what is written from
+	// now on; it returns an error if there is no saying so.
+	SetDontFragment(on bool) error
+
 	// PeerCertificates returns the peer's certificates in DER, the leaf first.
 	// The leaf has been compared with the announced fingerprints.
 	PeerCertificates() [][]byte

@@ -524,6 +524,38 @@ func TestTransportStats(t *testing.T) {
 	}
 }
 
+// The search for a larger MTU finds what fits the usual path, through ICE and DTLS,
+// and begins anew when the path changes. // 8899-5.2-b 8261-6.1-a
+func TestTransportMTU(t *testing.T) {
+	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	ch, err := a.CreateChannel("x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect(t, a, b)
+	peer := accept(t, b)
+	settle := func() {
+		t.Helper()
+		for range 10_000 {
+			if a.Stats().DataChannels.SCTP.MTU == 1432 && b.Stats().DataChannels.SCTP.MTU == 1432 {
+				return
+			}
+			if err := ch.WriteMessage(t.Context(), make([]byte, 2000), false); err != nil {
+				t.Fatal(err)
+			}
+			wantChannelMessage(t, peer, make([]byte, 2000), false)
+		}
+		t.Fatalf("MTUs %d and %d", a.Stats().DataChannels.SCTP.MTU, b.Stats().DataChannels.SCTP.MTU)
+	}
+	settle()
+	probes := a.Stats().DataChannels.SCTP.MTUProbesSent
+	a.core.session.PathChanged()
+	settle()
+	if n := a.Stats().DataChannels.SCTP.MTUProbesSent; n <= probes {
+		t.Errorf("%d probes, then %d", probes, n)
+	}
+}
+
 // Many at once, and each closed by one side or the other.
 func TestTransportsInParallel(t *testing.T) {
 	for i := range 20 {

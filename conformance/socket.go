@@ -23,6 +23,7 @@ func (r *runner) config(s *socket) sctp.Config {
 	ms := func(key string) time.Duration { return time.Duration(s.opts[key]) * time.Millisecond }
 	cfg := sctp.Config{
 		MTU:        r.mtu,
+		MaxMTU:     -1, // scripts know of no probes
 		RTOInitial: ms("srto_initial"), RTOMin: ms("srto_min"), RTOMax: ms("srto_max"),
 		OutboundStreams: uint16(s.opts["sinit_num_ostreams"]), InboundStreams: uint16(s.opts["sinit_max_instreams"]),
 		MaxInitRetransmits: int(s.opts["sinit_max_attempts"]), MaxRetransmits: int(s.opts["sasoc_asocmaxrxt"]),

@@ -64,7 +64,7 @@ func (s *Session) unlock() {
 // onEvent takes an event from the driver. It never blocks.
 func (s *Session) onEvent(ev sctp.Event) {
 	switch ev.Kind {
-	case sctp.EventMessageAbandoned, sctp.EventPeerError, sctp.EventPathDown, sctp.EventPathUp:
+	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered, sctp.EventPeerError, sctp.EventPathDown, sctp.EventPathUp:
 		return // of no consequence here
 	}
 	s.events.push(ev)

@@ -242,6 +242,16 @@ func (s *Session) SetRole(dtlsClient bool) error {
 	return nil
 }
 
+// PathChanged says that the transport carries packets another way from now on, as
+// after a restart of ICE; see sctp.Association.PathChanged.
+func (s *Session) PathChanged() {
+	s.lock()
+	defer s.unlock()
+	if s.conn != nil {
+		s.conn.PathChanged()
+	}
+}
+
 // SetRemoteMaxMessageSize replaces what Params said of the peer; n as there.
 func (s *Session) SetRemoteMaxMessageSize(n int64) {
 	s.lock()

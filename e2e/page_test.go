@@ -52,6 +52,14 @@ func (p *page) do(out any, js string, args ...any) {
 	}
 }
 
+// knowsClosing reports whether the browser has the event closing, which older
+// versions of Firefox lack.
+func (p *page) knowsClosing() (knows bool) {
+	p.t.Helper()
+	p.do(&knows, "return 'onclosing' in RTCDataChannel.prototype")
+	return knows
+}
+
 // A pagePeer is an RTCPeerConnection of a page.
 type pagePeer struct {
 	page *page

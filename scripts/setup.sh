@@ -3,7 +3,8 @@
 # What is there already is left alone. Where installing is impossible (no root, no
 # apt) it says which tests will be skipped; with CI=true it fails instead.
 #
-# setup.sh --missing installs nothing and prints the packages that are missing.
+# setup.sh --missing installs nothing and prints the packages that are missing;
+# setup.sh --install PACKAGE... installs these.
 set -u
 
 say() { printf 'sluice: setup: %s\n' "$*"; }
@@ -67,6 +68,12 @@ install() {
 		fi
 	done
 }
+
+if [ "${1:-}" = --install ]; then
+	shift
+	install "$@"
+	exit
+fi
 
 wanted=$(missing)
 if [ "${1:-}" = --missing ]; then

@@ -19,6 +19,9 @@ step "tests"
 # shellcheck disable=SC2086 # one word per package
 go test $packages
 
+step "the simulation with 32 bits"
+sh scripts/sim-arch.sh 40 386
+
 if is_missing gcc || is_missing libc6-dev; then
 	loud "NO C COMPILER: THE RUN UNDER THE RACE DETECTOR IS SKIPPED"
 else

@@ -80,7 +80,7 @@ func (p *pipe) settle() {
 	p.run()
 }
 
-// TestAllocs holds the packet path at no allocation.
+// TestAllocs holds the packet path at no allocation. // PIONS-16
 func TestAllocs(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

@@ -115,8 +115,9 @@ func (a *Association) Connect(now time.Time) error {
 // association is established, ErrShuttingDown and ErrClosed after, and with
 // ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability or
 // ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
-// EventWritable. If the peer does not support partial reliability (RFC 3758),
-// messages are sent reliably.
+// EventWritable; it comes only if no less important messages can be given up to
+// make room (Reliability.LimitPriority). If the peer does not support partial
+// reliability (RFC 3758), messages are sent reliably.
 func (a *Association) Send(now time.Time, m Message) error {
 	r := &m.Reliability
 	switch {
@@ -132,20 +133,21 @@ func (a *Association) Send(now time.Time, m Message) error {
 		return ErrMessageTooLong
 	case int(m.Stream) >= a.OutboundStreams():
 		return ErrInvalidStream
-	case r.LimitRetransmits && (r.LimitLifetime || r.Lifetime > 0):
+	}
+	if _, ok := r.policy(); !ok {
 		return ErrReliability
 	}
 	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone {
 		return ErrResetPending
 	}
-	if n := len(m.Payload); !a.out.hasRoom(n) {
+	if !a.forward.enabled {
+		m.Reliability = Reliability{}
+	}
+	if n := len(m.Payload); !a.out.hasRoom(n) && !a.displace(now, n, r.rank()) {
 		if a.out.refused == 0 || n < a.out.refused {
 			a.out.refused = n
 		}
 		return ErrSendBufferFull
-	}
-	if !a.forward.enabled {
-		m.Reliability = Reliability{}
 	}
 	a.out.push(now, &m)
 	a.counters.messagesSent++
@@ -251,6 +253,20 @@ func (a *Association) Shutdown(now time.Time) error {
 	return nil
 }
 
+// PathChanged says that a path goes another way from now on, such as between other
+// candidates of ICE: its congestion window, round-trip time and MTU count for
+// nothing any more (RFC 8261, section 6.1).
+func (a *Association) PathChanged(now time.Time, id PathID) {
+	path := a.paths.get(id)
+	if path == nil || a.ended {
+		return
+	}
+	path.changed(&a.cfg)
+	if a.state >= Established {
+		path.pmtu.begin()
+	}
+}
+
 // Abort ends the association at once; the peer is told the reason, if it is
 // known already (RFC 9260, section 9.1).
 func (a *Association) Abort(now time.Time, reason string) {
@@ -261,7 +277,7 @@ func (a *Association) Abort(now time.Time, reason string) {
 
 // abort tells the peer a cause and ends the association.
 func (a *Association) abort(code wire.CauseCode, info []byte) {
-	info = info[:min(len(info), a.paths.primary().mtu-commonHeader-8)]
+	info = info[:min(len(info), a.paths.primary().pmtu.base-commonHeader-8)]
 	if a.id.peerTag != 0 {
 		a.refuse(a.id.peerTag, code, info)
 	}
@@ -281,7 +297,7 @@ func (a *Association) end(err error) {
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
 	a.control.init()
-	a.in.asm.runs = nil
+	a.in.end()
 	a.events.push(Event{Kind: EventClosed, Err: err})
 }
 
@@ -315,6 +331,24 @@ func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	if !a.ended && int(stream) < int(a.cfg.OutboundStreams) {
 		a.out.stream(stream).threshold = max(n, 0)
 	}
+}
+
+// TotalBufferedAmount returns the bytes of all streams that are queued and have
+// not been handed to the transport.
+func (a *Association) TotalBufferedAmount() int { return a.out.waiting }
+
+// SetTotalBufferedAmountLowThreshold sets the threshold of
+// EventTotalBufferedAmountLow in bytes. Without it the event is not reported.
+func (a *Association) SetTotalBufferedAmountLowThreshold(n int) { a.out.allLow = max(n, 0) }
+
+// AvailableAmount returns how many bytes Read can return now on the stream, over
+// all its messages. Its cost grows with their number; Peek tells of the next one.
+func (a *Association) AvailableAmount(stream uint16) int { return a.in.available(stream) }
+
+// Displaces reports whether Send would make room for the message by giving up less
+// important ones, and only so (Reliability.LimitPriority).
+func (a *Association) Displaces(m *Message) bool {
+	return a.forward.enabled && a.out.displaces(len(m.Payload), m.Reliability.rank())
 }
 
 // SetStreamPriority sets the priority of an outgoing stream, at any time, for the

@@ -6,11 +6,12 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // components append chunks to it as long as they fit.
 type builder struct {
 	b      []byte
-	start  int    // of the packet in b
-	limit  int    // length that b must not exceed
-	data   int    // DATA chunks appended
-	stream uint16 // of the last of them
-	crc    bool   // the packet needs its CRC32c whatever was negotiated
+	start  int      // of the packet in b
+	limit  int      // length that b must not exceed
+	data   int      // DATA chunks appended
+	stream uint16   // of the last of them
+	last   wire.TSN // its TSN
+	crc    bool     // the packet needs its CRC32c whatever was negotiated
 }
 
 // newBuilder begins a packet of at most mtu bytes behind what dst holds.
@@ -19,6 +20,10 @@ func newBuilder(dst []byte, mtu int, id identity) builder {
 	p.b = wire.AppendHeader(dst, id.localPort, id.remotePort, id.peerTag)
 	return p
 }
+
+// stretch makes room for a chunk of n bytes that fits no packet any more, since the
+// MTU is smaller than when it was cut (9260-6.9-a). It has its packet for itself.
+func (p *builder) stretch(n int) { p.limit = max(p.limit, len(p.b)+n) }
 
 // room returns how many bytes, a multiple of 4, still fit.
 func (p *builder) room() int { return (p.limit - len(p.b)) &^ 3 }

@@ -22,6 +22,13 @@ type Config struct {
 	// under UDP, DTLS and a TURN channel header. At least 512.
 	MTU int
 
+	// MaxMTU is the largest packet, in bytes as MTU, that is tried to find out what
+	// the path carries (RFC 8899), beginning from MTU. Default 1432, which fits a
+	// 1500-byte IPv4 packet under UDP and DTLS, or MTU if that is more; with MTU
+	// or less, such as -1, nothing is tried. Whoever sends the packets must heed
+	// Transmit.Whole.
+	MaxMTU int
+
 	// ReceiveBuffer bounds, in bytes, what is held for the application and in
 	// reassembly; it is the window advertised to the peer. The last chunk of an
 	// open window may exceed it by a packet, and chunks that fill gaps, which the
@@ -60,7 +67,8 @@ type Config struct {
 	// when the peer is heard of, and a millisecond or more later. Default 4.
 	MaxBurst int
 
-	// CookieLife is how long a State Cookie stays valid. Default 60 s.
+	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
+	// peer asks for it. Default 60 s.
 	CookieLife time.Duration
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which
@@ -99,6 +107,7 @@ func (c *Config) complete() error {
 	set(&c.LocalPort, 5000)
 	set(&c.RemotePort, 5000)
 	set(&c.MTU, 1188)
+	set(&c.MaxMTU, max(c.MTU, 1432))
 	set(&c.ReceiveBuffer, 2<<20)
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
@@ -117,6 +126,7 @@ func (c *Config) complete() error {
 		field, rule string
 	}{
 		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
+		{c.MaxMTU > 65535, "MaxMTU", "must be at most 65535 bytes"},
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
 		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
 		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},

@@ -9,7 +9,7 @@ import (
 
 const testPMDCS = 1188 - 12
 
-// TestReno goes through the rules one by one. // 9260-7.2.1-a 9260-7.2.1-b 9260-7.2.2-a 9260-7.2.3-a
+// TestReno goes through the rules one by one. // 9260-7.2.1-a 9260-7.2.1-b 9260-7.2.2-a 9260-7.2.3-a 9260-7.2-a
 func TestReno(t *testing.T) {
 	const p = 1000
 	full := func() *reno { c := new(reno); c.init(initialWindow(p), p); return c }

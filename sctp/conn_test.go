@@ -50,6 +50,9 @@ func newTestConn(t testing.TB, cfg Config) *testConn {
 	if cfg.Seed == ([32]byte{}) {
 		cfg.Seed = [32]byte{7}
 	}
+	if cfg.MaxMTU == 0 {
+		cfg.MaxMTU = -1 // probes only where they are the subject
+	}
 	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +253,7 @@ func (tc *testConn) drain() {
 		if !ok {
 			break
 		}
-		if n := len(tx.Packet); n > tc.a.cfg.MTU || n%4 != 0 {
+		if n := len(tx.Packet); n > max(tc.a.cfg.MTU, tc.a.cfg.MaxMTU) || n%4 != 0 {
 			tc.t.Fatalf("packet of %d bytes, MTU %d", n, tc.a.cfg.MTU)
 		}
 		b := append([]byte(nil), tx.Packet...)

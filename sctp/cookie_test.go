@@ -166,7 +166,7 @@ func TestCollide(t *testing.T) {
 	}
 }
 
-// TestRestart: the peer has forgotten the association and begins anew. // 9260-5.2.2-a 9260-5.2.4-c
+// TestRestart: the peer has forgotten the association and begins anew. // 9260-5.2.2-a 9260-5.2.4-c 9260-11.2-a
 func TestRestart(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.write(data{tsn: 0, sid: 2, ssn: 0, flags: whole, payload: "old"})
@@ -266,5 +266,84 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if _, err := New(Config{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCookiePreservative: a peer may ask for a cookie that lives longer, within bounds. // 9260-3.3.2.1-b 9260-5.2.6-a
+func TestCookiePreservative(t *testing.T) {
+	for _, tt := range []struct {
+		desc  string
+		value []byte
+		life  time.Duration
+	}{
+		{"half a second", []byte{0, 0, 1, 0xF4}, 10500 * time.Millisecond},
+		{"49 days: twice the life at most", []byte{255, 255, 255, 255}, 20 * time.Second},
+		{"none", []byte{0, 0, 0, 0}, 10 * time.Second},
+		{"malformed", []byte{1, 2, 3, 4, 5, 6, 7, 8}, 10 * time.Second},
+	} {
+		for _, late := range []time.Duration{0, time.Millisecond} {
+			tc := newTestConn(t, Config{CookieLife: 10 * time.Second})
+			tc.peerParams = func(b []byte, n int) []byte { return wire.AppendParam(b, n, wire.ParamCookiePreservative, tt.value) }
+			tc.write(tc.init())
+			tc.want(tt.desc, "INIT ACK")
+			tc.now = tc.now.Add(tt.life + late)
+			tc.write(tc.cookieEcho())
+			if late == 0 {
+				tc.want(tt.desc, "COOKIE ACK")
+			} else {
+				tc.want(tt.desc, "ERROR cause=3")
+			}
+		}
+	}
+}
+
+// TestOwnCookiePreserved: after its cookie was called stale, INIT asks for the round
+// trip of the COOKIE ECHO and a second more, not for the time that went by before. // 9260-5.2.6-a
+func TestOwnCookiePreserved(t *testing.T) {
+	stale := causeChunk(wire.TypeError, 0, wire.CauseStaleCookie, "\x00\xFF\xFF\xFF")
+	tc := newTestConn(t, Config{})
+	preservative := func() (ms uint32) {
+		t.Helper()
+		b := tc.sent[0]
+		tc.want("an INIT", "INIT")
+		it := wire.Packet(b).Chunks()
+		c, _ := it.Next()
+		in, err := c.Init()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, ok := in.Params.Next(); ok; p, ok = in.Params.Next() {
+			if p.Type() == wire.ParamCookiePreservative {
+				ms, _ = p.Uint32()
+			}
+		}
+		return ms
+	}
+	if err := tc.a.Connect(tc.now); err != nil {
+		t.Fatal(err)
+	}
+	tc.drain()
+	if ms := preservative(); ms != 0 {
+		t.Fatalf("the first INIT asks for %d ms", ms)
+	}
+	tc.now = tc.now.Add(50 * time.Millisecond)
+	tc.write(tc.initAck())
+	tc.want("COOKIE ECHO", "COOKIE ECHO")
+	tc.now = tc.now.Add(300 * time.Millisecond)
+	tc.write(stale)
+	if ms := preservative(); ms != 1300 {
+		t.Fatalf("INIT asks for %d ms", ms)
+	}
+	tc.advanceToTimer()
+	if ms := preservative(); ms != 1300 {
+		t.Fatalf("INIT asks for %d ms when it is repeated", ms)
+	}
+	tc.write(tc.initAck())
+	tc.want("COOKIE ECHO", "COOKIE ECHO")
+	tc.advanceToTimer()
+	tc.want("COOKIE ECHO once more", "COOKIE ECHO")
+	tc.write(stale)
+	if ms := preservative(); ms != 1050 {
+		t.Fatalf("the second COOKIE ECHO measures nothing, so the RTT known counts; INIT asks for %d ms", ms)
 	}
 }

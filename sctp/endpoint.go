@@ -56,7 +56,8 @@ type EndpointConfig struct {
 	// Config is that of each association. Seed is that of the Endpoint, from
 	// which each association gets its own. RemotePort is the SCTP port of the
 	// peers that Connect is called for. ZeroChecksum must be NoZeroChecksum (RFC
-	// 6951, section 5.3).
+	// 6951, section 5.3). The default of MaxMTU is 1472, which fits a 1500-byte
+	// IPv4 packet under UDP.
 	Config
 
 	// Listen accepts associations that peers initiate. Default: they are refused
@@ -71,6 +72,9 @@ type EndpointConfig struct {
 	// whose peer has not answered yet. Default 1024.
 	MaxHalfOpen int
 }
+
+// udpMaxMTU is the default of MaxMTU under UDP alone.
+const udpMaxMTU = 1472
 
 // EndpointStats are figures of an Endpoint.
 type EndpointStats struct {
@@ -105,6 +109,7 @@ type Datagram struct {
 	ID     AssociationID // 0: an answer of the Endpoint
 	To     netip.AddrPort
 	Packet []byte // the bytes that were appended to dst
+	Whole  bool   // as Transmit.Whole
 }
 
 // Errors of Connect.
@@ -118,6 +123,7 @@ var (
 func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	set(&cfg.MaxAssociations, 1<<16)
 	set(&cfg.MaxHalfOpen, 1<<10)
+	set(&cfg.MaxMTU, max(cfg.MTU, udpMaxMTU))
 	switch {
 	case cfg.ZeroChecksum != NoZeroChecksum: // 6951-5.3-a
 		return nil, &ConfigError{"ZeroChecksum", "must be NoZeroChecksum over UDP (RFC 6951, section 5.3)"}

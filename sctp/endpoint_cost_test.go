@@ -94,7 +94,7 @@ func TestAgenda(t *testing.T) {
 
 // crowd is a listening endpoint with n associations, and the peer of the last.
 func crowd(t *testing.T, n int) (*town, *host, *stranger) {
-	w, h, s := listening(t, EndpointConfig{Config: Config{HeartbeatInterval: 30 * time.Second}})
+	w, h, s := listening(t, EndpointConfig{Config: Config{HeartbeatInterval: 30 * time.Second, MaxMTU: -1}})
 	for i := range n {
 		s.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 7)
 		s.peerTag = uint32(i + 1)

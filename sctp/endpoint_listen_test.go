@@ -323,7 +323,7 @@ func TestPortChange(t *testing.T) {
 // TestSameTag: one tag for associations with different peers, and one that cannot
 // be told apart and is refused.
 func TestSameTag(t *testing.T) {
-	w, h, _ := listening(t, EndpointConfig{})
+	w, h, _ := listening(t, EndpointConfig{Config: Config{MaxMTU: -1}})
 	const tag = 0xDECAFBAD
 	connect := func(s *stranger) string {
 		s.want("INIT", s.packet(0, s.init()), "INIT ACK")

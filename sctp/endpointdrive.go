@@ -5,8 +5,8 @@ import "time"
 // maxRun is how many packets an association sends before others have their turn.
 const maxRun = 16
 
-// Transmit appends the next datagram to dst, which should have room for MTU bytes;
-// false means that there is nothing to send now. Associations take turns.
+// Transmit appends the next datagram to dst, which should have room for MTU bytes, or
+// MaxMTU if that is more; false means that there is nothing to send now. Associations take turns.
 func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 	if a, ok := e.answers.next(); ok {
 		return Datagram{To: a.to, Packet: append(dst, a.packet...)[len(dst):]}, true
@@ -18,7 +18,7 @@ func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 		}
 		m := &e.members[slot]
 		tx, more := e.assocs[slot].Transmit(now, dst)
-		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet}
+		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole}
 		m.run++
 		if !more || m.run >= maxRun {
 			m.run = 0

@@ -16,7 +16,7 @@ var (
 	ErrInvalidStream  = errors.New("sctp: stream identifier out of range")
 	ErrEmptyMessage   = errors.New("sctp: a message needs at least one byte (RFC 9260, section 6.2)")
 	ErrMessageTooLong = errors.New("sctp: a message of 2 GiB or more")
-	ErrReliability    = errors.New("sctp: both a lifetime and a retransmission limit are set")
+	ErrReliability    = errors.New("sctp: a message has more than one reliability limit")
 	ErrMessageAborted = errors.New("sctp: the peer abandoned the message being read")
 	ErrResetPending   = errors.New("sctp: a reset of the stream is already pending")
 	ErrNotSupported   = errors.New("sctp: the peer does not support the extension")

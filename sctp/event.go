@@ -20,6 +20,9 @@ const (
 	// EventBufferedAmountLow: the bytes of Stream not yet handed to the
 	// transport fell from above to at or below its threshold.
 	EventBufferedAmountLow
+	// EventTotalBufferedAmountLow: the same of all streams together, if a
+	// threshold was set.
+	EventTotalBufferedAmountLow
 	// EventStreamReset: the peer reset its outgoing side of Stream (RFC 6525).
 	// What was received before is still readable and ends with io.EOF.
 	EventStreamReset
@@ -29,7 +32,17 @@ const (
 	// EventStreamResetFailed: the peer refused our reset of Stream; Err says why.
 	EventStreamResetFailed
 	// EventMessageAbandoned: a message on Stream ran into its reliability limit.
+	// Message is its ID. Begun says that a part of it was sent: the peer may have
+	// it all the same if that was all of it.
 	EventMessageAbandoned
+	// EventMessageSent: the last byte of a message with an ID was handed to the
+	// transport; Stream and Message name it.
+	EventMessageSent
+	// EventMessageDelivered: the peer has acknowledged all of a message with an
+	// ID; Stream and Message name it. Messages of which neither this nor
+	// EventMessageAbandoned is reported before EventClosed or EventRestarted
+	// may or may not have arrived.
+	EventMessageDelivered
 	// EventPeerError: the peer sent an ERROR chunk; Err is a *PeerError.
 	EventPeerError
 	// EventPathDown and EventPathUp: the peer stopped or began to answer on Path.
@@ -46,8 +59,10 @@ const (
 // An Event tells the application what happened. Only the fields that the
 // comment of its Kind names are set.
 type Event struct {
-	Kind   EventKind
-	Stream uint16
-	Path   PathID
-	Err    error
+	Kind    EventKind
+	Begun   bool
+	Path    PathID
+	Stream  uint16
+	Message uint64 // Message.ID; 0 if the message has none
+	Err     error
 }

@@ -53,6 +53,8 @@ func (s *script) message() Message {
 		m.Reliability = rexmit(uint16(b >> 7))
 	case 1:
 		m.Reliability = lifetime(time.Duration(s.byte()) * 10 * time.Millisecond)
+	case 3:
+		m.Reliability = priority(uint32(s.byte()))
 	}
 	n := int(s.byte()) * 8
 	if b>>4&7 == 2 {

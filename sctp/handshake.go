@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"math"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
@@ -19,13 +20,15 @@ type handshake struct {
 	localTSN     wire.TSN // our initial TSN
 	t1           timer
 	transmits    int
-	stale        int       // cookies of the peer that it called stale
-	sentAt       time.Time // the last of them
-	due          bool      // the INIT or COOKIE ECHO is to be sent
-	cookie       []byte    // to echo
-	unrecognized []byte    // parameters of the INIT ACK to report
-	cookieAck    bool      // a COOKIE ACK is to be sent
-	secret       []byte    // key of the cookies
+	stale        int           // cookies of the peer that it called stale
+	preserve     time.Duration // longer life to ask for, of the next one
+	sentAt       time.Time     // the last of them
+	due          bool          // the INIT or COOKIE ECHO is to be sent
+	cookie       []byte        // to echo
+	unrecognized []byte        // parameters of the INIT ACK to report
+	cookieAck    bool          // a COOKIE ACK is to be sent
+	secret       []byte        // key of the cookies
+	peerKind     PeerImplementation
 	snap         snapState
 }
 
@@ -96,10 +99,29 @@ func (id *identity) collide(c *cookie) collision {
 }
 
 // again starts over with a new INIT after the peer called its cookie stale, unless
-// it did so too often, as one with a broken clock does.
-func (h *handshake) again(limit int) bool {
+// it did so too often, as one with a broken clock does. The INIT asks for a cookie that
+// lives longer, by the round-trip time of the COOKIE ECHO and a second at most: a
+// cookie that lives long can be replayed for long (RFC 9260, section 5.2.6). If the
+// COOKIE ECHO was sent more than once, srtt stands in for its round trip.
+func (h *handshake) again(now time.Time, srtt time.Duration, limit int) bool {
 	h.stale++
+	if h.transmits == 1 {
+		srtt = now.Sub(h.sentAt)
+	}
+	h.preserve = srtt + preserveMargin
 	h.due, h.cookie, h.unrecognized = true, nil, nil
 	h.t1.stop()
 	return h.stale <= limit
+}
+
+// preserveMargin is what a Cookie Preservative asks for beyond the round-trip time.
+const preserveMargin = time.Second
+
+// appendPreservative appends a Cookie Preservative to the INIT at start, if one is due.
+func (h *handshake) appendPreservative(b []byte, start int) []byte {
+	if h.preserve <= 0 {
+		return b
+	}
+	ms := uint32(min(h.preserve.Milliseconds(), math.MaxUint32))
+	return wire.EndChunk(wire.AppendParamUint32(b, start, wire.ParamCookiePreservative, ms), start)
 }

@@ -89,7 +89,7 @@ func TestHeartbeatForged(t *testing.T) {
 }
 
 // TestHeartbeatUnanswered: the path goes down and the association ends; an answer
-// in between clears the count (PIONS-7). // 9260-8.1-a 9260-8.2-a
+// in between clears the count (PIONS-7). // 9260-8.1-a 9260-8.2-a 9260-11.2-a
 func TestHeartbeatUnanswered(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: time.Second, MaxRetransmits: 3})
 	count := func() (n int) {

@@ -340,6 +340,18 @@ func (in *inbound) peek(id uint16) *inMessage {
 	return nil
 }
 
+// available returns the bytes that can be read on a stream.
+func (in *inbound) available(id uint16) (n int) {
+	if s := in.streams.get(id); s != nil {
+		for m := s.head; m != nil; m = m.next {
+			if !m.aborted {
+				n += m.size
+			}
+		}
+	}
+	return n
+}
+
 // check returns what Peek and Read say before any data.
 func (m *inMessage) check() error {
 	switch {

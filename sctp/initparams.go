@@ -1,6 +1,10 @@
 package sctp
 
-import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
 
 // appendInit appends our INIT or INIT ACK chunk. cookie and unrecognized, a list
 // of encoded parameters, are for INIT ACK; with the latter the chunk may grow up
@@ -33,9 +37,10 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 // initFacts is what the parameters of an INIT or INIT ACK say.
 type initFacts struct {
 	peer         peerInit
-	cookie       []byte // nil if there is none
-	unrecognized []byte // encoded parameters to report
-	hostName     []byte // a Host Name Address parameter, which is refused
+	cookie       []byte        // nil if there is none
+	unrecognized []byte        // encoded parameters to report
+	hostName     []byte        // a Host Name Address parameter, which is refused
+	preserve     time.Duration // by which the cookie is to live longer
 	malformed    bool
 
 	iData, iForwardTSN bool // it supports these chunks
@@ -84,8 +89,12 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 		case wire.ParamHostName:
 			f.hostName = p
 			return f
-		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamCookiePreservative,
-			wire.ParamUnrecognized, wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
+		case wire.ParamCookiePreservative: // 9260-3.3.2.1-b
+			if ms, err := p.Uint32(); err == nil {
+				f.preserve = time.Duration(ms) * time.Millisecond
+			}
+		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamUnrecognized,
+			wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
 			wire.ParamPad, wire.ParamAdaptation:
 			// Known, and without effect on an association with one path.
 		default:

@@ -7,6 +7,13 @@ type Message struct {
 	Stream    uint16 // outgoing stream identifier
 	PPID      uint32 // payload protocol identifier, carried opaquely
 	Unordered bool   // deliver as soon as complete, whatever the order
+	// ID, if not 0, names the message in events: EventMessageSent,
+	// EventMessageDelivered and EventMessageAbandoned. It need not be unique.
+	ID uint64
+	// Immediate asks the peer not to delay its acknowledgement of the message: the
+	// I bit of its last chunk (RFC 7053, section 5). It is of use where nothing
+	// follows for long and the send buffer is to be free, or the round-trip time known.
+	Immediate bool
 	// Reliability limits how long the message is worth sending. The zero value
 	// is fully reliable.
 	Reliability Reliability
@@ -27,6 +34,13 @@ type Reliability struct {
 	// sent or retransmitted. LimitLifetime makes a Lifetime of 0 count.
 	LimitLifetime bool
 	Lifetime      time.Duration
+	// LimitPriority says that the message may be given up to make room in a full
+	// send buffer for one that is more important: a reliable one, or one with
+	// LimitPriority and a lower Priority (0 is the most important). The least
+	// important ones go first, among equals those of which nothing was sent and
+	// then the oldest. One that was sent completely is not sent again.
+	LimitPriority bool
+	Priority      uint32
 }
 
 // MessageInfo describes a message, or the piece of it, that Read returns.

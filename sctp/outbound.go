@@ -12,10 +12,10 @@ import (
 type outbound struct {
 	limit       int // send buffer, bytes
 	scheduler   Scheduler
-	interleaved bool
-	buffered    int // bytes accepted and neither acknowledged nor abandoned
-	messages    int // accepted, and held for that or for what follows
-	refused     int // least size refused since the last EventWritable; 0: none
+	interleaved bool // by chunks, not by messages
+	buffered    int  // bytes accepted and neither acknowledged nor abandoned
+	messages    int  // accepted, and held for that or for what follows
+	refused     int  // least size refused since the last EventWritable; 0: none
 	streams     streamTable[outStream]
 	turns       turnQueue
 	begun       *outStream // the message that must be finished is its head
@@ -24,7 +24,13 @@ type outbound struct {
 	frees       int
 	low         []uint16 // streams whose queue fell to their threshold
 	queued      int      // messages not sent completely
+	waiting     int      // bytes not given a TSN
+	allLow      int      // threshold of waiting, bytes; -1: none
+	isAllLow    bool     // it fell to that
 	arrivals    uint64   // messages accepted, ever
+
+	deadlines   messageHeap // queued messages with a lifetime
+	expendables expendables // messages with a priority, until nothing of them can be saved
 }
 
 // outStream is an outgoing stream that has been used.
@@ -39,28 +45,46 @@ type outStream struct {
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
 	reset     resetState
+	abandoned *AbandonedStats // nil: none
 }
 
 // outMessage is a message on its way out.
 type outMessage struct {
 	next      *outMessage
+	prev      *outMessage // in the queue of its stream
+	id        uint64      // Message.ID
 	stream    *outStream
 	payload   []byte
 	ppid      uint32
 	mid       wire.MID // its low half is the SSN
 	fsn       wire.FSN // of the next chunk
 	unordered bool
-	limited   bool // retransmissions are
-	maxRtx    uint16
-	expires   time.Time // zero: never
+	immediate bool // the peer is asked not to delay its SACK
+	policy    policy
+	maxRtx    uint16    // with policyRetransmits
+	priority  uint32    // with policyPriority; 0 is the most important
+	expires   time.Time // with policyLifetime; else zero: never
+	place     int32     // in a messageHeap, from 1
 	arrival   uint64    // its number among all that were accepted
 	sent      int       // bytes given a TSN
+	uncharged int       // of them, those sent in the current turn of the stream
 	acked     int       // bytes cumulatively acknowledged
 	abandoned bool
+	displaced bool // all was sent, and what is lost of it stays so: its payload is gone
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
 	first, last wire.TSN
+}
+
+// over reports whether nothing of the message waits to be sent for the first time.
+func (m *outMessage) over() bool {
+	return m.abandoned || m.displaced || m.sent == len(m.payload)
+}
+
+// unworthy reports whether chunk c of the message is not to be sent again.
+func (m *outMessage) unworthy(now time.Time, c *sentChunk) bool {
+	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || m.displaced
 }
 
 // expired reports whether the lifetime of the message is over. Its last moment
@@ -74,6 +98,8 @@ const maxFreeMessages = 256
 
 func (o *outbound) init(limit int, scheduler Scheduler) {
 	*o = outbound{limit: limit, scheduler: scheduler, turns: turnQueue{order: scheduler.scheduler()}}
+	o.allLow, o.deadlines.by = -1, policyLifetime
+	o.expendables.init()
 }
 
 // restart drops all messages and begins all streams anew. What the application
@@ -81,11 +107,12 @@ func (o *outbound) init(limit int, scheduler Scheduler) {
 func (o *outbound) restart() {
 	old := *o
 	o.init(old.limit, old.scheduler)
-	o.refused = old.refused
+	o.refused, o.allLow = old.refused, old.allLow
+	o.isAllLow = old.allLow >= 0 && old.waiting > old.allLow
 	for id, s := range old.streams.all() {
 		o.prioritize(id, s.priority)
-		if s.threshold > 0 {
-			o.stream(id).threshold = s.threshold
+		if s.threshold > 0 || s.abandoned != nil {
+			o.stream(id).threshold, o.stream(id).abandoned = s.threshold, s.abandoned
 		}
 		if s.queued > s.threshold {
 			o.low = append(o.low, id)
@@ -135,19 +162,16 @@ func (o *outbound) push(now time.Time, m *Message) {
 	}
 	s := o.stream(m.Stream)
 	o.arrivals++
-	*msg = outMessage{stream: s, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals}
-	if r := &m.Reliability; r.LimitRetransmits {
-		msg.limited, msg.maxRtx = true, r.MaxRetransmits
-	} else if r.LimitLifetime || r.Lifetime > 0 {
-		msg.expires = now.Add(r.Lifetime)
-	}
+	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
+	o.limitMessage(now, msg, &m.Reliability)
 	n := len(m.Payload)
 	o.buffered += n
 	o.messages++
 	o.queued++
+	o.waiting += n
 	s.queued += n
 	if s.tail != nil {
-		s.tail.next, s.tail = msg, msg
+		s.tail.next, msg.prev, s.tail = msg, s.tail, msg
 	} else {
 		s.head, s.tail = msg, msg
 		o.turns.add(s)
@@ -183,18 +207,19 @@ func (o *outbound) bundles(p *builder, s *outStream) bool {
 // message is numbered when its first fragment goes out.
 func (o *outbound) advance(m *outMessage, n int) {
 	s := m.stream
+	if m.sent == 0 && m.policy == policyPriority {
+		o.expendables.begin(m)
+	}
 	m.sent += n
 	m.fsn = m.fsn.Next()
+	m.uncharged += n
 	o.dequeued(s, n)
-	done := m.sent == len(m.payload)
-	if done {
-		o.pop(s)
-	}
 	switch {
+	case m.sent == len(m.payload):
+		o.remove(m)
 	case o.interleaved:
+		n, m.uncharged = m.uncharged, 0
 		o.turn(s, n)
-	case done:
-		o.turn(s, m.sent)
 	default:
 		o.begun = s
 	}
@@ -215,20 +240,36 @@ func (o *outbound) number(m *outMessage) {
 // restarted begins the numbers of a stream anew (RFC 6525, section 5.2.7).
 func (s *outStream) restarted() { s.ordered, s.unordered = 0, 0 } // 8260-2.3.2-a
 
-// pop takes the first message out of the queue of a stream.
-func (o *outbound) pop(s *outStream) {
-	m := s.head
-	s.head, m.next = m.next, nil
+// remove takes a message out of the queue of its stream, whose turn ends if it was
+// the first.
+func (o *outbound) remove(m *outMessage) {
+	s, first := m.stream, m.prev == nil
+	if first {
+		s.head = m.next
+	} else {
+		m.prev.next = m.next
+	}
+	if m.next == nil {
+		s.tail = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+	m.prev, m.next = nil, nil
 	o.queued--
-	if s.head == nil {
-		s.tail = nil
+	if m.policy == policyLifetime {
+		o.deadlines.remove(m)
+	}
+	if first {
+		o.turn(s, m.uncharged)
 	}
 }
 
 // turn ends the turn of a stream, in which it has sent n bytes. By packets it lasts
 // until the next one.
 func (o *outbound) turn(s *outStream, n int) {
-	o.begun = nil
+	if o.begun == s {
+		o.begun = nil
+	}
 	if o.scheduler == RoundRobinPacket && n > 0 && s.head != nil {
 		o.serving = s
 		return
@@ -245,30 +286,50 @@ func (o *outbound) dequeued(s *outStream, n int) {
 		o.low = append(o.low, s.id)
 	}
 	s.queued -= n
+	if o.waiting -= n; o.waiting <= o.allLow && o.waiting+n > o.allLow {
+		o.isAllLow = true
+	}
 }
 
 // abandon gives up a message whether queued or sent; what it holds of the send
 // buffer is free.
 func (o *outbound) abandon(m *outMessage) {
-	if s := m.stream; m == s.head {
-		o.dequeued(s, len(m.payload)-m.sent)
-		o.pop(s)
-		if o.interleaved {
-			o.turn(s, 0) // what it sent was charged for
-		} else {
-			o.turn(s, m.sent)
-		}
+	if !m.displaced {
+		o.release(m)
 	}
-	o.buffered -= len(m.payload) - m.acked
 	m.abandoned = true
-	m.payload = nil
 	if m.chunks == 0 {
 		o.recycle(m)
 	}
 }
 
+// displace gives up sending a message again that was sent completely: what of it
+// is lost will be abandoned then (TR4 of RFC 3758, section 4.1, applied to
+// priorities). What it holds of the send buffer is free now.
+func (o *outbound) displace(m *outMessage) {
+	o.release(m)
+	m.displaced = true
+}
+
+// release frees what a message holds of the send buffer, and its place in queue
+// and heap.
+func (o *outbound) release(m *outMessage) {
+	if m.policy == policyPriority {
+		o.expendables.remove(m)
+	}
+	if !m.over() {
+		o.dequeued(m.stream, len(m.payload)-m.sent)
+		o.remove(m)
+	}
+	o.buffered -= len(m.payload) - m.acked
+	m.payload = nil
+}
+
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if m.place != 0 { // under the priority policy, and acknowledged
+		o.expendables.remove(m)
+	}
 	*m = outMessage{}
 	o.messages--
 	if o.frees < maxFreeMessages {

@@ -7,6 +7,7 @@ import "time"
 type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
+	pmtu   pmtud
 	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx
@@ -34,6 +35,7 @@ func (p *paths) init(cfg *Config) {
 func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
 	*p = path{id: p.id, mtu: mtu, cc: p.cc}
+	p.pmtu.init(mtu, cfg.MaxMTU&^3)
 	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
 	p.rto.init(cfg)
 }
@@ -42,6 +44,16 @@ func (p *path) init(cfg *Config) {
 func (p *path) setMTU(mtu int) {
 	p.mtu = mtu &^ 3
 	p.cc.resize(p.pmdcs())
+}
+
+// changed forgets what was known of a path that goes another way now. Its timers
+// run on.
+func (p *path) changed(cfg *Config) {
+	p.mtu = p.pmtu.base
+	p.pmtu.stop()
+	p.pmtu.init(p.mtu, p.pmtu.limit)
+	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
+	p.rto.init(cfg)
 }
 
 // restart starts all paths anew for a restarted association.
@@ -88,6 +100,7 @@ func (p *paths) stopTimers() {
 	for i := range p.list {
 		p.list[i].t3.stop()
 		p.list[i].hb.stop()
+		p.list[i].pmtu.stop()
 	}
 }
 
@@ -95,6 +108,7 @@ func (p *paths) deadline() (at time.Time, on bool) {
 	for i := range p.list {
 		at, on = p.list[i].t3.earlier(at, on)
 		at, on = p.list[i].hb.timer.earlier(at, on)
+		at, on = p.list[i].pmtu.timer.earlier(at, on)
 	}
 	return at, on
 }

@@ -9,6 +9,9 @@ import (
 )
 
 func rexmit(n uint16) Reliability { return Reliability{LimitRetransmits: true, MaxRetransmits: n} }
+func priority(n uint32) Reliability {
+	return Reliability{LimitPriority: true, Priority: n}
+}
 func lifetime(d time.Duration) Reliability {
 	return Reliability{LimitLifetime: true, Lifetime: d}
 }

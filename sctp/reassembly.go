@@ -9,8 +9,35 @@ type fragment struct {
 	// where fragments have consecutive ones.
 	number     wire.FSN
 	begin, end bool // first, last fragment of its message
+	immediate  bool // the peer wants it acknowledged at once
 	info       inInfo
 	payload    []byte
+}
+
+// readFragment reads a DATA or I-DATA chunk. The number of the message in DATA is its
+// SSN, which inbound.number completes.
+func readFragment(c wire.Chunk) (fragment, error) {
+	var flags wire.DataFlags
+	var f fragment
+	if c.Type() == wire.TypeIData {
+		d, err := c.IData()
+		if err != nil {
+			return f, err
+		}
+		flags = d.Flags
+		f = fragment{tsn: d.TSN, number: d.FSN, payload: d.Payload, info: inInfo{stream: d.Stream, mid: d.MID, ppid: d.PPID}}
+	} else {
+		d, err := c.Data()
+		if err != nil {
+			return f, err
+		}
+		flags = d.Flags
+		f = fragment{tsn: d.TSN, number: wire.FSN(d.TSN), payload: d.Payload, info: inInfo{stream: d.Stream, mid: wire.MID(d.SSN), ppid: d.PPID}}
+	}
+	f.begin, f.end = flags&wire.FlagBegin != 0, flags&wire.FlagEnd != 0
+	f.immediate = flags&wire.FlagImmediate != 0
+	f.info.unordered = flags&wire.FlagUnordered != 0
+	return f, nil
 }
 
 // runList joins fragments to messages (RFC 9260, section 6.9; RFC 8260, section

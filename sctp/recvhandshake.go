@@ -41,7 +41,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: now, life: a.cfg.CookieLife,
+		created: now, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
@@ -60,14 +60,14 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
 		return appendInit(b, wire.TypeInitAck, ack, &a.cfg, k.seal(a.hs.secret),
-			wire.ParseParams(f.unrecognized), r.path.mtu-commonHeader)
+			wire.ParseParams(f.unrecognized), r.path.pmtu.base-commonHeader)
 	})
 }
 
 // refuse sends an ABORT with a tag, that of the INIT or INIT ACK that it answers
 // (RFC 9260, section 5.1). What does not fit a packet of the cause is cut.
 func (a *Association) refuse(tag uint32, code wire.CauseCode, info []byte) {
-	info = info[:min(len(info), a.paths.primary().mtu-commonHeader-8)]
+	info = info[:min(len(info), a.paths.primary().pmtu.base-commonHeader-8)]
 	a.strays.add(a.id.localPort, a.id.remotePort, tag, func(b []byte) []byte {
 		return appendAbort(b, 0, code, info)
 	})
@@ -113,7 +113,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	case f.cookie == nil: // 9260-5.1-c
 		a.abort(wire.CauseMissingParam, []byte{0, 0, 0, 1, 0, byte(wire.ParamStateCookie)})
 		return
-	case len(f.cookie) > r.path.mtu-commonHeader-4:
+	case len(f.cookie) > r.path.pmtu.base-commonHeader-4:
 		a.abort(wire.CauseOutOfResource, nil)
 		return
 	}
@@ -122,6 +122,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
+	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
 	a.hs.next()
 	a.state = CookieEchoed
@@ -154,7 +155,7 @@ func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk)
 	case collisionRestart:
 		if a.state == ShutdownAckSent { // 9260-5.2.4-c
 			a.closer.want()
-			a.control.errorCause(wire.CauseCookieShuttingDown, nil, r.path.mtu)
+			a.control.errorCause(wire.CauseCookieShuttingDown, nil, r.path.pmtu.base)
 			return false
 		}
 		a.restart(now, r.path, &k)
@@ -207,8 +208,10 @@ func (a *Association) establish(now time.Time, path *path) {
 
 // begin sets the components of the transfer to their start.
 func (a *Association) begin(now time.Time) {
-	a.sent.init(a.hs.localTSN)
-	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
+	interleaved := a.peer.interleaving
+	a.sent.init(a.hs.localTSN, interleaved)
+	a.forward.init(a.hs.localTSN, a.peer.forwardTSN, interleaved)
+	a.out.interleaved, a.in.interleaved = interleaved, interleaved
 	a.recovery = recovery{}
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
@@ -216,6 +219,7 @@ func (a *Association) begin(now time.Time) {
 	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig)
 	path := a.paths.primary()
 	a.scheduleHeartbeat(now, path)
+	path.pmtu.begin()
 }
 
 // restart begins the association anew after the peer has (RFC 9260, section

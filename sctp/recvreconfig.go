@@ -13,7 +13,7 @@ func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) b
 	}
 	params := wire.ParseParams(c.Value())
 	if !reconfigAllowed(params) { // 6525-3.1-a
-		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), r.path.mtu)
+		a.control.errorCause(wire.CauseProtocolViolation, []byte("RE-CONFIG parameters"), r.path.pmtu.base)
 		return true
 	}
 	for p, ok := params.Next(); ok; p, ok = params.Next() {

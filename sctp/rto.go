@@ -6,6 +6,7 @@ import "time"
 // samples (RFC 9260, section 6.3.1).
 type rtoEstimator struct {
 	srtt, rttvar  time.Duration
+	latest        time.Duration // sample
 	rto           time.Duration // with backoff
 	initial       time.Duration
 	minimum, maxi time.Duration
@@ -22,6 +23,7 @@ func (e *rtoEstimator) init(cfg *Config) {
 // sample takes a round-trip time. It ends any backoff.
 func (e *rtoEstimator) sample(r time.Duration) {
 	r = max(r, 0)
+	e.latest = r
 	if !e.sampled {
 		e.srtt, e.rttvar, e.sampled = r, r/2, true
 	} else {

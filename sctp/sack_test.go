@@ -196,12 +196,12 @@ func TestManyGapBlocks(t *testing.T) {
 }
 
 // TestSentQueueModel compares acknowledgement by SACKs of a random receiver with a
-// list of states.
+// list of states. // 9260-1.3-b
 func TestSentQueueModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
 		var q sentQueue
-		q.init(0xFFFFFFF0)
+		q.init(0xFFFFFFF0, false)
 		m := &outMessage{payload: make([]byte, 1<<20)}
 		n := 20 + rng.IntN(60)
 		for range n {

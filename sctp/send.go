@@ -10,31 +10,60 @@ import (
 type Transmit struct {
 	Path   PathID
 	Packet []byte // the bytes that were appended to dst
+
+	// Whole says that the packet must arrive as one datagram of the network layer
+	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
+	// fragmented; of those some are larger than the MTU.
+	Whole bool
 }
 
-// Transmit appends the next packet to dst, which should have room for MTU bytes;
-// false means that there is nothing to send now. The packet belongs to the
-// caller.
+// Transmit appends the next packet to dst, which should have room for MTU bytes, or
+// MaxMTU if that is more; false means that there is nothing to send now. The packet
+// belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
+	whole := path.pmtu.unfragmented()
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
 		p := newBuilder(dst, path.mtu, a.id)
-		given := a.counters.abandoned
+		given, again := a.counters.abandoned, a.counters.retransmissions
 		a.fill(now, path, &p)
 		if p.empty() && a.counters.abandoned != given {
 			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			return Transmit{}, false
+			if p = a.probe(now, path, dst); p.empty() {
+				return Transmit{}, false
+			}
+			whole = true
 		}
 		packet = p.packet(a.peer.zeroChecksum)
+		if a.counters.retransmissions != again {
+			a.counters.rtxPackets++
+		}
+		if p.data > 0 {
+			if whole = whole && len(packet) <= path.mtu; whole {
+				path.pmtu.sent(len(packet), p.last)
+			}
+		}
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
-	return Transmit{Path: path.id, Packet: packet}, true
+	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+}
+
+// probe returns a packet with the probe for the path MTU that is due, when there is
+// nothing else to send.
+func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
+	if !path.pmtu.due || a.state != Established {
+		return newBuilder(dst, path.mtu, a.id)
+	}
+	p := newBuilder(dst, path.pmtu.size, a.id)
+	path.pmtu.append(now, &p, path.id, a.rng.Uint64(), path.rto.rto)
+	a.counters.mtuProbes++
+	return p
 }
 
 // fill puts into the packet what the state asks for and fits.
@@ -61,7 +90,9 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
+	start := len(p.b)
 	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	p.b = a.hs.appendPreservative(p.b, start)
 	a.hs.sent(now, path.rto.rto)
 }
 
@@ -75,8 +106,8 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.mtu)
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.forward.append(now, p, &a.sent) {
+	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
+	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
@@ -101,6 +132,17 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if a.progressShutdown(now); p.data == 0 && a.closer.due { // what was queued may have expired
 		a.closer.append(now, p, a.state, a.tsns.cum, path.rto.rto)
 	}
+}
+
+// fillForward puts a FORWARD-TSN that is due into the packet; false means that it
+// does not fit.
+func (a *Association) fillForward(now time.Time, p *builder) bool {
+	before := len(p.b)
+	fits := a.forward.append(now, p, &a.sent)
+	if len(p.b) > before {
+		a.counters.forwardsSent++
+	}
+	return fits
 }
 
 // fillSack puts a SACK into the packet.
@@ -152,18 +194,22 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
-		if m := c.msg; m.limited && c.rtx >= m.maxRtx || m.expired(now) {
-			a.abandon(now, path, m)
+		if c.msg.unworthy(now, c) {
+			a.abandon(now, path, c.msg)
 			continue
 		}
+		if size := a.sent.wireSize(c); size > path.mtu-commonHeader && p.empty() {
+			p.stretch(size)
+		}
 		switch {
-		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case a.sent.wireSize(c) > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
 		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(a.sent.wireSize(c))
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
@@ -181,20 +227,20 @@ const minFragment = 256
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	for m := a.out.current(); m != nil; m = a.out.current() {
 		if m.expired(now) {
-			a.expire(now, path, m)
+			a.abandon(now, path, m)
 			continue
 		}
 		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
-		if room := p.room() - wire.DataHeaderLen; size > room {
+		if room := p.room() - a.sent.header; size > room {
 			if room < minFragment {
 				return
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= a.maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -249,25 +295,31 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), sentAt: a.sent.clock(now)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, sentAt: a.sent.clock(now)}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
 	}
 	if m.sent+size == len(m.payload) {
 		c.flags |= wire.FlagEnd
+		if m.immediate { // 7053-5-a
+			c.flags |= wire.FlagImmediate
+		}
 	}
 	if m.unordered {
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
+	if m.id != 0 && m.over() {
+		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
+	}
 	t := a.sent.push(c)
 	a.sent.time(now, t)
-	path.burst += c.wireSize()
+	path.burst += a.sent.wireSize(&c)
 	a.putChunk(now, path, p, t, &c)
 }
 
-// putChunk appends a DATA chunk and starts T3-rtx if it does not run.
+// putChunk appends a DATA or I-DATA chunk and starts T3-rtx if it does not run.
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
@@ -278,12 +330,18 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		flags |= wire.FlagImmediate
 		a.reconfig.asked = true
 	}
-	p.b = wire.AppendData(p.b, wire.Data{
-		Flags: flags, TSN: t, Stream: c.msg.stream.id, SSN: c.msg.ssn, PPID: c.msg.ppid,
-		Payload: c.msg.payload[c.off : c.off+c.size],
-	})
+	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
+	if a.peer.interleaving { // 8260-2.2.1-a
+		p.b = wire.AppendIData(p.b, wire.IData{
+			Flags: flags, TSN: t, Stream: m.stream.id, MID: m.mid, PPID: m.ppid, FSN: c.fsn, Payload: payload,
+		})
+	} else {
+		p.b = wire.AppendData(p.b, wire.Data{
+			Flags: flags, TSN: t, Stream: m.stream.id, SSN: m.mid.SSN(), PPID: m.ppid, Payload: payload,
+		})
+	}
 	p.data++
-	p.stream = c.msg.stream.id
+	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {
@@ -291,28 +349,65 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 	}
 }
 
-// expire gives up a message that was not sent completely within its lifetime.
-// One that was not begun takes no TSN (RFC 3758, section 4.1).
-func (a *Association) expire(now time.Time, path *path, m *outMessage) {
-	if m.sent > 0 {
-		a.abandon(now, path, m)
-		return
-	}
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.out.abandon(m)
-	a.counters.abandoned++
-}
-
-// abandon gives up a message of which something was sent.
+// abandon gives up message m. One that was not begun takes no TSN (RFC 3758,
+// section 4.1, TR3).
 func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
-	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id})
-	a.counters.abandoned++
-	a.sent.abandon(m)
-	if m.sent < len(m.payload) {
+	begun := m.sent > 0
+	a.counters.abandoned.count(m.policy, begun)
+	if m.stream.abandoned == nil {
+		m.stream.abandoned = new(AbandonedStats)
+	}
+	m.stream.abandoned.count(m.policy, begun)
+	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
+	if m.chunks > 0 {
+		a.sent.abandon(m)
+	}
+	if begun && !m.over() {
 		a.sent.closeMessage(m)
 	}
 	a.out.abandon(m)
-	a.forward.advance(now, &a.sent, path.rto.srtt)
+	if begun {
+		a.forward.advance(now, &a.sent, path.rto.srtt)
+	}
+}
+
+// displace makes room for a message of n bytes by giving up less important ones,
+// if that helps (RFC 7496, section 3.2).
+func (a *Association) displace(now time.Time, n int, r rank) bool {
+	if !a.out.displaces(n, r) {
+		return false
+	}
+	for m := a.out.victim(n); m != nil; m = a.out.victim(n) {
+		if m.sent > 0 && m.over() {
+			a.out.displace(m)
+		} else {
+			a.abandon(now, a.paths.primary(), m)
+		}
+	}
+	return true
+}
+
+// expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
+// section 4.1, TR5): those of streams whose turn does not come, too.
+func (a *Association) expireQueued(now time.Time, path *path) {
+	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
+		a.abandon(now, path, m)
+	}
+	a.reportSend()
+	a.progressShutdown(now)
+}
+
+// reportDelivered reports the messages that the peer has acknowledged completely.
+func (a *Association) reportDelivered(done *outMessage) {
+	for m := done; m != nil; m = m.next {
+		if m.abandoned {
+			continue
+		}
+		a.counters.delivered++
+		if m.id != 0 {
+			a.events.push(Event{Kind: EventMessageDelivered, Stream: m.stream.id, Message: m.id})
+		}
+	}
 }
 
 // reportSend turns what sending changed into events.
@@ -321,6 +416,10 @@ func (a *Association) reportSend() {
 		a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
 	}
 	a.out.low = a.out.low[:0]
+	if a.out.isAllLow {
+		a.out.isAllLow = false
+		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
+	}
 	if a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestFragments cuts messages to packets, and packs what is small. // 9260-3.3.1-b 9260-6.9-a 9260-6.10-a
+// TestFragments cuts messages to packets, and packs what is small. // 9260-3.3.1-b 9260-6.9-a 9260-6.10-a 9260-1.3-a
 func TestFragments(t *testing.T) {
 	const most = 1188 - 12 - 16
 	tests := []struct {
@@ -61,7 +61,7 @@ func TestFragments(t *testing.T) {
 // TestSSNWraps after 65535. // 9260-6.5-a
 func TestSSNWraps(t *testing.T) {
 	tc := newConnected(t, Config{})
-	tc.a.out.stream(1).ssn = 65535
+	tc.a.out.stream(1).ordered = 65535
 	tc.send(Message{Stream: 1, Payload: payload(4)})
 	tc.want("the last", "DATA tsn=0 sid=1 ssn=65535")
 	tc.send(Message{Stream: 1, Payload: payload(4)})
@@ -78,8 +78,8 @@ func TestSSNWraps(t *testing.T) {
 func TestTSNWraps(t *testing.T) {
 	p := newPipe(t, Config{HeartbeatInterval: -1})
 	start := wire.TSN(0xFFFFFFF0)
-	p.a.sent.init(start)
-	p.a.forward.init(start, true)
+	p.a.sent.init(start, true)
+	p.a.forward.init(start, true, true)
 	p.b.tsns.init(start)
 	for range 100 {
 		if err := p.a.Send(p.now, Message{Payload: payload(1100)}); err != nil {
@@ -149,4 +149,21 @@ func TestBufferedAmount(t *testing.T) {
 	tc.wantNoEvent("once")
 	tc.send(Message{Stream: 1, Payload: payload(500)})
 	tc.wantNoEvent("was never above")
+}
+
+// TestImmediate: the last chunk of a message asks for its SACK if the application does,
+// also when sent again. // 7053-5-a 9260-6.1-e
+func TestImmediate(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc.send(Message{Payload: payload(10), Immediate: true})
+	tc.want("asked for", "DATA tsn=0 sid=0 ssn=0 flags=IBE")
+	tc.send(Message{Payload: payload(10)})
+	tc.want("not asked for", "DATA tsn=1 sid=0 ssn=1 flags=BE")
+	tc.write(sack{cum: 1})
+	tc.send(Message{Payload: payload(2000), Immediate: true, Unordered: true})
+	tc.want("the first fragment need not", "DATA tsn=2 sid=0 ssn=0 flags=UB")
+	tc.want("the last does", "DATA tsn=3 sid=0 ssn=0 flags=IUE")
+	tc.write(sack{cum: 2})
+	tc.advanceToTimer()
+	tc.want("again", "DATA tsn=3 sid=0 ssn=0 flags=IUE")
 }

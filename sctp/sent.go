@@ -240,13 +240,13 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		c := q.at(t)
 		q.ackOne(now, t, c, f)
 		m := c.msg
-		if c.state != chunkAbandoned {
+		if c.state != chunkAbandoned && !m.displaced {
 			f.freed += int(c.size)
 			m.acked += int(c.size)
 		}
 		m.first = t.Add(int(c.ahead))
 		c.msg = nil
-		if m.chunks--; m.chunks == 0 && (m.abandoned || m.sent == len(m.payload)) {
+		if m.chunks--; m.chunks == 0 && m.over() {
 			m.next, f.done = f.done, m
 		}
 		if t == cum {

@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestShutdown from our side, with nothing left to send. // 9260-9.2-a 9260-9.2-d
+// TestShutdown from our side, with nothing left to send. // 9260-9.2-a 9260-9.2-d 9260-11.2-a
 func TestShutdown(t *testing.T) {
 	tc := newConnected(t, Config{})
 	if err := tc.a.Shutdown(tc.now); err != nil {

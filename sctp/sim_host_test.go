@@ -25,8 +25,10 @@ type engine interface {
 	ResetStreams(now time.Time, streams ...uint16) error
 	Shutdown(now time.Time) error
 	Abort(now time.Time, reason string)
+	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
+	SetStreamPriority(stream, priority uint16) error
 	BufferedAmount(stream uint16) int
 	Stats() sctp.Stats
 }
@@ -63,7 +65,8 @@ type host struct {
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
-	packets, timeouts, largest int // packets out, calls of HandleTimeout, bytes of the largest message accepted
+	displaced                  bool // messages may be, that is
+	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
 // A partialMessage collects the pieces of the message that a stream delivers.
@@ -172,6 +175,13 @@ func (h *host) streamID(i int) uint16 {
 func (h *host) send(a *action) bool {
 	m := h.out.next(a.msg, a.size)
 	m.Stream = h.streamID(a.stream)
+	if h.dice.chance(h.plan.priorities) {
+		priority := uint16(h.dice.scale(1, 65536) - 1)
+		h.w.note(h, "SetStreamPriority stream %d %d", m.Stream, priority)
+		if err := h.SetStreamPriority(m.Stream, priority); err != nil {
+			h.w.fail("host %d: SetStreamPriority: %v", h.side, err)
+		}
+	}
 	err := h.Send(h.w.now, m)
 	h.w.note(h, "Send stream %d id %d size %d unordered %v %+v: %v", m.Stream, len(h.out.sent), a.size, m.Unordered, m.Reliability, err)
 	switch {
@@ -182,6 +192,7 @@ func (h *host) send(a *action) bool {
 		h.out.accepted(m)
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
+		h.displaced = h.displaced || m.Reliability.LimitPriority
 		h.w.work += 1 + a.size/h.w.s.smallestFragment(h.side)
 	case errors.Is(err, sctp.ErrSendBufferFull):
 		if h.Stats().SendBuffered == 0 {
@@ -274,11 +285,14 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventStreamResetDone:
 		h.out.resetDone(e.Stream)
 		h.resetting = false
-	case sctp.EventMessageAbandoned:
-		h.out.abandoned(e.Stream)
+	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
+		if e.Kind == sctp.EventMessageAbandoned {
+			h.out.abandoned(e.Stream)
+		}
+		h.out.tell(e)
 	case sctp.EventShutdownReceived:
 		h.shutting, h.resetting = true, false
-	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow:
+	case sctp.EventPathDown, sctp.EventPathUp, sctp.EventBufferedAmountLow, sctp.EventTotalBufferedAmountLow:
 	case sctp.EventClosed:
 		h.closed, h.closeErr = true, e.Err
 		h.w.progress()

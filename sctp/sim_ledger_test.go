@@ -26,6 +26,7 @@ type ledger struct {
 	order   []uint16 // keys of streams, in order of first use
 	bytes   int      // delivered
 	fault   error    // the first one
+	telling bool     // the sender is told the fate of messages
 }
 
 // firstPPID is the payload protocol identifier of message 0; message n has the
@@ -41,6 +42,7 @@ type sentMessage struct {
 	// The receiver has read at least fewest and at most resets ends of the
 	// stream before it.
 	fewest, resets int
+	told           fate // to the sender
 }
 
 // streamLedger is what a ledger knows of one stream.
@@ -86,6 +88,7 @@ func (l *ledger) complain(format string, args ...any) {
 func (l *ledger) next(m sctp.Message, size int) sctp.Message {
 	id := len(l.sent)
 	m.PPID = firstPPID + uint32(id)
+	m.ID = uint64(id) + 1
 	m.Payload = content(id, size)
 	return m
 }
@@ -227,6 +230,7 @@ func (l *ledger) finish() {
 		missing, limited := 0, 0
 		for _, id := range s.messages {
 			m := &l.sent[id]
+			l.finishFate(id, m)
 			if !m.reliable {
 				limited++
 			}

@@ -2,7 +2,7 @@ package sctp_test
 
 import (
 	"fmt"
-	"math"
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -18,6 +18,7 @@ type scenario struct {
 	dying bool                 // at some time the network is gone for good
 	forge float64              // chance of a forged packet behind each real one
 	links [2]netsim.Conditions // [0] carries what host 0 sends
+	turns []turn               // how the network changes, in order of time
 	hosts [2]plan
 }
 
@@ -29,9 +30,19 @@ type plan struct {
 	connectAt  time.Duration // since the start
 	script     []action
 	streams    []uint16      // candidates for stream ids, taken modulo those usable
+	priorities float64       // chance of another priority for the stream before each message
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+}
+
+// A turn is a change of the network: the way of the packets in one direction gets
+// another MTU.
+type turn struct {
+	at   time.Duration // since the start
+	side int           // of the sender
+	mtu  int           // bytes; 0 is any
+	told bool          // the sender is told that its path has changed
 }
 
 // An action is a step of a host's script: wait, then do.
@@ -69,10 +80,11 @@ func (d dice) chance(p float64) bool { return d.Float64() < p }
 // between is uniform in [lo, hi].
 func (d dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
 
-// scale is log-uniform in [lo, hi]: small values are as likely as large ones.
+// scale is about log-uniform in [lo, hi]: small values are as likely as large ones. It
+// computes with integers, as logarithms differ from one architecture to the next.
 func (d dice) scale(lo, hi int) int {
-	x := math.Log(float64(lo)) + d.Float64()*(math.Log(float64(hi)+1)-math.Log(float64(lo)))
-	return min(max(int(math.Exp(x)), lo), hi)
+	length := d.between(bits.Len(uint(lo)), bits.Len(uint(hi)))
+	return min(max(d.between(1<<(length-1), 1<<length-1), lo), hi)
 }
 
 // span is a duration, uniform in [0, most].
@@ -107,7 +119,9 @@ func newScenario(seed uint64) *scenario {
 	}
 	s.drawTokens(newDice(seed, 5))
 	s.drawLinks(d)
+	s.drawTurns(d)
 	s.drawScripts(d)
+	s.drawScheduling(newDice(seed, 20))
 	if s.clean && d.chance(0.5) {
 		s.calm()
 	}
@@ -141,7 +155,7 @@ func (s *scenario) calm() {
 		p.cfg.ReceiveBuffer = 8 << 20
 		p.pause = 0
 		for j := range p.script {
-			if r := &p.script[j].msg.Reliability; r.LimitLifetime {
+			if r := &p.script[j].msg.Reliability; r.LimitLifetime || r.LimitPriority {
 				*r = sctp.Reliability{LimitRetransmits: true}
 			}
 		}
@@ -152,6 +166,7 @@ func (s *scenario) calm() {
 func drawConfig(d dice, clean bool) sctp.Config {
 	cfg := sctp.Config{
 		MTU:               pick(d, 0, 512, 576, 1191, 1200, 1280, 1400, 1500, 4000, 9000),
+		MaxMTU:            pick(d, 0, 0, -1, 600, 1300, 1500, 9000, 20_000),
 		ReceiveBuffer:     pick(d, 0, 0, 4096, 10_000, 32<<10, 128<<10, 1<<20),
 		SendBuffer:        pick(d, 0, 0, 4096, 20_000, 64<<10, 1<<20),
 		OutboundStreams:   pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
@@ -183,6 +198,24 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
 	return cfg
+}
+
+// drawScheduling draws how each host's streams share the way, and whether messages are
+// interleaved.
+func (s *scenario) drawScheduling(d dice) {
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.cfg.NoInterleaving = d.chance(0.25)
+		p.cfg.Scheduler = sctp.Scheduler(d.IntN(int(sctp.FairCapacity) + 1))
+		if d.chance(0.5) {
+			p.priorities = pick(d, 0.01, 0.3)
+		}
+	}
+}
+
+// interleaved tells whether I-DATA is to be used.
+func (s *scenario) interleaved() bool {
+	return !s.hosts[0].cfg.NoInterleaving && !s.hosts[1].cfg.NoInterleaving
 }
 
 // zeroChecksum tells whether packets may go without a checksum in either
@@ -230,6 +263,27 @@ func (s *scenario) drawLinks(d dice) {
 	}
 }
 
+// drawTurns draws the MTU of the links, and how it changes.
+func (s *scenario) drawTurns(d dice) {
+	if s.clean || d.chance(0.5) {
+		return
+	}
+	for side := range s.links {
+		if d.chance(0.5) {
+			s.links[side].MTU = drawMTU(d)
+		}
+	}
+	at := time.Duration(0)
+	for range d.between(0, 4) {
+		at += d.span(5 * time.Second)
+		s.turns = append(s.turns, turn{at: at, side: d.IntN(2), mtu: drawMTU(d), told: d.chance(0.3)})
+	}
+}
+
+// drawMTU draws the MTU of a link. A packet of fixed size, such as an INIT ACK with its
+// cookie, must pass.
+func drawMTU(d dice) int { return pick(d, 0, 600, 1100, 1188, 1250, 1408, 1432, 1500, 5000) }
+
 // drawFaults draws the faults of one direction, each with the given chance.
 func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
 	if d.chance(chance) {
@@ -239,7 +293,7 @@ func (s *scenario) drawFaults(d dice, c *netsim.Conditions, chance float64) {
 		c.Loss = 0.2 * d.Float64() * d.Float64()
 	}
 	if d.chance(chance / 2) {
-		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + 0.5*d.Float64(), LossBad: 0.7}
+		c.Burst = netsim.Burst{Enter: 0.02 * d.Float64(), Leave: 0.2 + float64(0.5*d.Float64()), LossBad: 0.7}
 	}
 	if d.chance(chance) {
 		c.Reorder, c.ReorderDelay = 0.3*d.Float64(), time.Millisecond+d.span(200*time.Millisecond)
@@ -340,15 +394,20 @@ func drawSize(d dice, manner, mtu int) int {
 
 // drawReliability draws a partial reliability policy.
 func drawReliability(d dice) sctp.Reliability {
-	if d.chance(0.5) {
+	switch d.IntN(3) {
+	case 0:
 		return sctp.Reliability{LimitRetransmits: true, MaxRetransmits: uint16(d.between(0, 4))}
+	case 1:
+		return sctp.Reliability{LimitPriority: true, Priority: pick(d, 0, d.Uint32N(4), 1<<32-1)}
 	}
 	life := d.span(pick(d, 10*time.Millisecond, time.Second, 20*time.Second))
 	return sctp.Reliability{LimitLifetime: true, Lifetime: life}
 }
 
-// mtu returns the largest packet that the host may send.
-func (p *plan) mtu() int { return orDefault(p.cfg.MTU, 1188) }
+// mtu returns the largest packet that the host may send without asking, maxMTU the
+// largest that it may ever send.
+func (p *plan) mtu() int    { return orDefault(p.cfg.MTU, 1188) }
+func (p *plan) maxMTU() int { return max(p.mtu(), orDefault(p.cfg.MaxMTU, 1432)) }
 
 // receiveBuffer and sendBuffer return the buffer sizes in force.
 func (p *plan) receiveBuffer() int { return orDefault(p.cfg.ReceiveBuffer, 2<<20) }
@@ -357,7 +416,7 @@ func (p *plan) sendBuffer() int    { return orDefault(p.cfg.SendBuffer, 2<<20) }
 // smallestFragment is the least payload that a DATA chunk from the side to its
 // peer need not undercut: what both the packet and the peer's window allow.
 func (s *scenario) smallestFragment(side int) int {
-	return min(s.hosts[side].mtu(), s.hosts[1-side].receiveBuffer()/2) - 28
+	return min(s.hosts[side].mtu(), s.hosts[1-side].receiveBuffer()/2) - 32
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -17,6 +17,7 @@ import (
 //	SIM_SEED=n    run seed n alone
 //	SIM_SEEDS=n   run n seeds (default 100, with -short 20)
 //	SIM_FIRST=n   begin at seed n (default 1)
+//	SIM_HASHES=f  write a hash of each seed to the file f (TestSimulationHashes)
 //	SIM_TRACE=f   write every packet, call and event to the file f (with SIM_SEED)
 const maxFailures = 5 // after so many the simulation stops
 
@@ -124,6 +125,27 @@ func TestSimulationDeterminism(t *testing.T) {
 	}
 }
 
+// TestSimulationHashes writes a hash of each seed's run to the file SIM_HASHES, to be
+// compared with those of another architecture. See scripts/sim-arch.sh.
+func TestSimulationHashes(t *testing.T) {
+	name := os.Getenv("SIM_HASHES")
+	if name == "" {
+		t.Skip("SIM_HASHES names no file")
+	}
+	var lines []byte
+	first := envInt(t, "SIM_FIRST", 1)
+	for seed := first; seed < first+envInt(t, "SIM_SEEDS", 100); seed++ {
+		w, err := runSeed(seed, nil, nil)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		lines = fmt.Appendf(lines, "seed %d: %016x\n", seed, w.fingerprint())
+	}
+	if err := os.WriteFile(name, lines, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSimulationRange holds that the seeds reach what the simulation is for:
 // a slip in the dice must not leave a fault or a configuration untried.
 func TestSimulationRange(t *testing.T) {
@@ -148,6 +170,11 @@ func TestSimulationRange(t *testing.T) {
 		mark("forged packets", s.forge > 0)
 		mark("never spurious", s.neverSpurious())
 		mark("zero checksum on one side", (a.cfg.ZeroChecksum == 0) != (b.cfg.ZeroChecksum == 0))
+		mark("interleaving", s.interleaved())
+		mark("interleaving refused", a.cfg.NoInterleaving != b.cfg.NoInterleaving)
+		mark("no interleaving", a.cfg.NoInterleaving && b.cfg.NoInterleaving)
+		mark(fmt.Sprintf("scheduler %d", a.cfg.Scheduler), true)
+		mark("priorities", a.priorities > 0)
 		mark("zero checksum on both sides", a.cfg.ZeroChecksum != 0 && b.cfg.ZeroChecksum != 0)
 		mark("different MTUs", a.mtu() != b.mtu())
 		mark("packet larger than the peer's window", a.mtu() > b.receiveBuffer())
@@ -160,6 +187,10 @@ func TestSimulationRange(t *testing.T) {
 		mark("corruption", s.links[0].Corrupt > 0)
 		mark("rate", s.links[0].Rate > 0)
 		mark("black hole", len(s.links[0].Down) > 0)
+		mark("link with an MTU", s.links[0].MTU > 0)
+		mark("link that changes", len(s.turns) > 0)
+		mark("search for a larger MTU on one side", (a.maxMTU() > a.mtu()) != (b.maxMTU() > b.mtu()))
+		mark("search for a larger MTU on both sides", a.maxMTU() > a.mtu() && b.maxMTU() > b.mtu())
 		mark("paused reader", a.pause > 0)
 		if s.zeroChecksum() && (s.links[0].Corrupt > 0 || s.links[1].Corrupt > 0) {
 			t.Fatalf("seed %d: corruption without a checksum", seed)
@@ -170,6 +201,7 @@ func TestSimulationRange(t *testing.T) {
 			mark("larger than the send buffer", act.size > a.sendBuffer())
 			mark("one byte", act.size == 1)
 			mark("no retransmission", act.msg.Reliability == sctp.Reliability{LimitRetransmits: true})
+			mark("priority", act.msg.Reliability.LimitPriority)
 			mark("lifetime", act.msg.Reliability.Lifetime > time.Millisecond)
 			mark("unordered", act.msg.Unordered)
 		}

@@ -38,6 +38,7 @@ type world struct {
 	ended      time.Time // both hosts were finished
 	steps      int
 	sameTime   int   // steps since the time moved on
+	turned     int   // turns of the network that are over
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
@@ -138,6 +139,7 @@ func (w *world) oneStep() {
 		return
 	}
 	w.advance(next)
+	w.turn()
 	w.deliver()
 	for _, h := range w.hosts {
 		// Now and then a driver's timer fires for nothing.
@@ -194,6 +196,23 @@ func (w *world) deliver() {
 	}
 }
 
+// turn lets the network change.
+func (w *world) turn() {
+	for len(w.s.turns) > w.turned && !w.now.Before(w.start.Add(w.s.turns[w.turned].at)) {
+		t := w.s.turns[w.turned]
+		w.turned++
+		c := w.s.links[t.side]
+		c.MTU = t.mtu
+		w.net.SetConditions(w.link, netsim.Dir(t.side), c)
+		h := w.hosts[t.side]
+		w.log(h, "MTU of the link is %d, told %v", t.mtu, t.told)
+		if t.told {
+			h.PathChanged(w.now, 0)
+			w.drain(h)
+		}
+	}
+}
+
 // attack lets a forged packet arrive. It may be answered.
 func (w *world) attack(h *host, p []byte) {
 	if w.trace != nil {
@@ -239,7 +258,7 @@ func (w *world) drain(h *host) {
 // transmit sends the next packet, if there is one.
 func (w *world) transmit(h *host) bool {
 	const room = 13 // for a record header, as a driver leaves it
-	mtu := h.plan.mtu()
+	mtu := h.plan.maxMTU()
 	if h.buf == nil {
 		h.buf = make([]byte, room, room+mtu)
 		copy(h.buf, "record header")
@@ -266,7 +285,11 @@ func (w *world) transmit(h *host) bool {
 		w.log(h, "-> %s", describe(p))
 	}
 	h.packets++
-	w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+	if tr.Whole {
+		w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+	} else {
+		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), p)
+	}
 	return true
 }
 
@@ -279,7 +302,7 @@ func (w *world) inspect(h *host) {
 	}
 	// A packet may come in for the last byte of the window, and what fills gaps
 	// may take as much again.
-	most := p.receiveBuffer() + w.hosts[1-h.side].plan.mtu()
+	most := p.receiveBuffer() + w.hosts[1-h.side].plan.maxMTU()
 	if !w.s.clean {
 		most += p.receiveBuffer()
 	}
@@ -290,11 +313,12 @@ func (w *world) inspect(h *host) {
 		w.fail("host %d: LocalWindow is %d of %d", h.side, st.LocalWindow, p.receiveBuffer())
 	}
 	// The flight counts chunk headers and padding, the buffer does not.
-	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed {
+	// Nor does the buffer hold what was sent and given up for something more important.
+	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+23*st.UnackedDataChunks && !h.closed && !h.displaced {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}
-	if st.MTU > p.mtu() {
-		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.mtu())
+	if st.MTU > p.maxMTU() {
+		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.maxMTU())
 	}
 	if held := [2]int{st.SendBuffered, st.ReceiveBuffered}; held != h.held {
 		h.held = held
@@ -309,8 +333,8 @@ func (w *world) inspect(h *host) {
 	for _, id := range h.out.order {
 		queued += h.BufferedAmount(id)
 	}
-	if queued < 0 || queued > st.SendBuffered {
-		w.fail("host %d: BufferedAmount is %d in all, SendBuffered %d", h.side, queued, st.SendBuffered)
+	if queued < 0 || queued > st.SendBuffered || queued != st.QueuedBytes {
+		w.fail("host %d: BufferedAmount is %d in all, QueuedBytes %d, SendBuffered %d", h.side, queued, st.QueuedBytes, st.SendBuffered)
 	}
 }
 
@@ -402,7 +426,7 @@ func (s *scenario) neverSpurious() bool {
 		bytes := 0
 		for _, a := range p.script {
 			bytes += a.size
-			if a.msg.Reliability.LimitLifetime {
+			if a.msg.Reliability.LimitLifetime || a.msg.Reliability.LimitPriority {
 				return false
 			}
 		}

@@ -357,7 +357,7 @@ func TestBothByTokens(t *testing.T) {
 	var ends [2]*Association
 	now := time.Unix(5000, 0)
 	for i := range ends {
-		a, err := New(Config{Seed: [32]byte{byte(i + 1)}})
+		a, err := New(Config{Seed: [32]byte{byte(i + 1)}, MaxMTU: -1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,59 +1,180 @@
 package sctp
 
-import "time"
+import (
+	"time"
 
-// Stats are counters since the start of the association, and gauges of now.
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// Stats are counters since the start of the association, and gauges of now. They
+// hold what SCTP_STATUS of RFC 6458, section 8.2.1, tells, what W3C's
+// RTCSctpTransportStats do, and more.
 type Stats struct {
+	State State
+
 	PacketsSent, PacketsReceived uint64
 	BytesSent, BytesReceived     uint64 // of SCTP packets, common headers included
 	PacketsDropped               uint64 // received and not acceptable: checksum, tag, format
 
 	MessagesSent, MessagesReceived     uint64 // accepted by Send; completed for Read
-	MessagesAbandoned                  uint64 // by their reliability limit
+	MessagesDelivered                  uint64 // completely acknowledged by the peer
+	MessagesAbandoned                  uint64 // by their reliability limit; the sum of Abandoned
+	Abandoned                          AbandonedStats
 	DataChunksSent, DataChunksReceived uint64 // retransmissions and duplicates included
+	DataChunksDropped                  uint64 // received, and not taken for want of room
 	Retransmissions, FastRetransmits   uint64 // chunks; recoveries entered
-	Timeouts                           uint64 // T3-rtx expiries
+	RetransmittedBytes                 uint64 // of those chunks, headers included
+	RetransmittedPackets               uint64 // packets with such chunks
+	Timeouts                           uint64 // T3-rtx expiries that retransmitted
 	DuplicatesReceived                 uint64 // DATA chunks that had come in before
 	SACKsSent, SACKsReceived           uint64
+	DelayedSACKs                       uint64 // sent because the delay of one had ended
+	ForwardTSNsSent                    uint64 // FORWARD-TSN chunks
+	ForwardTSNsReceived                uint64 // that moved the cumulative TSN
+	MTUProbesSent, BlackHoles          uint64 // probes for a larger MTU; falls to Config.MTU
 
-	SRTT, RTO           time.Duration // SRTT is 0 before a sample
-	CongestionWindow    int           // bytes
-	SlowStartThreshold  int           // bytes
-	FlightSize          int           // bytes of outstanding chunks
-	PeerWindow          int           // bytes that the peer is ready to take
-	LocalWindow         int           // bytes that we are ready to take
-	MTU                 int           // bytes of an SCTP packet
-	UnackedDataChunks   int           // sent and not acknowledged
-	SendBuffered        int           // bytes accepted by Send and not acknowledged
-	ReceiveBuffered     int           // bytes not read by the application
-	ZeroChecksumSending bool          // packets go out without their CRC32c (RFC 9653)
-	SNAP                bool          // set up by ConnectWithToken, as the peer did
+	// Of the primary path; PathStats has more.
+	SRTT, RTO          time.Duration // SRTT is 0 before a sample
+	CongestionWindow   int           // bytes
+	SlowStartThreshold int           // bytes
+	MTU                int           // bytes of an SCTP packet
+
+	FlightSize           int // bytes of outstanding chunks
+	FragmentationPoint   int // largest message that is sent in one chunk, bytes
+	PeerWindow           int // bytes that the peer is ready to take
+	PeerAdvertisedWindow int // bytes, as it said last: a_rwnd
+	LocalWindow          int // bytes that we are ready to take
+	UnackedDataChunks    int // sent and not acknowledged
+	UnreadDataChunks     int // received and not read by the application
+	QueuedMessages       int // not sent completely
+	QueuedBytes          int // accepted by Send and not sent for the first time
+	SendBuffered         int // bytes accepted by Send and neither acknowledged nor given up
+	ReceiveBuffered      int // bytes not read by the application
+
+	// Negotiated.
+	OutboundStreams, InboundStreams int  // 0 before the association is established
+	PartialReliability              bool // RFC 3758: reliability limits have effect
+	StreamReset                     bool // RFC 6525: the peer knows RE-CONFIG
+	ZeroChecksumSending             bool // RFC 9653: packets go out without their CRC32c
+	SNAP                            bool // set up by ConnectWithToken, as the peer did
+	Peer                            PeerImplementation
+}
+
+// PeerImplementation is which SCTP the peer seems to be, judged by the State
+// Cookie that it made. Nothing depends on it.
+type PeerImplementation uint8
+
+// The implementations whose cookies have a mark.
+const (
+	PeerUnknown PeerImplementation = iota // none, or there was no cookie of the peer
+	PeerSluice
+	PeerDCSCTP  // libwebrtc: Chromium, Safari
+	PeerUsrsctp // usrsctp: Firefox, libdatachannel
+)
+
+var peerNames = [...]string{"unknown", "sluice", "dcSCTP", "usrsctp"}
+
+func (p PeerImplementation) String() string { return peerNames[p] }
+
+// guessPeer judges a State Cookie by its first bytes.
+func guessPeer(cookie []byte) PeerImplementation {
+	if len(cookie) < 8 {
+		return PeerUnknown
+	}
+	switch string(cookie[:8]) {
+	case cookieMagic:
+		return PeerSluice
+	case "dcSCTP00":
+		return PeerDCSCTP
+	case "KAME-BSD":
+		return PeerUsrsctp
+	}
+	return PeerUnknown
+}
+
+// PathStats are the figures of one path (RFC 6458, section 8.2.2).
+type PathStats struct {
+	Down               bool          // the peer has stopped to answer (RFC 9260, section 8.2)
+	Errors             int           // timeouts in a row
+	CongestionWindow   int           // bytes
+	SlowStartThreshold int           // bytes
+	FlightSize         int           // bytes of outstanding chunks
+	MTU                int           // bytes of an SCTP packet
+	SRTT, RTTVar       time.Duration // 0 before a sample
+	LatestRTT          time.Duration // the last sample
+	RTO                time.Duration // with backoff
+}
+
+// StreamStats are the figures of one outgoing stream.
+type StreamStats struct {
+	QueuedBytes int            // accepted by Send and not sent for the first time
+	Abandoned   AbandonedStats // messages given up (RFC 7496, section 4.3)
 }
 
 // counters are the counting part of Stats.
 type counters struct {
 	packetsSent, packetsReceived, bytesSent, bytesReceived, dropped uint64
-	messagesSent, abandoned                                         uint64
-	dataSent, dataReceived, retransmissions, recoveries, timeouts   uint64
-	duplicates, sacksSent, sacksReceived                            uint64
+	messagesSent, delivered                                         uint64
+	dataSent, dataReceived, dataDropped                             uint64
+	retransmissions, rtxBytes, rtxPackets, recoveries, timeouts     uint64
+	duplicates, sacksSent, sacksReceived, delayedSACKs              uint64
+	forwardsSent, forwardsReceived                                  uint64
+	abandoned                                                       AbandonedStats
+	mtuProbes, blackHoles                                           uint64
 }
 
 // Stats returns the statistics.
 func (a *Association) Stats() Stats {
 	c, p := &a.counters, a.paths.primary()
+	given := c.abandoned.All()
 	return Stats{
+		State:       a.state,
 		PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
 		BytesSent: c.bytesSent, BytesReceived: c.bytesReceived, PacketsDropped: c.dropped,
-		MessagesSent: c.messagesSent, MessagesReceived: a.in.reads, MessagesAbandoned: c.abandoned,
-		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived,
+		MessagesSent: c.messagesSent, MessagesReceived: a.in.reads, MessagesDelivered: c.delivered,
+		MessagesAbandoned: given.Unsent + given.Sent, Abandoned: c.abandoned,
+		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: c.dataDropped,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
-		DuplicatesReceived: c.duplicates, SACKsSent: c.sacksSent, SACKsReceived: c.sacksReceived,
+		RetransmittedBytes: c.rtxBytes, RetransmittedPackets: c.rtxPackets,
+		DuplicatesReceived: c.duplicates,
+		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
+		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
+		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
-		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight,
-		PeerWindow: a.window.room(a.sent.flightPayload), LocalWindow: a.in.window(), MTU: p.mtu,
-		UnackedDataChunks: a.sent.outstanding + a.sent.lost,
-		SendBuffered:      a.out.buffered, ReceiveBuffered: a.in.bytes,
-		ZeroChecksumSending: a.peer.zeroChecksum,
-		SNAP:                a.hs.snap == snapHeard,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
+		FlightSize:         a.sent.flight,
+		FragmentationPoint: p.pmdcs() - max(a.sent.header, wire.DataHeaderLen),
+		PeerWindow:         a.window.room(a.sent.flightPayload), PeerAdvertisedWindow: a.window.advertised,
+		LocalWindow:       a.in.window(),
+		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: a.in.entries,
+		QueuedMessages: a.out.queued, QueuedBytes: a.out.waiting,
+		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
+		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
+		PartialReliability: a.forward.enabled, StreamReset: a.reconfig.enabled,
+		ZeroChecksumSending: a.peer.zeroChecksum, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
 	}
+}
+
+// PathStats returns the figures of a path; false if there is no such path.
+func (a *Association) PathStats(id PathID) (PathStats, bool) {
+	p := a.paths.get(id)
+	if p == nil {
+		return PathStats{}, false
+	}
+	return PathStats{
+		Down: p.down, Errors: p.errors,
+		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight, MTU: p.mtu,
+		SRTT: p.rto.srtt, RTTVar: p.rto.rttvar, LatestRTT: p.rto.latest, RTO: p.rto.rto,
+	}, true
+}
+
+// StreamStats returns the figures of an outgoing stream, zero if it was not used.
+func (a *Association) StreamStats(stream uint16) (st StreamStats) {
+	if s := a.out.streams.get(stream); s != nil {
+		st.QueuedBytes = s.queued
+		if s.abandoned != nil {
+			st.Abandoned = *s.abandoned
+		}
+	}
+	return st
 }

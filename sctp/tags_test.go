@@ -170,7 +170,7 @@ func TestAbortMalformed(t *testing.T) {
 }
 
 // TestAbortAnywhere: Abort ends every state at once, whatever timer runs, and
-// nothing happens afterwards (CVE-2020-6532 class). // 9260-9.1-a
+// nothing happens afterwards (CVE-2020-6532 class). // 9260-9.1-a 9260-4-a
 func TestAbortAnywhere(t *testing.T) {
 	for _, s := range allStates {
 		tc := inState(t, s)
@@ -204,7 +204,7 @@ func TestAbortAnywhere(t *testing.T) {
 	}
 }
 
-// TestOutOfTheBlue answers packets that belong to no association. // 9260-8.4-a
+// TestOutOfTheBlue answers packets that belong to no association. // 9260-8.4-a 9260-3.1-b
 func TestOutOfTheBlue(t *testing.T) {
 	const tag = 0xB1EE5EED
 	tests := []struct {

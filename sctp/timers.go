@@ -14,6 +14,7 @@ func (a *Association) Timeout() (time.Time, bool) {
 	at, on = a.closer.t2.earlier(at, on)
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
+	at, on = a.out.deadline(at, on)
 	return a.reconfig.timer.earlier(at, on)
 }
 
@@ -24,13 +25,20 @@ func (a *Association) HandleTimeout(now time.Time) {
 		a.expireT1(path)
 	}
 	if a.ack.delay.due(now) {
+		a.counters.delayedSACKs++
 		a.ack.now()
+	}
+	if a.out.expired(now) != nil {
+		a.expireQueued(now, path)
 	}
 	if path.t3.due(now) {
 		a.expireT3(now, path)
 	}
 	if path.hb.timer.due(now) {
 		a.expireHeartbeat(now, path)
+	}
+	if path.pmtu.timer.due(now) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+		path.pmtu.expire(now)
 	}
 	if a.reconfig.timer.due(now) && a.fail(path) {
 		path.rto.backoff()
@@ -73,6 +81,11 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	}
 	path.rto.backoff()
 	path.burst = 0
+	// A peer without room answers, and one that shuts down sends SACKs anyway.
+	if (!w.probing || !w.answered || a.state == ShutdownReceived) && path.pmtu.timedOut(now, path.mtu) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
+	}
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {

@@ -41,17 +41,19 @@ var pion = []string{
 var layers = []layer{
 	{
 		dir:   ".",
-		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/udpmux"},
+		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/udpmux", "internal/udpsock"},
 		other: pion,
 	},
 	{dir: "datachannel", own: []string{"dcep", "sctp", "sctp/sctpnet"}},
 	{dir: "dcep"},
 	{dir: "sctp", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/internal/...", own: []string{"sctp/internal/..."}, engine: true},
-	{dir: "sctp/sctpnet", own: []string{"sctp"}},
+	{dir: "sctp/sctpnet", own: []string{"sctp", "internal/udpsock"}},
 
 	{dir: "internal/archtest"},
 	{dir: "internal/netsim"},
+	{dir: "internal/udpsock"},
+	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
 	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "examples/..."}, other: pion},
 	{dir: "e2e/...", own: []string{"..."}, other: pion},

@@ -45,7 +45,8 @@ type Conditions struct {
 	Corrupt     float64
 	CorruptBits int
 
-	// MTU is the largest packet in bytes that gets through, silently; 0 is any.
+	// MTU is the largest packet in bytes that gets through whole; a larger one
+	// vanishes silently. 0 is any.
 	MTU int
 
 	// Down lists the times in which every packet handed in is swallowed.

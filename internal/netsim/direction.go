@@ -56,8 +56,9 @@ func (d *direction) draw() draws {
 	return draws{f(), f(), f(), f(), f(), f(), f(), f(), f(), d.rng.Uint64()}
 }
 
-// decide takes a packet of size bytes handed in at now.
-func (d *direction) decide(now time.Duration, size int) fate {
+// decide takes a packet of size bytes handed in at now; whole says that it must not
+// be fragmented.
+func (d *direction) decide(now time.Duration, size int, whole bool) fate {
 	r := d.draw()
 	d.stats.Sent++
 	d.stats.SentBytes += uint64(size)
@@ -66,7 +67,7 @@ func (d *direction) decide(now time.Duration, size int) fate {
 		d.stats.Swallowed++
 		return fate{}
 	}
-	if d.c.MTU > 0 && size > d.c.MTU {
+	if d.c.MTU > 0 && size > d.c.MTU && whole {
 		d.stats.TooLarge++
 		return fate{}
 	}

@@ -70,10 +70,18 @@ func (n *Network) advance(now time.Time) {
 	n.now = t
 }
 
-// Send puts a copy of packet on the link.
-func (n *Network) Send(now time.Time, l Link, d Dir, packet []byte) {
+// Send puts a copy of packet on the link. One larger than the MTU is lost.
+func (n *Network) Send(now time.Time, l Link, d Dir, packet []byte) { n.send(now, l, d, packet, true) }
+
+// SendFragments is Send for a packet that the network may fragment: its size does not
+// matter, and all fragments share its fate.
+func (n *Network) SendFragments(now time.Time, l Link, d Dir, packet []byte) {
+	n.send(now, l, d, packet, false)
+}
+
+func (n *Network) send(now time.Time, l Link, d Dir, packet []byte, whole bool) {
 	n.advance(now)
-	f := n.links[l][d].decide(n.now, len(packet))
+	f := n.links[l][d].decide(n.now, len(packet), whole)
 	n.trace.sent(n.now, l, d, packet, f)
 	for i := range f.copies {
 		data := append(n.buffer(), packet...)

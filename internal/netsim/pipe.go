@@ -94,7 +94,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	now := c.pipe.now()
-	f := c.out.decide(now, len(p))
+	f := c.out.decide(now, len(p), true)
 	for i := range f.copies {
 		data := append([]byte(nil), p...)
 		if i == 0 && f.flip > 0 {

@@ -11,6 +11,8 @@ import (
 // Config configures a Conn. The zero value works.
 type Config struct {
 	// SCTP configures the association. Seed is filled from crypto/rand if zero.
+	// MaxMTU is by default -1, no search for a larger MTU, if the transport is
+	// neither a FragmentController nor a syscall.Conn that controls fragmentation.
 	SCTP sctp.Config
 
 	// PeerInitToken is the INIT token of the peer, if both sides have exchanged
@@ -39,6 +41,9 @@ type Config struct {
 	// transport loses (Debug). Default: nothing is logged.
 	Logger *slog.Logger
 }
+
+// roomFor returns how long packets may become, in bytes.
+func roomFor(cfg *sctp.Config) int { return max(cfg.MTU, cfg.MaxMTU, 1500) }
 
 const defaultCloseTimeout = 5 * time.Second
 

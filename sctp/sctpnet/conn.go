@@ -59,6 +59,7 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	fragments := newFragmentation(nc, &cfg.SCTP)
 	assoc, err := sctp.New(cfg.SCTP)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,8 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	c := newConn(cfg, assoc, new(sync.Mutex))
 	c.nc = nc
 	c.sender.init(c)
-	c.reader.init(cfg.SCTP.MTU)
+	c.sender.fragments = fragments
+	c.reader.init(roomFor(&cfg.SCTP))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -165,6 +167,16 @@ func (c *Conn) settle(now time.Time, by actor) {
 	c.checkDone()
 }
 
+// PathChanged says that packets take another way from now on; see
+// sctp.Association.PathChanged.
+func (c *Conn) PathChanged() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.assoc.PathChanged(now, 0)
+	c.settle(now, aCaller)
+}
+
 // ResetStreams resets the outgoing side of the streams; see
 // sctp.Association.ResetStreams.
 func (c *Conn) ResetStreams(streams ...uint16) error {
@@ -182,6 +194,22 @@ func (c *Conn) BufferedAmount(stream uint16) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.BufferedAmount(stream)
+}
+
+// TotalBufferedAmount returns the bytes queued on all streams and not yet handed
+// to the transport.
+func (c *Conn) TotalBufferedAmount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.TotalBufferedAmount()
+}
+
+// SetTotalBufferedAmountLowThreshold sets when
+// sctp.EventTotalBufferedAmountLow is reported. Without it, it is not.
+func (c *Conn) SetTotalBufferedAmountLowThreshold(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.assoc.SetTotalBufferedAmountLowThreshold(n)
 }
 
 // SetBufferedAmountLowThreshold sets when sctp.EventBufferedAmountLow is

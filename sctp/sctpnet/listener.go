@@ -67,11 +67,12 @@ func listen(pc packetConn, cfg ListenConfig) (*Listener, error) {
 	case cfg.Backlog == 0:
 		cfg.Backlog = 128
 	}
+	fragments := newFragmentation(pc, &complete.SCTP)
 	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: complete.SCTP, Listen: true, MaxAssociations: cfg.MaxAssociations})
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{sock: newSocket(pc, complete, ep), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
+	l := &Listener{sock: newSocket(pc, complete, ep, fragments), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
 	l.sock.mu.Lock()
 	defer l.sock.mu.Unlock()
 	l.sock.listener = l
@@ -183,6 +184,7 @@ func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 		rand.Read(b[:]) // never fails
 		cfg.SCTP.LocalPort = 0xC000 | binary.BigEndian.Uint16(b[:])
 	}
+	fragments := newFragmentation(pc, &cfg.SCTP)
 	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg.SCTP, MaxAssociations: 1})
 	if err != nil {
 		return nil, err
@@ -192,7 +194,7 @@ func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSocket(pc, cfg, ep)
+	s := newSocket(pc, cfg, ep, fragments)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.add(id)

@@ -12,7 +12,8 @@ import (
 
 // writes are the calls that wait to write. They take turns: while one waits for
 // the association to be established or for room in the send buffer, later ones
-// queue up behind it, so that a large message is not starved by small ones.
+// queue up behind it, so that a large message is not starved by small ones. One
+// that makes room by displacing others need not.
 type writes struct {
 	waiters waitList
 	// refused is the size of a message for which there was no room, until there
@@ -49,7 +50,7 @@ func (c *Conn) send(now time.Time, m *sctp.Message, copied *bool) error {
 		return c.life.err
 	case c.life.closing:
 		return errClosing
-	case c.writes.refused > 0 && len(m.Payload) >= c.writes.refused:
+	case c.writes.refused > 0 && len(m.Payload) >= c.writes.refused && !c.assoc.Displaces(m):
 		return sctp.ErrSendBufferFull
 	}
 	if !*copied {
@@ -81,7 +82,7 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 			return net.ErrClosed
 		}
 		now := time.Now()
-		if first || c.life.isOver || c.life.closing {
+		if first || c.life.isOver || c.life.closing || c.assoc.Displaces(&m) {
 			err := c.send(now, &m, &copied)
 			if err != sctp.ErrSendBufferFull && err != sctp.ErrNotConnected {
 				c.writes.waiters.wake()
@@ -119,6 +120,33 @@ func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo,
 	n, info, err := c.receive(now, nil, stream, buf)
 	c.settle(now, aCaller)
 	return n, info, err
+}
+
+// TryWriteMessages is TryWriteMessage for several messages, whose packets leave
+// together. It returns how many were queued; the error says why the next one was
+// not.
+func (c *Conn) TryWriteMessages(ms []sctp.Message) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for ; n < len(ms); n++ {
+		m, copied := ms[n], false
+		if err = c.send(now, &m, &copied); err != nil {
+			break
+		}
+	}
+	c.settle(now, aCaller)
+	return n, err
+}
+
+// AvailableAmount returns how many bytes can be read now on the stream.
+func (c *Conn) AvailableAmount(stream uint16) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life.closing {
+		return 0
+	}
+	return c.assoc.AvailableAmount(stream)
 }
 
 // Peek is sctp.Association.Peek.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// A read buffer starts at minPacket bytes, or the MTU if that is more, which
+	// A read buffer starts at minPacket bytes, or the largest MTU if that is more, which
 	// keeps idle associations small. One that proves too short grows.
 	minPacket = 2048
 	maxPacket = 64 << 10
@@ -98,7 +98,7 @@ func (c *Conn) handleRead(turn int, packet []byte, size int, err error) {
 	case err == nil, errors.Is(err, io.ErrShortBuffer):
 		// The packet did not fit. Whether the transport keeps it for the next
 		// Read or its sender repeats it, it will.
-		c.reader.size = min(2*size, maxPacket+1)
+		c.reader.size = min(4*size, maxPacket+1) // before the peer has tried a larger MTU three times
 		c.log.Debug("packet longer than the read buffer", "size", size)
 		c.passing(now, io.ErrShortBuffer)
 	case passingRead(err) && !c.gone(err):

@@ -36,8 +36,9 @@ const (
 // and for reading another if the one it has is stuck. From then on nobody else
 // writes, so that calls of the application return whatever the transport does.
 type sender struct {
-	batcher BatchWriter // the net.Conn, or nil
-	mtu     int         // room that Transmit needs
+	batcher   BatchWriter   // the net.Conn, or nil
+	fragments fragmentation // of the net.Conn
+	mtu       int           // room that Transmit needs
 
 	busy  bool      // a goroutine is about to write
 	by    actor     // which
@@ -52,7 +53,7 @@ type sender struct {
 
 func (s *sender) init(c *Conn) {
 	s.batcher, _ = c.nc.(BatchWriter)
-	s.mtu = max(c.cfg.SCTP.MTU, 1500)
+	s.mtu = roomFor(&c.cfg.SCTP)
 	s.told.L = c.mu
 }
 
@@ -67,6 +68,7 @@ func (s *sender) wake() {
 type batch struct {
 	buf     []byte
 	packets [][]byte
+	whole   []bool           // of each: sctp.Transmit.Whole
 	to      []netip.AddrPort // of each, on a socket
 }
 
@@ -89,14 +91,14 @@ func (b *batch) free() {
 // fill takes the next packets from the association, and the events that this
 // gives rise to. It tells whether there was any.
 func (c *Conn) fill(now time.Time, b *batch) bool {
-	b.packets = b.packets[:0]
+	b.packets, b.whole = b.packets[:0], b.whole[:0]
 	used := 0
 	for len(b.packets) < maxBatch && cap(b.buf)-used >= c.sender.mtu {
 		t, ok := c.assoc.Transmit(now, b.buf[used:used:cap(b.buf)])
 		if !ok {
 			break
 		}
-		b.packets = append(b.packets, t.Packet)
+		b.packets, b.whole = append(b.packets, t.Packet), append(b.whole, t.Whole)
 		used += len(t.Packet)
 	}
 	c.collect(now)
@@ -145,7 +147,7 @@ func (c *Conn) write(now time.Time, b *batch) time.Time {
 	c.sender.since = now
 	c.armTimer()
 	c.mu.Unlock()
-	lost, err := c.writePackets(b.packets)
+	lost, err := c.writePackets(b)
 	c.mu.Lock()
 	now = time.Now()
 	if c.sender.brokenOff {
@@ -164,11 +166,13 @@ func (c *Conn) write(now time.Time, b *batch) time.Time {
 
 // writePackets writes the packets without the lock. It returns how many were
 // lost and the last error, and stops at one that no packet will survive.
-func (c *Conn) writePackets(packets [][]byte) (lost int, err error) {
+func (c *Conn) writePackets(b *batch) (lost int, err error) {
+	packets, whole := b.packets, b.whole
 	for len(packets) > 0 {
 		n, e := 1, error(nil)
-		if c.sender.batcher != nil && len(packets) > 1 {
-			n, e = c.sender.batcher.WriteBatch(packets)
+		c.sender.fragments.apply(whole[0], c.log)
+		if run := sameWhole(whole); c.sender.batcher != nil && run > 1 {
+			n, e = c.sender.batcher.WriteBatch(packets[:run])
 			if e != nil {
 				n++ // the one refused
 			}
@@ -181,7 +185,8 @@ func (c *Conn) writePackets(packets [][]byte) (lost int, err error) {
 				return lost, err
 			}
 		}
-		packets = packets[min(max(n, 1), len(packets)):]
+		n = min(max(n, 1), len(packets))
+		packets, whole = packets[n:], whole[n:]
 	}
 	return lost, err
 }

@@ -39,17 +39,18 @@ type socket struct {
 	pending []*Conn // with events for OnEvent
 	full    *Conn   // one with too many of them, while reading pauses for it
 
-	timer   timer
-	reader  reader // its counts of failed reads
-	sending bool   // a goroutine is writing
-	failure error  // nothing can be sent or received any more
-	closed  bool
-	holds   int // the reading goroutine, an armed or running timer
+	timer     timer
+	reader    reader        // its counts of failed reads
+	sending   bool          // a goroutine is writing
+	fragments fragmentation // for that one
+	failure   error         // nothing can be sent or received any more
+	closed    bool
+	holds     int // the reading goroutine, an armed or running timer
 }
 
 // newSocket returns a socket on which nothing runs yet.
-func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint) *socket {
-	s := &socket{pc: pc, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
+func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint, fragments fragmentation) *socket {
+	s := &socket{pc: pc, fragments: fragments, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
 	s.timer.init(s.onTimer)
 	return s
 }
@@ -133,7 +134,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	}
 	sent := false
 	s.sending = true
-	mtu := max(s.cfg.SCTP.MTU, 1500)
+	mtu := roomFor(&s.cfg.SCTP)
 	b := newBatch(mtu)
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds {
@@ -159,14 +160,14 @@ func (s *socket) flush(now time.Time, by actor) bool {
 // fill takes the next datagrams from the endpoint, and the events that this gives
 // rise to. It tells whether there was any.
 func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
-	b.packets, b.to = b.packets[:0], b.to[:0]
+	b.packets, b.whole, b.to = b.packets[:0], b.whole[:0], b.to[:0]
 	used := 0
 	for len(b.packets) < maxBatch && cap(b.buf)-used >= mtu {
 		d, ok := s.ep.Transmit(now, b.buf[used:used:cap(b.buf)])
 		if !ok {
 			break
 		}
-		b.packets, b.to = append(b.packets, d.Packet), append(b.to, d.To)
+		b.packets, b.whole, b.to = append(b.packets, d.Packet), append(b.whole, d.Whole), append(b.to, d.To)
 		used += len(d.Packet)
 	}
 	s.collect(now)
@@ -177,6 +178,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 // it returns the error of a socket that is gone.
 func (s *socket) write(b *batch) error {
 	for i, packet := range b.packets {
+		s.fragments.apply(b.whole[i], s.log)
 		switch _, err := s.pc.WriteToUDPAddrPort(packet, b.to[i]); {
 		case err == nil:
 		case fatalWrite(err):

@@ -1,0 +1,7 @@
+package udpsock
+
+// Of netinet/in.h and netinet6/in6.h, since macOS 11.
+const (
+	optDontFragment  = 28
+	optDontFragment6 = 62
+)

@@ -1,0 +1,7 @@
+package udpsock
+
+// Of ip(4) and ip6(4).
+const (
+	optDontFragment  = 67
+	optDontFragment6 = 62
+)
