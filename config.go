@@ -184,6 +184,8 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "MaxBufferedAmount", Rule: "must not be negative"}
 	case cfg.SCTP.MTU > maxRecordPayload:
 		return &ConfigError{Field: "SCTP.MTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
+	case cfg.SCTP.ECN:
+		return &ConfigError{Field: "SCTP.ECN", Rule: "is not possible over DTLS"}
 	case cfg.SCTP.MaxMTU > maxRecordPayload:
 		return &ConfigError{Field: "SCTP.MaxMTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
 	case cfg.Certificate != nil && !cfg.Certificate.Expires().After(time.Now()):

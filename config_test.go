@@ -39,6 +39,7 @@ func TestConfigErrors(t *testing.T) {
 		{"MaxMessageSize", Config{MaxMessageSize: -1}},
 		{"MaxBufferedAmount", Config{MaxBufferedAmount: -1}},
 		{"SCTP.MTU", Config{SCTP: sctp.Config{MTU: maxRecordPayload + 1}}},
+		{"SCTP.ECN", Config{SCTP: sctp.Config{ECN: true}}},
 		{"SCTP.MaxMTU", Config{SCTP: sctp.Config{MaxMTU: maxRecordPayload + 1}}},
 		{"Certificate", Config{Certificate: &expired}},
 		{"ICEServers", server("127.0.0.1:3478")},

@@ -22,7 +22,7 @@ type socket struct {
 func (r *runner) config(s *socket) sctp.Config {
 	ms := func(key string) time.Duration { return time.Duration(s.opts[key]) * time.Millisecond }
 	cfg := sctp.Config{
-		MTU:        r.mtu,
+		MTU: r.mtu, CongestionControl: sctp.Reno,
 		MaxMTU:     -1, // scripts know of no probes
 		RTOInitial: ms("srto_initial"), RTOMin: ms("srto_min"), RTOMax: ms("srto_max"),
 		OutboundStreams: uint16(s.opts["sinit_num_ostreams"]), InboundStreams: uint16(s.opts["sinit_max_instreams"]),

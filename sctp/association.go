@@ -66,6 +66,7 @@ type Association struct {
 	strays   strays
 	events   eventQueue
 	counters counters
+	trace    tracer
 }
 
 // New returns an association in state Closed, which answers the handshake of a
@@ -75,7 +76,7 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &Association{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed)}
+	a := &Association{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed), trace: tracer{sink: cfg.Trace}}
 	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: a.randomTag()}
 	a.hs.localTSN = wire.TSN(a.rng.Uint64())
 	a.hs.secret = make([]byte, 32)
@@ -151,6 +152,7 @@ func (a *Association) Send(now time.Time, m Message) error {
 	}
 	a.out.push(now, &m)
 	a.counters.messagesSent++
+	a.observe(now)
 	return nil
 }
 
@@ -250,6 +252,7 @@ func (a *Association) Shutdown(now time.Time) error {
 		a.state = ShutdownPending
 		a.progressShutdown(now)
 	}
+	a.observe(now)
 	return nil
 }
 
@@ -272,6 +275,7 @@ func (a *Association) PathChanged(now time.Time, id PathID) {
 func (a *Association) Abort(now time.Time, reason string) {
 	if !a.ended {
 		a.abort(wire.CauseUserAbort, []byte(reason))
+		a.observe(now)
 	}
 }
 

@@ -63,8 +63,18 @@ type Config struct {
 	// peer counts as unreachable. Defaults 8 and 10.
 	MaxInitRetransmits, MaxRetransmits int
 
+	// CongestionControl finds out how much the path can take. Default CUBIC.
+	CongestionControl CongestionControl
+
+	// InitialWindow is the congestion window to begin with, in bytes of DATA chunks.
+	// Default: what RFC 9260, section 7.2.1, says, 4404 with the default MTU. RFC 6928 allows TCP
+	// ten packets. At least 512.
+	InitialWindow int
+
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
-	// when the peer is heard of, and a millisecond or more later. Default 4.
+	// when the peer is heard of, and a millisecond or more later. Once data is
+	// paced (CUBIC, when a round trip was measured) it limits what goes at once after a
+	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
 
 	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
@@ -79,10 +89,20 @@ type Config struct {
 	// most 500 ms.
 	SackDelay time.Duration
 
+	// ECN takes part in Explicit Congestion Notification if the peer does. Whoever
+	// carries the packets must set what Transmit.ECN says and pass on what comes in
+	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
+	ECN bool
+
 	// ZeroChecksum names the error detection method of the lower layer under
 	// which packets with a zero checksum are acceptable (RFC 9653). Default
 	// NoZeroChecksum: the CRC32c is always sent and verified.
 	ZeroChecksum ErrorDetection
+
+	// Trace, if set, is told what happens: packets, losses, timers, changes of state
+	// and of the congestion window, what is dropped and given up, and why. Package
+	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
+	Trace Tracer
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
@@ -135,6 +155,8 @@ func (c *Config) complete() error {
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
+		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
 		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},

@@ -43,6 +43,10 @@ type congestionController interface {
 	// window returns how much may be outstanding.
 	window() int
 
+	// pacing returns the rate to send at in bytes per second, 0 for as fast as the
+	// window allows.
+	pacing() int64
+
 	// ssthresh returns the window above which it grows slowly. It is also what a
 	// recovery shall come down to.
 	ssthresh() int
@@ -71,8 +75,33 @@ type lossEvent struct {
 	recovering bool     // a recovery was going on already
 }
 
+// CongestionControl is a way to find out how much a path can take.
+type CongestionControl uint8
+
+// The ways. CUBIC and Reno send less after each loss, CUBIC returning faster to what
+// the path could take.
+const (
+	CUBIC CongestionControl = iota // RFC 9438, with the slow start of RFC 9406, paced
+	Reno                           // RFC 9260, section 7.2
+)
+
+// newController returns the controller of that kind.
+func (k CongestionControl) newController() congestionController {
+	if k == Reno {
+		return new(reno)
+	}
+	return new(cubic)
+}
+
 // initialWindow returns the initial congestion window of RFC 9260, section 7.2.1.
 func initialWindow(pmdcs int) int { return min(4*pmdcs, max(2*pmdcs, 4404)) } // 9260-7.2.1-a
+
+// maxWindow bounds congestion windows, in bytes, and maxRate rates, in bytes per
+// second, so that products do not overflow.
+const (
+	maxWindow = 1 << 30
+	maxRate   = 1 << 36
+)
 
 // idleDecay lets a window decay after its path was idle (RFC 9260, section 7.2.1,
 // rule on idle destinations).

@@ -124,7 +124,7 @@ func TestInitialWindow(t *testing.T) {
 // TestSlowStart: cwnd grows by a PMDCS with each SACK, and what it allows is sent,
 // at most Max.Burst packets of it. // 9260-7.2.1-b 9260-6.1-c
 func TestSlowStart(t *testing.T) {
-	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1})
 	tc.send(Message{Payload: payload(500_000)})
 	tc.wantPackets("the initial window", 4)
 	acked, sent := 0, 4

@@ -592,6 +592,12 @@ func (tc *testConn) describe(c wire.Chunk) string {
 			s += ","
 		}
 		return strings.TrimSuffix(s, ",")
+	case wire.TypeECNE:
+		e, _ := c.ECNE()
+		return fmt.Sprintf("%s tsn=%d count=%d", name, e.TSN.Since(tc.peerTSN), e.Count)
+	case wire.TypeCWR:
+		t, _ := c.CWR()
+		return fmt.Sprintf("%s tsn=%d", name, t.Since(tc.localTSN))
 	case wire.TypeShutdown:
 		t, _ := c.ShutdownTSN()
 		return fmt.Sprintf("%s cum=%d", name, t.Since(tc.peerTSN))

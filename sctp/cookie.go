@@ -33,6 +33,7 @@ type peerInit struct {
 	interleaving bool // I-DATA is used instead of DATA
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
+	ecn          bool // so do we
 }
 
 const (
@@ -110,6 +111,7 @@ const (
 	featureForwardTSN = 1 << iota
 	featureReconfig
 	featureZeroChecksum
+	featureECN
 	featureInterleaving
 )
 
@@ -123,6 +125,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.zeroChecksum {
 		f |= featureZeroChecksum
 	}
+	if p.ecn {
+		f |= featureECN
+	}
 	if p.interleaving {
 		f |= featureInterleaving
 	}
@@ -134,4 +139,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
 	p.interleaving = f&featureInterleaving != 0
+	p.ecn = f&featureECN != 0
 }

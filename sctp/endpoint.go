@@ -110,6 +110,7 @@ type Datagram struct {
 	To     netip.AddrPort
 	Packet []byte // the bytes that were appended to dst
 	Whole  bool   // as Transmit.Whole
+	ECN    ECN    // as Transmit.ECN
 }
 
 // Errors of Connect.

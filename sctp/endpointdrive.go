@@ -9,7 +9,11 @@ const maxRun = 16
 // MaxMTU if that is more; false means that there is nothing to send now. Associations take turns.
 func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 	if a, ok := e.answers.next(); ok {
-		return Datagram{To: a.to, Packet: append(dst, a.packet...)[len(dst):]}, true
+		packet := append(dst, a.packet...)[len(dst):]
+		if e.cfg.Trace != nil {
+			e.cfg.Trace.Trace(TraceEvent{Time: now, Kind: TracePacketSent, Packet: packet})
+		}
+		return Datagram{To: a.to, Packet: packet}, true
 	}
 	for {
 		slot, ok := e.sending.first()
@@ -18,7 +22,7 @@ func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 		}
 		m := &e.members[slot]
 		tx, more := e.assocs[slot].Transmit(now, dst)
-		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole}
+		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole, ECN: tx.ECN}
 		m.run++
 		if !more || m.run >= maxRun {
 			m.run = 0

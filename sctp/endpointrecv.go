@@ -11,17 +11,23 @@ import (
 // acceptable is dropped and counted, or answered as RFC 9260 says. The packet is
 // not kept.
 func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byte) {
+	e.HandlePacketECN(now, from, packet, NotECT)
+}
+
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []byte, mark ECN) {
 	e.stats.PacketsReceived++
 	from = canonical(from)
 	p, err := wire.ParsePacket(packet)
 	if err != nil || !unicast(from) {
-		e.stats.PacketsDropped++
+		e.drop(now, packet, ReasonMalformed)
 		return
 	}
 	r := received{p: p, it: p.Chunks()}
 	c, ok := r.it.Next()
 	if !ok {
-		e.stats.PacketsDropped++
+		e.drop(now, packet, ReasonMalformed)
 		return
 	}
 	switch key := (peerKey{from, p.SrcPort()}); c.Type() {
@@ -30,12 +36,12 @@ func (e *Endpoint) HandlePacket(now time.Time, from netip.AddrPort, packet []byt
 	case wire.TypeCookieEcho:
 		e.handleCookieEcho(now, key, p, c)
 	default:
-		e.handleOther(now, key, p)
+		e.handleOther(now, key, p, mark)
 	}
 }
 
 // handleOther takes a packet that belongs to an association, if there is one.
-func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
+func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN) {
 	slot := e.tags.find(p.VTag(), e.members, key)
 	if slot == noSlot {
 		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
@@ -48,12 +54,13 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet) {
 		slot = known
 	} else if e.members[slot].peer.addr != key.addr {
 		if !p.ChecksumOK() {
-			e.stats.PacketsDropped++
+			e.drop(now, p, ReasonChecksum)
 			return
 		}
 		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
 	}
-	e.deliver(now, slot, p)
+	e.assocs[slot].HandlePacketECN(now, 0, p, mark)
+	e.wake(slot)
 }
 
 // deliver hands a packet to its association.
@@ -100,16 +107,16 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 	}
 	in, err := c.Init()
 	if err != nil || in.Tag == 0 || r.p.VTag() != 0 || !r.it.Last() || !r.p.ChecksumOK() {
-		e.stats.PacketsDropped++
+		e.drop(now, r.p, ReasonMalformed)
 		return
 	}
 	switch {
 	case !e.cfg.Listen || r.p.DstPort() != e.cfg.LocalPort: // 9260-8.4-a
-		e.refuse(key, r.p.DstPort(), in.Tag, func(b []byte) []byte {
+		e.refuse(now, key, r.p, in.Tag, func(b []byte) []byte {
 			return wire.AppendChunk(b, wire.TypeAbort, 0, nil)
 		})
 	case e.stats.Associations >= e.cfg.MaxAssociations:
-		e.refuse(key, r.p.DstPort(), in.Tag, outOfResource)
+		e.refuse(now, key, r.p, in.Tag, outOfResource)
 	default:
 		e.listener.hs.secret = e.keys.bound(0, key.addr)
 		e.listen(now, key, r.p)
@@ -120,9 +127,10 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 func outOfResource(b []byte) []byte { return appendAbort(b, 0, wire.CauseOutOfResource, nil) }
 
 // refuse answers an attempt to set up an association with ABORT.
-func (e *Endpoint) refuse(key peerKey, local uint16, tag uint32, abort func(b []byte) []byte) {
+func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32, abort func(b []byte) []byte) {
 	e.stats.Refused++
-	e.listener.strays.add(local, key.port, tag, abort)
+	e.tellDropped(now, p, ReasonRefused)
+	e.listener.strays.add(p.DstPort(), key.port, tag, abort)
 	e.takeAnswers(key.addr)
 }
 
@@ -134,7 +142,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 	slot, known := e.byPeer[key]
 	k, secret, ok := e.keys.open(key.addr, c.Value())
 	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
-		e.stats.PacketsDropped++ // 9260-5.1.5-a
+		e.drop(now, p, ReasonTag) // 9260-5.1.5-a
 		return
 	}
 	switch {
@@ -142,12 +150,12 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 		e.assocs[slot].hs.secret = secret
 		e.deliver(now, slot, p)
 	case !e.cfg.Listen:
-		e.stats.PacketsDropped++
+		e.drop(now, p, ReasonRefused)
 	case k.staleness(now) > 0:
 		e.listener.hs.secret = secret
 		e.listen(now, key, p)
 	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key) != noSlot:
-		e.refuse(key, p.DstPort(), k.peer.tag, outOfResource)
+		e.refuse(now, key, p, k.peer.tag, outOfResource)
 	default:
 		e.accept(now, key, p, secret)
 	}

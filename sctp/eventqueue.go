@@ -7,7 +7,12 @@ type eventQueue struct {
 	ring []Event
 	head int
 	n    int
+
+	pushed uint64 // ever
 }
+
+// at returns the i-th event.
+func (q *eventQueue) at(i int) Event { return q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 func (q *eventQueue) push(e Event) {
 	if q.n == len(q.ring) {
@@ -19,6 +24,7 @@ func (q *eventQueue) push(e Event) {
 	}
 	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
 	q.n++
+	q.pushed++
 }
 
 func (q *eventQueue) pop() (Event, bool) {

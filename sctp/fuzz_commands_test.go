@@ -122,6 +122,8 @@ func (p *fuzzPair) do(op byte, x *fuzzSide, s *script) {
 			x.a.Abort(p.now, "fuzz")
 		case b < 40:
 			x.a.Shutdown(p.now)
+		case b < 80:
+			x.a.SetStreamPriority(uint16(b&7), uint16(b)*100)
 		default:
 			x.a.SetBufferedAmountLowThreshold(uint16(b&7), int(b)*16)
 		}

@@ -18,6 +18,9 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	if cfg.ZeroChecksum != NoZeroChecksum {
 		b = wire.AppendParamUint32(b, start, wire.ParamZeroChecksum, uint32(cfg.ZeroChecksum))
 	}
+	if cfg.ECN {
+		b = wire.AppendParam(b, start, wire.ParamECN, nil)
+	}
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
 	extensions := []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)}
@@ -86,6 +89,8 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()
 			f.peer.zeroChecksum = err == nil && cfg.ZeroChecksum != NoZeroChecksum && ErrorDetection(method) == cfg.ZeroChecksum
+		case wire.ParamECN:
+			f.peer.ecn = cfg.ECN
 		case wire.ParamHostName:
 			f.hostName = p
 			return f
@@ -94,7 +99,7 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 				f.preserve = time.Duration(ms) * time.Millisecond
 			}
 		case wire.ParamIPv4, wire.ParamIPv6, wire.ParamSupportedAddrTypes, wire.ParamUnrecognized,
-			wire.ParamECN, wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
+			wire.ParamRandom, wire.ParamChunks, wire.ParamHMACAlgo,
 			wire.ParamPad, wire.ParamAdaptation:
 			// Known, and without effect on an association with one path.
 		default:

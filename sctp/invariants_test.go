@@ -256,7 +256,7 @@ func (a *Association) boundInvariants() string {
 		{"fragment runs of a stream", most, maxRuns + 1},
 		{"bytes held", a.in.held(), 2*a.cfg.ReceiveBuffer + 1<<17},
 		{"fragment runs", len(a.in.fragments.runs), maxRuns + 1},
-		{"received runs", len(a.tsns.above.runs), maxTSNRuns + 1},
+		{"received runs", len(a.tsns.above.runs), maxTSNRuns + a.cfg.ReceiveBuffer/entryCost},
 		{"acknowledged runs", len(a.sent.acked.runs), maxTSNRuns + 1},
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},
@@ -290,7 +290,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on:
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on:
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"

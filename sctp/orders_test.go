@@ -64,7 +64,7 @@ func newStage(cfg ...Config) *stage {
 // association returns an association for a stage, which is quiet when nothing happens.
 func (s *stage) association(seed byte, cfg Config) *Association {
 	cfg.Seed = [32]byte{seed}
-	cfg.HeartbeatInterval = -1
+	cfg.HeartbeatInterval, cfg.MaxMTU = -1, -1
 	a, err := New(cfg)
 	if err != nil {
 		panic(err)

@@ -8,6 +8,7 @@ type path struct {
 	id     PathID
 	mtu    int // largest SCTP packet, bytes
 	pmtu   pmtud
+	ecn    ecn
 	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx
@@ -15,7 +16,8 @@ type path struct {
 	errors int // consecutive, of this path
 	down   bool
 
-	burst   int       // bytes of new data sent at this opportunity
+	pacer   pacer
+	burst   int       // bytes of new data sent at this opportunity, if it is not paced
 	burstAt time.Time // when it began
 }
 
@@ -28,7 +30,7 @@ type paths struct {
 
 func (p *paths) init(cfg *Config) {
 	*p = paths{list: make([]path, 1)}
-	p.list[0].cc = new(reno)
+	p.list[0].cc = cfg.CongestionControl.newController()
 	p.list[0].init(cfg)
 }
 
@@ -36,8 +38,37 @@ func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
 	*p = path{id: p.id, mtu: mtu, cc: p.cc}
 	p.pmtu.init(mtu, cfg.MaxMTU&^3)
-	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
+	p.begin(cfg)
+}
+
+// begin begins to find out what the path can take.
+func (p *path) begin(cfg *Config) {
+	window := cfg.InitialWindow
+	set(&window, initialWindow(p.pmdcs()))
+	p.cc.init(window, p.pmdcs())
 	p.rto.init(cfg)
+}
+
+// mayBurst reports whether one more packet of new data may go at this opportunity
+// (9260-6.1-c), of which limit is the most packets, when the path is not paced. It is
+// counted in bytes, so that small messages need not wait for the peer, and what the
+// application sends later is another opportunity.
+func (p *path) mayBurst(now time.Time, limit int) bool {
+	if now.Sub(p.burstAt) >= clockGranularity {
+		p.burst, p.burstAt = 0, now
+	}
+	return p.burst < limit*p.pmdcs()
+}
+
+// sent takes note of n bytes of data going out; limit is as for mayBurst, and again
+// says that they went before.
+func (p *path) sent(now time.Time, n, limit int, again bool) {
+	if rate := p.cc.pacing(); rate > 0 {
+		p.pacer.sent(now, n, rate, max(limit*p.pmdcs(), sendQuantum(rate, p.pmdcs())))
+	}
+	if !again {
+		p.burst += n
+	}
 }
 
 // setMTU takes another size of the largest packet.
@@ -52,8 +83,7 @@ func (p *path) changed(cfg *Config) {
 	p.mtu = p.pmtu.base
 	p.pmtu.stop()
 	p.pmtu.init(p.mtu, p.pmtu.limit)
-	p.cc.init(initialWindow(p.pmdcs()), p.pmdcs())
-	p.rto.init(cfg)
+	p.begin(cfg)
 }
 
 // restart starts all paths anew for a restarted association.
@@ -100,6 +130,7 @@ func (p *paths) stopTimers() {
 	for i := range p.list {
 		p.list[i].t3.stop()
 		p.list[i].hb.stop()
+		p.list[i].pacer.timer.stop()
 		p.list[i].pmtu.stop()
 	}
 }
@@ -108,6 +139,7 @@ func (p *paths) deadline() (at time.Time, on bool) {
 	for i := range p.list {
 		at, on = p.list[i].t3.earlier(at, on)
 		at, on = p.list[i].hb.timer.earlier(at, on)
+		at, on = p.list[i].pacer.timer.earlier(at, on)
 		at, on = p.list[i].pmtu.timer.earlier(at, on)
 	}
 	return at, on

@@ -19,6 +19,7 @@ func newProbing(t testing.TB, cfg Config) *testConn {
 	if cfg.HeartbeatInterval == 0 {
 		cfg.HeartbeatInterval = -1
 	}
+	cfg.CongestionControl = Reno
 	tc := newTestConn(t, cfg)
 	if err := tc.a.Connect(tc.now); err != nil {
 		t.Fatal(err)
@@ -379,7 +380,7 @@ func TestSearchWhole(t *testing.T) {
 	want("once more", 1128, true)
 	expire()
 	want("small enough, but is the base?", 1128, false)
-	tc.a.paths.primary().cc.(*reno).cwnd = 10_000
+	tc.a.paths.primary().cc.init(10_000, testPMDCS)
 	want("too large", 1432, false)
 	want("the probe", 1188, true)
 }
@@ -434,7 +435,7 @@ func TestPathChanged(t *testing.T) {
 	tc.send(Message{Payload: payload(1400)})
 	tc.sent = nil
 	p := tc.a.paths.primary()
-	p.cc.(*reno).cwnd = 100_000
+	p.cc.init(100_000, testPMDCS)
 	flight := tc.a.Stats().FlightSize
 	tc.a.PathChanged(tc.now, 0)
 	tc.a.PathChanged(tc.now, 7) // there is none

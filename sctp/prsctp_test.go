@@ -59,7 +59,7 @@ func TestMaxRetransmitsExact(t *testing.T) {
 
 // TestMaxRetransmitsFast: fast retransmissions count too. // 7496-3.1-a 3758-3.5-d
 func TestMaxRetransmitsFast(t *testing.T) {
-	tc := newConnected(t, Config{})
+	tc := newConnected(t, Config{CongestionControl: Reno})
 	tc.send(Message{Stream: 1, Payload: payload(1000), Reliability: rexmit(0)})
 	for range 3 {
 		tc.send(Message{Stream: 2, Payload: payload(1000)})

@@ -9,19 +9,42 @@ import (
 // HandlePacket takes a datagram that came in on a path. What is not acceptable
 // is dropped and counted, or answered as RFC 9260 says. The packet is not kept.
 func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
+	a.HandlePacketECN(now, id, packet, NotECT)
+}
+
+// HandlePacketECN is HandlePacket for a datagram whose codepoint of ECN the caller
+// knows.
+func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+	}
+	if why := a.handlePacket(now, id, packet, mark); why != 0 {
+		a.drop(now, id, packet, why)
+	}
+	a.observe(now)
+}
+
+// handlePacket returns why the packet was not acceptable, 0 if it was.
+func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark ECN) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
-	if err != nil || path == nil || p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort || !a.intact(p) {
-		a.counters.dropped++
-		return
+	switch {
+	case err != nil || path == nil:
+		return ReasonMalformed
+	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
+		return ReasonPort
+	case !a.intact(p):
+		return ReasonChecksum
 	}
 	r := received{p: p, path: path, it: p.Chunks()}
 	c, ok := r.it.Next()
-	if !ok || !a.admit(now, &r, c) {
-		a.counters.dropped++
-		return
+	switch {
+	case !ok:
+		return ReasonMalformed
+	case !a.admit(now, &r, c):
+		return ReasonTag
 	}
 	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
 		a.hs.snap = snapHeard
@@ -32,11 +55,16 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 			break
 		}
 	}
-	if a.ended {
-		return
+	if !a.ended {
+		if mark == CE && r.taken && path.ecn.on {
+			path.ecn.experienced(r.lowest)
+			a.counters.ceReceived++
+			a.ack.now() // the sender shall know soon
+		}
+		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		a.reportReceive(now)
 	}
-	a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-	a.reportReceive(now)
+	return 0
 }
 
 // received is the packet being handled.
@@ -45,9 +73,18 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data  bool // it carried DATA
-	acked bool // a SACK in it was processed
-	reset bool // so was a request to reset streams
+	data   bool     // it carried DATA
+	taken  bool     // some of which was taken, now or before
+	lowest wire.TSN // of that
+	acked  bool     // a SACK in it was processed
+	reset  bool     // so was a request to reset streams
+}
+
+// take takes note of a TSN in the packet.
+func (r *received) take(t wire.TSN) {
+	if !r.taken || t.Before(r.lowest) {
+		r.taken, r.lowest = true, t
+	}
 }
 
 // intact reports whether the checksum is right, or zero where that was said to
@@ -167,6 +204,15 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
 	case wire.TypePad:
+	case wire.TypeECNE, wire.TypeCWR:
+		if !r.path.ecn.on {
+			return a.unknownChunk(c)
+		}
+		if c.Type() == wire.TypeECNE {
+			a.handleECNE(now, r.path, c)
+		} else if t, err := c.CWR(); err == nil {
+			r.path.ecn.heard(t)
+		}
 	default:
 		return a.unknownChunk(c)
 	}
@@ -213,20 +259,25 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		}
 	}
 	if a.tsns.seen(f.tsn) {
+		r.take(f.tsn)
 		a.counters.duplicates++
 		a.ack.duplicate(f.tsn)
+		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.holds(f.info.stream, f.tsn) || !a.makeRoom(&f) {
 		a.counters.dataDropped++
+		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
 	}
 	next := f.tsn == a.tsns.cum.Add(1)
 	a.tsns.add(f.tsn)
+	r.take(f.tsn)
 	a.ack.accepted(f.immediate)
 	if int(f.info.stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &f, ReasonInvalidStream)
 		info := [4]byte{byte(f.info.stream >> 8), byte(f.info.stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
@@ -257,7 +308,10 @@ func (a *Association) makeRoom(f *fragment) bool {
 		if !fillsGap {
 			return false
 		}
-		evicted := a.in.evict(a.tsns.cum, t)
+		var evicted []wire.TSN
+		if len(a.tsns.above.runs) < maxTSNRuns { // what is dropped may cut some in two
+			evicted = a.in.evict(a.tsns.cum, t)
+		}
 		if len(evicted) == 0 {
 			return next && a.in.admitsNext()
 		}
@@ -296,7 +350,9 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		}
 	}
 	if lost && a.recovery.lost(a.sent.highest()) {
-		path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
+		if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
+			path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
+		}
 		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {

@@ -220,6 +220,7 @@ func (a *Association) begin(now time.Time) {
 	path := a.paths.primary()
 	a.scheduleHeartbeat(now, path)
 	path.pmtu.begin()
+	path.ecn = ecn{on: a.peer.ecn}
 }
 
 // restart begins the association anew after the peer has (RFC 9260, section

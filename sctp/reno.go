@@ -74,5 +74,6 @@ func (c *reno) sending(now time.Time, flight int, rto time.Duration) {
 }
 
 func (c *reno) window() int        { return c.cwnd }
+func (c *reno) pacing() int64      { return 0 }
 func (c *reno) ssthresh() int      { return c.threshold }
 func (c *reno) proportional() bool { return true }

@@ -100,7 +100,7 @@ func TestSackFitsPacket(t *testing.T) {
 // sending returns a connection with n full packets in flight.
 func sending(t *testing.T, n int) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: 1 << 20})
 	tc.a.paths.primary().cc.init(n*1176, testPMDCS)
 	for range n {
 		if err := tc.a.Send(tc.now, Message{Payload: payload(1160)}); err != nil {

@@ -15,6 +15,9 @@ type Transmit struct {
 	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
 	// fragmented; of those some are larger than the MTU.
 	Whole bool
+
+	// ECN is the codepoint to send it with: NotECT or ECT0.
+	ECN ECN
 }
 
 // Transmit appends the next packet to dst, which should have room for MTU bytes, or
@@ -23,7 +26,7 @@ type Transmit struct {
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
-	whole := path.pmtu.unfragmented()
+	whole, mark := path.pmtu.unfragmented(), NotECT
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
@@ -35,6 +38,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		}
 		if p.empty() {
 			if p = a.probe(now, path, dst); p.empty() {
+				a.observe(now)
 				return Transmit{}, false
 			}
 			whole = true
@@ -42,6 +46,8 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
+		} else if p.data > 0 && path.ecn.on && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6
+			mark = ECT0
 		}
 		if p.data > 0 {
 			if whole = whole && len(packet) <= path.mtu; whole {
@@ -51,7 +57,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	}
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
-	return Transmit{Path: path.id, Packet: packet, Whole: whole}, true
+	if a.trace.on() {
+		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
+		a.tellChanges(now)
+	}
+	return Transmit{Path: path.id, Packet: packet, Whole: whole, ECN: mark}, true
 }
 
 // probe returns a packet with the probe for the path MTU that is due, when there is
@@ -103,7 +113,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		p.b = wire.AppendChunk(p.b, wire.TypeCookieAck, 0, nil)
 		a.hs.cookieAck = false
 	}
-	if !a.control.append(p) {
+	if !a.control.append(p) || !path.ecn.appendCWR(p) {
 		return
 	}
 	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
@@ -147,7 +157,9 @@ func (a *Association) fillForward(now time.Time, p *builder) bool {
 
 // fillSack puts a SACK into the packet.
 func (a *Association) fillSack(p *builder) {
-	window := a.in.offer(a.paths.primary().mtu)
+	path := a.paths.primary()
+	path.ecn.append(p)
+	window := a.in.offer(path.mtu)
 	if a.ack.appendSack(p, &a.tsns, window) {
 		a.ack.sent(window)
 		a.counters.sacksSent++
@@ -163,6 +175,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 		a.fillSack(p)
 	case ackDelayed:
 		before, window := len(p.b), a.in.offer(path.mtu)
+		path.ecn.append(p)
 		if !a.ack.appendSack(p, &a.tsns, window) {
 			break
 		}
@@ -202,14 +215,17 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			p.stretch(size)
 		}
 		switch {
-		case a.sent.wireSize(c) > p.room(), !a.out.bundles(p, c.msg.stream), a.sent.flight >= path.cc.window() && !a.recovery.packet,
+		case a.sent.wireSize(c) > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
+		path.sent(now, a.sent.wireSize(c), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(a.sent.wireSize(c))
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
@@ -240,7 +256,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= a.maxSpan(m.unordered)-1 || p.data == 0 && a.burst(now, path) {
+		if a.sent.flight >= path.cc.window() || a.sent.span() >= a.maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -256,14 +272,13 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 	}
 }
 
-// burst reports whether this opportunity to send is used up (9260-6.1-c). It is
-// counted in bytes, so that small messages need not wait for the peer, and what
-// the application sends later is another opportunity.
-func (a *Association) burst(now time.Time, path *path) bool {
-	if now.Sub(path.burstAt) >= clockGranularity {
-		path.burst, path.burstAt = 0, now
+// mayStart reports whether another packet with data may go now; unless it is paced
+// the burst limit holds for new data.
+func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+	if rate := path.cc.pacing(); rate > 0 {
+		return !path.pacer.held(now, rate)
 	}
-	return path.burst >= a.cfg.MaxBurst*path.pmdcs() && a.sent.outstanding > 0
+	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
@@ -315,7 +330,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	}
 	t := a.sent.push(c)
 	a.sent.time(now, t)
-	path.burst += a.sent.wireSize(&c)
+	path.sent(now, a.sent.wireSize(&c), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
 }
 
@@ -359,6 +374,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	}
 	m.stream.abandoned.count(m.policy, begun)
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
+	a.note(now, TraceEvent{Kind: TraceAbandoned, Stream: m.stream.id, Message: m.id, Reason: reasons[m.policy], On: begun})
 	if m.chunks > 0 {
 		a.sent.abandon(m)
 	}
@@ -390,6 +406,7 @@ func (a *Association) displace(now time.Time, n int, r rank) bool {
 // expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
 // section 4.1, TR5): those of streams whose turn does not come, too.
 func (a *Association) expireQueued(now time.Time, path *path) {
+	a.note(now, TraceEvent{Kind: TraceTimer, Timer: TimerLifetime})
 	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
 		a.abandon(now, path, m)
 	}

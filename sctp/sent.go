@@ -22,6 +22,7 @@ type sentQueue struct {
 	outstanding   int      // number of outstanding chunks
 	lost          int      // number of chunks to retransmit
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
+	marked        uint64   // chunks marked as lost, ever
 
 	began time.Time // the first chunk was sent
 
@@ -41,6 +42,7 @@ type sentChunk struct {
 	state  chunkState
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
+	told   bool          // the Tracer knows that it is lost
 	rtx    uint16        // times retransmitted
 	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
 	sentAt time.Duration // last, since the first chunk of all
@@ -136,6 +138,7 @@ func (q *sentQueue) markLost(t wire.TSN) {
 		q.lostFrom = t
 	}
 	q.lost++
+	q.marked++
 }
 
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
@@ -167,7 +170,7 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 // resent records the retransmission of the chunk that nextLost returned.
 func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	q.lost--
-	c.state = chunkOutstanding
+	c.state, c.told = chunkOutstanding, false
 	c.misses = 0
 	c.rtx++
 	c.sentAt = q.clock(now)
@@ -285,7 +288,7 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	f.bytes += q.wireSize(c)
 	f.newest, f.any = t, true
 	if c.rtx == 0 { // Karn's algorithm
-		if d := q.clock(now) - c.sentAt; f.delay == 0 || d < f.delay {
+		if d := max(q.clock(now)-c.sentAt, 1); f.delay == 0 || d < f.delay {
 			f.delay = d
 		}
 	}

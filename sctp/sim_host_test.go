@@ -14,7 +14,7 @@ type engine interface {
 	InitToken() []byte
 	Connect(now time.Time) error
 	ConnectWithToken(now time.Time, peer []byte) error
-	HandlePacket(now time.Time, path sctp.PathID, packet []byte)
+	HandlePacketECN(now time.Time, path sctp.PathID, packet []byte, mark sctp.ECN)
 	HandleTimeout(now time.Time)
 	Timeout() (time.Time, bool)
 	Transmit(now time.Time, dst []byte) (sctp.Transmit, bool)
@@ -31,6 +31,7 @@ type engine interface {
 	SetStreamPriority(stream, priority uint16) error
 	BufferedAmount(stream uint16) int
 	Stats() sctp.Stats
+	InUse(stream uint16) bool
 }
 
 // A host is one end of the simulated association: the engine and the
@@ -42,7 +43,10 @@ type host struct {
 	dice dice
 	engine
 
-	out, in *ledger // what it sends, what it receives
+	out, in         *ledger // what it sends, what it receives
+	nextOut, nextIn *ledger // the same as soon as it knows that its peer was started again
+	past            pastLives
+	witness         *witness // nil if there is a planted bug, or it is an Endpoint
 
 	started   bool      // Connect was called
 	step      int       // next action of the script
@@ -139,6 +143,8 @@ func (h *host) runScript() {
 			done = h.send(a)
 		case doReset:
 			h.reset(a)
+		case doRestart:
+			h.restart()
 		case doShutdown:
 			h.shutdown()
 		case doAbort:
@@ -267,6 +273,8 @@ func (h *host) event(e sctp.Event) {
 			h.stepAt = h.w.now.Add(h.plan.script[0].wait)
 		}
 		h.w.progress()
+	case sctp.EventRestarted:
+		h.restarted()
 	case sctp.EventReadable:
 		for _, id := range h.readable {
 			if id == e.Stream {
@@ -296,7 +304,7 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventClosed:
 		h.closed, h.closeErr = true, e.Err
 		h.w.progress()
-	default: // restart, failed reset, an ERROR from the peer
+	default: // failed reset, an ERROR from the peer
 		h.w.fail("host %d: unexpected event %+v", h.side, e)
 	}
 }
@@ -344,13 +352,15 @@ func (h *host) readOnce(id uint16) bool {
 		if part != nil {
 			h.w.fail("host %d: stream %d ends within a message", h.side, id)
 		}
-		h.in.ended(id)
+		h.end(id)
 	case errors.Is(err, sctp.ErrMessageAborted):
 		switch {
 		case part == nil:
 			h.w.fail("host %d: stream %d: ErrMessageAborted without a piece read", h.side, id)
 		case h.closeErr == nil: // else the end cut it
-			h.in.cut(id, part.info.PPID)
+			l := h.source(id, part.info.PPID)
+			l.cut(id, part.info.PPID)
+			h.w.check(l)
 		}
 		h.partial[id] = nil
 	case errors.Is(err, sctp.ErrWouldBlock) && !h.closed:
@@ -391,7 +401,9 @@ func (h *host) piece(id uint16, data []byte, info sctp.MessageInfo) {
 		return
 	}
 	h.partial[id] = nil
-	h.in.delivered(id, info.PPID, info.Unordered, part.data)
+	l := h.source(id, info.PPID)
+	l.delivered(id, info.PPID, info.Unordered, part.data)
+	h.w.check(l)
 	if h.dice.chance(h.plan.pause) {
 		h.resumeAt = h.w.now.Add(h.dice.span(h.plan.maxPause))
 	}

@@ -276,14 +276,14 @@ func (s *saboteur) NextEvent() (sctp.Event, bool) {
 	return e, ok
 }
 
-func (s *saboteur) HandlePacket(now time.Time, path sctp.PathID, packet []byte) {
+func (s *saboteur) HandlePacketECN(now time.Time, path sctp.PathID, packet []byte, mark sctp.ECN) {
 	if s.keep { // look at it only when the next one comes
 		packet, s.kept = s.kept, packet
 		if packet == nil {
 			return
 		}
 	}
-	s.engine.HandlePacket(now, path, packet)
+	s.engine.HandlePacketECN(now, path, packet, mark)
 }
 
 func (s *saboteur) Stats() sctp.Stats {

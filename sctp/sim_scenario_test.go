@@ -13,13 +13,14 @@ import (
 // A scenario is everything that a seed stands for: the configuration of both
 // hosts, what they do, and what the network does to them.
 type scenario struct {
-	seed  uint64
-	clean bool                 // nothing is lost, damaged or out of order
-	dying bool                 // at some time the network is gone for good
-	forge float64              // chance of a forged packet behind each real one
-	links [2]netsim.Conditions // [0] carries what host 0 sends
-	turns []turn               // how the network changes, in order of time
-	hosts [2]plan
+	seed       uint64
+	clean      bool                 // nothing is lost, damaged or out of order
+	dying      bool                 // at some time the network is gone for good
+	forge      float64              // chance of a forged packet behind each real one
+	congestion float64              // chance of a mark for each packet that may get one
+	links      [2]netsim.Conditions // [0] carries what host 0 sends
+	turns      []turn               // how the network changes, in order of time
+	hosts      [2]plan
 }
 
 // A plan is the part of a scenario for one host.
@@ -34,6 +35,9 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	endpoint   bool          // it is an Endpoint with more peers than this one
+	neighbours int           // so many more
+	flood      float64       // and chance of an INIT of a stranger with each packet
 }
 
 // A turn is a change of the network: the way of the packets in one direction gets
@@ -60,6 +64,7 @@ type verb uint8
 const (
 	doSend verb = iota
 	doReset
+	doRestart
 	doShutdown
 	doAbort
 )
@@ -122,6 +127,8 @@ func newScenario(seed uint64) *scenario {
 	s.drawTurns(d)
 	s.drawScripts(d)
 	s.drawScheduling(newDice(seed, 20))
+	s.drawRestarts(newDice(seed, 6))
+	s.drawEndpoints(newDice(seed, 7))
 	if s.clean && d.chance(0.5) {
 		s.calm()
 	}
@@ -140,6 +147,17 @@ func (s *scenario) drawTokens(d dice) {
 	}
 	if d.chance(0.4) {
 		s.hosts[d.IntN(2)].token = false
+	}
+}
+
+// drawEndpoints makes an Endpoint of a host now and then.
+func (s *scenario) drawEndpoints(d dice) {
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		if !d.chance(0.2) || s.hosts[0].token || s.hosts[1].token || s.zeroChecksum() {
+			continue
+		}
+		p.endpoint, p.neighbours, p.flood = true, d.IntN(4), pick(d, 0, 0.1, 1)
 	}
 }
 
@@ -174,6 +192,8 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		InitialWindow:     pick(d, 0, 0, 512, 12_000),
 	}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		x := d.Uint64()
@@ -194,6 +214,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.RTOMax = pick(d, 1500*time.Millisecond, 3*time.Second)
 		cfg.CookieLife = 20 * time.Minute
 	}
+	cfg.ECN = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
@@ -265,12 +286,15 @@ func (s *scenario) drawLinks(d dice) {
 
 // drawTurns draws the MTU of the links, and how it changes.
 func (s *scenario) drawTurns(d dice) {
+	s.congestion = pick(d, 0, 0.01, 0.2, 1)
 	if s.clean || d.chance(0.5) {
 		return
 	}
 	for side := range s.links {
 		if d.chance(0.5) {
-			s.links[side].MTU = drawMTU(d)
+			if mtu := drawMTU(d); mtu > 0 {
+				s.links[side].MTU = mtu + 1 // for the codepoint of ECN
+			}
 		}
 	}
 	at := time.Duration(0)
@@ -465,14 +489,15 @@ func (s *scenario) String() string {
 		p := &s.hosts[i]
 		cfg := p.cfg
 		cfg.Seed = [32]byte{}
-		var count [4]int
+		var count [doAbort + 1]int
 		bytes := 0
 		for _, a := range p.script {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d shutdown, %d abort; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doRestart], count[doShutdown], count[doAbort],
+			p.endpoint, p.neighbours, p.flood,
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])

@@ -37,36 +37,34 @@ type world struct {
 	moved      time.Time // last progress
 	ended      time.Time // both hosts were finished
 	steps      int
-	sameTime   int   // steps since the time moved on
-	turned     int   // turns of the network that are over
+	sameTime   int // steps since the time moved on
+	turned     int // turns of the network that are over
+	buf        []byte
 	work       int   // packets that carry each message and each command once
 	err        error // the first complaint
 	trace      io.Writer
+	wrap       func(engine) engine
 	hash       hash.Hash64 // over all that the applications saw
 }
 
 // newWorld sets the scenario up. wrap, if not nil, puts a planted bug around
 // each engine; trace, if not nil, receives a line for everything that happens.
 func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, error) {
-	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, hash: fnv.New64a()}
+	w := &world{s: s, start: simStart, now: simStart, moved: simStart, trace: trace, wrap: wrap, hash: fnv.New64a()}
 	w.net = netsim.New(s.seed, simStart)
 	w.rogue = forger{newDice(s.seed, 4)}
 	w.link = w.net.AddLink(s.links[0], s.links[1])
 	ledgers := [2]*ledger{newLedger("host 0 -> host 1"), newLedger("host 1 -> host 0")}
 	for i := range w.hosts {
-		a, err := sctp.New(s.hosts[i].cfg)
-		if err != nil {
-			return nil, err
-		}
 		h := &host{
-			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2), engine: a,
+			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
 			out: ledgers[i], in: ledgers[1-i],
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
-		if wrap != nil {
-			h.engine = wrap(a)
+		if err := h.begin(s.hosts[i].cfg); err != nil {
+			return nil, err
 		}
-		w.hosts[i], w.tokens[i] = h, a.InitToken()
+		w.hosts[i], w.tokens[i] = h, h.InitToken()
 	}
 	return w, nil
 }
@@ -182,13 +180,19 @@ func (w *world) deliver() {
 			return
 		}
 		h := w.hosts[1-int(d.Dir)]
+		last := len(d.Packet) - 1
+		mark := sctp.ECN(d.Packet[last] & 3)
+		d.Packet = d.Packet[:last]
+		if mark == sctp.ECT0 && w.rogue.chance(w.s.congestion) {
+			mark = sctp.CE
+		}
 		if w.trace != nil {
-			w.log(h, "<- %s", describe(d.Packet))
+			w.log(h, "<- %s, ECN %d", describe(d.Packet), mark)
 		}
 		if w.rogue.chance(w.s.forge) {
 			w.attack(h, w.rogue.forge(d.Packet))
 		}
-		h.HandlePacket(w.now, 0, d.Packet)
+		h.HandlePacketECN(w.now, 0, d.Packet, mark)
 		for i := range d.Packet { // the engine must not have kept it
 			d.Packet[i] = 0xdb
 		}
@@ -202,7 +206,7 @@ func (w *world) turn() {
 		t := w.s.turns[w.turned]
 		w.turned++
 		c := w.s.links[t.side]
-		c.MTU = t.mtu
+		c.MTU = t.mtu + min(t.mtu, 1)
 		w.net.SetConditions(w.link, netsim.Dir(t.side), c)
 		h := w.hosts[t.side]
 		w.log(h, "MTU of the link is %d, told %v", t.mtu, t.told)
@@ -220,7 +224,7 @@ func (w *world) attack(h *host, p []byte) {
 	}
 	w.work++
 	before := h.State()
-	h.HandlePacket(w.now, 0, p)
+	h.HandlePacketECN(w.now, 0, p, sctp.NotECT)
 	if after := h.State(); after != before {
 		w.fail("host %d: a forged packet, %s, has moved it from state %d to %d", h.side, describe(p), before, after)
 	}
@@ -237,6 +241,9 @@ func (w *world) drain(h *host) {
 		sent := w.transmit(h)
 		e, ok := h.NextEvent()
 		if ok {
+			if h.witness != nil {
+				h.witness.took(e)
+			}
 			h.event(e)
 			w.check(h.in)
 			w.check(h.out)
@@ -285,10 +292,12 @@ func (w *world) transmit(h *host) bool {
 		w.log(h, "-> %s", describe(p))
 	}
 	h.packets++
+	// The network carries the codepoint of ECN as one byte more.
+	w.buf = append(append(w.buf[:0], p...), byte(tr.ECN))
 	if tr.Whole {
-		w.net.Send(w.now, w.link, netsim.Dir(h.side), p)
+		w.net.Send(w.now, w.link, netsim.Dir(h.side), w.buf)
 	} else {
-		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), p)
+		w.net.SendFragments(w.now, w.link, netsim.Dir(h.side), w.buf)
 	}
 	return true
 }
@@ -296,6 +305,9 @@ func (w *world) transmit(h *host) bool {
 // inspect checks what must hold at any time.
 func (w *world) inspect(h *host) {
 	st := h.Stats()
+	if h.witness != nil {
+		h.witness.compare()
+	}
 	p := h.plan
 	if most := max(p.sendBuffer(), h.largest); st.SendBuffered < 0 || st.SendBuffered > most {
 		w.fail("host %d: SendBuffered is %d, at most %d may be", h.side, st.SendBuffered, most)

@@ -32,6 +32,7 @@ type Stats struct {
 	ForwardTSNsSent                    uint64 // FORWARD-TSN chunks
 	ForwardTSNsReceived                uint64 // that moved the cumulative TSN
 	MTUProbesSent, BlackHoles          uint64 // probes for a larger MTU; falls to Config.MTU
+	CEReceived, ECNEReceived           uint64 // packets with data that had met congestion; chunks of the peer that say so
 
 	// Of the primary path; PathStats has more.
 	SRTT, RTO          time.Duration // SRTT is 0 before a sample
@@ -56,6 +57,7 @@ type Stats struct {
 	PartialReliability              bool // RFC 3758: reliability limits have effect
 	StreamReset                     bool // RFC 6525: the peer knows RE-CONFIG
 	ZeroChecksumSending             bool // RFC 9653: packets go out without their CRC32c
+	ECN                             bool // RFC 3168: both sides take part
 	SNAP                            bool // set up by ConnectWithToken, as the peer did
 	Peer                            PeerImplementation
 }
@@ -120,7 +122,7 @@ type counters struct {
 	duplicates, sacksSent, sacksReceived, delayedSACKs              uint64
 	forwardsSent, forwardsReceived                                  uint64
 	abandoned                                                       AbandonedStats
-	mtuProbes, blackHoles                                           uint64
+	mtuProbes, blackHoles, ceReceived, ecneReceived                 uint64
 }
 
 // Stats returns the statistics.
@@ -139,7 +141,7 @@ func (a *Association) Stats() Stats {
 		DuplicatesReceived: c.duplicates,
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
 		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
-		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles,
+		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles, CEReceived: c.ceReceived, ECNEReceived: c.ecneReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,
@@ -151,7 +153,7 @@ func (a *Association) Stats() Stats {
 		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
 		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
 		PartialReliability: a.forward.enabled, StreamReset: a.reconfig.enabled,
-		ZeroChecksumSending: a.peer.zeroChecksum, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
+		ZeroChecksumSending: a.peer.zeroChecksum, ECN: p.ecn.on, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
 	}
 }
 

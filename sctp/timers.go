@@ -21,35 +21,37 @@ func (a *Association) Timeout() (time.Time, bool) {
 // HandleTimeout does what is due at now.
 func (a *Association) HandleTimeout(now time.Time) {
 	path := a.paths.primary()
-	if a.hs.t1.due(now) {
+	if a.expired(now, &a.hs.t1, TimerT1) {
 		a.expireT1(path)
 	}
-	if a.ack.delay.due(now) {
+	if a.expired(now, &a.ack.delay, TimerDelayedSACK) {
 		a.counters.delayedSACKs++
 		a.ack.now()
 	}
+	path.pacer.timer.due(now) // what it held goes with the next packet
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
-	if path.t3.due(now) {
+	if a.expired(now, &path.t3, TimerT3) {
 		a.expireT3(now, path)
 	}
-	if path.hb.timer.due(now) {
+	if a.expired(now, &path.hb.timer, TimerHeartbeat) {
 		a.expireHeartbeat(now, path)
 	}
-	if path.pmtu.timer.due(now) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
+	if a.expired(now, &path.pmtu.timer, TimerPathMTU) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
 		path.pmtu.expire(now)
 	}
-	if a.reconfig.timer.due(now) && a.fail(path) {
+	if a.expired(now, &a.reconfig.timer, TimerReconfig) && a.fail(path) {
 		path.rto.backoff()
 		a.reconfig.due = true
 	}
-	if a.closer.t2.due(now) {
+	if a.expired(now, &a.closer.t2, TimerT2) {
 		a.expireT2(path)
 	}
-	if a.closer.t5.due(now) { // 9260-9.2-c
+	if a.expired(now, &a.closer.t5, TimerT5) { // 9260-9.2-c
 		a.abort(wire.CauseProtocolViolation, []byte("shutdown took too long"))
 	}
+	a.observe(now)
 }
 
 // expireT1 repeats INIT or COOKIE ECHO, or gives up (RFC 9260, sections 5.1.6

@@ -59,6 +59,9 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.SCTP.ECN { // ecn-d
+		return nil, &sctp.ConfigError{Field: "ECN", Rule: "needs Listen or Dial"}
+	}
 	fragments := newFragmentation(nc, &cfg.SCTP)
 	assoc, err := sctp.New(cfg.SCTP)
 	if err != nil {

@@ -67,12 +67,16 @@ func listen(pc packetConn, cfg ListenConfig) (*Listener, error) {
 	case cfg.Backlog == 0:
 		cfg.Backlog = 128
 	}
+	ecn, err := newECNSocket(pc, &complete.SCTP)
+	if err != nil {
+		return nil, err
+	}
 	fragments := newFragmentation(pc, &complete.SCTP)
 	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: complete.SCTP, Listen: true, MaxAssociations: cfg.MaxAssociations})
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{sock: newSocket(pc, complete, ep, fragments), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
+	l := &Listener{sock: newSocket(pc, complete, ep, fragments, ecn), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
 	l.sock.mu.Lock()
 	defer l.sock.mu.Unlock()
 	l.sock.listener = l
@@ -184,6 +188,10 @@ func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 		rand.Read(b[:]) // never fails
 		cfg.SCTP.LocalPort = 0xC000 | binary.BigEndian.Uint16(b[:])
 	}
+	ecn, err := newECNSocket(pc, &cfg.SCTP)
+	if err != nil {
+		return nil, err
+	}
 	fragments := newFragmentation(pc, &cfg.SCTP)
 	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg.SCTP, MaxAssociations: 1})
 	if err != nil {
@@ -194,7 +202,7 @@ func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSocket(pc, cfg, ep, fragments)
+	s := newSocket(pc, cfg, ep, fragments, ecn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.add(id)

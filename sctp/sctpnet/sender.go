@@ -4,6 +4,9 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/udpsock"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // BatchWriter is what a net.Conn implements besides if it can send several
@@ -70,6 +73,8 @@ type batch struct {
 	packets [][]byte
 	whole   []bool           // of each: sctp.Transmit.Whole
 	to      []netip.AddrPort // of each, on a socket
+	marks   []sctp.ECN       // so too
+	oob     [udpsock.ECNRoom]byte
 }
 
 var batches = sync.Pool{New: func() any { return &batch{packets: make([][]byte, 0, maxBatch)} }}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -26,6 +27,7 @@ type packetConn interface {
 // The socket is closed once nobody listens on it and its last Conn has let go.
 type socket struct {
 	pc  packetConn
+	ecn ecnSocket // the same, nil without ECN
 	log *slog.Logger
 
 	mu       sync.Mutex // guards everything below, and the Conns
@@ -49,8 +51,8 @@ type socket struct {
 }
 
 // newSocket returns a socket on which nothing runs yet.
-func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint, fragments fragmentation) *socket {
-	s := &socket{pc: pc, fragments: fragments, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
+func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint, fragments fragmentation, ecn ecnSocket) *socket {
+	s := &socket{pc: pc, ecn: ecn, fragments: fragments, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
 	s.timer.init(s.onTimer)
 	return s
 }
@@ -160,14 +162,15 @@ func (s *socket) flush(now time.Time, by actor) bool {
 // fill takes the next datagrams from the endpoint, and the events that this gives
 // rise to. It tells whether there was any.
 func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
-	b.packets, b.whole, b.to = b.packets[:0], b.whole[:0], b.to[:0]
+	b.packets, b.whole, b.to, b.marks = b.packets[:0], b.whole[:0], b.to[:0], b.marks[:0]
 	used := 0
 	for len(b.packets) < maxBatch && cap(b.buf)-used >= mtu {
 		d, ok := s.ep.Transmit(now, b.buf[used:used:cap(b.buf)])
 		if !ok {
 			break
 		}
-		b.packets, b.whole, b.to = append(b.packets, d.Packet), append(b.whole, d.Whole), append(b.to, d.To)
+		b.packets, b.whole = append(b.packets, d.Packet), append(b.whole, d.Whole)
+		b.to, b.marks = append(b.to, d.To), append(b.marks, d.ECN)
 		used += len(d.Packet)
 	}
 	s.collect(now)
@@ -179,7 +182,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 func (s *socket) write(b *batch) error {
 	for i, packet := range b.packets {
 		s.fragments.apply(b.whole[i], s.log)
-		switch _, err := s.pc.WriteToUDPAddrPort(packet, b.to[i]); {
+		switch err := s.writeTo(packet, b.to[i], b.marks[i], b.oob[:]); {
 		case err == nil:
 		case fatalWrite(err):
 			return err
@@ -254,17 +257,17 @@ func (s *socket) dispatch(by actor) {
 
 // readLoop is the reading goroutine.
 func (s *socket) readLoop() {
-	buf := make([]byte, maxPacket)
+	buf, oob := make([]byte, maxPacket), make([]byte, udpsock.ECNRoom)
 	for {
-		n, from, err := s.pc.ReadFromUDPAddrPort(buf)
-		if !s.handleRead(buf[:n], from, err) {
+		n, from, mark, err := s.readFrom(buf, oob)
+		if !s.handleRead(buf[:n], from, mark, err) {
 			return
 		}
 	}
 }
 
 // handleRead takes what was read, and tells whether to go on.
-func (s *socket) handleRead(packet []byte, from netip.AddrPort, err error) bool {
+func (s *socket) handleRead(packet []byte, from netip.AddrPort, mark sctp.ECN, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -272,7 +275,7 @@ func (s *socket) handleRead(packet []byte, from netip.AddrPort, err error) bool 
 		switch {
 		case err == nil:
 			s.reader.passing = 0
-			s.ep.HandlePacket(now, from, packet)
+			s.ep.HandlePacketECN(now, from, packet, mark)
 		case passingRead(err) && !s.reader.failed(now):
 			s.log.Debug("reading the socket", "error", err)
 		default:
