@@ -95,7 +95,7 @@ func errnoOf(err error) string {
 		return "EOPNOTSUPP"
 	case errors.Is(err, sctp.ErrAlreadyStarted):
 		return "EISCONN"
-	case errors.Is(err, sctp.ErrResetPending):
+	case errors.Is(err, sctp.ErrResetPending), errors.Is(err, sctp.ErrResetTooSoon):
 		return "EALREADY"
 	}
 	return "EINVAL"

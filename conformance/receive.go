@@ -237,6 +237,12 @@ func (r *runner) notifications(s *socket, e sctp.Event) []notification {
 		}
 		add("SCTP_STREAM_RESET_EVENT", 14, facts{
 			"strreset_type": constants["SCTP_STREAM_RESET_EVENT"], "strreset_flags": flags, "strreset_length": 14})
+	case sctp.EventStreamResetRefused:
+		add("SCTP_STREAM_RESET_EVENT", 14, facts{
+			"strreset_type":  constants["SCTP_STREAM_RESET_EVENT"],
+			"strreset_flags": constants["SCTP_STREAM_RESET_INCOMING_SSN"] | constants["SCTP_STREAM_RESET_FAILED"], "strreset_length": 14})
+	case sctp.EventStreamsAdded, sctp.EventAssociationReset, sctp.EventReconfigFailed:
+		r.reconfigured(e, add)
 	case sctp.EventClosed:
 		switch {
 		case e.Err == nil:
@@ -248,4 +254,26 @@ func (r *runner) notifications(s *socket, e sctp.Event) []notification {
 		}
 	}
 	return out
+}
+
+// reconfigured adds the notifications of more streams, of an association reset, and
+// of those that were refused. The TSNs of the latter are not known here.
+func (r *runner) reconfigured(e sctp.Event, add func(name string, size int64, f facts)) {
+	const denied, failed = 4, 8 // of both notifications
+	flags := int64(0)
+	var refused *sctp.ReconfigError
+	if errors.As(e.Err, &refused) {
+		if flags = failed; refused.Result == 2 {
+			flags = denied
+		}
+	}
+	if e.Kind == sctp.EventAssociationReset || refused != nil && refused.Request == sctp.AssociationReset {
+		add("SCTP_ASSOC_RESET_EVENT", 20, facts{
+			"assocreset_type": constants["SCTP_ASSOC_RESET_EVENT"], "assocreset_flags": flags, "assocreset_length": 20})
+		return
+	}
+	a := r.stack.assoc
+	add("SCTP_STREAM_CHANGE_EVENT", 16, facts{
+		"strchange_type": constants["SCTP_STREAM_CHANGE_EVENT"], "strchange_flags": flags, "strchange_length": 16,
+		"strchange_instrms": int64(a.InboundStreams()), "strchange_outstrms": int64(a.OutboundStreams())})
 }

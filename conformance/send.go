@@ -155,7 +155,7 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 	if m.size < 0 || m.size > maxMessage {
 		return outcome{}, unsupportedf("a message of %d bytes", m.size)
 	}
-	const understood = 0x100 | 0x200 | 0x400 | 0x800 // EOF, ABORT, UNORDERED, ADDR_OVER
+	const understood = 0x100 | 0x200 | 0x400 | 0x800 | 0x4000 // EOF, ABORT, UNORDERED, ADDR_OVER, SACK_IMMEDIATELY
 	if m.flags&^understood != 0 {
 		return outcome{}, unsupportedf("flags %#x of a message", m.flags&^understood)
 	}
@@ -165,7 +165,7 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 	}
 	msg := sctp.Message{
 		Stream: uint16(m.stream), PPID: m.ppid, Unordered: m.flags&constants["SCTP_UNORDERED"] != 0,
-		Payload: make([]byte, m.size),
+		Immediate: m.flags&constants["SCTP_SACK_IMMEDIATELY"] != 0, Payload: make([]byte, m.size),
 	}
 	if m.stream < 0 || m.stream > 65535 {
 		return errno("EINVAL"), nil
@@ -178,6 +178,8 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 		msg.Reliability = sctp.Reliability{LimitRetransmits: true, MaxRetransmits: uint16(m.value)}
 	case m.policy == constants["SCTP_PR_SCTP_TTL"]:
 		m.ttl = m.value
+	case m.policy == constants["SCTP_PR_SCTP_PRIO"]:
+		msg.Reliability = sctp.Reliability{LimitPriority: true, Priority: uint32(m.value)}
 	case m.policy != 0:
 		return outcome{}, unsupportedf("PR-SCTP policy %d", m.policy)
 	}

@@ -22,7 +22,8 @@ type socket struct {
 func (r *runner) config(s *socket) sctp.Config {
 	ms := func(key string) time.Duration { return time.Duration(s.opts[key]) * time.Millisecond }
 	cfg := sctp.Config{
-		MTU: r.mtu, CongestionControl: sctp.Reno,
+		LossDetection: sctp.MissIndications, // what scripts expect
+		MTU:           r.mtu, CongestionControl: sctp.Reno,
 		MaxMTU: -1, // scripts know of no probes
 		// An application must ask for interleaving (RFC 8260, section 2.2.1).
 		NoInterleaving: s.opts["SCTP_INTERLEAVING_SUPPORTED"] == 0, Scheduler: s.scheduler(),
@@ -31,6 +32,12 @@ func (r *runner) config(s *socket) sctp.Config {
 		MaxInitRetransmits: int(s.opts["sinit_max_attempts"]), MaxRetransmits: int(s.opts["sasoc_asocmaxrxt"]),
 		CookieLife: ms("sasoc_cookie_life"), HeartbeatInterval: ms("spp_hbinterval"), SackDelay: ms("sack_delay"),
 		MaxBurst: int(s.opts["SCTP_MAX_BURST"]), ReceiveBuffer: int(s.opts["SO_RCVBUF"]), SendBuffer: int(s.opts["SO_SNDBUF"]),
+	}
+	enabled := s.opts["SCTP_ENABLE_STREAM_RESET"]
+	cfg.PeerReconfig = sctp.ReconfigPolicy{
+		DenyResets:            enabled&constants["SCTP_ENABLE_RESET_STREAM_REQ"] == 0,
+		AllowAssociationReset: enabled&constants["SCTP_ENABLE_RESET_ASSOC_REQ"] != 0,
+		DenyStreams:           enabled&constants["SCTP_ENABLE_CHANGE_ASSOC_REQ"] == 0,
 	}
 	if n := int(s.opts["SCTP_MAXSEG"]); n > 0 {
 		cfg.MTU = min(cfg.MTU, n+headerLen+16)
@@ -48,6 +55,7 @@ func newSocket(style int64) *socket {
 		"sinit_num_ostreams": 65535, "sinit_max_instreams": 65535, "sinit_max_attempts": 8, "sinit_max_init_timeo": 60000,
 		"sasoc_asocmaxrxt": 10, "sasoc_cookie_life": 60000, "sasoc_number_peer_destinations": 1,
 		"spp_hbinterval": 30000, "spp_pathmaxrxt": 10, "sack_delay": 200, "sack_freq": 2,
-		"SCTP_MAX_BURST": 4, "SO_RCVBUF": 2 << 20, "SO_SNDBUF": 2 << 20,
+		"SCTP_ENABLE_STREAM_RESET": 5, // as the engine does by default
+		"SCTP_MAX_BURST":           4, "SO_RCVBUF": 2 << 20, "SO_SNDBUF": 2 << 20,
 	}}
 }

@@ -71,7 +71,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1, 2}},
 	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
 	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
-	"SCTP_ENABLE_STREAM_RESET":    {late: true, only: []int64{1}},
+	"SCTP_ENABLE_STREAM_RESET":    {},
 	"SCTP_ECN_SUPPORTED":          {late: true, only: []int64{0}},
 	"SCTP_AUTH_SUPPORTED":         {late: true, only: []int64{0}},
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
@@ -160,6 +160,11 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 		return r.resetStreams(s, v)
 	case "SCTP_STREAM_SCHEDULER_VALUE", "SCTP_SS_VALUE":
 		return r.streamValue(s, given)
+	case "SCTP_RESET_ASSOC":
+		return r.reconfigure(s, func(a *sctp.Association) error { return a.ResetAssociation(r.time()) })
+	case "SCTP_ADD_STREAMS":
+		out, in := int(given["sas_outstrms"]), int(given["sas_instrms"])
+		return r.reconfigure(s, func(a *sctp.Association) error { return a.AddStreams(r.time(), out, in) })
 	}
 	o, known := sockopts[name]
 	if !known {
@@ -235,9 +240,6 @@ func (r *runner) resetStreams(s *socket, v *Value) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if n != constants["SCTP_STREAM_RESET_OUTGOING"] {
-		return outcome{}, unsupportedf("SCTP_RESET_STREAMS of the incoming side")
-	}
 	var streams []uint16
 	for _, a := range list.Args {
 		id, err := unsigned(a, 2)
@@ -249,7 +251,25 @@ func (r *runner) resetStreams(s *socket, v *Value) (outcome, error) {
 	if len(streams) == 0 {
 		return outcome{}, unsupportedf("SCTP_RESET_STREAMS of all streams")
 	}
-	if err := r.stack.assoc.ResetStreams(r.time(), streams...); err != nil {
+	return r.reconfigure(s, func(a *sctp.Association) error {
+		if n&constants["SCTP_STREAM_RESET_OUTGOING"] != 0 {
+			if err := a.ResetStreams(r.time(), streams...); err != nil {
+				return err
+			}
+		}
+		if n&constants["SCTP_STREAM_RESET_INCOMING"] != 0 {
+			return a.RequestReset(r.time(), streams...)
+		}
+		return nil
+	})
+}
+
+// reconfigure gives the association of the socket a command.
+func (r *runner) reconfigure(s *socket, command func(*sctp.Association) error) (outcome, error) {
+	if !r.owns(s) {
+		return errno("ENOTCONN"), nil
+	}
+	if err := command(r.stack.assoc); err != nil {
 		return errno(errnoOf(err)), nil
 	}
 	return ok(0), nil
@@ -296,8 +316,7 @@ var eventKinds = map[string]string{
 // unsentKinds are the notifications that the engine's events do not give.
 var unsentKinds = []string{
 	"SCTP_PEER_ADDR_CHANGE", "SCTP_SEND_FAILED", "SCTP_SEND_FAILED_EVENT", "SCTP_PARTIAL_DELIVERY_EVENT",
-	"SCTP_ADAPTATION_INDICATION", "SCTP_AUTHENTICATION_EVENT", "SCTP_SENDER_DRY_EVENT", "SCTP_ASSOC_RESET_EVENT",
-	"SCTP_STREAM_CHANGE_EVENT",
+	"SCTP_ADAPTATION_INDICATION", "SCTP_AUTHENTICATION_EVENT", "SCTP_SENDER_DRY_EVENT",
 }
 
 // subscribe switches a notification on or off.

@@ -82,6 +82,8 @@ func (p *parser) single() (*Value, error) {
 			return nil, err
 		}
 		v.Num, v.Text = -v.Num, "-"+v.Text
+	case t.is("&") && p.peek().kind == tokWord: // &sin6_addr
+		v.Kind, v.Text = Word, p.next().text
 	case t.is("["):
 		v.Kind, v.Text = List, ""
 		v.Args, err = p.nested("]")

@@ -83,7 +83,8 @@ func New(cfg Config) (*Association, error) {
 	for i := 0; i < len(a.hs.secret); i += 8 {
 		be.PutUint64(a.hs.secret[i:], a.rng.Uint64())
 	}
-	a.paths.init(&cfg)
+	a.paths.init(&cfg, a.rng.Uint64())
+	a.sent.rate.on = a.paths.primary().cc.measures()
 	a.in.init(cfg.ReceiveBuffer)
 	a.out.init(cfg.SendBuffer, cfg.Scheduler)
 	return a, nil
@@ -138,7 +139,7 @@ func (a *Association) Send(now time.Time, m Message) error {
 	if _, ok := r.policy(); !ok {
 		return ErrReliability
 	}
-	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone {
+	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone || a.reconfig.own.all {
 		return ErrResetPending
 	}
 	if !a.forward.enabled {
@@ -194,49 +195,6 @@ func (a *Association) orEnded(err error) error {
 		return a.err
 	}
 	return ErrClosed
-}
-
-// ResetStreams resets the outgoing side of the streams (RFC 6525, section
-// 5.1.2) once all messages queued on them have been sent and the peer has
-// acknowledged all that was sent on any stream, for which new data waits a round
-// trip at most unless something is lost; EventStreamResetDone or
-// EventStreamResetFailed reports each. Until then Send on them is refused. It
-// returns ErrNotSupported if the peer knows no stream reset, ErrInvalidStream,
-// ErrResetPending, or ErrNotConnected, ErrShuttingDown, ErrClosed as Send.
-func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
-	switch {
-	case a.ended:
-		return ErrClosed
-	case a.state < Established:
-		return ErrNotConnected
-	case a.state > Established:
-		return ErrShuttingDown
-	case !a.reconfig.enabled:
-		return ErrNotSupported
-	}
-	for i, id := range streams {
-		if err := a.wantReset(id); err != nil {
-			for _, id := range streams[:i] {
-				a.out.stream(id).reset = resetNone
-			}
-			return err
-		}
-	}
-	a.reconfig.wanted = append(a.reconfig.wanted, streams...)
-	return nil
-}
-
-// wantReset marks a stream that is to be reset.
-func (a *Association) wantReset(id uint16) error {
-	if int(id) >= a.OutboundStreams() {
-		return ErrInvalidStream
-	}
-	s := a.out.stream(id)
-	if s.reset != resetNone {
-		return ErrResetPending
-	}
-	s.reset = resetWanted
-	return nil
 }
 
 // Shutdown ends the association gracefully: what was accepted is delivered
@@ -296,7 +254,7 @@ func (a *Association) end(err error) {
 	a.closer.stop()
 	a.paths.stopTimers()
 	a.ack.delay.stop()
-	a.reconfig.stop()
+	a.reconfig.own.stop()
 	a.out = outbound{}
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
@@ -307,18 +265,6 @@ func (a *Association) end(err error) {
 
 // State returns the state.
 func (a *Association) State() State { return a.state }
-
-// OutboundStreams returns the number of outgoing streams, 0 before the
-// association is established (RFC 9260, section 5.1.1).
-func (a *Association) OutboundStreams() int {
-	return int(min(a.cfg.OutboundStreams, a.peer.inStreams))
-}
-
-// InboundStreams returns the number of incoming streams, 0 before the
-// association is established.
-func (a *Association) InboundStreams() int {
-	return int(min(a.cfg.InboundStreams, a.peer.outStreams))
-}
 
 // BufferedAmount returns the bytes of a stream that are queued and have not been
 // handed to the transport.
@@ -332,7 +278,7 @@ func (a *Association) BufferedAmount(stream uint16) int {
 // SetBufferedAmountLowThreshold sets the threshold of EventBufferedAmountLow in
 // bytes. Default 0.
 func (a *Association) SetBufferedAmountLowThreshold(stream uint16, n int) {
-	if !a.ended && int(stream) < int(a.cfg.OutboundStreams) {
+	if !a.ended && int(stream) < max(int(a.cfg.OutboundStreams), a.OutboundStreams()) {
 		a.out.stream(stream).threshold = max(n, 0)
 	}
 }
@@ -364,7 +310,7 @@ func (a *Association) SetStreamPriority(stream, priority uint16) error {
 	switch {
 	case a.ended:
 		return ErrClosed
-	case stream >= a.cfg.OutboundStreams:
+	case int(stream) >= max(int(a.cfg.OutboundStreams), a.OutboundStreams()):
 		return ErrInvalidStream
 	}
 	a.out.prioritize(stream, priority)

@@ -49,9 +49,12 @@ type Config struct {
 	// does not hold up those on others, of either side.
 	NoInterleaving bool
 
-	// OutboundStreams and InboundStreams are what INIT asks for and allows.
-	// Default 65535 (RFC 8831, section 6.2).
+	// OutboundStreams and InboundStreams are what INIT asks for and allows, and how
+	// many the peer may ask for later. Default 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
+
+	// PeerReconfig says what the peer may change about the streams.
+	PeerReconfig ReconfigPolicy
 
 	// RTOInitial, RTOMin and RTOMax bound the retransmission timeout.
 	// Defaults 1 s, 1 s, 60 s.
@@ -73,9 +76,12 @@ type Config struct {
 
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
 	// when the peer is heard of, and a millisecond or more later. Once data is
-	// paced (CUBIC, when a round trip was measured) it limits what goes at once after a
+	// paced (CUBIC and BBR, when a round trip was measured) it limits what goes at once after a
 	// pause, where a millisecond's worth is not more. Default 4.
 	MaxBurst int
+
+	// LossDetection is how lost DATA is found. Default RACK.
+	LossDetection LossDetection
 
 	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
 	// peer asks for it. Default 60 s.
@@ -103,6 +109,22 @@ type Config struct {
 	// and of the congestion window, what is dropped and given up, and why. Package
 	// sctptrace has Tracers that write files. Default: nothing is told, at no cost.
 	Trace Tracer
+}
+
+// ReconfigPolicy says which requests of the peer are granted (RFC 6525). That it
+// resets its own outgoing streams always is: data channels are closed so (RFC 8831,
+// section 6.7).
+type ReconfigPolicy struct {
+	// DenyResets denies requests to reset outgoing streams of ours.
+	DenyResets bool
+	// DenyStreams denies requests for more streams in either direction, which are
+	// granted up to Config.InboundStreams and Config.OutboundStreams: Firefox opens
+	// with 256 and asks for more.
+	DenyStreams bool
+	// AllowAssociationReset grants SSN/TSN resets. No data channel needs one, and data that the
+	// peer has outstanding the other way may be lost with a peer less careful than this
+	// package, so the default is to deny them.
+	AllowAssociationReset bool
 }
 
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
@@ -155,7 +177,8 @@ func (c *Config) complete() error {
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
 		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
-		{c.CongestionControl > Reno, "CongestionControl", "is not a known one"},
+		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
+		{c.CongestionControl > BBR, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
 		{c.CookieLife < 0, "CookieLife", "must not be negative"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},

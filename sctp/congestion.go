@@ -25,6 +25,9 @@ type congestionController interface {
 	// are taken care of (RFC 9260, section 7.2.4).
 	acked(now time.Time, ack ackEvent)
 
+	// lost is called for each chunk found lost, if the controller measures rates.
+	lost(now time.Time, loss rateLoss)
+
 	// congested is called once for each recovery, at its start: chunks were found
 	// lost by what the peer reports, or it reports a congestion mark.
 	congested(now time.Time, loss lossEvent)
@@ -54,6 +57,9 @@ type congestionController interface {
 	// proportional reports whether within a recovery proportional rate reduction
 	// (RFC 9937) decides how much goes out; else the window does there, too.
 	proportional() bool
+
+	// measures reports whether the controller needs samples of the delivery rate.
+	measures() bool
 }
 
 // ackEvent is what a SACK told about a path.
@@ -66,6 +72,7 @@ type ackEvent struct {
 	cum        wire.TSN      // Cumulative TSN Ack Point, as moved by the SACK
 	next       wire.TSN      // the next TSN to be assigned
 	recovering bool          // a recovery was going on when the SACK came
+	rate       rateSample    // if the controller measures rates
 }
 
 // lossEvent is the state at the start of a recovery.
@@ -79,16 +86,22 @@ type lossEvent struct {
 type CongestionControl uint8
 
 // The ways. CUBIC and Reno send less after each loss, CUBIC returning faster to what
-// the path could take.
+// the path could take. BBR sends at the rate at which the path delivers: it fills
+// a path that loses a per cent for reasons of its own, and keeps queues short. It
+// takes 48 bytes more for each chunk in flight.
 const (
 	CUBIC CongestionControl = iota // RFC 9438, with the slow start of RFC 9406, paced
 	Reno                           // RFC 9260, section 7.2
+	BBR                            // version 3, draft-ietf-ccwg-bbr, paced
 )
 
 // newController returns the controller of that kind.
-func (k CongestionControl) newController() congestionController {
-	if k == Reno {
+func (k CongestionControl) newController(seed uint64) congestionController {
+	switch k {
+	case Reno:
 		return new(reno)
+	case BBR:
+		return &bbr{rng: splitmix(seed)}
 	}
 	return new(cubic)
 }

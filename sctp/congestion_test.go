@@ -148,9 +148,9 @@ func TestSlowStart(t *testing.T) {
 }
 
 // TestFastRetransmit: three misses, one reduction, and one packet whatever the
-// window says. // 9260-7.2.4-a 9260-7.2.4-b
+// window says. // 9260-7.2.4-a 9260-7.2.4-b DCSCTP-retransmission
 func TestFastRetransmit(t *testing.T) {
-	tc := sending(t, 20)
+	tc := missing(t, 20)
 	gap := func(n int) sack { return sack{cum: -1, gaps: []wire.GapBlock{{Start: 2, End: uint16(1 + n)}}} }
 	tc.write(gap(1))
 	tc.write(gap(2))
@@ -178,7 +178,7 @@ func TestFastRetransmit(t *testing.T) {
 // TestMissesBelowNewest: only what lies below the highest TSN newly acknowledged
 // misses; a SACK that acknowledges nothing new counts no misses. // 9260-7.2.4-a
 func TestMissesBelowNewest(t *testing.T) {
-	tc := sending(t, 20)
+	tc := missing(t, 20)
 	s := sack{cum: -1, gaps: []wire.GapBlock{{Start: 10, End: 10}}}
 	for range 10 {
 		tc.write(s)
@@ -199,7 +199,7 @@ func TestMissesBelowNewest(t *testing.T) {
 // TestRecoveryContinues: in Fast Recovery, when the ack point moves, everything
 // reported missing misses again; the window is not reduced again. // 9260-7.2.4-a
 func TestRecoveryContinues(t *testing.T) {
-	tc := sending(t, 20)
+	tc := missing(t, 20)
 	for n := uint16(11); n < 14; n++ {
 		tc.write(sack{cum: -1, gaps: []wire.GapBlock{{Start: 10, End: n}}})
 	}
@@ -215,7 +215,7 @@ func TestRecoveryContinues(t *testing.T) {
 }
 
 // TestT3 sends the earliest again, the rest as the window allows, and starts over
-// from one packet. // 9260-6.3.3-a 9260-6.3.2-a 9260-7.2.3-a
+// from one packet. // 9260-6.3.3-a 9260-6.3.2-a 9260-7.2.3-a DCSCTP-retransmission
 func TestT3(t *testing.T) {
 	tc := sending(t, 10)
 	if d := tc.advanceToTimer(); d != time.Second {
@@ -241,7 +241,7 @@ func TestT3(t *testing.T) {
 
 // TestT3Restarts when the earliest outstanding chunk is acknowledged, and only then. // 9260-6.3.2-a
 func TestT3Restarts(t *testing.T) {
-	tc := sending(t, 10)
+	tc := missing(t, 10)
 	tc.now = tc.now.Add(600 * time.Millisecond)
 	tc.write(sack{cum: -1, gaps: []wire.GapBlock{{Start: 2, End: 2}}})
 	if at, _ := tc.a.Timeout(); at.Sub(tc.now) != 400*time.Millisecond {

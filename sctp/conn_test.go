@@ -96,7 +96,8 @@ func newConnected(t testing.TB, cfg Config) *testConn {
 	return tc
 }
 
-// connect goes through the handshake as the association initiates it.
+// connect goes through the handshake as the association initiates it. It takes no
+// time, which is to be no measurement of a round trip that probes could go by.
 func (tc *testConn) connect() {
 	tc.t.Helper()
 	if err := tc.a.Connect(tc.now); err != nil {
@@ -108,6 +109,7 @@ func (tc *testConn) connect() {
 	tc.write(chunk{t: wire.TypeCookieAck})
 	tc.wantEvent("the association is established", EventConnected)
 	tc.wantIdle("nothing to send after the handshake")
+	tc.a.paths.primary().rack.tlp.fresh = false
 }
 
 // A written is something that write puts into a packet.
@@ -636,6 +638,26 @@ func (tc *testConn) describeReconfig(c wire.Chunk) (s string) {
 		case wire.ParamReconfigResponse:
 			r, _ := p.ReconfigResponse()
 			s += fmt.Sprintf(" response req=%d result=%d", int32(r.RespSeq-wire.ReqSeq(tc.peerTSN)), r.Result)
+			if r.HasTSNs {
+				s += fmt.Sprintf(" sender=%d receiver=%d", r.SenderNextTSN.Since(tc.localTSN), r.ReceiverNextTSN.Since(tc.peerTSN.Opposite()))
+			}
+		case wire.ParamInReset:
+			r, _ := p.InReset()
+			s += fmt.Sprintf(" in-reset req=%d streams=", int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)))
+			for i := range r.Streams.Len() {
+				s += fmt.Sprintf("%d,", r.Streams.At(i))
+			}
+			s = strings.TrimSuffix(s, ",")
+		case wire.ParamTSNReset:
+			r, _ := p.TSNReset()
+			s += fmt.Sprintf(" tsn-reset req=%d", int32(r-wire.ReqSeq(tc.localTSN)))
+		case wire.ParamAddOutStreams, wire.ParamAddInStreams:
+			r, _ := p.AddStreams()
+			name := " add-out"
+			if p.Type() == wire.ParamAddInStreams {
+				name = " add-in"
+			}
+			s += fmt.Sprintf("%s req=%d n=%d", name, int32(r.ReqSeq-wire.ReqSeq(tc.localTSN)), r.Count)
 		default:
 			s += " " + p.Type().String()
 		}

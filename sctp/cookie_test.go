@@ -166,7 +166,7 @@ func TestCollide(t *testing.T) {
 	}
 }
 
-// TestRestart: the peer has forgotten the association and begins anew. // 9260-5.2.2-a 9260-5.2.4-c 9260-11.2-a
+// TestRestart: the peer has forgotten the association and begins anew. // 9260-5.2.2-a 9260-5.2.4-c 9260-11.2-a DCSCTP-restart
 func TestRestart(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.write(data{tsn: 0, sid: 2, ssn: 0, flags: whole, payload: "old"})

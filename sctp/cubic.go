@@ -159,19 +159,24 @@ func (c *cubic) reduce() {
 }
 
 func (c *cubic) congested(_ time.Time, loss lossEvent) {
-	c.saved = c.cubicState
+	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = min(c.cwnd, c.threshold)
 	c.flat = false
 }
 
 func (c *cubic) timedOut(_ time.Time, loss lossEvent) {
-	if c.saved.cwnd == 0 || !loss.recovering {
-		c.saved = c.cubicState
-	}
+	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = c.pmdcs
 	c.flat = true
+}
+
+// save remembers what undo goes back to, all of a recovery being taken back at once.
+func (c *cubic) save(recovering bool) {
+	if c.saved.cwnd == 0 || !recovering {
+		c.saved = c.cubicState
+	}
 }
 
 // undo is RFC 9438, section 4.9.
@@ -187,6 +192,9 @@ func (c *cubic) drained() {}
 func (c *cubic) window() int        { return c.cwnd }
 func (c *cubic) ssthresh() int      { return c.threshold }
 func (c *cubic) proportional() bool { return true }
+func (c *cubic) measures() bool     { return false }
+
+func (c *cubic) lost(time.Time, rateLoss) {}
 
 // minRTTLife is how long the least round trip counts.
 const minRTTLife = 10 * time.Second
@@ -231,7 +239,7 @@ func (u *windowUsage) sending(flight int) { u.now = max(u.now, flight) }
 
 // most returns the most that was outstanding in this round trip or the last.
 func (u *windowUsage) most(ack *ackEvent) int {
-	if !u.begun || u.end.AtOrBefore(ack.cum) {
+	if !u.begun || u.end.AtOrBefore(ack.cum) || ack.next.AtOrBefore(u.end) { // TSNs may begin anew
 		u.last, u.now = u.now, ack.flight
 		u.end, u.begun = ack.next.Add(-1), true
 	}

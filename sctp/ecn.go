@@ -102,4 +102,5 @@ func (a *Association) handleECNE(now time.Time, path *path, c wire.Chunk) {
 		return // once in a window, for whatever reason
 	}
 	path.cc.congested(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
+	a.recovery.reacted(a.sent.order.packet)
 }

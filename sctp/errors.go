@@ -18,7 +18,9 @@ var (
 	ErrMessageTooLong = errors.New("sctp: a message of 2 GiB or more")
 	ErrReliability    = errors.New("sctp: a message has more than one reliability limit")
 	ErrMessageAborted = errors.New("sctp: the peer abandoned the message being read")
-	ErrResetPending   = errors.New("sctp: a reset of the stream is already pending")
+	ErrResetPending   = errors.New("sctp: a reset is already pending")
+	ErrResetTooSoon   = errors.New("sctp: the association was reset less than 30 s ago (RFC 6525, section 5.1.4)")
+	ErrTooManyStreams = errors.New("sctp: an association has 65535 streams at most")
 	ErrNotSupported   = errors.New("sctp: the peer does not support the extension")
 )
 

@@ -1,5 +1,7 @@
 package sctp
 
+import "strconv"
+
 // EventKind says what an Event reports.
 type EventKind uint8
 
@@ -29,8 +31,25 @@ const (
 	// EventStreamResetDone: our reset of outgoing Stream was performed; its
 	// sequence numbers start anew.
 	EventStreamResetDone
-	// EventStreamResetFailed: the peer refused our reset of Stream; Err says why.
+	// EventStreamResetFailed: the peer refused our reset of Stream; Err, a
+	// *ReconfigError, says why.
 	EventStreamResetFailed
+	// EventStreamResetAsked: the peer asked us to reset our outgoing side of Stream.
+	// That happens once what was sent on it is acknowledged; until
+	// EventStreamResetDone or EventStreamResetFailed, Send on it is refused.
+	EventStreamResetAsked
+	// EventStreamResetRefused: the peer does not reset its side of Stream as
+	// RequestReset asked; Err says why.
+	EventStreamResetRefused
+	// EventAssociationReset: the numbers of all streams and the TSNs start anew, as
+	// we or the peer wanted. Messages are not affected.
+	EventAssociationReset
+	// EventStreamsAdded: there are more outgoing or incoming streams now, as we or
+	// the peer wanted.
+	EventStreamsAdded
+	// EventReconfigFailed: the peer refused ResetAssociation or AddStreams; Err, a
+	// *ReconfigError, says which.
+	EventReconfigFailed
 	// EventMessageAbandoned: a message on Stream ran into its reliability limit.
 	// Message is its ID. Begun says that a part of it was sent: the peer may have
 	// it all the same if that was all of it.
@@ -55,6 +74,24 @@ const (
 	// one of the Err values. What was received before stays readable.
 	EventClosed
 )
+
+var eventNames = [...]string{
+	EventConnected: "connected", EventRestarted: "restarted", EventReadable: "readable", EventWritable: "writable",
+	EventBufferedAmountLow: "buffered-amount-low", EventTotalBufferedAmountLow: "total-buffered-amount-low",
+	EventStreamReset: "stream-reset", EventStreamResetDone: "stream-reset-done", EventStreamResetFailed: "stream-reset-failed",
+	EventStreamResetAsked: "stream-reset-asked", EventStreamResetRefused: "stream-reset-refused",
+	EventAssociationReset: "association-reset", EventStreamsAdded: "streams-added", EventReconfigFailed: "reconfig-failed",
+	EventMessageAbandoned: "message-abandoned", EventMessageSent: "message-sent", EventMessageDelivered: "message-delivered",
+	EventPeerError: "peer-error", EventPathDown: "path-down", EventPathUp: "path-up",
+	EventShutdownReceived: "shutdown-received", EventClosed: "closed",
+}
+
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) && eventNames[k] != "" {
+		return eventNames[k]
+	}
+	return "event " + strconv.Itoa(int(k))
+}
 
 // An Event tells the application what happened. Only the fields that the
 // comment of its Kind names are set.

@@ -60,8 +60,8 @@ type fuzzSide struct {
 
 	sent   map[uint32]*fuzzMessage // by number, which is their first 4 bytes
 	stream [8]struct {
-		epoch   int    // resets done by us
-		done    int    // of them, those reported done
+		done    int    // resets reported done to us
+		epoch   int    // resets that the peer may have performed
 		read    int    // resets read
 		next    uint32 // least number that may come next in order
 		reading []byte
@@ -110,7 +110,16 @@ func (p *fuzzPair) do(op byte, x *fuzzSide, s *script) {
 	case cmdTime:
 		p.wait(s.byte())
 	case cmdReset:
-		x.a.ResetStreams(p.now, uint16(s.byte()&7))
+		switch b := s.byte(); b >> 5 {
+		default:
+			x.a.ResetStreams(p.now, uint16(b&7))
+		case 5:
+			x.a.RequestReset(p.now, uint16(b&7))
+		case 6:
+			x.a.AddStreams(p.now, int(b&7), int(b>>3&3))
+		case 7:
+			x.a.ResetAssociation(p.now)
+		}
 	case cmdSettle:
 		p.settle()
 	case cmdConnect:
@@ -270,7 +279,9 @@ func (p *fuzzPair) drain() {
 			case EventRestarted:
 				p.endless = true
 			case EventStreamResetDone:
-				x.stream[e.Stream].done++
+				if int(e.Stream) < len(x.stream) {
+					x.stream[e.Stream].done++
+				}
 			}
 		}
 		for i := range x.stream { // a reset counts from when the request may be sent
@@ -375,7 +386,7 @@ func (p *fuzzPair) quiet() bool {
 		if a.State() != Closed && a.State() != Established || a.ended != x.peer.a.ended {
 			return false
 		}
-		if a.State() == Established && (a.out.queued > 0 || a.sent.span() > 0 || a.reconfig.inFlight || len(a.reconfig.wanted) > 0) {
+		if a.State() == Established && (a.out.queued > 0 || a.sent.span() > 0 || a.reconfig.own.inFlight || len(a.reconfig.own.queue) > 0) {
 			return false
 		}
 	}

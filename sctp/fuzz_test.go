@@ -229,8 +229,8 @@ func (e *established) move(b []byte, tag *uint32) []byte {
 			params := wire.ParseParams(v)
 			for p, ok := params.Next(); ok; p, ok = params.Next() {
 				if v := p.Value(); p.Type() == wire.ParamReconfigResponse {
-					add(v, uint32(e.a.reconfig.seq))
-				} else if add(v, uint32(e.a.reconfig.peerSeq)); p.Type() == wire.ParamOutReset && len(v) >= 12 {
+					add(v, uint32(e.a.reconfig.own.seq))
+				} else if add(v, uint32(e.a.reconfig.peer.next)); p.Type() == wire.ParamOutReset && len(v) >= 12 {
 					add(v[8:], uint32(e.a.tsns.cum))
 				}
 			}

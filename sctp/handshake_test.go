@@ -21,7 +21,7 @@ func newAccepted(t *testing.T, cfg Config) *testConn {
 }
 
 // TestAccept: the responder keeps nothing until the cookie comes back, and takes
-// DATA behind it. // 9260-4-b 9260-5.1-b 9260-5.1.5-a
+// DATA behind it. // 9260-4-b 9260-5.1-b 9260-5.1.5-a DCSCTP-connect
 func TestAccept(t *testing.T) {
 	tc := newTestConn(t, Config{})
 	before := tc.a.id
@@ -55,7 +55,7 @@ func TestInitTagPerInit(t *testing.T) {
 }
 
 // TestSimultaneousOpen is the normal case of WebRTC, in the orders in which the
-// four packets of each side can cross. // 9260-5.2.1-a 8841-9.3-a
+// four packets of each side can cross. // 9260-5.2.1-a 8841-9.3-a DCSCTP-connect
 func TestSimultaneousOpen(t *testing.T) {
 	start := func(t *testing.T) *testConn {
 		tc := newTestConn(t, Config{})
@@ -274,7 +274,7 @@ func TestStreams(t *testing.T) {
 }
 
 // TestT1: INIT and COOKIE ECHO are repeated with backoff, each Max.Init.Retransmits
-// times, and then the attempt fails. // 9260-4-c
+// times, and then the attempt fails. // 9260-4-c DCSCTP-connect
 func TestT1(t *testing.T) {
 	for _, step := range []string{"INIT", "COOKIE ECHO"} {
 		t.Run(step, func(t *testing.T) {

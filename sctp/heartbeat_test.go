@@ -9,7 +9,7 @@ import (
 )
 
 // TestHeartbeatAnswered: the information comes back unchanged, bundled with other
-// answers, from COOKIE-ECHOED on and until the end is near (PIONS-1). // 9260-8.3-a 9260-3.3.5-a
+// answers, from COOKIE-ECHOED on and until the end is near (PIONS-1). // 9260-8.3-a 9260-3.3.5-a DCSCTP-heartbeat
 func TestHeartbeatAnswered(t *testing.T) {
 	for _, s := range allStates {
 		tc := inState(t, s)
@@ -43,7 +43,7 @@ func TestHeartbeatMalformed(t *testing.T) {
 }
 
 // TestHeartbeatIdle: on an idle path every RTO + HB.interval, half an RTO more or
-// less; its answer is a round-trip sample. // 9260-8.3-a
+// less; its answer is a round-trip sample. // 9260-8.3-a DCSCTP-heartbeat
 func TestHeartbeatIdle(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: 10 * time.Second})
 	for range 20 {
@@ -89,7 +89,7 @@ func TestHeartbeatForged(t *testing.T) {
 }
 
 // TestHeartbeatUnanswered: the path goes down and the association ends; an answer
-// in between clears the count (PIONS-7). // 9260-8.1-a 9260-8.2-a 9260-11.2-a
+// in between clears the count (PIONS-7). // 9260-8.1-a 9260-8.2-a 9260-11.2-a DCSCTP-heartbeat
 func TestHeartbeatUnanswered(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: time.Second, MaxRetransmits: 3})
 	count := func() (n int) {

@@ -48,7 +48,7 @@ func (h *hystart) acked(ack *ackEvent) (over bool) { // 9406-4.2-a 9406-4.2-b
 			h.careful, h.baseline, h.rounds = true, h.current, 0
 		}
 	}
-	if !h.begun || h.end.AtOrBefore(ack.cum) {
+	if !h.begun || h.end.AtOrBefore(ack.cum) || ack.next.AtOrBefore(h.end) { // TSNs may begin anew
 		if h.careful {
 			if h.rounds++; h.rounds >= hystartCSSRounds {
 				h.on = false

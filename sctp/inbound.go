@@ -501,9 +501,31 @@ func (in *inbound) resetStream(s *inStream) {
 	in.announce(s)
 }
 
+// renumber starts all streams anew without an end (RFC 6525, section 5.2.4): what
+// is missing will not come, and what waits for it is free.
+func (in *inbound) renumber() {
+	in.dropRuns()
+	for _, s := range in.streams.all() {
+		for len(s.waiting) > 0 {
+			in.reads++
+			s.push(s.unwait())
+		}
+		s.next, s.floor = 0, 0
+		in.announce(s)
+	}
+}
+
+// dropRuns gives up every message that is not complete.
+func (in *inbound) dropRuns() {
+	in.drop(&in.fragments, 0, len(in.fragments.runs))
+	for _, s := range in.streams.all() {
+		in.drop(&s.fragments, 0, len(s.fragments.runs))
+	}
+}
+
 // restart drops everything incomplete and starts all streams anew.
 func (in *inbound) restart() {
-	in.drop(&in.fragments, 0, len(in.fragments.runs))
+	in.dropRuns()
 	for _, s := range in.streams.all() {
 		in.resetStream(s)
 	}

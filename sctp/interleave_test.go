@@ -111,7 +111,7 @@ func TestInterleavingMismatch(t *testing.T) {
 
 // TestIDataSent: numbers of messages and fragments, and the PPID, once. // 8260-2.1-a 8260-2.1-b
 func TestIDataSent(t *testing.T) {
-	tc := newInterleaved(t, Config{})
+	tc := newInterleaved(t, Config{LossDetection: MissIndications})
 	tc.send(Message{Stream: 1, PPID: 53, Payload: payload(2500)})
 	tc.want("first", "I-DATA tsn=0 sid=1 mid=0 fsn=0 flags=B ppid=53 len=1156")
 	tc.want("second", "I-DATA tsn=1 sid=1 mid=0 fsn=1 flags= len=1156")
@@ -132,7 +132,7 @@ func TestIDataSent(t *testing.T) {
 
 // TestIDataRetransmittedFragment keeps its FSN. // 8260-2.2.2-a
 func TestIDataRetransmittedFragment(t *testing.T) {
-	tc := newInterleaved(t, Config{})
+	tc := newInterleaved(t, Config{LossDetection: MissIndications})
 	tc.send(Message{Stream: 1, PPID: 53, Payload: payload(3000)})
 	tc.wantPackets("three", 3)
 	tc.write(sack{cum: 0, gaps: []wire.GapBlock{{Start: 2, End: 2}}})
@@ -455,7 +455,7 @@ func TestIForwardTSNStale(t *testing.T) {
 // // 8260-2.3.1-a 3758-3.5-a 3758-3.5-b
 func TestIForwardTSNSent(t *testing.T) {
 	once := Reliability{LimitRetransmits: true}
-	tc := newInterleaved(t, Config{Scheduler: RoundRobin})
+	tc := newInterleaved(t, Config{Scheduler: RoundRobin, LossDetection: MissIndications})
 	for _, m := range []Message{
 		{Stream: 1, Payload: payload(1500), Reliability: once},
 		{Stream: 2, Payload: payload(1500), Unordered: true, Reliability: once},
@@ -478,7 +478,7 @@ func TestIForwardTSNSent(t *testing.T) {
 // that is not, and one half sent ends with a TSN that nothing carries.
 // // 3758-3.5-a 8260-2.3.1-a
 func TestAbandonInterleaved(t *testing.T) {
-	tc := newInterleaved(t, Config{Scheduler: RoundRobin})
+	tc := newInterleaved(t, Config{Scheduler: RoundRobin, LossDetection: MissIndications})
 	tc.a.Send(tc.now, Message{Stream: 1, Payload: payload(20_000), Reliability: lifetime(500 * time.Millisecond)})
 	tc.a.Send(tc.now, Message{Stream: 2, Payload: payload(20_000)})
 	tc.wantTurns("a window", "1|2|1|2")

@@ -33,7 +33,7 @@ func (a *Association) sentInvariants() string {
 		switch c.state {
 		case chunkOutstanding:
 			outstanding++
-			flight += q.wireSize(c)
+			flight += c.wireSize()
 			payload += int(c.size)
 		case chunkLost:
 			lost++
@@ -63,8 +63,36 @@ func (a *Association) sentInvariants() string {
 	if want := [5]int{flight, payload, outstanding, lost, acked}; got != want {
 		return fmt.Sprintf("flight, payload, outstanding, lost, acked: %v, counted %v", got, want)
 	}
+	if s := q.orderInvariants(); s != "" {
+		return s
+	}
 	if q.timing && (q.timed.AtOrBefore(q.cum) || q.next.AtOrBefore(q.timed)) {
 		return fmt.Sprintf("chunk %d is timed, cum %d next %d", q.timed, q.cum, q.next)
+	}
+	return ""
+}
+
+// orderInvariants: what is outstanding is linked in the order of sending.
+func (q *sentQueue) orderInvariants() string {
+	if q.outstanding == 0 {
+		return ""
+	}
+	n, t := 0, q.order.oldest
+	for last := t; ; {
+		c := q.at(t)
+		if n++; c.state != chunkOutstanding || c.older != last || n > q.outstanding || c.packet > q.order.packet {
+			return fmt.Sprintf("chunk %d is number %d in the list, after %d: %+v", t, n, last, *c)
+		}
+		if c.packet < q.at(last).packet || c.sentAt < q.at(last).sentAt {
+			return fmt.Sprintf("chunk %d was sent before %d", t, last)
+		}
+		if c.newer == t {
+			break
+		}
+		last, t = t, c.newer
+	}
+	if n != q.outstanding || t != q.order.newest {
+		return fmt.Sprintf("%d chunks in the list, the last %d, want %d and %d", n, t, q.outstanding, q.order.newest)
 	}
 	return ""
 }
@@ -75,11 +103,14 @@ func (a *Association) outInvariants() string {
 	if a.ended {
 		return ""
 	}
-	buffered, queued, sent := 0, 0, 0
+	buffered, queued, sent, begun := 0, 0, 0, 0
 	for id, s := range o.streams.all() {
 		bytes := 0
 		for m := s.head; m != nil; m = m.next {
 			queued++
+			if m.sent > 0 {
+				begun++
+			}
 			bytes += len(m.payload) - m.sent
 			if m.abandoned {
 				return fmt.Sprintf("stream %d: an abandoned message is queued", id)
@@ -106,6 +137,9 @@ func (a *Association) outInvariants() string {
 	}
 	if e := o.turnInvariants(); e != "" {
 		return e
+	}
+	if o.midway != begun {
+		return fmt.Sprintf("%d messages begun, counted %d", o.midway, begun)
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
@@ -261,7 +295,8 @@ func (a *Association) boundInvariants() string {
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},
 		{"packets of their own", len(a.strays.packets), maxStrays},
-		{"answers to RE-CONFIG", len(a.reconfig.responses), maxResponses},
+		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
+		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
 		{"duplicates", len(a.ack.dups), maxDupReports},
 		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer},
 	} {
@@ -284,13 +319,13 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return fmt.Sprintf("the next deadline is %v away", at.Sub(now))
 	case a.state >= Established && a.sent.span() > 0 && !path.t3.on:
 		return "chunks are outstanding without T3-rtx"
-	case a.reconfig.inFlight && !a.reconfig.timer.on:
+	case a.reconfig.own.inFlight && !a.reconfig.own.timer.on:
 		return "a RE-CONFIG request is in flight without its timer"
 	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on:
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on:
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.gated():
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"

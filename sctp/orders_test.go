@@ -360,7 +360,7 @@ func orders(t *testing.T, n int) int {
 
 // TestHandshakeInEveryOrder: one side connects or both do; packets arrive in any order,
 // one is lost or comes twice. There is one association, and both sides mean the same. //
-// 9260-4-b 9260-5.2.1-a 9260-5.2.1-b 9260-5.2.3-a 9260-5.2.4-b 9260-5.2.4-d 9260-5.2.5-a 9260-5.3.1-a
+// 9260-4-b 9260-5.2.1-a 9260-5.2.1-b 9260-5.2.3-a 9260-5.2.4-b 9260-5.2.4-d 9260-5.2.5-a 9260-5.3.1-a DCSCTP-connect
 func TestHandshakeInEveryOrder(t *testing.T) {
 	verdict := func(s *stage) string {
 		a, b := s.sides[0].a, s.sides[1].a
@@ -405,7 +405,7 @@ func TestHandshakeInEveryOrder(t *testing.T) {
 
 // TestShutdownInEveryOrder: one side shuts down or both do, with messages under way in
 // both directions. All that was accepted arrives, and both ends are graceful. //
-// 9260-9.2-a 9260-9.2-b 9260-9.2-c 9260-9.2-d 9260-4-d
+// 9260-9.2-a 9260-9.2-b 9260-9.2-c 9260-9.2-d 9260-4-d DCSCTP-shutdown
 func TestShutdownInEveryOrder(t *testing.T) {
 	one, two := cueSend("one", Message{}), cueSend("two", Message{})
 	for _, tt := range []struct {
@@ -448,7 +448,7 @@ func TestShutdownInEveryOrder(t *testing.T) {
 // TestRestartInEveryOrder: a side is started again while the other has messages queued,
 // sent and lost, resets under way, or is shutting down. The association is set up anew
 // and works, or a shutdown that was begun comes to its end. //
-// 9260-5.2.2-a 9260-5.2.4-b 9260-5.2.4-c 9260-9.2-d
+// 9260-5.2.2-a 9260-5.2.4-b 9260-5.2.4-c 9260-9.2-d DCSCTP-restart
 func TestRestartInEveryOrder(t *testing.T) {
 	// A cookie that a later restart has overtaken is of use to nobody; that it is stale is
 	// what tells its owner.

@@ -22,12 +22,15 @@ type outbound struct {
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
 	free        *outMessage
 	frees       int
-	low         []uint16 // streams whose queue fell to their threshold
-	queued      int      // messages not sent completely
-	waiting     int      // bytes not given a TSN
-	allLow      int      // threshold of waiting, bytes; -1: none
-	isAllLow    bool     // it fell to that
-	arrivals    uint64   // messages accepted, ever
+	low         []uint16       // streams whose queue fell to their threshold
+	queued      int            // messages not sent completely
+	midway      int            // of them those of which a part was sent
+	midways     [2]*outMessage // the first and the last of those, by when they were begun
+	drained     []uint16       // streams to reset on which now everything is acknowledged
+	waiting     int            // bytes not given a TSN
+	allLow      int            // threshold of waiting, bytes; -1: none
+	isAllLow    bool           // it fell to that
+	arrivals    uint64         // messages accepted, ever
 
 	deadlines   messageHeap // queued messages with a lifetime
 	expendables expendables // messages with a priority, until nothing of them can be saved
@@ -44,8 +47,11 @@ type outStream struct {
 	tail      *outMessage
 	queued    int // bytes not given a TSN
 	threshold int // of EventBufferedAmountLow
+	pending   int // messages not acknowledged, sent or not
 	reset     resetState
 	abandoned *AbandonedStats // nil: none
+	asked     bool            // the peer asked for the reset, and its request is not sent yet
+	used      bool            // a message was sent since the last reset
 }
 
 // outMessage is a message on its way out.
@@ -75,6 +81,8 @@ type outMessage struct {
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
 	first, last wire.TSN
+
+	earlier, later *outMessage // in outbound.midways
 }
 
 // over reports whether nothing of the message waits to be sent for the first time.
@@ -170,6 +178,8 @@ func (o *outbound) push(now time.Time, m *Message) {
 	o.queued++
 	o.waiting += n
 	s.queued += n
+	s.pending++
+	s.used = true
 	if s.tail != nil {
 		s.tail.next, msg.prev, s.tail = msg, s.tail, msg
 	} else {
@@ -178,10 +188,15 @@ func (o *outbound) push(now time.Time, m *Message) {
 	}
 }
 
-// current returns the message whose turn it is, nil if there is none.
-func (o *outbound) current() *outMessage {
+// current returns the message whose turn it is, nil if there is none; with finish, of
+// those that were begun.
+func (o *outbound) current(finish bool) *outMessage {
 	s := o.begun
-	if s == nil {
+	switch {
+	case s != nil:
+	case finish:
+		return o.midways[0]
+	default:
 		s = o.turns.first()
 	}
 	if s == nil {
@@ -225,8 +240,9 @@ func (o *outbound) advance(m *outMessage, n int) {
 	}
 }
 
-// number gives a message its number in its stream.
+// number begins a message: it gives it its number in its stream.
 func (o *outbound) number(m *outMessage) {
+	o.begin(m)
 	switch s := m.stream; {
 	case !m.unordered:
 		m.mid = s.ordered
@@ -237,8 +253,36 @@ func (o *outbound) number(m *outMessage) {
 	}
 }
 
+// begin and end keep account of the messages of which a part was sent.
+func (o *outbound) begin(m *outMessage) {
+	o.midway++
+	if m.earlier = o.midways[1]; m.earlier != nil {
+		m.earlier.later = m
+	} else {
+		o.midways[0] = m
+	}
+	o.midways[1] = m
+}
+
+func (o *outbound) end(m *outMessage) {
+	o.midway--
+	if m.earlier != nil {
+		m.earlier.later = m.later
+	} else {
+		o.midways[0] = m.later
+	}
+	if m.later != nil {
+		m.later.earlier = m.earlier
+	} else {
+		o.midways[1] = m.earlier
+	}
+	m.earlier, m.later = nil, nil
+}
+
 // restarted begins the numbers of a stream anew (RFC 6525, section 5.2.7).
-func (s *outStream) restarted() { s.ordered, s.unordered = 0, 0 } // 8260-2.3.2-a
+func (s *outStream) restarted() { // 8260-2.3.2-a
+	s.ordered, s.unordered, s.used = 0, 0, s.pending > 0
+}
 
 // remove takes a message out of the queue of its stream, whose turn ends if it was
 // the first.
@@ -256,6 +300,9 @@ func (o *outbound) remove(m *outMessage) {
 	}
 	m.prev, m.next = nil, nil
 	o.queued--
+	if m.sent > 0 {
+		o.end(m)
+	}
 	if m.policy == policyLifetime {
 		o.deadlines.remove(m)
 	}
@@ -327,6 +374,10 @@ func (o *outbound) release(m *outMessage) {
 
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
 func (o *outbound) recycle(m *outMessage) {
+	if s := m.stream; s.pending == 1 && s.reset == resetWanted {
+		o.drained = append(o.drained, s.id)
+	}
+	m.stream.pending--
 	if m.place != 0 { // under the priority policy, and acknowledged
 		o.expendables.remove(m)
 	}

@@ -12,6 +12,7 @@ type path struct {
 	cc     congestionController
 	rto    rtoEstimator
 	t3     timer // T3-rtx
+	rack   rack
 	hb     heartbeat
 	errors int // consecutive, of this path
 	down   bool
@@ -28,9 +29,9 @@ type paths struct {
 	errors int
 }
 
-func (p *paths) init(cfg *Config) {
+func (p *paths) init(cfg *Config, seed uint64) {
 	*p = paths{list: make([]path, 1)}
-	p.list[0].cc = cfg.CongestionControl.newController()
+	p.list[0].cc = cfg.CongestionControl.newController(seed)
 	p.list[0].init(cfg)
 }
 
@@ -129,6 +130,7 @@ func (p *paths) answered(on *path) bool {
 func (p *paths) stopTimers() {
 	for i := range p.list {
 		p.list[i].t3.stop()
+		p.list[i].rack.timer.stop()
 		p.list[i].hb.stop()
 		p.list[i].pacer.timer.stop()
 		p.list[i].pmtu.stop()
@@ -138,6 +140,7 @@ func (p *paths) stopTimers() {
 func (p *paths) deadline() (at time.Time, on bool) {
 	for i := range p.list {
 		at, on = p.list[i].t3.earlier(at, on)
+		at, on = p.list[i].rack.timer.earlier(at, on)
 		at, on = p.list[i].hb.timer.earlier(at, on)
 		at, on = p.list[i].pacer.timer.earlier(at, on)
 		at, on = p.list[i].pmtu.timer.earlier(at, on)

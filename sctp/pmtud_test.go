@@ -19,6 +19,7 @@ func newProbing(t testing.TB, cfg Config) *testConn {
 	if cfg.HeartbeatInterval == 0 {
 		cfg.HeartbeatInterval = -1
 	}
+	cfg.LossDetection = MissIndications // the next timer is T3-rtx
 	cfg.CongestionControl = Reno
 	tc := newTestConn(t, cfg)
 	if err := tc.a.Connect(tc.now); err != nil {

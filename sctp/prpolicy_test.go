@@ -132,7 +132,7 @@ func TestPriorityEntries(t *testing.T) {
 // abandoned if it is lost, without another transmission, and with the reaction to
 // the loss; else it was delivered. // 7496-3.2-a 7496-3.1-a 3758-3.5-d
 func TestPrioritySent(t *testing.T) {
-	tc := newConnected(t, Config{SendBuffer: 3000, HeartbeatInterval: -1})
+	tc := newConnected(t, Config{SendBuffer: 3000, HeartbeatInterval: -1, LossDetection: MissIndications})
 	for i := range 3 {
 		tc.send(Message{ID: uint64(i + 1), Stream: 1, Payload: payload(1000), Reliability: priority(5)})
 	}

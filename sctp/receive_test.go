@@ -148,7 +148,7 @@ func TestReadableIsAnEdge(t *testing.T) {
 }
 
 // TestLargeMessage: one larger than the receive window arrives, in pieces, and so
-// do several at once (PIONS-5). // 9260-6.9-a 8831-7-a
+// do several at once (PIONS-5). // 9260-6.9-a 8831-7-a DCSCTP-limits
 func TestLargeMessage(t *testing.T) {
 	for _, readers := range []int{1, 4} {
 		p := newPipe(t, Config{ReceiveBuffer: 64 << 10, SendBuffer: 8 << 20, HeartbeatInterval: -1})
@@ -201,7 +201,7 @@ func (p *pipe) tick() {
 	p.b.HandleTimeout(p.now)
 }
 
-// TestTinyChunks: entries are bounded as bytes are (CVE-2019-3874 class). // 9260-12-a
+// TestTinyChunks: entries are bounded as bytes are (CVE-2019-3874 class). // 9260-12-a DCSCTP-limits
 func TestTinyChunks(t *testing.T) {
 	tc := newConnected(t, Config{ReceiveBuffer: 4096})
 	for i := range 1000 {

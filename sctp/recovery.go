@@ -2,31 +2,99 @@ package sctp
 
 import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
-// recovery is the Fast Recovery state of RFC 9260, section 7.2.4: after a loss
-// found by SACKs the window is reduced once, until everything that was
-// outstanding then is acknowledged.
+// recovery is the repair of a loss: Fast Recovery (RFC 9260, section 7.2.4) after
+// one found by SACKs or, with RACK, by time; or after T3-rtx expired. It lasts
+// until everything that was outstanding when it began is acknowledged.
 type recovery struct {
-	on     bool
-	exit   wire.TSN // the Fast Recovery exit point
-	packet bool     // one packet of retransmissions may go whatever cwnd says
+	on      bool     // Fast Recovery
+	timeout bool     // T3-rtx has expired, with RACK
+	exit    wire.TSN // the Fast Recovery exit point
+	reduced uint64   // number of the last packet sent before the window was reduced
+	packet  bool     // one packet of retransmissions may go whatever cwnd says
+	prr     prr
+	undo    undo
 }
 
-// lost takes note of a newly marked loss; it reports whether this is the start
-// of a recovery, in which case the window is to be reduced.
+// active reports whether a loss is being repaired.
+func (r *recovery) active() bool { return r.on || r.timeout }
+
+// lost takes note of a newly marked loss by misses; it reports whether this is
+// the start of a recovery, in which case the window is to be reduced.
 func (r *recovery) lost(highest wire.TSN) bool {
 	if r.on {
 		return false
 	}
-	*r = recovery{on: true, exit: highest, packet: true}
+	r.on, r.exit, r.packet = true, highest, true
 	return true
 }
 
-// advanced takes a new Cumulative TSN Ack Point.
-func (r *recovery) advanced(cum wire.TSN) {
-	if r.on && r.exit.AtOrBefore(cum) {
-		*r = recovery{}
+// congested takes note of a loss found by RACK, of which the newest chunk went out
+// in the given packet. The window is to be reduced if that was sent after the last
+// reduction, be it a retransmission (RFC 8985, section 9.3); with that, or if there
+// is none, a recovery begins.
+func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduces, begins bool) {
+	reduces = newest > r.reduced
+	if r.active() && !reduces {
+		return false, false
 	}
+	if !r.active() {
+		r.undo.start()
+	}
+	if reduces {
+		r.reduced = lastPacket
+	} else {
+		r.undo.on = false
+	}
+	r.on, r.timeout, r.exit = true, false, highest
+	return reduces, true
 }
 
-// timedOut ends the recovery: T3-rtx takes over.
-func (r *recovery) timedOut() { *r = recovery{} }
+// reacted takes note that the window was reduced for something else: a congestion
+// mark, or a loss that a probe has repaired. That cannot be taken back.
+func (r *recovery) reacted(lastPacket uint64) {
+	r.reduced = lastPacket
+	r.undo.on = false
+}
+
+// open reports whether more may be sent, with flight bytes outstanding and this
+// congestion window. With nothing outstanding no SACK would let out more.
+func (r *recovery) open(flight, cwnd int) bool {
+	if r.prr.on && flight > 0 {
+		return r.prr.budget > 0
+	}
+	return flight < cwnd
+}
+
+// advanced takes a new Cumulative TSN Ack Point, and reports whether the recovery
+// is over.
+func (r *recovery) advanced(cum wire.TSN) bool {
+	if !r.active() || cum.Before(r.exit) {
+		return false
+	}
+	r.stop()
+	return true
+}
+
+// stop ends the recovery. It may still be found to have been needless.
+func (r *recovery) stop() { r.on, r.timeout, r.packet, r.prr = false, false, false, prr{} }
+
+// timedOut takes the expiry of T3-rtx, which ends Fast Recovery. With RACK a recovery
+// begins, or the one going on continues.
+func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
+	was := r.active()
+	r.stop()
+	if !rack {
+		return
+	}
+	if !was {
+		r.undo.start()
+	}
+	r.timeout, r.packet, r.exit, r.reduced = true, true, highest, lastPacket
+}
+
+// clear forgets everything.
+func (r *recovery) clear() {
+	r.stop()
+	r.reduced = 0
+	r.undo.clear()
+}

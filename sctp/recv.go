@@ -73,11 +73,11 @@ type received struct {
 	path *path
 	it   wire.Chunks
 
-	data   bool     // it carried DATA
-	taken  bool     // some of which was taken, now or before
-	lowest wire.TSN // of that
-	acked  bool     // a SACK in it was processed
-	reset  bool     // so was a request to reset streams
+	data     bool     // it carried DATA
+	taken    bool     // some of which was taken, now or before
+	lowest   wire.TSN // of that
+	acked    bool     // a SACK in it was processed
+	requests int      // new ones of RE-CONFIG that were looked at
 }
 
 // take takes note of a TSN in the packet.
@@ -265,7 +265,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.holds(f.info.stream, f.tsn) || !a.makeRoom(&f) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(f.info.stream, f.tsn) || !a.makeRoom(&f) {
 		a.counters.dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -335,45 +335,27 @@ func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 		return
 	}
 	a.counters.sacksReceived++
-	before, lost := a.sent.flight, false
-	var f ackFacts
+	before, f := a.sent.flight, ackFacts{minRTT: path.rack.minRTT.least()}
 	a.sent.ackThrough(now, s.CumTSN, &f)
 	a.sent.ackGaps(now, &s, &f)
 	a.acknowledged(now, path, &f, before)
-	if limit, ok := a.missLimit(&f); ok {
-		lost = a.sent.miss(limit)
-	}
+	a.detect(now, path, &f, &s, before)
 	if a.window.update(s.ARwnd) {
 		path.rto.relax()
 		if !f.any && a.sent.outstanding > 0 {
-			a.sent.markAllLost() // a probe of the closed window, which was dropped
+			a.sent.markAllLost(now) // a probe of the closed window, which was dropped
+			a.sent.rate.forgive()
 		}
-	}
-	if lost && a.recovery.lost(a.sent.highest()) {
-		if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
-			path.cc.congested(now, lossEvent{flight: before, next: a.sent.next})
-		}
-		a.counters.recoveries++
 	}
 	if f.reneged && !path.t3.on {
 		path.t3.start(now, path.rto.rto)
 	}
-	a.finishAck(now, path)
+	a.finishAck(now, path, f.cumMoved)
 }
 
 // sendsData reports whether the state has DATA of ours outstanding, perhaps.
 func (a *Association) sendsData() bool {
 	return a.state == Established || a.state == ShutdownPending || a.state == ShutdownReceived // 9260-6-a
-}
-
-// missLimit returns below which TSN a SACK indicates misses: the highest TSN
-// that it newly acknowledged, or in Fast Recovery, if it moved the Cumulative
-// TSN Ack Point, the highest that it reports (RFC 9260, section 7.2.4).
-func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
-	if n := len(a.sent.acked.runs); a.recovery.on && f.cumMoved && n > 0 {
-		return a.sent.acked.runs[n-1].last, true
-	}
-	return f.newest, f.any
 }
 
 // acknowledged passes on what a SACK or SHUTDOWN acknowledged; before is what was
@@ -382,6 +364,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	path.burst = 0
 	if f.hasRTT {
 		path.rto.sample(f.rtt)
+		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
 		return
@@ -393,11 +376,13 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
-			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on,
+			cum: a.sent.cum, next: a.sent.next, recovering: a.recovery.on, rate: a.sent.rate.sample(),
 		})
 	}
 	if f.cumMoved {
-		a.recovery.advanced(a.sent.cum)
+		if a.recovery.advanced(a.sent.cum) {
+			path.rack.recovered()
+		}
 		a.reportDelivered(f.done)
 		a.out.acked(f.freed, f.done)
 		path.t3.stop()
@@ -414,8 +399,9 @@ func (a *Association) largePacket(path *path) {
 	}
 }
 
-// finishAck settles, after acknowledgements, T3-rtx and what follows.
-func (a *Association) finishAck(now time.Time, path *path) {
+// finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
+// the Cumulative TSN Ack Point has.
+func (a *Association) finishAck(now time.Time, path *path, moved bool) {
 	if a.sent.span() == 0 {
 		path.cc.drained()
 	}
@@ -426,6 +412,7 @@ func (a *Association) finishAck(now time.Time, path *path) {
 	case busy && !path.t3.on:
 		path.t3.start(now, path.rto.rto)
 	}
+	a.armRack(now, path, moved)
 	a.reportSend()
 	a.progressShutdown(now)
 }
@@ -486,7 +473,7 @@ func (a *Association) forwardTSN(t wire.TSN) bool {
 		a.ack.now()
 		return false
 	}
-	if t.Since(a.tsns.cum) > maxTSNSpan {
+	if t.Since(a.tsns.cum) > maxTSNSpan || a.reconfig.own.gated() {
 		return false
 	}
 	a.counters.forwardsReceived++
@@ -515,6 +502,7 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 		a.answered(path)
 	} else if rtt, ok := path.hb.answered(now, info); ok {
 		path.rto.sample(rtt)
+		path.rack.tlp.fresh = true
 		a.answered(path)
 		a.scheduleHeartbeat(now, path)
 	}
@@ -574,7 +562,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred()
+	a.performDeferred(a.tsns.cum)
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

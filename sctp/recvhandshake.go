@@ -119,6 +119,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 	}
 	if a.hs.transmits == 1 { // Karn's algorithm
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
+		r.path.rack.tlp.fresh = true
 	}
 	a.peer = f.peer
 	a.hs.cookie = append([]byte(nil), f.cookie...)
@@ -209,14 +210,15 @@ func (a *Association) establish(now time.Time, path *path) {
 // begin sets the components of the transfer to their start.
 func (a *Association) begin(now time.Time) {
 	interleaved := a.peer.interleaving
-	a.sent.init(a.hs.localTSN, interleaved)
+	a.sent.init(a.hs.localTSN)
 	a.forward.init(a.hs.localTSN, a.peer.forwardTSN, interleaved)
 	a.out.interleaved, a.in.interleaved = interleaved, interleaved
-	a.recovery = recovery{}
+	a.recovery.clear()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
 	a.ack.init(a.cfg.ReceiveBuffer)
-	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig)
+	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig,
+		int(min(a.cfg.OutboundStreams, a.peer.inStreams)), int(min(a.cfg.InboundStreams, a.peer.outStreams)))
 	path := a.paths.primary()
 	a.scheduleHeartbeat(now, path)
 	path.pmtu.begin()

@@ -12,7 +12,7 @@ func (a *Association) progressShutdown(now time.Time) {
 	if a.state != ShutdownPending && a.state != ShutdownReceived {
 		return
 	}
-	if a.out.queued > 0 || a.sent.span() > 0 {
+	if a.out.queued > 0 || a.sent.span() > 0 || a.reconfig.own.flying(wire.ParamTSNReset) {
 		return
 	}
 	if a.state == ShutdownPending {
@@ -22,7 +22,7 @@ func (a *Association) progressShutdown(now time.Time) {
 		a.state = ShutdownAckSent
 	}
 	a.paths.stopTimers()
-	a.reconfig.stop()
+	a.reconfig.own.stop()
 	a.closer.want()
 }
 
@@ -50,12 +50,15 @@ func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
 			a.state = ShutdownReceived
 			a.events.push(Event{Kind: EventShutdownReceived})
 		}
+		moved := false
 		if flight := a.sent.flight; a.sent.cum.AtOrBefore(cum) { // else a later SACK has overtaken it
-			var f ackFacts
+			f := ackFacts{minRTT: path.rack.minRTT.least()}
 			a.sent.ackThrough(now, cum, &f)
 			a.acknowledged(now, path, &f, flight)
+			a.detect(now, path, &f, nil, flight)
+			moved = f.cumMoved
 		}
-		a.finishAck(now, path)
+		a.finishAck(now, path, moved)
 	case ShutdownSent: // both at once, 9260-9.2-b
 		a.state = ShutdownAckSent
 		a.closer.want()

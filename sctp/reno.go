@@ -45,8 +45,8 @@ func (c *reno) acked(_ time.Time, ack ackEvent) {
 func (c *reno) drained() { c.partialBytesAcked = 0 }
 
 // congested is RFC 9260, section 7.2.3, first rule.
-func (c *reno) congested(time.Time, lossEvent) {
-	c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+func (c *reno) congested(_ time.Time, loss lossEvent) {
+	c.save(loss.recovering)
 	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = min(c.cwnd, c.threshold) // the initial window may be the smaller one
 	c.partialBytesAcked = 0
@@ -54,12 +54,17 @@ func (c *reno) congested(time.Time, lossEvent) {
 
 // timedOut is RFC 9260, section 7.2.3, second rule.
 func (c *reno) timedOut(_ time.Time, loss lossEvent) {
-	if c.undoCwnd == 0 || !loss.recovering {
-		c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
-	}
+	c.save(loss.recovering)
 	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = c.pmdcs
 	c.partialBytesAcked = 0
+}
+
+// save remembers what undo goes back to, all of a recovery being taken back at once.
+func (c *reno) save(recovering bool) {
+	if c.undoCwnd == 0 || !recovering {
+		c.undoCwnd, c.undoThreshold = c.cwnd, c.threshold
+	}
 }
 
 func (c *reno) undo(time.Time) {
@@ -77,3 +82,6 @@ func (c *reno) window() int        { return c.cwnd }
 func (c *reno) pacing() int64      { return 0 }
 func (c *reno) ssthresh() int      { return c.threshold }
 func (c *reno) proportional() bool { return true }
+func (c *reno) measures() bool     { return false }
+
+func (c *reno) lost(time.Time, rateLoss) {}

@@ -136,7 +136,7 @@ func TestTimedChunkAbandoned(t *testing.T) {
 // TestFastRetransmitRestartsT3: the first chunk that is outstanding has a whole RTO
 // again. // 9260-7.2.4-b
 func TestFastRetransmitRestartsT3(t *testing.T) {
-	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc := newConnected(t, Config{HeartbeatInterval: -1, LossDetection: MissIndications})
 	for range 4 {
 		tc.send(Message{Payload: payload(1000)})
 	}
@@ -171,7 +171,7 @@ func TestGapBlockBehindCumTSN(t *testing.T) {
 	tc.wantState("at last the peer is given up", Closed)
 }
 
-// TestRestartIsWritable: what a writer waited for before a restart has come. // 9260-5.2.4-c
+// TestRestartIsWritable: what a writer waited for before a restart has come. // 9260-5.2.4-c DCSCTP-restart
 func TestRestartIsWritable(t *testing.T) {
 	tc := newConnected(t, Config{SendBuffer: 50_000})
 	tc.a.SetBufferedAmountLowThreshold(0, 100)
@@ -238,14 +238,14 @@ func (tc *testConn) peerRestarts() {
 }
 
 // TestSmallMessagesAreNoBurst: Max.Burst is for full packets; small messages need not
-// wait for the peer, and what is sent later is another opportunity. // 9260-6.1-c
+// wait for the peer, and what is sent later is another opportunity. // 9260-6.1-c DCSCTP-retransmission
 func TestSmallMessagesAreNoBurst(t *testing.T) {
 	tc := newConnected(t, Config{})
 	for range 20 {
 		tc.send(Message{Payload: payload(10)})
 	}
 	tc.wantPackets("at once", 20)
-	tc = newConnected(t, Config{})
+	tc = newConnected(t, Config{LossDetection: MissIndications})
 	tc.a.paths.primary().cc.init(100_000, testPMDCS)
 	tc.send(Message{Payload: payload(20_000)})
 	tc.wantPackets("a burst", 4)

@@ -97,10 +97,14 @@ func TestSackFitsPacket(t *testing.T) {
 	}
 }
 
-// sending returns a connection with n full packets in flight.
-func sending(t *testing.T, n int) *testConn {
+// sending returns a connection with n full packets in flight, missing one that
+// counts misses.
+func sending(t *testing.T, n int) *testConn { return sendingBy(t, RACK, n) }
+func missing(t *testing.T, n int) *testConn { return sendingBy(t, MissIndications, n) }
+
+func sendingBy(t *testing.T, how LossDetection, n int) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: 1 << 20})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: 1 << 20, LossDetection: how})
 	tc.a.paths.primary().cc.init(n*1176, testPMDCS)
 	for range n {
 		if err := tc.a.Send(tc.now, Message{Payload: payload(1160)}); err != nil {
@@ -159,7 +163,7 @@ func TestUnsortedGaps(t *testing.T) {
 // TestReneging: what a SACK no longer reports is outstanding again, and sent again
 // if need be. // 9260-6.2.1-b
 func TestReneging(t *testing.T) {
-	tc := sending(t, 6)
+	tc := missing(t, 6)
 	tc.write(sack{cum: -1, gaps: []wire.GapBlock{{Start: 2, End: 6}}})
 	if got := tc.a.Stats().FlightSize; got != 1176 {
 		t.Fatalf("%d bytes in flight", got)
@@ -201,11 +205,11 @@ func TestSentQueueModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
 		var q sentQueue
-		q.init(0xFFFFFFF0, false)
+		q.init(0xFFFFFFF0)
 		m := &outMessage{payload: make([]byte, 1<<20)}
 		n := 20 + rng.IntN(60)
 		for range n {
-			q.push(sentChunk{msg: m, size: 100})
+			q.push(time.Time{}, sentChunk{msg: m, header: wire.DataHeaderLen, size: 100})
 		}
 		got := make([]bool, n) // by the receiver
 		for range 30 {

@@ -44,7 +44,7 @@ func (tc *testConn) wantTurns(why, want string) {
 	}
 }
 
-// TestSchedulers without interleaving: turns are messages. // 8260-3-a
+// TestSchedulers without interleaving: turns are messages. // 8260-3-a DCSCTP-priority
 func TestSchedulers(t *testing.T) {
 	small := [][2]int{{1, 10}, {1, 10}, {1, 10}, {2, 10}, {3, 10}, {2, 10}}
 	unequal := [][2]int{{1, 300}, {1, 10}, {1, 10}, {2, 100}, {2, 100}, {2, 100}, {3, 30}}
@@ -91,7 +91,7 @@ func TestRoundRobinPacketRetransmits(t *testing.T) {
 	tc.wantTurns("apart again", "1|2 2")
 }
 
-// TestSetStreamPriority while messages wait, and where there is no such stream.
+// TestSetStreamPriority while messages wait, and where there is no such stream. // DCSCTP-priority
 func TestSetStreamPriority(t *testing.T) {
 	tc := newConnected(t, Config{Scheduler: StrictPriority, OutboundStreams: 10})
 	tc.queue([2]int{1, 10}, [2]int{2, 10}, [2]int{3, 10})

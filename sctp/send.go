@@ -116,7 +116,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	if !a.control.append(p) || !path.ecn.appendCWR(p) {
 		return
 	}
-	a.reconfig.prepare(&a.out, &a.sent, path.pmtu.base)
+	a.reconfig.own.prepare(now, &a.out, &a.sent, a.reconfig.peer.next.Prev())
 	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
 		return
 	}
@@ -191,10 +191,21 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+	a.sent.order.packet++
+	next := a.sent.next
 	a.out.packet()
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
+		if p.data == 0 && a.sent.flight < path.cc.window() && !path.pacer.timer.on {
+			a.sent.rate.exhausted(a.sent.flight)
+		}
+	}
+	switch fresh := a.sent.next != next; {
+	case path.rack.tlp.due:
+		a.fillProbe(now, path, p, fresh)
+	case fresh:
+		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
 		path.hb.used = true
@@ -211,26 +222,54 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 			a.abandon(now, path, c.msg)
 			continue
 		}
-		if size := a.sent.wireSize(c); size > path.mtu-commonHeader && p.empty() {
+		if size := c.wireSize(); size > path.mtu-commonHeader && p.empty() {
 			p.stretch(size)
 		}
 		switch {
-		case a.sent.wireSize(c) > p.room(), !a.out.bundles(p, c.msg.stream),
-			!a.recovery.packet && (a.sent.flight >= path.cc.window() || p.data == 0 && !a.mayStart(now, path, true)),
+		case c.wireSize() > p.room(), !a.out.bundles(p, c.msg.stream),
+			!a.recovery.packet && (!a.recovery.open(a.sent.flight, path.cc.window()) || p.data == 0 && !a.mayStart(now, path, true)),
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.resent(now, t, c)
-		path.sent(now, a.sent.wireSize(c), a.cfg.MaxBurst, true)
+		a.recovery.undo.resent(t)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
-		a.counters.rtxBytes += uint64(a.sent.wireSize(c))
+		a.counters.rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
 		}
 		a.putChunk(now, path, p, t, c)
 	}
+}
+
+// fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
+// 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
+// a retransmission of it, so one that may not be retransmitted is passed over.
+func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh bool) {
+	tlp := &path.rack.tlp
+	var t wire.TSN
+	if !fresh {
+		var c *sentChunk
+		if a.sent.lost == 0 {
+			t, c = a.sent.probeChunk(now, p.room())
+		}
+		if c == nil {
+			tlp.due = !p.empty() // the next packet may have room
+			return
+		}
+		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sent.repeat(now, t, c)
+		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
+		a.counters.retransmissions++
+		a.counters.rtxBytes += uint64(c.wireSize())
+		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
+		a.putChunk(now, path, p, t, c)
+	}
+	tlp.sent(a.sent.highest(), !fresh, t)
+	a.counters.tailProbes++
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet
@@ -241,22 +280,24 @@ const minFragment = 256
 // burst limit allow (RFC 9260, section 6.1, rules A to D). Messages are cut to
 // what room the packet has.
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
-	for m := a.out.current(); m != nil; m = a.out.current() {
+	holding := a.reconfig.own.holding
+	for m := a.out.current(holding); m != nil; m = a.out.current(holding) {
 		if m.expired(now) {
 			a.abandon(now, path, m)
 			continue
 		}
-		if a.reconfig.asked && a.reconfig.drains(&a.out) || !a.out.bundles(p, m.stream) {
+		if holding && m.sent == 0 || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
-		if room := p.room() - a.sent.header; size > room {
+		if room := p.room() - a.dataHeader(); size > room {
 			if room < minFragment {
 				return
 			}
 			size = room
 		}
-		if a.sent.flight >= path.cc.window() || a.sent.span() >= a.maxSpan(m.unordered)-1 || p.data == 0 && !a.mayStart(now, path, false) {
+		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
+		if !mayGo || a.sent.span() >= a.maxSpan(m.unordered)-1 {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -308,9 +349,17 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 	return false
 }
 
+// dataHeader returns the bytes of a DATA or I-DATA chunk before its payload.
+func (a *Association) dataHeader() int {
+	if a.peer.interleaving {
+		return wire.IDataHeaderLen
+	}
+	return wire.DataHeaderLen
+}
+
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, sentAt: a.sent.clock(now)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, header: uint8(a.dataHeader())}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -325,12 +374,15 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 		c.flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
+	if s := m.stream; s.reset != resetNone && s.head == nil {
+		c.flags |= wire.FlagImmediate // its reset waits for the SACK
+	}
 	if m.id != 0 && m.over() {
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
-	t := a.sent.push(c)
+	t := a.sent.push(now, c)
 	a.sent.time(now, t)
-	path.sent(now, a.sent.wireSize(&c), a.cfg.MaxBurst, false)
+	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
 	a.putChunk(now, path, p, t, &c)
 }
 
@@ -338,12 +390,8 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if cwnd := path.cc.window(); a.state == ShutdownPending || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
+	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
-	}
-	if a.reconfig.drains(&a.out) {
-		flags |= wire.FlagImmediate
-		a.reconfig.asked = true
 	}
 	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
 	if a.peer.interleaving { // 8260-2.2.1-a
@@ -356,6 +404,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 		})
 	}
 	p.data++
+	a.recovery.prr.sent(c.wireSize())
 	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
@@ -379,7 +428,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 		a.sent.abandon(m)
 	}
 	if begun && !m.over() {
-		a.sent.closeMessage(m)
+		a.sent.closeMessage(now, m)
 	}
 	a.out.abandon(m)
 	if begun {

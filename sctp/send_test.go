@@ -78,7 +78,7 @@ func TestSSNWraps(t *testing.T) {
 func TestTSNWraps(t *testing.T) {
 	p := newPipe(t, Config{HeartbeatInterval: -1})
 	start := wire.TSN(0xFFFFFFF0)
-	p.a.sent.init(start, true)
+	p.a.sent.init(start)
 	p.a.forward.init(start, true, true)
 	p.b.tsns.init(start)
 	for range 100 {
@@ -94,7 +94,7 @@ func TestTSNWraps(t *testing.T) {
 }
 
 // TestSendBuffer: a message is refused as a whole, EventWritable comes when there
-// is room for it, and one larger than the buffer is accepted when that is empty.
+// is room for it, and one larger than the buffer is accepted when that is empty. // DCSCTP-limits
 func TestSendBuffer(t *testing.T) {
 	tc := newConnected(t, Config{SendBuffer: 10_000})
 	tc.send(Message{Payload: payload(4000)})
@@ -129,7 +129,7 @@ func TestSendBuffer(t *testing.T) {
 }
 
 // TestBufferedAmount counts what has no TSN yet; its event is the edge from above
-// the threshold to it.
+// the threshold to it. // DCSCTP-buffered-amount
 func TestBufferedAmount(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.a.SetBufferedAmountLowThreshold(1, 1000)

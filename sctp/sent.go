@@ -10,12 +10,15 @@ import (
 // acknowledged, in a ring indexed by TSN. A TSN is assigned when its chunk is
 // sent for the first time.
 type sentQueue struct {
-	ring   []sentChunk // length a power of 2
-	cum    wire.TSN    // Cumulative TSN Ack Point
-	next   wire.TSN    // to assign
-	header int         // bytes of a chunk before its payload
-	acked  tsnSet      // acknowledged by gap blocks
-	nAcked int         // TSNs in acked
+	ring         []sentChunk // length a power of 2
+	cum          wire.TSN    // Cumulative TSN Ack Point
+	next         wire.TSN    // to assign
+	acked        tsnSet      // acknowledged by gap blocks
+	nAcked       int         // TSNs in acked
+	highestAcked wire.TSN    // at least the Cumulative TSN Ack Point, RACK.fack
+
+	ackedPackets int    // that were acknowledged by gap blocks since there are any
+	lastAcked    uint64 // the last of them
 
 	flight        int      // bytes of outstanding chunks, headers and padding included
 	flightPayload int      // the same without headers and padding
@@ -24,7 +27,8 @@ type sentQueue struct {
 	lostFrom      wire.TSN // no chunk before it is to be retransmitted
 	marked        uint64   // chunks marked as lost, ever
 
-	began time.Time // the first chunk was sent
+	order sentOrder
+	rate  rateSampler
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
@@ -39,13 +43,18 @@ type sentChunk struct {
 	size   int32    // of its payload
 	fsn    wire.FSN // its number in the message
 	flags  wire.DataFlags
+	header uint8 // bytes before the payload
 	state  chunkState
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
 	told   bool          // the Tracer knows that it is lost
 	rtx    uint16        // times retransmitted
+	again  bool          // sent, or taken as sent, more than once: an acknowledgement may mean either
 	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
 	sentAt time.Duration // last, since the first chunk of all
+	packet uint64        // number of the packet that carried it last
+
+	older, newer wire.TSN // neighbours in sentOrder while outstanding
 }
 
 type chunkState uint8
@@ -57,22 +66,18 @@ const (
 	chunkAbandoned              // final, as if acknowledged
 )
 
-// wireSize returns the bytes that a chunk takes in a packet.
-func (q *sentQueue) wireSize(c *sentChunk) int { return (q.header + int(c.size) + 3) &^ 3 }
+// wireSize returns the bytes that the chunk takes in a packet.
+func (c *sentChunk) wireSize() int { return (int(c.header) + int(c.size) + 3) &^ 3 }
 
-func (q *sentQueue) init(initial wire.TSN, interleaved bool) {
-	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, header: wire.DataHeaderLen}
-	if interleaved {
-		q.header = wire.IDataHeaderLen
-	}
+func (q *sentQueue) init(initial wire.TSN) {
+	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1),
+		rate: rateSampler{on: q.rate.on}}
 }
 
-// clock returns the time since the first chunk was sent.
-func (q *sentQueue) clock(now time.Time) time.Duration {
-	if q.began.IsZero() {
-		q.began = now
-	}
-	return now.Sub(q.began)
+// renumber goes on with another TSN when nothing is outstanding (RFC 6525, section 5.2.7).
+func (q *sentQueue) renumber(next wire.TSN) {
+	q.cum, q.next, q.lostFrom, q.highestAcked = next.Add(-1), next, next, next.Add(-1)
+	q.timing = false
 }
 
 func (q *sentQueue) at(t wire.TSN) *sentChunk { return &q.ring[int(t)&(len(q.ring)-1)] }
@@ -83,15 +88,16 @@ func (q *sentQueue) span() int { return q.next.Since(q.cum) - 1 }
 // highest returns the last TSN assigned.
 func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
-// push assigns the next TSN to a chunk, and links it to the one of its message before
-// it: their TSNs need not be consecutive.
-func (q *sentQueue) push(c sentChunk) wire.TSN {
+// push assigns the next TSN to a chunk, which is sent now unless it is abandoned, and
+// links it to the one of its message before it: their TSNs need not be consecutive.
+func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 	if n := q.span(); n == len(q.ring) {
 		ring := make([]sentChunk, max(16, 2*n))
 		for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
 		q.ring = ring
+		q.rate.resize(len(ring), q.cum.Add(1), q.next)
 	}
 	t := q.next
 	*q.at(t) = c
@@ -104,20 +110,25 @@ func (q *sentQueue) push(c sentChunk) wire.TSN {
 	}
 	m.last = t
 	if c.state == chunkOutstanding {
-		q.depart(&c)
+		q.depart(now, t, q.at(t))
+		q.rate.sent(t, q.at(t), q.flight)
 	}
 	return t
 }
 
-// depart counts a chunk as outstanding, arrive as no longer so.
-func (q *sentQueue) depart(c *sentChunk) {
-	q.flight += q.wireSize(c)
+// depart counts a chunk as outstanding, sent now; arrive as no longer so.
+func (q *sentQueue) depart(now time.Time, t wire.TSN, c *sentChunk) {
+	c.state = chunkOutstanding
+	q.stamp(now, c)
+	q.link(t, c)
+	q.flight += c.wireSize()
 	q.flightPayload += int(c.size)
 	q.outstanding++
 }
 
-func (q *sentQueue) arrive(c *sentChunk) {
-	q.flight -= q.wireSize(c)
+func (q *sentQueue) arrive(t wire.TSN, c *sentChunk) {
+	q.unlink(t, c)
+	q.flight -= c.wireSize()
 	q.flightPayload -= int(c.size)
 	q.outstanding--
 }
@@ -132,8 +143,9 @@ func (q *sentQueue) time(now time.Time, t wire.TSN) {
 // markLost marks an outstanding chunk for retransmission.
 func (q *sentQueue) markLost(t wire.TSN) {
 	c := q.at(t)
-	q.arrive(c)
+	q.arrive(t, c)
 	c.state = chunkLost
+	q.rate.lose(t, c.wireSize())
 	if q.lost == 0 || t.Before(q.lostFrom) {
 		q.lostFrom = t
 	}
@@ -143,17 +155,22 @@ func (q *sentQueue) markLost(t wire.TSN) {
 
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
 // bar on fast retransmitting a chunk again.
-func (q *sentQueue) markAllLost() {
-	// A peer that has the first one would have moved the cumulative TSN.
-	if t := q.cum.Add(1); t != q.next && q.at(t).state == chunkAcked {
-		q.unack(t)
-	}
+func (q *sentQueue) markAllLost(now time.Time) {
+	q.unackFirst(now)
 	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 		c := q.at(t)
 		c.misses, c.fast = 0, false
 		if c.state == chunkOutstanding {
 			q.markLost(t)
 		}
+	}
+}
+
+// unackFirst takes back the acknowledgement of the first chunk by a gap block: a
+// peer that has it would have moved the cumulative TSN.
+func (q *sentQueue) unackFirst(now time.Time) {
+	if t := q.cum.Add(1); t != q.next && q.at(t).state == chunkAcked {
+		q.unack(now, t)
 	}
 }
 
@@ -170,11 +187,10 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 // resent records the retransmission of the chunk that nextLost returned.
 func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	q.lost--
-	c.state, c.told = chunkOutstanding, false
-	c.misses = 0
+	c.misses, c.again, c.told = 0, true, false
 	c.rtx++
-	c.sentAt = q.clock(now)
-	q.depart(c)
+	q.depart(now, t, c)
+	q.rate.sent(t, c, q.flight)
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b
 		q.timing = false
 	}
@@ -187,7 +203,7 @@ func (q *sentQueue) abandon(m *outMessage) {
 		c := q.at(t)
 		switch c.state {
 		case chunkOutstanding:
-			q.arrive(c)
+			q.arrive(t, c)
 		case chunkLost:
 			q.lost--
 		}
@@ -201,22 +217,26 @@ func (q *sentQueue) abandon(m *outMessage) {
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
-func (q *sentQueue) closeMessage(m *outMessage) {
-	q.push(sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
+func (q *sentQueue) closeMessage(now time.Time, m *outMessage) {
+	q.push(now, sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
 }
 
 // ackFacts is what a SACK told.
 type ackFacts struct {
-	bytes    int      // newly acknowledged, headers and padding included
-	cumMoved bool     // the Cumulative TSN Ack Point advanced
-	newest   wire.TSN // highest TSN newly acknowledged, if any
-	any      bool     // something was newly acknowledged
-	reneged  bool
-	rtt      time.Duration
-	hasRTT   bool
-	delay    time.Duration // of the chunk sent last that was acknowledged and sent once; 0 if there is none
-	freed    int           // bytes of payload that the send buffer no longer needs to hold
-	done     *outMessage   // messages completely acknowledged, linked
+	bytes     int      // newly acknowledged, headers and padding included
+	cumMoved  bool     // the Cumulative TSN Ack Point advanced
+	newest    wire.TSN // highest TSN newly acknowledged, if any
+	any       bool     // something was newly acknowledged
+	reneged   bool
+	rtt       time.Duration
+	hasRTT    bool
+	delay     time.Duration // of the chunk sent last that was acknowledged and sent once; 0 if there is none
+	packet    uint64        // number of the packet sent last of which something was newly acknowledged; 0: none
+	sentAt    time.Duration // when that was
+	reordered bool          // something arrived after what was sent later, and not because it was sent again
+	minRTT    time.Duration // given: the least of late; earlier it was not the retransmission that arrived
+	freed     int           // bytes of payload that the send buffer no longer needs to hold
+	done      *outMessage   // messages completely acknowledged, linked
 }
 
 // valid reports whether a SACK speaks only of TSNs that were sent.
@@ -258,6 +278,9 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 	}
 	q.cum = cum
 	f.cumMoved = true
+	if q.highestAcked.Before(cum) { // what was abandoned arrives in no order
+		q.highestAcked = cum
+	}
 	if len(q.acked.runs) > 0 {
 		q.acked.dropThrough(cum)
 		q.recount()
@@ -279,24 +302,38 @@ func (q *sentQueue) recount() {
 func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts) {
 	switch c.state {
 	case chunkOutstanding:
-		q.arrive(c)
+		q.arrive(t, c)
 	case chunkLost:
 		q.lost--
 	default:
 		return
 	}
-	f.bytes += q.wireSize(c)
+	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
-	if c.rtx == 0 { // Karn's algorithm
-		if d := max(q.clock(now)-c.sentAt, 1); f.delay == 0 || d < f.delay {
-			f.delay = d
-		}
-	}
+	q.rate.acked(q.order.clock(now), t, c)
+	q.ackOrder(q.order.clock(now)-c.sentAt, t, c, f)
 	if q.timing && t == q.timed {
 		q.timing = false
 		f.rtt, f.hasRTT = now.Sub(q.timedAt), true
 	}
 	c.state = chunkAcked
+}
+
+// ackOrder takes note of what the acknowledgement of chunk t, a time after it was
+// sent, says about the order of arrival.
+func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *ackFacts) {
+	if !c.again { // Karn's algorithm
+		if d := max(after, 1); f.delay == 0 || d < f.delay {
+			f.delay = d
+		}
+		f.reordered = f.reordered || t.Before(q.highestAcked)
+	}
+	if q.highestAcked.Before(t) {
+		q.highestAcked = t
+	}
+	if f.packet < c.packet && (!c.again || after >= f.minRTT) { // RFC 8985, section 6.2, step 2
+		f.packet, f.sentAt = c.packet, c.sentAt
+	}
 }
 
 // ackGaps takes the gap blocks of a valid SACK whose cumulative TSN is q.cum.
@@ -319,14 +356,21 @@ func (q *sentQueue) ackGaps(now time.Time, s *wire.Sack, f *ackFacts) {
 			q.acked.add(t)
 			q.nAcked++
 			high, had := f.newest, f.any
-			q.ackOne(now, t, q.at(t), f)
+			c := q.at(t)
+			q.ackOne(now, t, c, f)
+			if c.packet != q.lastAcked {
+				q.ackedPackets, q.lastAcked = q.ackedPackets+1, c.packet
+			}
 			if had && f.newest.Before(high) {
 				f.newest = high
 			}
 		}
 	}
 	if sorted && q.nAcked > reported {
-		q.renege(s, last, f)
+		q.renege(now, s, last, f)
+	}
+	if q.nAcked == 0 {
+		q.ackedPackets, q.lastAcked = 0, 0
 	}
 }
 
@@ -336,7 +380,7 @@ const manyGapBlocks = 16
 
 // renege takes back the acknowledgement of chunks that a SACK no longer reports
 // (RFC 9260, section 6.2.1).
-func (q *sentQueue) renege(s *wire.Sack, last wire.TSN, f *ackFacts) {
+func (q *sentQueue) renege(now time.Time, s *wire.Sack, last wire.TSN, f *ackFacts) {
 	block := 0
 	for i := 0; i < len(q.acked.runs); {
 		r := q.acked.runs[i]
@@ -351,23 +395,24 @@ func (q *sentQueue) renege(s *wire.Sack, last wire.TSN, f *ackFacts) {
 			if block < s.Gaps() && q.cum.Add(int(s.Gap(block).Start)).AtOrBefore(t) {
 				continue
 			}
-			f.reneged = q.unack(t) || f.reneged
+			f.reneged = q.unack(now, t) || f.reneged
 			i = q.acked.search(t)
 		}
 	}
 }
 
 // unack takes back the acknowledgement of chunk t by a gap block, and reports
-// whether it is outstanding again by that.
-func (q *sentQueue) unack(t wire.TSN) bool {
+// whether it is outstanding again by that. It counts as sent now: if this SACK was
+// overtaken by another one, that is known within a round trip.
+func (q *sentQueue) unack(now time.Time, t wire.TSN) bool {
 	q.acked.remove(t)
 	q.nAcked--
 	c := q.at(t)
 	if c.state != chunkAcked {
 		return false
 	}
-	c.state, c.misses = chunkOutstanding, 1
-	q.depart(c)
+	c.misses, c.again = 1, true
+	q.depart(now, t, c)
 	return true
 }
 

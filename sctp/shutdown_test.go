@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestShutdown from our side, with nothing left to send. // 9260-9.2-a 9260-9.2-d 9260-11.2-a
+// TestShutdown from our side, with nothing left to send. // 9260-9.2-a 9260-9.2-d 9260-11.2-a DCSCTP-shutdown
 func TestShutdown(t *testing.T) {
 	tc := newConnected(t, Config{})
 	if err := tc.a.Shutdown(tc.now); err != nil {
@@ -55,7 +55,7 @@ func TestShutdownByPeer(t *testing.T) {
 }
 
 // TestShutdownWithData: ours is delivered before SHUTDOWN goes out, the peer's is
-// taken after. // 9260-9.2-a 9260-9.2-c 9260-4-d
+// taken after. // 9260-9.2-a 9260-9.2-c 9260-4-d DCSCTP-shutdown
 func TestShutdownWithData(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{Payload: payload(100)})
@@ -100,7 +100,7 @@ func TestShutdownCrossing(t *testing.T) {
 	}
 }
 
-// TestT2: SHUTDOWN and SHUTDOWN ACK are repeated with backoff, and given up. // 9260-9.2-a
+// TestT2: SHUTDOWN and SHUTDOWN ACK are repeated with backoff, and given up. // 9260-9.2-a DCSCTP-shutdown
 func TestT2(t *testing.T) {
 	for s, want := range map[State][]string{
 		ShutdownSent:    {"SACK cum=-1", "SHUTDOWN cum=-1"},

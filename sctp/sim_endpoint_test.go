@@ -64,6 +64,7 @@ func (e *endpointEngine) ConnectWithToken(time.Time, []byte) error     { return 
 func (e *endpointEngine) InUse(stream uint16) bool                     { return e.a.InUse(stream) }
 func (e *endpointEngine) Peek(stream uint16) (sctp.MessageInfo, error) { return e.a.Peek(stream) }
 func (e *endpointEngine) OutboundStreams() int                         { return e.a.OutboundStreams() }
+func (e *endpointEngine) InboundStreams() int                          { return e.a.InboundStreams() }
 
 func (e *endpointEngine) Connect(now time.Time) error {
 	if e.a != nil {
@@ -245,6 +246,21 @@ func (e *endpointEngine) ResetStreams(now time.Time, streams ...uint16) (err err
 
 func (e *endpointEngine) SetStreamPriority(stream, priority uint16) (err error) {
 	e.command(func() { err = e.a.SetStreamPriority(stream, priority) })
+	return err
+}
+
+func (e *endpointEngine) RequestReset(now time.Time, streams ...uint16) (err error) {
+	e.command(func() { err = e.a.RequestReset(now, streams...) })
+	return err
+}
+
+func (e *endpointEngine) AddStreams(now time.Time, out, in int) (err error) {
+	e.command(func() { err = e.a.AddStreams(now, out, in) })
+	return err
+}
+
+func (e *endpointEngine) ResetAssociation(now time.Time) (err error) {
+	e.command(func() { err = e.a.ResetAssociation(now) })
 	return err
 }
 

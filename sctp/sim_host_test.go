@@ -23,12 +23,16 @@ type engine interface {
 	Peek(stream uint16) (sctp.MessageInfo, error)
 	Read(now time.Time, stream uint16, dst []byte) (int, sctp.MessageInfo, error)
 	ResetStreams(now time.Time, streams ...uint16) error
+	RequestReset(now time.Time, streams ...uint16) error
+	ResetAssociation(now time.Time) error
+	AddStreams(now time.Time, out, in int) error
 	Shutdown(now time.Time) error
 	Abort(now time.Time, reason string)
 	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
 	SetStreamPriority(stream, priority uint16) error
+	InboundStreams() int
 	BufferedAmount(stream uint16) int
 	Stats() sctp.Stats
 	InUse(stream uint16) bool
@@ -143,6 +147,8 @@ func (h *host) runScript() {
 			done = h.send(a)
 		case doReset:
 			h.reset(a)
+		case doReconfig:
+			h.reconfig(a)
 		case doRestart:
 			h.restart()
 		case doShutdown:
@@ -247,6 +253,38 @@ next:
 	}
 }
 
+// reconfig makes another request of RFC 6525.
+func (h *host) reconfig(a *action) {
+	var err error
+	switch what := a.size % 3; what {
+	case 0:
+		id := uint16(int(h.plan.streams[a.stream]) % h.InboundStreams())
+		err = h.RequestReset(h.w.now, id)
+		h.w.note(h, "RequestReset %d: %v", id, err)
+	case 1:
+		err = h.AddStreams(h.w.now, a.count/4, a.count%4)
+		h.w.note(h, "AddStreams %d, %d: %v", a.count/4, a.count%4, err)
+	case 2:
+		err = h.ResetAssociation(h.w.now)
+		h.w.note(h, "ResetAssociation: %v", err)
+	}
+	switch {
+	case err == nil, errors.Is(err, sctp.ErrResetPending), errors.Is(err, sctp.ErrResetTooSoon), errors.Is(err, sctp.ErrTooManyStreams):
+	case h.shutting && errors.Is(err, sctp.ErrShuttingDown):
+	default:
+		h.w.fail("host %d: %+v: %v", h.side, *a, err)
+	}
+}
+
+// refused judges an event which says that the peer does not do what it was asked for.
+func (h *host) refused(e sctp.Event) {
+	const denied, wrongStream, busy = 2, 3, 4
+	var re *sctp.ReconfigError
+	if !errors.As(e.Err, &re) || re.Result != denied && re.Result != wrongStream && re.Result != busy {
+		h.w.fail("host %d: event %+v", h.side, e)
+	}
+}
+
 func (h *host) shutdown() {
 	err := h.Shutdown(h.w.now)
 	h.w.note(h, "Shutdown: %v", err)
@@ -293,6 +331,12 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventStreamResetDone:
 		h.out.resetDone(e.Stream)
 		h.resetting = false
+	case sctp.EventStreamResetAsked:
+		h.out.resetRequested(e.Stream)
+	case sctp.EventStreamResetRefused, sctp.EventReconfigFailed:
+		h.refused(e)
+	case sctp.EventStreamsAdded, sctp.EventAssociationReset:
+		h.w.progress()
 	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
 		if e.Kind == sctp.EventMessageAbandoned {
 			h.out.abandoned(e.Stream)

@@ -64,6 +64,7 @@ type verb uint8
 const (
 	doSend verb = iota
 	doReset
+	doReconfig // the other requests of RFC 6525; size says which
 	doRestart
 	doShutdown
 	doAbort
@@ -191,9 +192,13 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		InboundStreams:    pick[uint16](d, 0, 0, 1, 5, 1000, 65535),
 		MaxBurst:          pick(d, 0, 0, 1, 2, 10),
 		HeartbeatInterval: pick(d, 0, 0, 300*time.Millisecond, 5*time.Second),
+		LossDetection:     pick(d, sctp.RACK, sctp.RACK, sctp.MissIndications),
 		SackDelay:         pick(d, 0, 0, time.Millisecond, 40*time.Millisecond, 500*time.Millisecond),
-		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno),
+		CongestionControl: pick(d, sctp.CUBIC, sctp.Reno, sctp.BBR),
 		InitialWindow:     pick(d, 0, 0, 512, 12_000),
+	}
+	cfg.PeerReconfig = sctp.ReconfigPolicy{
+		DenyResets: d.chance(0.1), DenyStreams: d.chance(0.1), AllowAssociationReset: d.chance(0.7),
 	}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		x := d.Uint64()
@@ -371,6 +376,7 @@ func drawTraffic(d dice, p *plan) []action {
 	maxWait := pick(d, 0, 0, time.Millisecond, 100*time.Millisecond, time.Second)
 	wait := pick(d, 0, 0.1, 1)
 	reset := pick(d, 0, 0, 0.02, 0.2)
+	reconfig := pick(d, 0, 0, 0.01, 0.1)
 	unordered := pick(d, 0, 0, 0.3, 1)
 	limited := pick(d, 0, 0, 0.5, 1)
 	for range d.scale(2, 5000) {
@@ -381,6 +387,11 @@ func drawTraffic(d dice, p *plan) []action {
 		if d.chance(reset) {
 			a.do = doReset
 			a.count = d.between(1, min(3, len(p.streams)))
+			script = append(script, a)
+			continue
+		}
+		if d.chance(reconfig) {
+			a.do, a.size, a.count = doReconfig, d.IntN(3), d.IntN(16)
 			script = append(script, a)
 			continue
 		}
@@ -495,8 +506,8 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
-			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doRestart], count[doShutdown], count[doAbort],
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
+			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doRestart], count[doShutdown], count[doAbort],
 			p.endpoint, p.neighbours, p.flood,
 			p.streams, p.pause, p.maxPause, p.timerSlack)
 		text += fmt.Sprintf("\n  config %+v", cfg)

@@ -180,6 +180,8 @@ func TestSimulationRange(t *testing.T) {
 		mark(fmt.Sprintf("scheduler %d", a.cfg.Scheduler), true)
 		mark("priorities", a.priorities > 0)
 		mark("zero checksum on both sides", a.cfg.ZeroChecksum != 0 && b.cfg.ZeroChecksum != 0)
+		mark("losses found by time on one side", a.cfg.LossDetection != b.cfg.LossDetection)
+		mark("losses found by time on both sides", a.cfg.LossDetection == sctp.RACK && b.cfg.LossDetection == sctp.RACK)
 		mark("different MTUs", a.mtu() != b.mtu())
 		mark("packet larger than the peer's window", a.mtu() > b.receiveBuffer())
 		mark("loss", s.links[0].Loss > 0)
@@ -203,6 +205,7 @@ func TestSimulationRange(t *testing.T) {
 		}
 		for _, act := range a.script {
 			mark("reset", act.do == doReset)
+			mark("other requests of RFC 6525", act.do == doReconfig)
 			mark("larger than the peer's window", act.size > b.receiveBuffer())
 			mark("larger than the send buffer", act.size > a.sendBuffer())
 			mark("one byte", act.size == 1)

@@ -437,6 +437,9 @@ func (s *scenario) neverSpurious() bool {
 		}
 		bytes := 0
 		for _, a := range p.script {
+			if a.do == doReconfig { // during an association reset DATA is not taken
+				return false
+			}
 			bytes += a.size
 			if a.msg.Reliability.LimitLifetime || a.msg.Reliability.LimitPriority {
 				return false

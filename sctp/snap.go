@@ -130,8 +130,9 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.hs.finish()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
-	a.reconfig.peerSeq = wire.ReqSeq(a.peer.initialTSN)
-	a.sent.markAllLost()
+	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
+	a.sent.markAllLost(now)
+	a.sent.rate.forgive()
 }
 
 // agrees reports whether an association set up with p goes on with q.

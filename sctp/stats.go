@@ -2,8 +2,6 @@ package sctp
 
 import (
 	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
 // Stats are counters since the start of the association, and gauges of now. They
@@ -26,6 +24,9 @@ type Stats struct {
 	RetransmittedBytes                 uint64 // of those chunks, headers included
 	RetransmittedPackets               uint64 // packets with such chunks
 	Timeouts                           uint64 // T3-rtx expiries that retransmitted
+	TimeLosses                         uint64 // chunks found lost by RACK
+	TailLossProbes                     uint64 // sent
+	SpuriousRecoveries                 uint64 // taken back
 	DuplicatesReceived                 uint64 // DATA chunks that had come in before
 	SACKsSent, SACKsReceived           uint64
 	DelayedSACKs                       uint64 // sent because the delay of one had ended
@@ -121,6 +122,7 @@ type counters struct {
 	retransmissions, rtxBytes, rtxPackets, recoveries, timeouts     uint64
 	duplicates, sacksSent, sacksReceived, delayedSACKs              uint64
 	forwardsSent, forwardsReceived                                  uint64
+	rackLosses, tailProbes, undone                                  uint64
 	abandoned                                                       AbandonedStats
 	mtuProbes, blackHoles, ceReceived, ecneReceived                 uint64
 }
@@ -137,6 +139,7 @@ func (a *Association) Stats() Stats {
 		MessagesAbandoned: given.Unsent + given.Sent, Abandoned: c.abandoned,
 		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: c.dataDropped,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
+		TimeLosses: c.rackLosses, TailLossProbes: c.tailProbes, SpuriousRecoveries: c.undone,
 		RetransmittedBytes: c.rtxBytes, RetransmittedPackets: c.rtxPackets,
 		DuplicatesReceived: c.duplicates,
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
@@ -145,7 +148,7 @@ func (a *Association) Stats() Stats {
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,
-		FragmentationPoint: p.pmdcs() - max(a.sent.header, wire.DataHeaderLen),
+		FragmentationPoint: p.pmdcs() - a.dataHeader(),
 		PeerWindow:         a.window.room(a.sent.flightPayload), PeerAdvertisedWindow: a.window.advertised,
 		LocalWindow:       a.in.window(),
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: a.in.entries,

@@ -78,7 +78,7 @@ func allChunks() []written {
 }
 
 // TestWrongTag: a wrong verification tag, whatever the chunk and the state, changes
-// nothing and is not answered (CVE-2021-3772, PIONS-4). // 9260-8.5-a
+// nothing and is not answered (CVE-2021-3772, PIONS-4). // 9260-8.5-a DCSCTP-verification-tag
 func TestWrongTag(t *testing.T) {
 	for _, s := range allStates[CookieWait:] {
 		for _, c := range append(allChunks(), written(chunk{t: wire.TypeCookieEcho, value: []byte("cookie")})) {
@@ -111,7 +111,7 @@ func TestWrongTag(t *testing.T) {
 }
 
 // TestTagOfAbort: ABORT and SHUTDOWN COMPLETE are right with our tag, or with
-// the peer's if they say so. // 9260-8.5-a 9260-3.3.7-a
+// the peer's if they say so. // 9260-8.5-a 9260-3.3.7-a DCSCTP-verification-tag
 func TestTagOfAbort(t *testing.T) {
 	tests := []struct {
 		desc  string

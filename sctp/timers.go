@@ -15,7 +15,7 @@ func (a *Association) Timeout() (time.Time, bool) {
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
 	at, on = a.out.deadline(at, on)
-	return a.reconfig.timer.earlier(at, on)
+	return a.reconfig.own.timer.earlier(at, on)
 }
 
 // HandleTimeout does what is due at now.
@@ -32,6 +32,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.out.expired(now) != nil {
 		a.expireQueued(now, path)
 	}
+	if a.expired(now, &path.rack.timer, TimerRACK) {
+		a.expireRack(now, path)
+	}
 	if a.expired(now, &path.t3, TimerT3) {
 		a.expireT3(now, path)
 	}
@@ -41,9 +44,8 @@ func (a *Association) HandleTimeout(now time.Time) {
 	if a.expired(now, &path.pmtu.timer, TimerPathMTU) && a.state == Established { // its expiry is no error of the path, 8899-6.2-a
 		path.pmtu.expire(now)
 	}
-	if a.expired(now, &a.reconfig.timer, TimerReconfig) && a.fail(path) {
-		path.rto.backoff()
-		a.reconfig.due = true
+	if a.expired(now, &a.reconfig.own.timer, TimerReconfig) {
+		a.expireReconfig(now, path)
 	}
 	if a.expired(now, &a.closer.t2, TimerT2) {
 		a.expireT2(path)
@@ -92,14 +94,43 @@ func (a *Association) expireT3(now time.Time, path *path) {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
 		a.counters.timeouts++
-		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
-		a.recovery.timedOut()
+		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active()})
+		a.recovery.timedOut(a.cfg.LossDetection == RACK, a.sent.highest(), a.sent.order.packet)
 	}
-	a.sent.markAllLost()
+	r := &path.rack
+	r.timer.stop()
+	r.tlp.reset()
+	if a.cfg.LossDetection == RACK && !w.probing {
+		a.sent.markTimedOut(now, r.rtt+r.window(a.sent.ackedPackets, true, path.rto.srtt))
+	} else {
+		a.sent.markAllLost(now)
+	}
+	if w.probing {
+		a.sent.rate.forgive()
+	}
+	a.passLosses(now, path)
 	a.sent.timing = false
 	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 	path.t3.start(now, path.rto.rto)
+}
+
+// expireReconfig repeats the request in flight (RFC 6525, section 5.1.1). While the
+// peer says "in progress", or seems to have answered otherwise, that is no error.
+func (a *Association) expireReconfig(now time.Time, path *path) {
+	switch own := &a.reconfig.own; {
+	case own.waiting: // 6525-5.2.7-a
+	case own.implied:
+		if own.repeats++; own.repeats > a.cfg.MaxRetransmits {
+			a.handleReconfigResponse(now, path, &wire.ReconfigResponse{RespSeq: own.seq, Result: wire.ResultPerformed})
+			return
+		}
+	case !a.fail(path):
+		return
+	default:
+		path.rto.backoff()
+	}
+	a.reconfig.own.again()
 }
 
 // fail counts a timeout, and ends the association when there were too many in a

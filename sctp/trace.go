@@ -37,7 +37,8 @@ const (
 	// TraceLost: the chunk with TSN, of a message on Stream, counts as lost.
 	TraceLost
 	// TraceRetransmit: the chunk with TSN, of a message on Stream, goes into the
-	// next packet for the Count-th time after the first.
+	// next packet for the Count-th time after the first. With On it is not known to
+	// be lost, but a probe of the tail (RFC 8985, section 7).
 	TraceRetransmit
 	// TraceDataDropped: a received DATA chunk with TSN, on Stream, was not taken: Reason.
 	TraceDataDropped
@@ -90,9 +91,10 @@ const (
 	TimerReconfig                         // a RE-CONFIG request is not answered
 	TimerLifetime                         // messages expired in the queue
 	TimerPathMTU                          // a larger path MTU is to be looked for, or a probe was not answered
+	TimerRACK                             // reordering has settled, or an acknowledgement is overdue (RFC 8985)
 )
 
-var timerNames = [...]string{"", "T1", "T2-shutdown", "T3-rtx", "T5-shutdown-guard", "delayed-sack", "heartbeat", "reconfig", "lifetime", "path-mtu"}
+var timerNames = [...]string{"", "T1", "T2-shutdown", "T3-rtx", "T5-shutdown-guard", "delayed-sack", "heartbeat", "reconfig", "lifetime", "path-mtu", "rack"}
 
 func (t TimerKind) String() string { return timerNames[t] }
 
@@ -124,6 +126,7 @@ type tracer struct {
 	sink     Tracer // nil: there is none
 	state    State
 	recovery bool
+	entered  uint64 // counters.recoveries
 	metrics  PathStats
 	marked   uint64 // sentQueue.marked
 	pushed   uint64 // eventQueue.pushed
@@ -167,9 +170,13 @@ func (a *Association) tellChanges(now time.Time) {
 			a.note(now, TraceEvent{Kind: TraceLost, TSN: uint32(tsn), Stream: c.msg.stream.id})
 		}
 	}
-	if t.recovery != a.recovery.on {
-		t.recovery = a.recovery.on
-		a.note(now, TraceEvent{Kind: TraceRecovery, On: a.recovery.on})
+	if t.recovery && (!a.recovery.on || t.entered != a.counters.recoveries) { // or one was followed by the next
+		t.recovery = false
+		a.note(now, TraceEvent{Kind: TraceRecovery})
+	}
+	if t.entered = a.counters.recoveries; t.recovery != a.recovery.on {
+		t.recovery = true
+		a.note(now, TraceEvent{Kind: TraceRecovery, On: true})
 	}
 	if m, _ := a.PathStats(0); !t.metrics.same(m) {
 		t.metrics = m

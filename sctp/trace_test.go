@@ -95,7 +95,7 @@ func TestTraceHandshake(t *testing.T) {
 
 // TestTraceLoss: losses by misses and by timer, retransmissions, and what is given up.
 func TestTraceLoss(t *testing.T) {
-	tc, r := newTraced(t, Config{HeartbeatInterval: -1})
+	tc, r := newTraced(t, Config{HeartbeatInterval: -1, LossDetection: MissIndications})
 	first := uint32(tc.localTSN)
 	for i := range 4 {
 		tc.send(Message{Stream: uint16(i), Payload: payload(1000), Reliability: rexmit(1)})
@@ -214,5 +214,27 @@ func TestTraceAllocs(t *testing.T) {
 	}
 	if c.kinds[TracePacketSent] == 0 || c.kinds[TracePacketSent] != c.kinds[TracePacketReceived] || c.kinds[TraceNotify] == 0 {
 		t.Errorf("%v", c.kinds)
+	}
+}
+
+// TestNames: whatever a trace may name has a name.
+func TestNames(t *testing.T) {
+	for k := EventConnected; k <= EventClosed; k++ {
+		if s := k.String(); s == "" || strings.HasPrefix(s, "event ") {
+			t.Errorf("event %d has no name", k)
+		}
+	}
+	for r := ReasonMalformed; r <= ReasonPriority; r++ {
+		if r.String() == "" {
+			t.Errorf("reason %d has no name", r)
+		}
+	}
+	for k := TimerT1; int(k) < len(timerNames); k++ {
+		if k.String() == "" {
+			t.Errorf("timer %d has no name", k)
+		}
+	}
+	if EventKind(200).String() != "event 200" {
+		t.Error(EventKind(200).String())
 	}
 }

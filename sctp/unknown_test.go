@@ -6,7 +6,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestUnknownChunks applies the two highest bits of an unknown type. // 9260-3.2-c
+// TestUnknownChunks applies the two highest bits of an unknown type. // 9260-3.2-c DCSCTP-unknown-chunks
 func TestUnknownChunks(t *testing.T) {
 	tests := []struct {
 		typ          wire.ChunkType
@@ -40,7 +40,7 @@ func TestPadBundled(t *testing.T) {
 	tc.wantRead("and delivered", 0, "x")
 }
 
-// TestErrorChunkCloses nothing, whatever it says.
+// TestErrorChunkCloses nothing, whatever it says. // DCSCTP-unknown-chunks
 func TestErrorChunkCloses(t *testing.T) {
 	for code := wire.CauseCode(1); code <= 14; code++ {
 		tc := newConnected(t, Config{})

@@ -28,7 +28,7 @@ func TestWindowCloses(t *testing.T) {
 }
 
 // TestWindowFullGap: a chunk that fills a gap is taken though the window is full;
-// what is beyond all that came in gives way to it. // 9260-6.2-c
+// what is beyond all that came in gives way to it. // 9260-6.2-c DCSCTP-limits
 func TestWindowFullGap(t *testing.T) {
 	tc := newConnected(t, Config{ReceiveBuffer: 4096})
 	for i := 1; i < 9; i++ {

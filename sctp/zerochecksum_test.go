@@ -15,7 +15,7 @@ func (tc *testConn) acceptsZero(method ErrorDetection) {
 }
 
 // TestZeroChecksumSent: only when the peer accepts it under our method, and never
-// on INIT, COOKIE ECHO and what is out of the blue. // 9653-5.2-a
+// on INIT, COOKIE ECHO and what is out of the blue. // 9653-5.2-a DCSCTP-zero-checksum
 func TestZeroChecksumSent(t *testing.T) {
 	tests := []struct {
 		ours, theirs ErrorDetection
@@ -53,7 +53,7 @@ func TestZeroChecksumSent(t *testing.T) {
 }
 
 // TestZeroChecksumReceived: zero is accepted if we said so; anything else must be
-// right. The directions are independent. // 9653-5.1-a 9653-5.3-a
+// right. The directions are independent. // 9653-5.1-a 9653-5.3-a DCSCTP-zero-checksum
 func TestZeroChecksumReceived(t *testing.T) {
 	for _, accept := range []bool{false, true} {
 		cfg := Config{}

@@ -49,18 +49,19 @@ var layers = []layer{
 	{dir: "sctp", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/internal/...", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/sctpnet", own: []string{"sctp", "internal/udpsock"}},
+	{dir: "sctp/sctptrace", own: []string{"sctp", "sctp/internal/wire"}},
 
 	{dir: "internal/archtest"},
 	{dir: "internal/netsim"},
 	{dir: "internal/udpsock"},
 	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
-	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "examples/..."}, other: pion},
+	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "sctp/sctptrace", "examples/..."}, other: pion},
 	{dir: "e2e/...", own: []string{"..."}, other: pion},
 }
 
 // testOnly are packages that every test may import.
-var testOnly = []string{"internal/netsim"}
+var testOnly = []string{"internal/netsim", "sctp/sctptrace"}
 
 // engineImports is what the engine may use of the standard library. Absent on
 // purpose: net (net/netip holds no socket), os, sync, context, crypto/rand,

@@ -1,7 +1,7 @@
 // Command requirements prints the requirements of list.txt with the tests and
-// packet scripts that cite each, by an id such as 9260-6.2-b: RFC, section and a
-// letter. It fails if one of the engine's has neither a test nor a reason, or if a
-// test cites one that is not listed.
+// packet scripts that cite each. An id is RFC, section and a letter, as 9260-6.2-b, or
+// names what other stacks got wrong (PIONS) or test (DCSCTP). It fails if one of the
+// engine's has neither a test nor a reason, or if a test cites one that is not listed.
 //
 //	go run ./scripts/requirements [-all] [root of the repository]
 package main
@@ -35,7 +35,7 @@ type requirement struct {
 }
 
 // idPattern finds the ids in a comment.
-var idPattern = regexp.MustCompile(`\b(?:[3-9][0-9]{3}-(?:[0-9]+(?:\.[0-9]+)*-)?[a-z]|8261-6\.3|(?:ecn|nrsack|snap|bbr|w3c-[a-z]+)-[a-z]|stats-(?:dc|pc|sctp|tr)|0-(?:chunks|params|causes|ppid)|PIONS-[0-9]+)\b`)
+var idPattern = regexp.MustCompile(`\b(?:[3-9][0-9]{3}-(?:[0-9]+(?:\.[0-9]+)*-)?[a-z]|8261-6\.3|(?:ecn|nrsack|snap|bbr|w3c-[a-z]+)-[a-z]|stats-(?:dc|pc|sctp|tr)|0-(?:chunks|params|causes|ppid)|PIONS-[0-9]+|DCSCTP-[a-z]+(?:-[a-z]+)*)\b`)
 
 func main() {
 	all := flag.Bool("all", false, "print also what is not the engine's")

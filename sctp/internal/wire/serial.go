@@ -24,6 +24,10 @@ func (t TSN) Since(u TSN) int { return int(int32(t - u)) }
 // Add returns the number n steps after t (before it, if n is negative).
 func (t TSN) Add(n int) TSN { return t + TSN(n) }
 
+// Opposite returns the number half of the space away, as far as can be (RFC 6525,
+// section 5.2.4, rule G1).
+func (t TSN) Opposite() TSN { return t + 1<<31 }
+
 // SSN is a Stream Sequence Number (RFC 9260, section 1.5).
 type SSN uint16
 

@@ -1,0 +1,177 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
+)
+
+// A linkRun is associations that send as much as they can over one link, in virtual
+// time.
+type linkRun struct {
+	t     *testing.T
+	net   *netsim.Network
+	link  netsim.Link
+	start time.Time
+	now   time.Time
+	flows []*linkFlow
+	watch func(f *linkFlow) // after each step of the sender
+}
+
+// linkFlow is one association of a linkRun, from its ends[0] to ends[1]. Besides the
+// bulk on stream 0 it may send a thin stream 1: 100 bytes at an interval.
+type linkFlow struct {
+	ends     [2]*Association
+	begin    time.Duration // it sends from then on
+	thin     time.Duration // interval; 0: none
+	nextThin time.Time
+	pause    bool // the application sends nothing
+
+	got    int             // bytes of the bulk that arrived
+	delays []time.Duration // of the thin stream
+}
+
+func newLink(t *testing.T, conditions netsim.Conditions, cfgs ...Config) *linkRun {
+	back := conditions
+	back.Rate, back.Queue, back.Loss = 0, 0, 0
+	r := &linkRun{t: t, start: time.Unix(1_000_000, 0)}
+	r.now = r.start
+	r.net = netsim.New(7, r.start)
+	r.link = r.net.AddLink(conditions, back)
+	for i, cfg := range cfgs {
+		f := &linkFlow{}
+		for end := range f.ends {
+			cfg.Seed = [32]byte{byte(i), byte(end), 1}
+			cfg.ReceiveBuffer, cfg.SendBuffer = 64<<20, 64<<20
+			a, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.ends[end] = a
+		}
+		r.flows = append(r.flows, f)
+	}
+	return r
+}
+
+// run lets time pass until the given time since the start.
+func (r *linkRun) run(until time.Duration) {
+	end := r.start.Add(until)
+	payload := make([]byte, 16<<10)
+	buf := make([]byte, 0, 2048)
+	for _, f := range r.flows {
+		r.step(f, payload, buf)
+	}
+	for {
+		next, ok := r.net.Next()
+		for _, f := range r.flows {
+			for _, a := range f.ends {
+				if at, on := a.Timeout(); on && (!ok || at.Before(next)) {
+					next, ok = at, true
+				}
+			}
+			if f.nextThin.After(r.now) && f.nextThin.Before(next) {
+				next = f.nextThin
+			}
+			if at := r.start.Add(f.begin); at.After(r.now) && at.Before(next) {
+				next = at
+			}
+		}
+		if !ok || next.After(end) {
+			r.now = end
+			return
+		}
+		r.now = next
+		for d, ok := r.net.Deliver(r.now); ok; d, ok = r.net.Deliver(r.now) {
+			f := r.flows[d.Packet[0]]
+			to := f.ends[1]
+			if d.Dir == netsim.BtoA {
+				to = f.ends[0]
+			}
+			to.HandlePacket(r.now, 0, d.Packet[1:])
+			r.step(f, payload, buf)
+		}
+		for _, f := range r.flows {
+			for _, a := range f.ends {
+				if at, on := a.Timeout(); on && !at.After(r.now) {
+					a.HandleTimeout(r.now)
+				}
+			}
+			r.step(f, payload, buf)
+		}
+	}
+}
+
+// step lets the application of a flow work and its packets go.
+func (r *linkRun) step(f *linkFlow, payload, buf []byte) {
+	a, b := f.ends[0], f.ends[1]
+	switch {
+	case r.now.Sub(r.start) < f.begin:
+	case a.State() == Closed:
+		if err := a.Connect(r.now); err != nil {
+			r.t.Fatal(err)
+		}
+	case a.State() == Established:
+		if f.thin > 0 && !r.now.Before(f.nextThin) {
+			m := make([]byte, 100)
+			binary.BigEndian.PutUint64(m, uint64(r.now.Sub(r.start)))
+			a.Send(r.now, Message{Stream: 1, Payload: m})
+			f.nextThin = r.now.Add(f.thin)
+		}
+		for !f.pause && a.BufferedAmount(0) < 1<<20 {
+			if a.Send(r.now, Message{Payload: payload}) != nil {
+				break
+			}
+		}
+	}
+	for i, x := range f.ends {
+		for e, ok := x.NextEvent(); ok; e, ok = x.NextEvent() {
+			if e.Kind == EventClosed {
+				r.t.Fatalf("ended: %v", e.Err)
+			}
+			if i == 1 && e.Kind == EventReadable {
+				r.read(f, e.Stream)
+			}
+		}
+	}
+	for i, x := range []*Association{a, b} {
+		for tx, ok := x.Transmit(r.now, append(buf[:0], 0)); ok; tx, ok = x.Transmit(r.now, append(buf[:0], 0)) {
+			packet := buf[:1+len(tx.Packet)]
+			packet[0] = 0
+			for j := range r.flows {
+				if r.flows[j] == f {
+					packet[0] = byte(j)
+				}
+			}
+			r.net.Send(r.now, r.link, netsim.Dir(i), packet)
+		}
+	}
+	if r.watch != nil {
+		r.watch(f)
+	}
+}
+
+func (r *linkRun) read(f *linkFlow, stream uint16) {
+	var buf [32 << 10]byte
+	for {
+		n, _, err := f.ends[1].Read(r.now, stream, buf[:])
+		if err != nil {
+			return
+		}
+		if stream == 0 {
+			f.got += n
+		} else {
+			f.delays = append(f.delays, r.now.Sub(r.start)-time.Duration(binary.BigEndian.Uint64(buf[:])))
+		}
+	}
+}
+
+// goodput returns Mbit/s of the bulk of a flow between two times since the start.
+func (r *linkRun) goodput(f *linkFlow, from, to time.Duration) float64 {
+	r.run(from)
+	got := f.got
+	r.run(to)
+	return float64(f.got-got) * 8 / (to - from).Seconds() / 1e6
+}

@@ -1,0 +1,52 @@
+package sctp
+
+// prr is Proportional Rate Reduction (RFC 9937): within a recovery it lets out
+// data in proportion to what arrives, so that what is outstanding comes down to
+// the reduced window smoothly, and up to it again where losses went below. All
+// amounts are bytes of chunks, headers and padding included.
+type prr struct {
+	on        bool
+	target    int   // the reduced window
+	delivered int64 // to the peer since the recovery began, prr_delivered
+	out       int64 // sent since then, prr_out
+	flight    int64 // what was outstanding or lost when it began, RecoverFS
+	budget    int   // what may be sent now
+}
+
+// start begins a recovery (RFC 9937, section 6.1); flight is what was neither
+// acknowledged nor given up before the SACK that shows the loss.
+func (p *prr) start(target, flight int) {
+	*p = prr{on: true, target: target, flight: max(int64(flight), 1)}
+}
+
+// acked takes what a SACK newly acknowledged; flight is what is outstanding after
+// it. progress says that the cumulative TSN moved and no further loss was found.
+// (RFC 9937, section 6.2)
+func (p *prr) acked(bytes, flight, pmdcs int, progress bool) {
+	if !p.on {
+		return
+	}
+	p.delivered += int64(bytes)
+	var n int64
+	if flight > p.target {
+		n = (p.delivered*int64(p.target)+p.flight-1)/p.flight - p.out
+	} else {
+		n = max(p.delivered-p.out, int64(bytes))
+		if progress {
+			n += int64(pmdcs)
+		}
+		n = min(n, int64(p.target-flight))
+	}
+	if p.out == 0 && n <= 0 {
+		n = int64(pmdcs) // one retransmission at least
+	}
+	p.budget = int(max(n, 0))
+}
+
+// sent takes note of a chunk that was sent.
+func (p *prr) sent(bytes int) {
+	if p.on {
+		p.out += int64(bytes)
+		p.budget -= bytes
+	}
+}

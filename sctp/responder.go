@@ -1,0 +1,158 @@
+package sctp
+
+import (
+	"slices"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// responder answers the peer's requests: each number once, however often it comes.
+type responder struct {
+	next     wire.ReqSeq              // expected
+	answers  [2]wire.ReconfigResponse // to the last requests, the latest last
+	answered int                      // of them
+	due      []wire.ReconfigResponse  // to send
+	deferred []deferredReset          // in the order of their numbers
+	last     deferredReset            // the last that was deferred and performed, if it can come again
+}
+
+// deferredReset is a request of the peer that waits for data sent before it
+// (RFC 6525, section 5.2.2, rule E2).
+type deferredReset struct {
+	seq     wire.ReqSeq
+	lastTSN wire.TSN
+	streams []uint16 // none means all
+	again   bool     // it can come again under a new number
+}
+
+// Deferred requests are bounded in number, and by the streams that they name;
+// maxResponses bounds the answers that wait to be sent.
+const (
+	maxDeferred      = 16
+	maxDeferredNames = 4096
+	maxResponses     = 8
+)
+
+// same reports whether the request is the deferred one.
+func (d *deferredReset) same(req wire.OutReset) bool {
+	if d.lastTSN != req.LastTSN || len(d.streams) != req.Streams.Len() {
+		return false
+	}
+	for i, id := range d.streams {
+		if id != req.Streams.At(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// fresh reports whether a request has the number that is due. One that is repeated
+// gets the answer that it got, another number is told to be wrong (6525-5.2.1-a).
+func (r *responder) fresh(seq wire.ReqSeq) bool {
+	if seq == r.next {
+		return true
+	}
+	for _, a := range r.answers[2-r.answered:] {
+		if a.RespSeq == seq {
+			r.respond(a)
+			return false
+		}
+	}
+	r.respond(wire.ReconfigResponse{RespSeq: seq, Result: wire.ResultBadSequence})
+	return false
+}
+
+// answer answers the request that is due.
+func (r *responder) answer(result wire.ReconfigResult) {
+	r.respond(r.record(wire.ReconfigResponse{Result: result}))
+}
+
+// record remembers the answer to the request that is due, should it be repeated.
+func (r *responder) record(a wire.ReconfigResponse) wire.ReconfigResponse {
+	a.RespSeq = r.next
+	r.answers[0], r.answers[1] = r.answers[1], a
+	r.answered = min(r.answered+1, 2)
+	r.next = r.next.Next()
+	return a
+}
+
+// settle replaces the answer "in progress" to a request by the final one.
+func (r *responder) settle(seq wire.ReqSeq, result wire.ReconfigResult) wire.ReconfigResponse {
+	final := wire.ReconfigResponse{RespSeq: seq, Result: result}
+	for i := range r.answers {
+		if a := &r.answers[i]; a.RespSeq == seq && a.Result == wire.ResultInProgress {
+			*a = final
+		}
+	}
+	return final
+}
+
+func (r *responder) respond(a wire.ReconfigResponse) {
+	if len(r.due) < maxResponses {
+		r.due = append(r.due, a)
+	}
+}
+
+// again answers a new request that is one before it under a new number: libwebrtc
+// until 2025 repeats it so when told that it waits. It is not performed a second time,
+// as its streams may be in use again.
+func (r *responder) again(req wire.OutReset) bool {
+	for i := range r.deferred {
+		if d := &r.deferred[i]; d.same(req) {
+			d.seq = req.ReqSeq
+			r.answer(wire.ResultInProgress)
+			return true
+		}
+	}
+	if d := &r.last; d.again && d.same(req) {
+		d.again = false
+		r.answer(wire.ResultPerformed)
+		return true
+	}
+	return false
+}
+
+// hold defers a new request until its last TSN came in. Several may wait: to usrsctp
+// "in progress" is as good as done, and its next request follows.
+func (r *responder) hold(req wire.OutReset) {
+	names := req.Streams.Len()
+	for _, d := range r.deferred {
+		names += len(d.streams)
+	}
+	if n := len(r.deferred); n == maxDeferred || n > 0 && names > maxDeferredNames {
+		r.answer(wire.ResultAlreadyPending)
+		return
+	}
+	d := deferredReset{seq: req.ReqSeq, lastTSN: req.LastTSN, again: true}
+	for i := range req.Streams.Len() {
+		d.streams = append(d.streams, req.Streams.At(i))
+	}
+	r.deferred = append(r.deferred, d)
+	r.answer(wire.ResultInProgress)
+}
+
+// holds reports whether a chunk is of after a reset that is deferred. It must not
+// reach its stream before (RFC 6525, section 5.2.2, rule E2), so it is not taken:
+// a peer that sends without waiting for the answer sends it again.
+func (r *responder) holds(stream uint16, t wire.TSN) bool {
+	for i := range r.deferred {
+		d := &r.deferred[i]
+		if d.lastTSN.Before(t) && (len(d.streams) == 0 || slices.Contains(d.streams, stream)) {
+			return true
+		}
+	}
+	return false
+}
+
+// release takes the first deferred request once the cumulative TSN reached its last
+// TSN, and answers it.
+func (r *responder) release(cum wire.TSN) (d deferredReset, ok bool) {
+	if len(r.deferred) == 0 || cum.Before(r.deferred[0].lastTSN) {
+		return d, false
+	}
+	d = r.deferred[0]
+	r.deferred = slices.Delete(r.deferred, 0, 1)
+	r.last = d
+	r.respond(r.settle(d.seq, wire.ResultPerformed))
+	return d, true
+}
