@@ -34,6 +34,7 @@ type peerInit struct {
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
 	ecn          bool // so do we
+	nrSack       bool // so do we
 }
 
 const (
@@ -112,6 +113,7 @@ const (
 	featureReconfig
 	featureZeroChecksum
 	featureECN
+	featureNRSack
 	featureInterleaving
 )
 
@@ -128,6 +130,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.ecn {
 		f |= featureECN
 	}
+	if p.nrSack {
+		f |= featureNRSack
+	}
 	if p.interleaving {
 		f |= featureInterleaving
 	}
@@ -140,4 +145,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.zeroChecksum = f&featureZeroChecksum != 0
 	p.interleaving = f&featureInterleaving != 0
 	p.ecn = f&featureECN != 0
+	p.nrSack = f&featureNRSack != 0
 }

@@ -523,6 +523,16 @@ func (in *inbound) dropRuns() {
 	}
 }
 
+// incomplete reports whether there are fragments of messages that are not complete.
+func (in *inbound) incomplete() bool {
+	for _, s := range in.streams.all() {
+		if len(s.fragments.runs) > 0 {
+			return true
+		}
+	}
+	return len(in.fragments.runs) > 0
+}
+
 // restart drops everything incomplete and starts all streams anew.
 func (in *inbound) restart() {
 	in.dropRuns()

@@ -27,6 +27,9 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	if !cfg.NoInterleaving { // 8260-2.2.1-a
 		extensions = append(extensions, byte(wire.TypeIData), byte(wire.TypeIForwardTSN))
 	}
+	if cfg.NRSACK {
+		extensions = append(extensions, byte(wire.TypeNRSack))
+	}
 	b = wire.AppendParam(b, start, wire.ParamExtensions, extensions)
 	for p, ok := unrecognized.Next(); ok; p, ok = unrecognized.Next() {
 		if len(b)-start+len(p)+8 > limit {
@@ -80,6 +83,8 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 					f.peer.reconfig = true
 				case wire.TypeForwardTSN:
 					f.peer.forwardTSN = true
+				case wire.TypeNRSack:
+					f.peer.nrSack = cfg.NRSACK
 				case wire.TypeIData:
 					f.iData = true
 				case wire.TypeIForwardTSN:

@@ -33,6 +33,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	switch {
 	case err != nil || path == nil:
 		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
 	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
 		return ReasonPort
 	case !a.intact(p):
@@ -203,6 +205,14 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 		return a.handleForwardTSN(now, c)
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
+	case wire.TypeNRSack:
+		if !a.peer.nrSack {
+			return a.unknownChunk(c)
+		}
+		if !r.acked {
+			r.acked = true
+			a.handleSack(now, r.path, c)
+		}
 	case wire.TypePad:
 	case wire.TypeECNE, wire.TypeCWR:
 		if !r.path.ecn.on {
@@ -309,7 +319,7 @@ func (a *Association) makeRoom(f *fragment) bool {
 			return false
 		}
 		var evicted []wire.TSN
-		if len(a.tsns.above.runs) < maxTSNRuns { // what is dropped may cut some in two
+		if !a.peer.nrSack && len(a.tsns.above.runs) < maxTSNRuns { // what was reported is kept; the rest may cut runs in two
 			evicted = a.in.evict(a.tsns.cum, t)
 		}
 		if len(evicted) == 0 {
@@ -328,9 +338,12 @@ func (a *Association) abortTSN(code wire.CauseCode, t wire.TSN) {
 	a.abort(code, info[:])
 }
 
-// handleSack takes a SACK (RFC 9260, section 6.2.1).
+// handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
 func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	s, err := c.Sack()
+	if c.Type() == wire.TypeNRSack {
+		s, err = c.NRSack()
+	}
 	if err != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
 		return
 	}
@@ -367,6 +380,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
+		a.out.acked(f.freed, nil, f.settled) // reported before, and now for good
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
@@ -384,15 +398,15 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 			path.rack.recovered()
 		}
 		a.reportDelivered(f.done)
-		a.out.acked(f.freed, f.done)
 		path.t3.stop()
 	}
+	a.out.acked(f.freed, f.done, f.settled)
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
 func (a *Association) largePacket(path *path) {
 	switch d := &path.pmtu; {
-	case a.sent.at(d.mark).state == chunkAcked:
+	case a.sent.at(d.mark).arrived():
 		d.passed()
 	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
 		d.gone()
