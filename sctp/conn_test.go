@@ -522,6 +522,13 @@ func (tc *testConn) describe(c wire.Chunk) string {
 			s += fmt.Sprintf("%d,", k.Dup(i).Since(tc.peerTSN))
 		}
 		return strings.TrimSuffix(s, ",") + fmt.Sprintf(" rwnd=%d", k.ARwnd)
+	case wire.TypeNRSack:
+		k, _ := c.NRSack()
+		s := fmt.Sprintf("%s cum=%d gaps=%d nr=", name, k.CumTSN.Since(tc.peerTSN), k.Gaps())
+		for i := range k.NRGaps() {
+			s += fmt.Sprintf("%d-%d,", k.NRGap(i).Start, k.NRGap(i).End)
+		}
+		return strings.TrimSuffix(s, ",") + fmt.Sprintf(" dups=%d rwnd=%d", k.Dups(), k.ARwnd)
 	case wire.TypeForwardTSN:
 		f, _ := c.ForwardTSN()
 		s := fmt.Sprintf("%s cum=%d streams=", name, f.NewCumTSN.Since(tc.localTSN))

@@ -33,6 +33,7 @@ type peerInit struct {
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
 	ecn          bool // so do we
+	nrSack       bool // so do we
 }
 
 const (
@@ -111,6 +112,7 @@ const (
 	featureReconfig
 	featureZeroChecksum
 	featureECN
+	featureNRSack
 )
 
 func (p *peerInit) features() (f uint32) {
@@ -126,6 +128,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.ecn {
 		f |= featureECN
 	}
+	if p.nrSack {
+		f |= featureNRSack
+	}
 	return f
 }
 
@@ -134,4 +139,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
 	p.ecn = f&featureECN != 0
+	p.nrSack = f&featureNRSack != 0
 }

@@ -61,11 +61,9 @@ func (e *ecn) heard(t wire.TSN) {
 	}
 }
 
-// reacts takes an ECNE for TSN t, which is confirmed in any case, and reports
-// whether the window is to be reduced for it: if the packet was sent after the last
-// reduction.
+// reacts takes an ECNE for TSN t, and reports whether the window is to be reduced for
+// it: if the packet was sent after the last reduction.
 func (e *ecn) reacts(t, highest wire.TSN) bool {
-	e.confirming, e.confirmed = true, t
 	if e.covers(t) && highest.Since(e.exit) < 1<<30 { // else it is ages ago
 		return false
 	}
@@ -98,9 +96,11 @@ func (a *Association) handleECNE(now time.Time, path *path, c wire.Chunk) {
 		return
 	}
 	a.counters.ecneReceived++
-	if !path.ecn.reacts(e.TSN, a.sent.highest()) || a.recovery.on && e.TSN.AtOrBefore(a.recovery.exit) {
+	path.ecn.confirming, path.ecn.confirmed = true, e.TSN
+	recovering := a.recovery.active()
+	if recovering && e.TSN.AtOrBefore(a.recovery.exit) || !path.ecn.reacts(e.TSN, a.sent.highest()) {
 		return // once in a window, for whatever reason
 	}
-	path.cc.congested(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.on})
+	a.reduce(now, path, a.sent.flight, recovering)
 	a.recovery.reacted(a.sent.order.packet)
 }

@@ -23,7 +23,11 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	}
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
-	b = wire.AppendParam(b, start, wire.ParamExtensions, []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)})
+	extensions := []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)}
+	if cfg.NRSACK {
+		extensions = append(extensions, byte(wire.TypeNRSack))
+	}
+	b = wire.AppendParam(b, start, wire.ParamExtensions, extensions)
 	for p, ok := unrecognized.Next(); ok; p, ok = unrecognized.Next() {
 		if len(b)-start+len(p)+8 > limit {
 			break
@@ -60,6 +64,7 @@ func readInit(in wire.Init, cfg *Config) initFacts {
 			for _, t := range p.Value() {
 				f.peer.reconfig = f.peer.reconfig || wire.ChunkType(t) == wire.TypeReconfig
 				f.peer.forwardTSN = f.peer.forwardTSN || wire.ChunkType(t) == wire.TypeForwardTSN
+				f.peer.nrSack = f.peer.nrSack || cfg.NRSACK && wire.ChunkType(t) == wire.TypeNRSack
 			}
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()

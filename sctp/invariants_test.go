@@ -48,7 +48,7 @@ func (a *Association) sentInvariants() string {
 		if c.state == chunkAbandoned != c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
-		if c.state != chunkAbandoned && q.acked.contains(t) != (c.state == chunkAcked) {
+		if c.state != chunkAbandoned && (q.acked.contains(t) != c.arrived() || q.settled.contains(t) != (c.state == chunkSettled)) {
 			return fmt.Sprintf("chunk %d is in state %d, acknowledged by a gap block: %v", t, c.state, q.acked.contains(t))
 		}
 	}
@@ -124,7 +124,7 @@ func (a *Association) outInvariants() string {
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
 			c := a.sent.at(t)
-			if c.state != chunkAbandoned && !c.msg.displaced {
+			if c.state != chunkAbandoned && c.state != chunkSettled && !c.msg.displaced {
 				buffered += int(c.size)
 			}
 			// A message whose rest is queued was counted there.

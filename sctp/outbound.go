@@ -71,7 +71,7 @@ type outMessage struct {
 	sent      int       // bytes given a TSN
 	acked     int       // bytes cumulatively acknowledged
 	abandoned bool
-	displaced bool // all was sent, and what is lost of it stays so: its payload is gone
+	displaced bool // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
@@ -341,9 +341,16 @@ func (o *outbound) recycle(m *outMessage) {
 	}
 }
 
-// acked frees the part of the send buffer that the peer acknowledged.
-func (o *outbound) acked(bytes int, done *outMessage) {
+// acked frees the part of the send buffer that the peer acknowledged: messages that are
+// done, and those settled, of which it has everything for good.
+func (o *outbound) acked(bytes int, done, settled *outMessage) {
 	o.buffered -= bytes
+	for settled != nil {
+		next := settled.next
+		settled.next = nil
+		o.displace(settled)
+		settled = next
+	}
 	for done != nil {
 		next := done.next
 		o.recycle(done)

@@ -164,9 +164,9 @@ func (d *pmtud) next(now time.Time) {
 	}
 }
 
-// choose returns the size to probe next: all at once if nothing speaks against
-// it, then common sizes, then halfway; 0 if there is too little to gain (RFC 8899,
-// section 5.3.2).
+// choose returns the size to probe next: all at once if nothing speaks against it,
+// then what is common below the limit, then the middle of the common sizes, at last
+// that of the range; 0 if there is too little to gain (RFC 8899, section 5.3.2).
 func (d *pmtud) choose() int {
 	if d.high > d.limit {
 		if d.low == d.limit {
@@ -174,13 +174,19 @@ func (d *pmtud) choose() int {
 		}
 		return d.limit
 	}
-	for _, size := range commonSizes {
-		if size < d.high {
-			if size-d.low >= minProbeGain {
-				return size
-			}
-			break
+	first, n := 0, 0 // of the common sizes in question
+	for i, size := range commonSizes {
+		if size >= d.high {
+			first = i + 1
+		} else if size-d.low >= minProbeGain {
+			n++
 		}
+	}
+	switch {
+	case n > 0 && d.high == d.limit:
+		return commonSizes[first]
+	case n > 0:
+		return commonSizes[first+n/2]
 	}
 	if half := (d.low + d.high) / 2 &^ 3; half-d.low >= minProbeGain {
 		return half

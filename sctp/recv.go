@@ -33,6 +33,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	switch {
 	case err != nil || path == nil:
 		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
 	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
 		return ReasonPort
 	case !a.intact(p):
@@ -203,6 +205,14 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 		return a.handleForwardTSN(now, c)
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
+	case wire.TypeNRSack:
+		if !a.peer.nrSack {
+			return a.unknownChunk(c)
+		}
+		if !r.acked {
+			r.acked = true
+			a.handleSack(now, r.path, c)
+		}
 	case wire.TypePad:
 	case wire.TypeECNE, wire.TypeCWR:
 		if !r.path.ecn.on {
@@ -292,6 +302,9 @@ func (a *Association) makeRoom(t wire.TSN, span int) bool {
 		if !fillsGap {
 			return false
 		}
+		if a.peer.nrSack { // nothing is dropped that was reported
+			return next && a.in.admitsNext()
+		}
 		r, ok := a.in.evict(a.tsns.cum, t)
 		if !ok {
 			return next && a.in.admitsNext()
@@ -309,9 +322,12 @@ func (a *Association) abortTSN(code wire.CauseCode, t wire.TSN) {
 	a.abort(code, info[:])
 }
 
-// handleSack takes a SACK (RFC 9260, section 6.2.1).
+// handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
 func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
 	s, err := c.Sack()
+	if c.Type() == wire.TypeNRSack {
+		s, err = c.NRSack()
+	}
 	if err != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
 		return
 	}
@@ -348,6 +364,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		path.rack.tlp.fresh = true
 	}
 	if !f.any && !f.cumMoved {
+		a.out.acked(f.freed, nil, f.settled) // reported before, and now for good
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
@@ -365,15 +382,15 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 			path.rack.recovered()
 		}
 		a.reportDelivered(f.done)
-		a.out.acked(f.freed, f.done)
 		path.t3.stop()
 	}
+	a.out.acked(f.freed, f.done, f.settled)
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
 func (a *Association) largePacket(path *path) {
 	switch d := &path.pmtu; {
-	case a.sent.at(d.mark).state == chunkAcked:
+	case a.sent.at(d.mark).arrived():
 		d.passed()
 	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
 		d.gone()

@@ -214,7 +214,7 @@ func (a *Association) begin(now time.Time) {
 	a.recovery.clear()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)
-	a.ack.init(a.cfg.ReceiveBuffer)
+	a.ack.init(a.cfg.ReceiveBuffer, a.peer.nrSack)
 	a.reconfig.init(a.hs.localTSN, a.peer.initialTSN, a.peer.reconfig,
 		int(min(a.cfg.OutboundStreams, a.peer.inStreams)), int(min(a.cfg.InboundStreams, a.peer.outStreams)))
 	path := a.paths.primary()

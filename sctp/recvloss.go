@@ -27,7 +27,7 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 	if s != nil {
 		r.heardOf(s)
 		a.duplicates(now, path, s)
-		repeated = !f.any && !f.cumMoved && s.Gaps() == 0 && windowBytes(s.ARwnd) == a.window.advertised
+		repeated = !f.any && !f.cumMoved && s.Blocks() == 0 && windowBytes(s.ARwnd) == a.window.advertised
 	}
 	begun := a.recovery.prr.on
 	lost := a.overtake(now, path, before)

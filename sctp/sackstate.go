@@ -15,6 +15,9 @@ type ackState struct {
 	gaps    []wire.GapBlock // scratch
 	// advertised is the window in the last SACK, bytes.
 	advertised int
+	// final: everything that came in is reported as never to be dropped, in NR-SACK
+	// (draft-natarajan-tsvwg-sctp-nrsack).
+	final bool
 
 	// What the packet being received holds.
 	packetData, packetNew, packetNow bool
@@ -33,8 +36,8 @@ const (
 // maxDupReports bounds the duplicates kept for one SACK.
 const maxDupReports = 32
 
-func (k *ackState) init(window int) {
-	*k = ackState{first: true, advertised: window, dups: k.dups[:0], gaps: k.gaps[:0]}
+func (k *ackState) init(window int, final bool) {
+	*k = ackState{first: true, advertised: window, final: final, dups: k.dups[:0], gaps: k.gaps[:0]}
 }
 
 // duplicate records that t came in again.
@@ -81,6 +84,9 @@ func (k *ackState) now() {
 // appendSack appends a SACK, which counts as sent when sent is called.
 func (k *ackState) appendSack(p *builder, m *tsnMap, window int) bool {
 	room := (p.room() - wire.SackLen(0, 0)) / 4
+	if k.final {
+		room-- // for what NR-SACK has more
+	}
 	if room < 0 {
 		return false
 	}
@@ -92,6 +98,10 @@ func (k *ackState) appendSack(p *builder, m *tsnMap, window int) bool {
 		k.gaps = append(k.gaps, wire.GapBlock{Start: uint16(r.first.Since(m.cum)), End: uint16(r.last.Since(m.cum))})
 	}
 	dups := k.dups[:min(len(k.dups), room-len(k.gaps))]
+	if k.final {
+		p.b = wire.AppendNRSack(p.b, m.cum, uint32(window), nil, k.gaps, dups)
+		return true
+	}
 	p.b = wire.AppendSack(p.b, m.cum, uint32(window), k.gaps, dups)
 	return true
 }

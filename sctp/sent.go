@@ -15,6 +15,7 @@ type sentQueue struct {
 	next         wire.TSN    // to assign
 	acked        tsnSet      // acknowledged by gap blocks
 	nAcked       int         // TSNs in acked
+	settled      tsnSet      // acknowledged for good (NR-SACK)
 	highestAcked wire.TSN    // at least the Cumulative TSN Ack Point, RACK.fack
 
 	ackedPackets int    // that were acknowledged by gap blocks since there are any
@@ -60,9 +61,13 @@ type chunkState uint8
 const (
 	chunkOutstanding chunkState = iota
 	chunkAcked                  // by a gap block; the peer may renege
+	chunkSettled                // so too, for good: the send buffer is rid of it
 	chunkLost                   // to be retransmitted
 	chunkAbandoned              // final, as if acknowledged
 )
+
+// arrived reports whether the peer has acknowledged the chunk.
+func (c *sentChunk) arrived() bool { return c.state == chunkAcked || c.state == chunkSettled }
 
 // wireSize returns the bytes that the chunk takes in a packet.
 func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
@@ -235,6 +240,7 @@ type ackFacts struct {
 	minRTT    time.Duration // given: the least of late; earlier it was not the retransmission that arrived
 	freed     int           // bytes of payload that the send buffer no longer needs to hold
 	done      *outMessage   // messages completely acknowledged, linked
+	settled   *outMessage   // messages acknowledged for good, but not up to the cumulative TSN, linked
 }
 
 // valid reports whether a SACK speaks only of TSNs that were sent.
@@ -242,8 +248,8 @@ func (q *sentQueue) valid(cum wire.TSN, s *wire.Sack) bool {
 	if q.highest().Before(cum) {
 		return false
 	}
-	for i := range s.Gaps() {
-		g := s.Gap(i)
+	for i := range s.Blocks() {
+		g := s.Block(i)
 		if g.Start == 0 || g.End < g.Start || q.highest().Before(cum.Add(int(g.End))) {
 			return false
 		}
@@ -261,9 +267,8 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 		c := q.at(t)
 		q.ackOne(now, t, c, f)
 		m := c.msg
-		if c.state != chunkAbandoned && !m.displaced {
-			f.freed += int(c.size)
-			m.acked += int(c.size)
+		if c.state != chunkAbandoned && c.state != chunkSettled {
+			m.free(c, f)
 		}
 		m.first = t.Add(int(c.ahead))
 		c.msg = nil
@@ -281,10 +286,19 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 	}
 	if len(q.acked.runs) > 0 {
 		q.acked.dropThrough(cum)
+		q.settled.dropThrough(cum)
 		q.recount()
 	}
 	if q.lostFrom.AtOrBefore(cum) {
 		q.lostFrom = cum.Add(1)
+	}
+}
+
+// free takes note that the send buffer need not hold a chunk any more.
+func (m *outMessage) free(c *sentChunk, f *ackFacts) {
+	if !m.displaced {
+		f.freed += int(c.size)
+		m.acked += int(c.size)
 	}
 }
 
@@ -336,9 +350,12 @@ func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *a
 
 // ackGaps takes the gap blocks of a valid SACK whose cumulative TSN is q.cum.
 func (q *sentQueue) ackGaps(now time.Time, s *wire.Sack, f *ackFacts) {
-	reported, sorted, last := 0, true, q.cum
-	for i := range s.Gaps() {
-		g := s.Gap(i)
+	reported, sorted, last, highest := 0, true, q.cum, q.cum
+	for i := range s.Blocks() {
+		if i == s.Gaps() {
+			highest, last = last, q.cum
+		}
+		g := s.Block(i)
 		first, end := q.cum.Add(int(g.Start)), q.cum.Add(int(g.End))
 		sorted = sorted && last.Before(first)
 		last = end
@@ -363,12 +380,41 @@ func (q *sentQueue) ackGaps(now time.Time, s *wire.Sack, f *ackFacts) {
 				f.newest = high
 			}
 		}
+		if i >= s.Gaps() {
+			q.settle(first, end, f)
+		}
+	}
+	if highest.Before(last) {
+		highest = last
 	}
 	if sorted && q.nAcked > reported {
-		q.renege(now, s, last, f)
+		q.renege(now, s, highest, f)
 	}
 	if q.nAcked == 0 {
 		q.ackedPackets, q.lastAcked = 0, 0
+	}
+}
+
+// settle takes a block of chunks that the peer will not renege.
+func (q *sentQueue) settle(first, end wire.TSN, f *ackFacts) {
+	for t := first; t.AtOrBefore(end); t = t.Add(1) {
+		if j := q.settled.search(t); j < len(q.settled.runs) && q.settled.runs[j].first.AtOrBefore(t) {
+			t = q.settled.runs[j].last // known already
+			continue
+		}
+		if q.settled.full(t) {
+			return
+		}
+		q.settled.add(t)
+		c := q.at(t)
+		if c.state != chunkAcked {
+			continue // abandoned
+		}
+		c.state = chunkSettled
+		m := c.msg
+		if m.free(c, f); !m.displaced && m.acked == len(m.payload) {
+			m.next, f.settled = f.settled, m
+		}
 	}
 }
 
@@ -379,18 +425,22 @@ const manyGapBlocks = 16
 // renege takes back the acknowledgement of chunks that a SACK no longer reports
 // (RFC 9260, section 6.2.1).
 func (q *sentQueue) renege(now time.Time, s *wire.Sack, last wire.TSN, f *ackFacts) {
-	block := 0
+	gap, nrGap := 0, 0
 	for i := 0; i < len(q.acked.runs); {
 		r := q.acked.runs[i]
 		i++
 		for t := r.first; t.AtOrBefore(r.last); t = t.Add(1) {
-			if last.Before(t) && s.Gaps() >= manyGapBlocks {
+			if last.Before(t) && s.Blocks() >= manyGapBlocks {
 				return
 			}
-			for block < s.Gaps() && q.cum.Add(int(s.Gap(block).End)).Before(t) {
-				block++
+			for gap < s.Gaps() && q.cum.Add(int(s.Gap(gap).End)).Before(t) {
+				gap++
 			}
-			if block < s.Gaps() && q.cum.Add(int(s.Gap(block).Start)).AtOrBefore(t) {
+			for nrGap < s.NRGaps() && q.cum.Add(int(s.NRGap(nrGap).End)).Before(t) {
+				nrGap++
+			}
+			if gap < s.Gaps() && q.cum.Add(int(s.Gap(gap).Start)).AtOrBefore(t) ||
+				nrGap < s.NRGaps() && q.cum.Add(int(s.NRGap(nrGap).Start)).AtOrBefore(t) || q.at(t).state == chunkSettled {
 				continue
 			}
 			f.reneged = q.unack(now, t) || f.reneged

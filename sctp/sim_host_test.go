@@ -49,6 +49,7 @@ type host struct {
 	out, in         *ledger // what it sends, what it receives
 	nextOut, nextIn *ledger // the same as soon as it knows that its peer was started again
 	past            pastLives
+	moves           moves    // handovers
 	witness         *witness // nil if there is a planted bug, or it is an Endpoint
 
 	started   bool      // Connect was called
@@ -294,6 +295,10 @@ func (h *host) event(e sctp.Event) {
 	}
 	switch e.Kind {
 	case sctp.EventConnected:
+		if h.moves.made {
+			h.moves.made = false
+			break
+		}
 		if h.connected {
 			h.w.fail("host %d: connected twice", h.side)
 		}

@@ -34,6 +34,7 @@ type plan struct {
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	moves      float64       // chance of a handover at each step
 	endpoint   bool          // it is an Endpoint with more peers than this one
 	neighbours int           // so many more
 	flood      float64       // and chance of an INIT of a stranger with each packet
@@ -123,6 +124,7 @@ func newScenario(seed uint64) *scenario {
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
 	s.drawTokens(newDice(seed, 5))
+	s.drawMoves(newDice(seed, 6))
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
@@ -218,6 +220,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.CookieLife = 20 * time.Minute
 	}
 	cfg.ECN = d.chance(0.5)
+	cfg.NRSACK = d.chance(0.5)
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
@@ -486,10 +489,10 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v; moves %.3f",
 			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doRestart], count[doShutdown], count[doAbort],
 			p.endpoint, p.neighbours, p.flood,
-			p.streams, p.pause, p.maxPause, p.timerSlack)
+			p.streams, p.pause, p.maxPause, p.timerSlack, p.moves)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])
 	}

@@ -189,6 +189,7 @@ func TestSimulationRange(t *testing.T) {
 		mark("rate", s.links[0].Rate > 0)
 		mark("black hole", len(s.links[0].Down) > 0)
 		mark("ECN on both sides, and congestion", a.cfg.ECN && b.cfg.ECN && s.congestion > 0)
+		mark("NR-SACK on both sides", a.cfg.NRSACK && b.cfg.NRSACK)
 		mark("ECN on one side", a.cfg.ECN != b.cfg.ECN)
 		mark("link with an MTU", s.links[0].MTU > 0)
 		mark("link that changes", len(s.turns) > 0)

@@ -46,6 +46,17 @@ func (s *Sack) NRGaps() int { return len(s.nrGaps) / 4 }
 // NRGap returns non-renegable gap block i.
 func (s *Sack) NRGap(i int) GapBlock { return gapAt(s.nrGaps, i) }
 
+// Blocks returns the number of gap blocks of both kinds.
+func (s *Sack) Blocks() int { return s.Gaps() + s.NRGaps() }
+
+// Block returns gap block i of both kinds: those that are never reneged come last.
+func (s *Sack) Block(i int) GapBlock {
+	if n := s.Gaps(); i >= n {
+		return s.NRGap(i - n)
+	}
+	return s.Gap(i)
+}
+
 // Dups returns the number of duplicate reports.
 func (s *Sack) Dups() int { return len(s.dups) / 4 }
 
