@@ -36,6 +36,9 @@ var stateNames = [...]string{
 
 func (s State) String() string { return stateNames[s] }
 
+// MarshalText returns the name of the state.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Association is one SCTP association. Its fields are components, each with a
 // file of its own; recv.go, send.go and timers.go pass facts between them.
 type Association struct {

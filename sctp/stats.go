@@ -79,6 +79,9 @@ var peerNames = [...]string{"unknown", "sluice", "dcSCTP", "usrsctp"}
 
 func (p PeerImplementation) String() string { return peerNames[p] }
 
+// MarshalText returns the name.
+func (p PeerImplementation) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // guessPeer judges a State Cookie by its first bytes.
 func guessPeer(cookie []byte) PeerImplementation {
 	if len(cookie) < 8 {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -25,6 +26,8 @@ type Conn struct {
 	nc   net.Conn
 	sock *socket
 	id   sctp.AssociationID // on sock
+
+	published atomic.Pointer[published] // nil: nobody has found the lock taken
 
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
@@ -276,13 +279,6 @@ func (c *Conn) InboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.InboundStreams()
-}
-
-// Stats returns the association's statistics.
-func (c *Conn) Stats() sctp.Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.assoc.Stats()
 }
 
 // LocalAddr returns the local address of the net.Conn or socket.
