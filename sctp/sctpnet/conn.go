@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -25,6 +26,8 @@ type Conn struct {
 	nc   net.Conn
 	sock *socket
 	id   sctp.AssociationID // on sock
+
+	published atomic.Pointer[published] // nil: nobody has found the lock taken
 
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
@@ -67,13 +70,6 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(cfg, assoc, new(sync.Mutex))
-	c.nc = nc
-	c.sender.init(c)
-	c.sender.fragments = fragments
-	c.reader.init(roomFor(&cfg.SCTP))
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case cfg.PeerInitToken != nil:
 		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
@@ -83,12 +79,24 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return drive(nc, cfg, assoc, fragments), nil
+}
+
+// drive returns the Conn of an association over nc, which runs from now on.
+func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmentation) *Conn {
+	c := newConn(cfg, assoc, new(sync.Mutex))
+	c.nc = nc
+	c.sender.init(c)
+	c.sender.fragments = fragments
+	c.reader.init(roomFor(&cfg.SCTP))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.startReader()
 	// The first packet leaves from the timer's goroutine: nc may block in Write
 	// until somebody reads at the other end, and New does not wait.
 	c.timer.init(c.onTimer)
 	c.fireTimer()
-	return c, nil
+	return c
 }
 
 // newConn returns a Conn that nothing carries yet.
@@ -183,10 +191,31 @@ func (c *Conn) PathChanged() {
 // ResetStreams resets the outgoing side of the streams; see
 // sctp.Association.ResetStreams.
 func (c *Conn) ResetStreams(streams ...uint16) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.ResetStreams(now, streams...) })
+}
+
+// RequestReset asks the peer to reset its side of the streams; see
+// sctp.Association.RequestReset.
+func (c *Conn) RequestReset(streams ...uint16) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.RequestReset(now, streams...) })
+}
+
+// AddStreams asks for more streams; see sctp.Association.AddStreams.
+func (c *Conn) AddStreams(out, in int) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.AddStreams(now, out, in) })
+}
+
+// ResetAssociation begins all sequence numbers anew; see
+// sctp.Association.ResetAssociation.
+func (c *Conn) ResetAssociation() error {
+	return c.reconfigure(c.assoc.ResetAssociation)
+}
+
+func (c *Conn) reconfigure(command func(now time.Time) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	err := c.assoc.ResetStreams(now, streams...)
+	err := command(now)
 	c.settle(now, aCaller)
 	return c.explain(err)
 }
@@ -224,6 +253,13 @@ func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	c.settle(time.Now(), aCaller)
 }
 
+// SetStreamPriority is sctp.Association.SetStreamPriority.
+func (c *Conn) SetStreamPriority(stream, priority uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.SetStreamPriority(stream, priority)
+}
+
 // State returns the association's state.
 func (c *Conn) State() sctp.State {
 	c.mu.Lock()
@@ -231,25 +267,18 @@ func (c *Conn) State() sctp.State {
 	return c.assoc.State()
 }
 
-// OutboundStreams returns the number of usable outgoing streams.
+// OutboundStreams returns the number of usable outgoing streams, which can grow.
 func (c *Conn) OutboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.OutboundStreams()
 }
 
-// InboundStreams returns the number of incoming streams.
+// InboundStreams returns the number of incoming streams, which can grow.
 func (c *Conn) InboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.InboundStreams()
-}
-
-// Stats returns the association's statistics.
-func (c *Conn) Stats() sctp.Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.assoc.Stats()
 }
 
 // LocalAddr returns the local address of the net.Conn or socket.
