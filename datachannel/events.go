@@ -97,6 +97,12 @@ func (s *Session) handle(ev sctp.Event) {
 		s.onResetDone(ev.Stream)
 	case sctp.EventStreamResetFailed:
 		s.onResetFailed(ev.Stream, ev.Err)
+	case sctp.EventStreamResetAsked:
+		s.onResetAsked(ev.Stream)
+	case sctp.EventStreamsAdded:
+		s.onStreamsAdded()
+	case sctp.EventReconfigFailed:
+		s.onGrowthRefused(ev.Err)
 	case sctp.EventShutdownReceived:
 		s.onShutdown()
 	case sctp.EventClosed:

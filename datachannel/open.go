@@ -47,7 +47,8 @@ type Init struct {
 // webrtc-pc, section 6.1): *InvalidStateError if the session is closed,
 // *TypeError for a label, protocol or init that is not acceptable,
 // *OperationError if the identifier is in use, none is free, or the association
-// has none so great.
+// cannot have one so great. If it can have more streams than it has (RFC 6525), the
+// channel connects when the peer has granted them, and fails if it does not.
 func (s *Session) CreateChannel(label string, init *Init) (*Channel, error) {
 	const op = "CreateChannel"
 	if init == nil {
@@ -112,22 +113,21 @@ func (s *Session) newChannel(label string, init *Init) *Channel {
 
 // takeID gives a new channel its identifier, or lets it wait for the role.
 func (s *Session) takeID(op string, ch *Channel, init *Init) error {
-	limit := maxID + 1
-	if s.connected {
-		limit = s.maxChannels
-	}
+	limit := s.potential()
 	switch {
 	case ch.negotiated && s.ids.has(*init.ID):
 		return &OperationError{Op: op, Reason: fmt.Sprintf("ID %d is in use", *init.ID)}
 	case ch.negotiated && int(*init.ID) >= limit:
 		return &OperationError{Op: op, Reason: fmt.Sprintf("ID %d is beyond the %d streams of the association", *init.ID, limit)}
+	case ch.negotiated && !s.reaches(*init.ID):
+		return &OperationError{Op: op, Reason: fmt.Sprintf("ID %d is beyond the %d streams of the association", *init.ID, s.maxChannels)}
 	case ch.negotiated:
 		ch.st = s.addStream(*init.ID, ch)
 	case s.role == roleUnknown:
 		s.waiting = append(s.waiting, ch)
 	default:
 		id, ok := s.ids.free(s.role == roleClient, limit)
-		if !ok {
+		if !ok || !s.reaches(id) {
 			return &OperationError{Op: op, Reason: "no ID is free"}
 		}
 		ch.st = s.addStream(id, ch)
@@ -174,7 +174,9 @@ func (s *Session) onConnected() {
 // application may only use WriteMessage, whose messages follow the OPEN.
 func (ch *Channel) connect() {
 	if int(ch.st.id) >= ch.s.maxChannels {
-		ch.fail(channelError(fmt.Sprintf("ID %d is beyond the %d streams of the association", ch.st.id, ch.s.maxChannels), nil))
+		if !ch.s.reaches(ch.st.id) {
+			ch.beyond(nil)
+		}
 		return
 	}
 	ch.ready = true

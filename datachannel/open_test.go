@@ -149,6 +149,10 @@ func TestMaxChannels(t *testing.T) {
 		wantCreateError(t, p.a, "no even id is left", "", nil, &OperationError{})
 		value(p.b.CreateChannel("1", nil))(t)
 		value(p.b.CreateChannel("3", nil))(t)
+		last = value(p.b.CreateChannel("5", nil))(t)
+		j.watch(last)
+		settle()
+		j.want(t, "error data-channel-failure", "close closed") // a grants no more
 		wantCreateError(t, p.b, "no odd id is left", "", nil, &OperationError{})
 	})
 }

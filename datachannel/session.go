@@ -130,7 +130,8 @@ type Session struct {
 	ended     bool // the association ended, or never will exist
 	err       error
 
-	maxChannels int   // 0 before connected
+	maxChannels int // 0 before connected
+	growth      growth
 	remoteMax   int64 // bytes; 0 is any size
 
 	ids     idSet
@@ -275,7 +276,8 @@ func (s *Session) RemoteMaxMessageSize() int64 {
 }
 
 // MaxChannels returns how many channels the association can carry: one more than
-// the greatest identifier; 0 before it is established.
+// the greatest identifier; 0 before it is established. It grows when a channel
+// needs more streams and the peer grants them.
 func (s *Session) MaxChannels() int {
 	s.lock()
 	defer s.unlock()

@@ -129,6 +129,21 @@ func (s *Session) stuck(st *stream, err error) {
 	s.checkFlushed()
 }
 
+// onResetAsked: the peer asked the association to reset our outgoing stream, which
+// closes the channel as if the peer had closed it. What was not handed over yet is
+// not sent any more.
+func (s *Session) onResetAsked(id uint16) {
+	st := s.streams[id]
+	if st == nil || st.out != outOpen {
+		return
+	}
+	s.setOut(st, outRequested)
+	if ch := st.ch; ch != nil {
+		ch.dropQueue(channelError("the peer closed the channel", nil), false)
+		ch.peerClosed()
+	}
+}
+
 // onPeerReset: the peer reset its outgoing stream. What it sent before can still
 // be read. The report may come after that was done.
 func (s *Session) onPeerReset(id uint16) {

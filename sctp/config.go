@@ -44,8 +44,8 @@ type Config struct {
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
 	Scheduler Scheduler
 
-	// OutboundStreams and InboundStreams are what INIT asks for and allows, and how
-	// many the peer may ask for later. Default 65535 (RFC 8831, section 6.2).
+	// OutboundStreams and InboundStreams are what INIT asks for and allows. Default
+	// 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16
 
 	// PeerReconfig says what the peer may change about the streams.
@@ -118,10 +118,12 @@ type Config struct {
 type ReconfigPolicy struct {
 	// DenyResets denies requests to reset outgoing streams of ours.
 	DenyResets bool
-	// DenyStreams denies requests for more streams in either direction, which are
-	// granted up to Config.InboundStreams and Config.OutboundStreams: Firefox opens
-	// with 256 and asks for more.
+	// DenyStreams denies requests for more streams in either direction. Firefox used
+	// to begin with 256 and ask for more.
 	DenyStreams bool
+	// OutboundStreams and InboundStreams are how many there may be by requests of the
+	// peer. Default as in Config.
+	OutboundStreams, InboundStreams uint16
 	// AllowAssociationReset grants SSN/TSN resets. No data channel needs one, and data that the
 	// peer has outstanding the other way may be lost with a peer less careful than this
 	// package, so the default is to deny them.
@@ -155,6 +157,8 @@ func (c *Config) complete() error {
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
 	set(&c.InboundStreams, 65535)
+	set(&c.PeerReconfig.OutboundStreams, c.OutboundStreams)
+	set(&c.PeerReconfig.InboundStreams, c.InboundStreams)
 	set(&c.RTOInitial, time.Second)
 	set(&c.RTOMin, time.Second)
 	set(&c.RTOMax, 60*time.Second)

@@ -295,7 +295,7 @@ func (a *Association) renumber(theirs wire.TSN) {
 func (a *Association) handleAddOut(n int) {
 	r := &a.reconfig
 	switch {
-	case a.cfg.PeerReconfig.DenyStreams, r.in+n > int(a.cfg.InboundStreams):
+	case a.cfg.PeerReconfig.DenyStreams, r.in+n > int(a.cfg.PeerReconfig.InboundStreams):
 		r.peer.answer(wire.ResultDenied)
 	case n == 0:
 		r.peer.answer(wire.ResultNothingToDo)
@@ -312,7 +312,7 @@ func (a *Association) handleAddIn(now time.Time, req wire.AddStreams) {
 	r := &a.reconfig
 	switch {
 	case a.cfg.PeerReconfig.DenyStreams,
-		r.out+r.own.adding(wire.ParamAddOutStreams)+int(req.Count) > int(a.cfg.OutboundStreams):
+		r.out+r.own.adding(wire.ParamAddOutStreams)+int(req.Count) > int(a.cfg.PeerReconfig.OutboundStreams):
 		r.peer.answer(wire.ResultDenied)
 	case r.own.answers(wire.ParamAddOutStreams):
 		r.peer.answer(wire.ResultAlreadyPending)

@@ -183,10 +183,31 @@ func (c *Conn) PathChanged() {
 // ResetStreams resets the outgoing side of the streams; see
 // sctp.Association.ResetStreams.
 func (c *Conn) ResetStreams(streams ...uint16) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.ResetStreams(now, streams...) })
+}
+
+// RequestReset asks the peer to reset its side of the streams; see
+// sctp.Association.RequestReset.
+func (c *Conn) RequestReset(streams ...uint16) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.RequestReset(now, streams...) })
+}
+
+// AddStreams asks for more streams; see sctp.Association.AddStreams.
+func (c *Conn) AddStreams(out, in int) error {
+	return c.reconfigure(func(now time.Time) error { return c.assoc.AddStreams(now, out, in) })
+}
+
+// ResetAssociation begins all sequence numbers anew; see
+// sctp.Association.ResetAssociation.
+func (c *Conn) ResetAssociation() error {
+	return c.reconfigure(c.assoc.ResetAssociation)
+}
+
+func (c *Conn) reconfigure(command func(now time.Time) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	err := c.assoc.ResetStreams(now, streams...)
+	err := command(now)
 	c.settle(now, aCaller)
 	return c.explain(err)
 }
@@ -231,14 +252,14 @@ func (c *Conn) State() sctp.State {
 	return c.assoc.State()
 }
 
-// OutboundStreams returns the number of usable outgoing streams.
+// OutboundStreams returns the number of usable outgoing streams, which can grow.
 func (c *Conn) OutboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.OutboundStreams()
 }
 
-// InboundStreams returns the number of incoming streams.
+// InboundStreams returns the number of incoming streams, which can grow.
 func (c *Conn) InboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

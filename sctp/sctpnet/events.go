@@ -74,6 +74,8 @@ func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
 		c.writes.waiters.wake()
 	case sctp.EventStreamResetDone, sctp.EventStreamResetFailed:
 		c.onResetOver(now, ev.Stream)
+	case sctp.EventStreamResetAsked:
+		c.streams.get(ev.Stream).resetting = true
 	case sctp.EventShutdownReceived:
 		c.wakeWriters()
 	case sctp.EventClosed:

@@ -250,6 +250,7 @@ func (c *Conn) onResetOver(now time.Time, id uint16) {
 	if st.closing {
 		c.drainStream(now, id, st)
 	}
+	c.forget(id, st)
 }
 
 // onRestarted carries out EventRestarted: the peer knows nothing of what was sent,
