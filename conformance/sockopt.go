@@ -68,7 +68,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_AUTOCLOSE":              {late: true, only: []int64{0}},
 	"SCTP_DISABLE_FRAGMENTS":      {late: true, only: []int64{0}},
 	"SCTP_EXPLICIT_EOR":           {late: true, only: []int64{0}},
-	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1}},
+	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1, 2}},
 	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
 	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
 	"SCTP_ENABLE_STREAM_RESET":    {},
@@ -77,7 +77,9 @@ var sockopts = map[string]sockopt{
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
 	"SCTP_NRSACK_SUPPORTED":       {late: true, only: []int64{0}},
 	"SCTP_PKTDROP_SUPPORTED":      {late: true, only: []int64{0}},
-	"SCTP_INTERLEAVING_SUPPORTED": {late: true, only: []int64{0}},
+	"SCTP_INTERLEAVING_SUPPORTED": {only: []int64{0, 1}},
+	"SCTP_STREAM_SCHEDULER":       {only: []int64{0, 1, 2, 3, 4, 5}},
+	"SCTP_PLUGGABLE_SS":           {only: []int64{0, 1, 2, 3, 4, 5}},
 }
 
 // sockopt makes setsockopt, getsockopt or sctp_opt_info.
@@ -156,6 +158,8 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 		return ok(0), nil
 	case "SCTP_RESET_STREAMS":
 		return r.resetStreams(s, v)
+	case "SCTP_STREAM_SCHEDULER_VALUE", "SCTP_SS_VALUE":
+		return r.streamValue(s, given)
 	case "SCTP_RESET_ASSOC":
 		return r.reconfigure(s, func(a *sctp.Association) error { return a.ResetAssociation(r.time()) })
 	case "SCTP_ADD_STREAMS":
@@ -266,6 +270,35 @@ func (r *runner) reconfigure(s *socket, command func(*sctp.Association) error) (
 		return errno("ENOTCONN"), nil
 	}
 	if err := command(r.stack.assoc); err != nil {
+		return errno(errnoOf(err)), nil
+	}
+	return ok(0), nil
+}
+
+// schedulers are those of the engine by their numbers in FreeBSD, SCTP_SS_DEFAULT first.
+var schedulers = []sctp.Scheduler{
+	sctp.RoundRobin, sctp.RoundRobin, sctp.RoundRobinPacket, sctp.StrictPriority, sctp.FairCapacity, sctp.FirstComeFirstServed,
+}
+
+// scheduler returns the scheduler of a socket.
+func (s *socket) scheduler() sctp.Scheduler {
+	return schedulers[max(s.opts["SCTP_STREAM_SCHEDULER"], s.opts["SCTP_PLUGGABLE_SS"])]
+}
+
+// streamValue takes SCTP_STREAM_SCHEDULER_VALUE. Of priorities the lower ones go first
+// here (RFC 8260, section 4.3.2).
+func (r *runner) streamValue(s *socket, given map[string]int64) (outcome, error) {
+	if !r.owns(s) {
+		return errno("ENOTCONN"), nil
+	}
+	id, value := given["stream_id"], given["stream_value"]
+	if id < 0 || id > 65535 || value < 0 || value > 65535 {
+		return errno("EINVAL"), nil
+	}
+	if s.scheduler() == sctp.StrictPriority {
+		value = 65535 - value
+	}
+	if err := r.stack.assoc.SetStreamPriority(uint16(id), uint16(value)); err != nil {
 		return errno(errnoOf(err)), nil
 	}
 	return ok(0), nil

@@ -81,6 +81,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 	a.peer, a.id.peerTag = f.peer, f.peer.tag
 	a.establish(now, a.paths.primary())
 	a.hs.snap = snapUnheard
+	a.observe(now)
 	return nil
 }
 
