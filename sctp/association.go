@@ -262,7 +262,7 @@ func (a *Association) end(err error) {
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
 	a.control.init()
-	a.in.asm.runs = nil
+	a.in.end()
 	a.events.push(Event{Kind: EventClosed, Err: err})
 }
 
@@ -313,7 +313,7 @@ func (a *Association) SetStreamPriority(stream, priority uint16) error {
 	switch {
 	case a.ended:
 		return ErrClosed
-	case stream >= a.cfg.OutboundStreams:
+	case int(stream) >= max(int(a.cfg.OutboundStreams), a.OutboundStreams()):
 		return ErrInvalidStream
 	}
 	a.out.prioritize(stream, priority)

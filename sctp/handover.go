@@ -82,7 +82,7 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 	add(a.out.queued > 0 || a.sent.span() > 0 || a.window.probing, ObstacleSending)
 	add(a.out.unsettled(), ObstacleReconfig)
 	add(a.in.unread(), ObstacleUnread)
-	add(a.tsns.gap() || len(a.in.asm.runs) > 0, ObstacleMissing)
+	add(a.tsns.gap() || a.in.incomplete(), ObstacleMissing)
 	add(a.reconfig.busy(), ObstacleReconfig)
 	add(a.strays.waiting() || len(a.control.buf) > 0 || a.hs.cookieAck || a.ack.due == ackNow || path.hb.due, ObstaclePackets)
 	add(a.events.n > 0, ObstacleEvents)

@@ -24,22 +24,22 @@ var handoverFields = map[string]string{
 	"handshake": "localTSN carried, t1 idle, transmits idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
 		"unrecognized idle, cookieAck idle, secret carried, peerKind carried, snap anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
-		"forwardTSN carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
+		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
-	"outbound": "limit config, scheduler config, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
+	"outbound": "limit config, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, free anew, frees anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, " +
-		"deadlines idle, expendables idle, midway idle, drained idle",
+		"deadlines idle, expendables idle, midway idle, midways idle, drained idle",
 	"streamTable": "pages parts",
-	"outStream": "standing anew, id carried, priority carried, ssn carried, head idle, tail idle, queued idle, threshold carried, " +
+	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
 		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, timing idle, timed idle, timedAt idle",
-	"forwardState": "enabled carried, point carried, due idle, lastAt idle, skipped anew",
+	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skipped anew, streams anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
 	"tsnMap":   "cum carried, highest carried, above idle",
-	"inbound":  "limit config, bytes idle, entries idle, streams parts, asm idle, pool anew, readable idle, reads anew",
-	"inStream": "id carried, next carried, announced idle, head idle, tail idle, waiting idle",
+	"inbound":  "limit config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew",
+	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle",
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",
 

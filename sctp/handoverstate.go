@@ -43,15 +43,17 @@ type handoverRequests struct {
 // handoverOut is an outgoing stream, handoverIn an incoming one.
 type handoverOut struct {
 	id        uint16
-	ssn       wire.SSN
+	ordered   wire.MID
+	unordered wire.MID
 	priority  uint16
 	threshold uint32
 	used      bool
 }
 
 type handoverIn struct {
-	id   uint16
-	next wire.SSN
+	id    uint16
+	next  wire.MID
+	floor wire.MID
 }
 
 // handoverMagic begins a state; the last byte is the version of the format.
@@ -74,10 +76,10 @@ func (a *Association) snapshot() *handoverState {
 	r := &a.reconfig
 	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, r.peer.answers, uint8(r.peer.answered), r.peer.last}
 	for id, o := range a.out.streams.all() {
-		s.out = append(s.out, handoverOut{id, o.ssn, o.priority, uint32(min(o.threshold, math.MaxInt32)), o.used})
+		s.out = append(s.out, handoverOut{id, o.ordered, o.unordered, o.priority, uint32(min(o.threshold, math.MaxInt32)), o.used})
 	}
 	for id, i := range a.in.streams.all() {
-		s.in = append(s.in, handoverIn{id, i.next})
+		s.in = append(s.in, handoverIn{id, i.next, i.floor})
 	}
 	return s
 }
@@ -101,10 +103,11 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 	a.out.allLow = int(s.allLow) - 1
 	for _, o := range s.out {
 		t := a.out.stream(o.id)
-		t.ssn, t.priority, t.threshold, t.used = o.ssn, o.priority, int(o.threshold), o.used
+		t.ordered, t.unordered, t.priority, t.threshold, t.used = o.ordered, o.unordered, o.priority, int(o.threshold), o.used
 	}
 	for _, i := range s.in {
-		a.in.stream(i.id).next = i.next
+		s := a.in.stream(i.id)
+		s.next, s.floor = i.next, i.floor
 	}
 }
 
@@ -168,17 +171,19 @@ func (c *handoverCodec) state(s *handoverState) {
 	c.flag(&s.ackOwed)
 	c.requests(&s.requests)
 	c.u32(&s.allLow)
-	for i := range list(c, &s.out, 11) {
+	for i := range list(c, &s.out, 17) {
 		o := &s.out[i]
 		c.u16(&o.id)
-		c.u16((*uint16)(&o.ssn))
+		c.u32((*uint32)(&o.ordered))
+		c.u32((*uint32)(&o.unordered))
 		c.u16(&o.priority)
 		c.u32(&o.threshold)
 		c.flag(&o.used)
 	}
-	for i := range list(c, &s.in, 4) {
+	for i := range list(c, &s.in, 10) {
 		c.u16(&s.in[i].id)
-		c.u16((*uint16)(&s.in[i].next))
+		c.u32((*uint32)(&s.in[i].next))
+		c.u32((*uint32)(&s.in[i].floor))
 	}
 }
 

@@ -328,7 +328,7 @@ func (w *world) inspect(h *host) {
 	}
 	// The flight counts chunk headers and padding, the buffer does not.
 	// Nor does the buffer hold what was sent and given up for something more important.
-	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed && !h.displaced {
+	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+23*st.UnackedDataChunks && !h.closed && !h.displaced {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}
 	if st.MTU > p.maxMTU() {

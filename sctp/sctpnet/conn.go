@@ -253,6 +253,13 @@ func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	c.settle(time.Now(), aCaller)
 }
 
+// SetStreamPriority is sctp.Association.SetStreamPriority.
+func (c *Conn) SetStreamPriority(stream, priority uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.SetStreamPriority(stream, priority)
+}
+
 // State returns the association's state.
 func (c *Conn) State() sctp.State {
 	c.mu.Lock()
