@@ -14,6 +14,7 @@ import (
 type Stats struct {
 	Timestamp        time.Time            `json:"timestamp"`
 	Transport        TransportStats       `json:"transport"`
+	SCTPTransport    SCTPTransportStats   `json:"sctpTransport"` // zero before start
 	CandidatePairs   []CandidatePairStats `json:"candidatePairs,omitempty"`
 	LocalCandidates  []CandidateStats     `json:"localCandidates,omitempty"`
 	RemoteCandidates []CandidateStats     `json:"remoteCandidates,omitempty"`
@@ -40,6 +41,16 @@ type TransportStats struct {
 	DTLSRole   string    `json:"dtlsRole"`             // "unknown" before start
 	TLSVersion string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
 	DTLSCipher string    `json:"dtlsCipher,omitempty"` // IANA name
+}
+
+// SCTPTransportStats are RTCSctpTransportStats. What there is beside them is in
+// Stats.DataChannels.SCTP.
+type SCTPTransportStats struct {
+	SmoothedRoundTripTime float64 `json:"smoothedRoundTripTime,omitempty"` // seconds; 0 before a measurement
+	CongestionWindow      int     `json:"congestionWindow"`                // bytes
+	ReceiverWindow        int     `json:"receiverWindow"`                  // bytes that the peer advertised last
+	MTU                   int     `json:"mtu"`                             // bytes of an SCTP packet
+	UnackData             int     `json:"unackData"`                       // DATA chunks that are not acknowledged
 }
 
 // CandidatePairStats are RTCIceCandidatePairStats.
@@ -80,6 +91,11 @@ func (c *core) stats() Stats {
 		Timestamp:    time.Now(),
 		Certificates: []CertificateStats{certificateStats(c.cert.leaf.Raw)},
 		DataChannels: c.session.Stats(),
+	}
+	a := &s.DataChannels.SCTP
+	s.SCTPTransport = SCTPTransportStats{
+		SmoothedRoundTripTime: a.SRTT.Seconds(), CongestionWindow: a.CongestionWindow, ReceiverWindow: a.PeerAdvertisedWindow,
+		MTU: a.MTU, UnackData: a.UnackedDataChunks,
 	}
 	c.mu.Lock()
 	s.Transport = TransportStats{ICERole: "unknown", DTLSState: c.dtlsState, DTLSRole: "unknown"}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/sctp"
+	"github.com/sluice-rtc/sluice/sctp/sctptrace"
 )
 
 func newTestTransport(t testing.TB, change func(*Config)) *Transport {
@@ -480,7 +482,15 @@ func TestTransportClosedErrors(t *testing.T) {
 }
 
 func TestTransportStats(t *testing.T) {
-	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	var packets, events bytes.Buffer
+	pcap, qlog := sctptrace.NewPcap(&packets, 0), sctptrace.NewQlog(&events, "")
+	a, b := newTestTransport(t, func(cfg *Config) { cfg.SCTP.Trace = sctptrace.Tee(pcap, qlog) }), newTestTransport(t, nil)
+	t.Cleanup(func() {
+		a.Close()
+		if packets.Len() < 5000 || !bytes.Contains(events.Bytes(), []byte(`"new":"ESTABLISHED"`)) || pcap.Err() != nil || qlog.Err() != nil {
+			t.Errorf("traced %d bytes of packets, %d of events, %v, %v", packets.Len(), events.Len(), pcap.Err(), qlog.Err())
+		}
+	})
 	if s := a.Stats(); s.Transport.DTLSState != DTLSStateNew || s.Transport.ICERole != "unknown" || len(s.Certificates) != 1 {
 		t.Errorf("before start: %+v", s)
 	}
@@ -519,8 +529,18 @@ func TestTransportStats(t *testing.T) {
 	if s.DataChannels.SCTP.MTU == 0 || !s.DataChannels.SCTP.ZeroChecksumSending {
 		t.Errorf("SCTP: %+v", s.DataChannels.SCTP) // zero checksum over DTLS by default
 	}
-	if b, err := json.Marshal(s); err != nil || !bytes.Contains(b, []byte(`"dtlsState":"connected"`)) {
-		t.Errorf("JSON: %s, %v", b, err)
+	if st, full := s.SCTPTransport, s.DataChannels.SCTP; st.SmoothedRoundTripTime != full.SRTT.Seconds() || st.SmoothedRoundTripTime == 0 ||
+		st.CongestionWindow == 0 || st.ReceiverWindow == 0 || st.MTU != full.MTU || full.Peer != sctp.PeerSluice && !full.SNAP {
+		t.Errorf("SCTP transport: %+v", st)
+	}
+	text, err := json.Marshal(s)
+	for _, want := range []string{ // the names of webrtc-stats
+		`"dtlsState":"connected"`, `"smoothedRoundTripTime":0.`, `"congestionWindow":`, `"receiverWindow":`, `"unackData":`,
+		`"dataChannelIdentifier":`, `"state":"open"`, `"messagesSent":1,"bytesSent":5000`, `"dataChannelsOpened":1`,
+	} {
+		if err != nil || !bytes.Contains(text, []byte(want)) {
+			t.Errorf("JSON: no %s in %s, %v", want, text, err)
+		}
 	}
 }
 

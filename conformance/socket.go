@@ -24,7 +24,9 @@ func (r *runner) config(s *socket) sctp.Config {
 	cfg := sctp.Config{
 		LossDetection: sctp.MissIndications, // what scripts expect
 		MTU:           r.mtu, CongestionControl: sctp.Reno,
-		MaxMTU:     -1, // scripts know of no probes
+		MaxMTU: -1, // scripts know of no probes
+		// An application must ask for interleaving (RFC 8260, section 2.2.1).
+		NoInterleaving: s.opts["SCTP_INTERLEAVING_SUPPORTED"] == 0, Scheduler: s.scheduler(),
 		RTOInitial: ms("srto_initial"), RTOMin: ms("srto_min"), RTOMax: ms("srto_max"),
 		OutboundStreams: uint16(s.opts["sinit_num_ostreams"]), InboundStreams: uint16(s.opts["sinit_max_instreams"]),
 		MaxInitRetransmits: int(s.opts["sinit_max_attempts"]), MaxRetransmits: int(s.opts["sasoc_asocmaxrxt"]),

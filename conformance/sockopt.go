@@ -68,7 +68,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_AUTOCLOSE":              {late: true, only: []int64{0}},
 	"SCTP_DISABLE_FRAGMENTS":      {late: true, only: []int64{0}},
 	"SCTP_EXPLICIT_EOR":           {late: true, only: []int64{0}},
-	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1}},
+	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1, 2}},
 	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
 	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
 	"SCTP_ENABLE_STREAM_RESET":    {},
@@ -77,7 +77,9 @@ var sockopts = map[string]sockopt{
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
 	"SCTP_NRSACK_SUPPORTED":       {late: true, only: []int64{0}},
 	"SCTP_PKTDROP_SUPPORTED":      {late: true, only: []int64{0}},
-	"SCTP_INTERLEAVING_SUPPORTED": {late: true, only: []int64{0}},
+	"SCTP_INTERLEAVING_SUPPORTED": {only: []int64{0, 1}},
+	"SCTP_STREAM_SCHEDULER":       {only: []int64{0, 1, 2, 3, 4, 5}},
+	"SCTP_PLUGGABLE_SS":           {only: []int64{0, 1, 2, 3, 4, 5}},
 }
 
 // sockopt makes setsockopt, getsockopt or sctp_opt_info.
@@ -156,6 +158,8 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 		return ok(0), nil
 	case "SCTP_RESET_STREAMS":
 		return r.resetStreams(s, v)
+	case "SCTP_STREAM_SCHEDULER_VALUE", "SCTP_SS_VALUE":
+		return r.streamValue(s, given)
 	case "SCTP_RESET_ASSOC":
 		return r.reconfigure(s, func(a *sctp.Association) error { return a.ResetAssociation(r.time()) })
 	case "SCTP_ADD_STREAMS":
@@ -271,6 +275,35 @@ func (r *runner) reconfigure(s *socket, command func(*sctp.Association) error) (
 	return ok(0), nil
 }
 
+// schedulers are those of the engine by their numbers in FreeBSD, SCTP_SS_DEFAULT first.
+var schedulers = []sctp.Scheduler{
+	sctp.RoundRobin, sctp.RoundRobin, sctp.RoundRobinPacket, sctp.StrictPriority, sctp.FairCapacity, sctp.FirstComeFirstServed,
+}
+
+// scheduler returns the scheduler of a socket.
+func (s *socket) scheduler() sctp.Scheduler {
+	return schedulers[max(s.opts["SCTP_STREAM_SCHEDULER"], s.opts["SCTP_PLUGGABLE_SS"])]
+}
+
+// streamValue takes SCTP_STREAM_SCHEDULER_VALUE. Of priorities the lower ones go first
+// here (RFC 8260, section 4.3.2).
+func (r *runner) streamValue(s *socket, given map[string]int64) (outcome, error) {
+	if !r.owns(s) {
+		return errno("ENOTCONN"), nil
+	}
+	id, value := given["stream_id"], given["stream_value"]
+	if id < 0 || id > 65535 || value < 0 || value > 65535 {
+		return errno("EINVAL"), nil
+	}
+	if s.scheduler() == sctp.StrictPriority {
+		value = 65535 - value
+	}
+	if err := r.stack.assoc.SetStreamPriority(uint16(id), uint16(value)); err != nil {
+		return errno(errnoOf(err)), nil
+	}
+	return ok(0), nil
+}
+
 // eventKinds are the notifications that the fields of SCTP_EVENTS stand for.
 var eventKinds = map[string]string{
 	"sctp_association_event": "SCTP_ASSOC_CHANGE", "sctp_address_event": "SCTP_PEER_ADDR_CHANGE",
@@ -306,6 +339,14 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 			return errno("EINVAL"), nil
 		}
 		got = r.status()
+	case "SCTP_PR_STREAM_STATUS", "SCTP_PR_ASSOC_STATUS":
+		if r.stack.assoc == nil || r.stack.ended {
+			return errno("EINVAL"), nil
+		}
+		var err error
+		if got, err = r.prStatus(name, v); err != nil {
+			return outcome{}, err
+		}
 	case "SCTP_EVENT":
 		kind, err := integer(orZero(v.field("se_type")))
 		if err != nil {
@@ -397,11 +438,41 @@ func (r *runner) status() facts {
 	}
 	return facts{
 		"sstat_state": constants[states[a.State()]], "sstat_rwnd": int64(st.PeerWindow),
-		"sstat_unackdata": int64(st.UnackedDataChunks),
-		"sstat_instrms":   int64(a.InboundStreams()), "sstat_outstrms": int64(a.OutboundStreams()),
+		"sstat_unackdata": int64(st.UnackedDataChunks), "sstat_penddata": int64(st.UnreadDataChunks),
+		"sstat_instrms": int64(a.InboundStreams()), "sstat_outstrms": int64(a.OutboundStreams()),
 		"sstat_fragmentation_point": int64(st.MTU - headerLen - 16),
 		"spinfo_state":              constants["SCTP_ACTIVE"], "spinfo_cwnd": int64(st.CongestionWindow),
 		"spinfo_srtt": int64(st.SRTT / time.Millisecond), "spinfo_rto": int64(st.RTO / time.Millisecond),
 		"spinfo_mtu": int64(st.MTU - headerLen),
 	}
+}
+
+// prStatus returns what SCTP_PR_STREAM_STATUS and SCTP_PR_ASSOC_STATUS say (RFC 7496,
+// sections 4.3 and 4.4).
+func (r *runner) prStatus(name string, v *Value) (facts, error) {
+	sid, err := integer(orZero(v.field("sprstat_sid")))
+	if err != nil {
+		return nil, err
+	}
+	policy, err := integer(orZero(v.field("sprstat_policy")))
+	if err != nil {
+		return nil, err
+	}
+	given := r.stack.assoc.Stats().Abandoned
+	if name == "SCTP_PR_STREAM_STATUS" {
+		given = r.stack.assoc.StreamStats(uint16(sid)).Abandoned
+	}
+	n := given.All()
+	switch policy {
+	case constants["SCTP_PR_SCTP_RTX"]:
+		n = given.ByRetransmits
+	case constants["SCTP_PR_SCTP_TTL"]:
+		n = given.ByLifetime
+	case constants["SCTP_PR_SCTP_PRIO"]:
+		n = given.ByPriority
+	}
+	return facts{
+		"sprstat_sid": sid, "sprstat_policy": policy,
+		"sprstat_abandoned_unsent": int64(n.Unsent), "sprstat_abandoned_sent": int64(n.Sent),
+	}, nil
 }

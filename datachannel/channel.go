@@ -19,6 +19,9 @@ func (s ReadyState) String() string {
 	return [...]string{"connecting", "open", "closing", "closed"}[s&3]
 }
 
+// MarshalText returns the name of the state.
+func (s ReadyState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Message is a message of the peer.
 type Message struct {
 	// Data belongs to the receiver. In a text message it is UTF-8: each run of

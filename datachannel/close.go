@@ -71,7 +71,7 @@ func (ch *Channel) forget() {
 func (ch *Channel) discard() {
 	if ch.st != nil && !ch.st.discard {
 		ch.st.discard = true
-		ch.st.buf = nil
+		ch.s.setBuf(ch.st, nil)
 		if ch.s.connected {
 			ch.s.pump(ch.st.id)
 		}

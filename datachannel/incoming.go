@@ -53,6 +53,7 @@ func (s *Session) accept(id uint16, open dcep.Open) {
 		ready:       true, confirmed: true,
 	}
 	ch.st = s.addStream(id, ch)
+	ch.prioritize()
 	s.counts.accepted++
 	s.incoming.named += ch.nameBytes()
 	s.incoming.unannounced += ch.nameBytes() + channelCost

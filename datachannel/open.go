@@ -36,7 +36,9 @@ type Init struct {
 	ID *uint16
 
 	// Priority is the weight of the channel: 128 is below normal, 256 normal, 512
-	// high, 1024 extra high (RFC 8831, section 6.4). Default 256.
+	// high, 1024 extra high (RFC 8831, section 6.4). Channels with much to send share
+	// the way in proportion to it, in both directions; sctp.Config.Scheduler can change
+	// that. Default 256.
 	Priority uint16
 }
 
@@ -180,6 +182,7 @@ func (ch *Channel) connect() {
 		return
 	}
 	ch.ready = true
+	ch.prioritize()
 	if ch.negotiated {
 		ch.confirmed = true
 		ch.opened()
@@ -197,6 +200,12 @@ func (ch *Channel) connect() {
 	if ch.out.queue.len() > 0 {
 		ch.block()
 	}
+}
+
+// prioritize tells the association the priority of the channel, which both sides go by
+// (RFC 8831, section 6.4).
+func (ch *Channel) prioritize() {
+	ch.s.conn.SetStreamPriority(ch.st.id, ch.priority) // fails if the association has ended
 }
 
 // opened is the W3C's "announce the data channel as open".

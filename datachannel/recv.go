@@ -20,13 +20,24 @@ type receiver struct {
 	early    map[uint16]int    // stream.resets of identifiers not in use, if not 0
 	partials map[uint16][]byte // beginnings of DCEP messages that come in pieces
 	held     int               // bytes in partials
+	pieces   int               // bytes in stream.buf of all streams
 	scratch  [1024]byte        // for short messages, and for what is thrown away
 }
 
 // maxPartials bounds the beginnings of DCEP messages, in bytes. Only a receive
-// buffer smaller than an OPEN, or a peer that fills it with unfinished ones,
-// makes the association deliver an OPEN in pieces.
+// buffer smaller than the OPENs on their way, or a peer that fills it with unfinished
+// ones, makes the association deliver an OPEN in pieces.
 const maxPartials = 1 << 20
+
+// maxPieces bounds the beginnings of messages of all channels together, in bytes. Each
+// channel may have one, as the peer may interleave them (RFC 8260, section 6).
+func (s *Session) maxPieces() int { return max(64<<20, 2*s.cfg.MaxMessageSize) }
+
+// setBuf keeps the beginning of a message.
+func (s *Session) setBuf(st *stream, b []byte) {
+	s.recv.pieces += len(b) - len(st.buf)
+	st.buf = b
+}
 
 // inbox is the incoming side of a channel.
 type inbox struct {
@@ -89,7 +100,7 @@ func (s *Session) onMark(id uint16, st *stream, err error) bool {
 	case errors.Is(err, sctp.ErrMessageAborted):
 		s.dropPartial(id)
 		if st != nil {
-			st.buf = nil
+			s.setBuf(st, nil)
 		}
 	case errors.Is(err, io.EOF):
 		if st == nil {
@@ -250,6 +261,9 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 	case len(st.buf)+info.Size > ch.s.cfg.MaxMessageSize:
 		ch.fail(channelError(fmt.Sprintf("a message is larger than %d bytes", ch.s.cfg.MaxMessageSize), nil))
 		return Message{}, false
+	case !info.Complete && ch.s.recv.pieces+info.Size > ch.s.maxPieces():
+		ch.fail(channelError(fmt.Sprintf("the peer has begun messages of more than %d bytes", ch.s.maxPieces()), nil))
+		return Message{}, false
 	case len(st.buf) > 0 || !info.Complete || info.Size > len(dst):
 		st.buf = slices.Grow(st.buf, info.Size)
 		dst = st.buf[len(st.buf) : len(st.buf)+info.Size]
@@ -261,7 +275,7 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 	}
 	switch {
 	case !empty && st.buf != nil:
-		st.buf = st.buf[:len(st.buf)+n]
+		ch.s.setBuf(st, st.buf[:len(st.buf)+n])
 		dst = st.buf
 	case !empty:
 		dst = dst[:n]
@@ -271,7 +285,7 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 	if !info.Complete {
 		return Message{}, false
 	}
-	st.buf = nil
+	ch.s.setBuf(st, nil)
 	m := Message{Data: dst, IsText: info.PPID == dcep.PPIDString || info.PPID == dcep.PPIDStringEmpty}
 	if m.IsText && !utf8.Valid(m.Data) {
 		m.Data = bytes.ToValidUTF8(m.Data, []byte("\uFFFD"))

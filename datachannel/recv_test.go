@@ -109,6 +109,36 @@ func TestMessageLargerThanReceiveBuffer(t *testing.T) {
 	})
 }
 
+// What a peer begins to send on many channels is bounded over all of them.
+func TestTooManyPieces(t *testing.T) {
+	cfg := Config{SCTP: sctp.Config{ReceiveBuffer: 8192}}
+	hostile(t, cfg, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		r.sendOpen(1, dcep.Open{Label: "a"})
+		r.sendOpen(3, dcep.Open{Label: "b"})
+		a, b := r.accept(s), r.accept(s)
+		s.lock()
+		s.recv.pieces = s.maxPieces() - 30_000
+		s.unlock()
+		r.send(1, dcep.PPIDBinary, pattern(25_000, 1))
+		m := value(a.ReadMessage(background))(t)
+		if !bytes.Equal(m.Data, pattern(25_000, 1)) {
+			t.Error("a message below the bound is damaged")
+		}
+		r.send(3, dcep.PPIDBinary, pattern(50_000, 1))
+		var rtc *RTCError
+		if _, err := b.ReadMessage(background); !errors.As(err, &rtc) {
+			t.Errorf("above it: %v", err)
+		}
+		r.send(1, dcep.PPIDBinary, pattern(20_000, 2))
+		value(a.ReadMessage(background))(t)
+		s.lock()
+		defer s.unlock()
+		if s.recv.pieces != s.maxPieces()-30_000 {
+			t.Errorf("%d bytes are counted", s.recv.pieces-s.maxPieces()+30_000)
+		}
+	})
+}
+
 // Payload protocol identifiers: the four of messages, empty ones whatever their
 // content; any other closes the channel, the deprecated ones too (8831-6.6-a).
 func TestReceivedPPIDs(t *testing.T) {

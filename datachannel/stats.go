@@ -5,27 +5,30 @@ import "github.com/sluice-rtc/sluice/sctp"
 // Stats describes a session (W3C webrtc-stats: RTCPeerConnectionStats and, per
 // channel, RTCDataChannelStats).
 type Stats struct {
-	SCTP sctp.Stats // zero before Start
+	SCTP sctp.Stats `json:"sctp"` // zero before Start
 
-	ChannelsRequested uint64 // created here
-	ChannelsAccepted  uint64 // opened by the peer
-	ChannelsOpened    uint64 // that were ever open
-	ChannelsClosed    uint64 // that were open and are not any more
-	StreamsRefused    uint64 // streams closed because what came on them opens no channel
+	ChannelsRequested uint64 `json:"dataChannelsRequested"` // created here
+	ChannelsAccepted  uint64 `json:"dataChannelsAccepted"`  // opened by the peer
+	ChannelsOpened    uint64 `json:"dataChannelsOpened"`    // that were ever open
+	ChannelsClosed    uint64 `json:"dataChannelsClosed"`    // that were open and are not any more
+	StreamsRefused    uint64 `json:"streamsRefused"`        // streams closed because what came on them opens no channel
 
 	// Channels are those in use: their identifiers are not free yet.
-	Channels []ChannelStats
+	Channels []ChannelStats `json:"channels,omitempty"`
 }
 
 // ChannelStats describes a channel. Bytes are payload bytes of messages.
 type ChannelStats struct {
-	Label, Protocol string
-	ID              uint16
-	HasID           bool // false: ID is not known yet
-	State           ReadyState
+	Label    string     `json:"label"`
+	Protocol string     `json:"protocol"`
+	ID       uint16     `json:"dataChannelIdentifier"`
+	HasID    bool       `json:"-"` // false: ID is not known yet
+	State    ReadyState `json:"state"`
 
-	MessagesSent, BytesSent         uint64
-	MessagesReceived, BytesReceived uint64
+	MessagesSent     uint64 `json:"messagesSent"`
+	BytesSent        uint64 `json:"bytesSent"`
+	MessagesReceived uint64 `json:"messagesReceived"`
+	BytesReceived    uint64 `json:"bytesReceived"`
 }
 
 // counts are the counters of a session.

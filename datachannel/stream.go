@@ -164,7 +164,7 @@ func (s *Session) onPeerReset(id uint16) {
 func (s *Session) onEOF(st *stream) {
 	st.resets--
 	st.ended = true
-	st.buf = nil
+	s.setBuf(st, nil)
 	s.dropPartial(st.id)
 	if st.ch != nil {
 		st.ch.peerClosed()

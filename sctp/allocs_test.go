@@ -12,8 +12,9 @@ import (
 type pipe struct {
 	a, b *Association
 	now  time.Time
-	buf  []byte // for packets
-	read []byte // for messages
+	buf  []byte              // for packets
+	read []byte              // for messages
+	tap  func(packet []byte) // sees what a sends, if set
 }
 
 func newPipe(t testing.TB, cfg Config) *pipe {
@@ -47,6 +48,9 @@ func (p *pipe) run() {
 func (p *pipe) move(from, to *Association) bool {
 	tx, ok := from.Transmit(p.now, p.buf)
 	if ok {
+		if p.tap != nil && from == p.a {
+			p.tap(tx.Packet)
+		}
 		to.HandlePacket(p.now, 0, tx.Packet)
 	}
 	return ok

@@ -36,6 +36,9 @@ var stateNames = [...]string{
 
 func (s State) String() string { return stateNames[s] }
 
+// MarshalText returns the name of the state.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Association is one SCTP association. Its fields are components, each with a
 // file of its own; recv.go, send.go and timers.go pass facts between them.
 type Association struct {
@@ -259,7 +262,7 @@ func (a *Association) end(err error) {
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
 	a.control.init()
-	a.in.asm.runs = nil
+	a.in.end()
 	a.events.push(Event{Kind: EventClosed, Err: err})
 }
 
@@ -310,7 +313,7 @@ func (a *Association) SetStreamPriority(stream, priority uint16) error {
 	switch {
 	case a.ended:
 		return ErrClosed
-	case stream >= a.cfg.OutboundStreams:
+	case int(stream) >= max(int(a.cfg.OutboundStreams), a.OutboundStreams()):
 		return ErrInvalidStream
 	}
 	a.out.prioritize(stream, priority)

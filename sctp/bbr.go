@@ -36,6 +36,7 @@ type bbr struct {
 	windowUsed   bool     // the window was fully used in this round
 	windowUsedBy bool     // or in the last
 
+	saved               bool // the following, since this recovery began
 	undoState           bbrState
 	undoBW              int64 // bw_shortterm
 	undoShort, undoLong int64 // inflight_shortterm, inflight_longterm
@@ -119,7 +120,7 @@ func (c *bbr) acked(now time.Time, ack ackEvent) {
 		c.updateModel(now, &ack)
 	}
 	if c.recovering && c.recoveryEnd.AtOrBefore(ack.cum) {
-		c.recovering = false
+		c.recovering, c.saved = false, false
 		c.cwnd = max(c.cwnd, c.priorCwnd)
 	}
 	c.setControl(&ack)
@@ -149,7 +150,7 @@ func (c *bbr) checkStartup() {
 		return
 	}
 	// Many losses in a round trip of recovery say so, too.
-	if c.lossRoundStart && c.recoveryRounds > 1 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, c.sample.inFlight) {
+	if c.lossRoundStart && c.recoveryRounds > 1 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) {
 		c.undoState = bbrStartup
 		c.fullBWReached = true
 		c.inflightLong = max(c.bdp(), c.inflightLatest)
@@ -157,6 +158,7 @@ func (c *bbr) checkStartup() {
 	if c.fullBWReached {
 		c.state, c.pacingGain, c.cwndGain = bbrDrain, bbrDrainPacing, bbrDefaultCwnd
 		c.drainRound = c.round
+		c.steady()
 	}
 }
 
@@ -220,7 +222,7 @@ func (c *bbr) minPipe() int64 { return 4 * int64(c.pmdcs) }
 func (c *bbr) congested(_ time.Time, loss lossEvent) { c.recover(loss) }
 
 func (c *bbr) timedOut(_ time.Time, loss lossEvent) {
-	if !c.recovering {
+	if !c.saved {
 		c.saveState()
 	}
 	c.recover(loss)
@@ -246,6 +248,7 @@ func (c *bbr) saveWindow() {
 
 // saveState remembers what undo goes back to.
 func (c *bbr) saveState() {
+	c.saved = true
 	c.saveWindow()
 	c.undoState, c.undoBW = bbrNone, c.bwShort
 	c.undoShort, c.undoLong = c.inflightShort, c.inflightLong
@@ -254,7 +257,7 @@ func (c *bbr) saveState() {
 // undo is HandleSpuriousLossDetection of the draft.
 func (c *bbr) undo(now time.Time) {
 	c.cwnd = max(c.cwnd, c.priorCwnd)
-	c.recovering, c.lossInRound = false, false
+	c.recovering, c.saved, c.lossInRound = false, false, false
 	c.resetFullBW()
 	c.bwShort = max(c.bwShort, c.undoBW)
 	c.inflightShort = max(c.inflightShort, c.undoShort)

@@ -181,6 +181,7 @@ func TestBBRSlower(t *testing.T) {
 func fullBBR(s bbrState) *bbr {
 	c := new(bbr)
 	c.init(10_000, 1000)
+	c.rtt = 50 * time.Millisecond
 	now := time.Unix(1000, 0)
 	c.sending(now, 0, time.Second)
 	c.fullBWReached, c.bw, c.bwFilter[0] = true, 10_000_000, 10_000_000
@@ -206,6 +207,7 @@ func fullBBR(s bbrState) *bbr {
 func TestBBRLoss(t *testing.T) {
 	now := time.Unix(1001, 0)
 	c := fullBBR(bbrUp)
+	c.rtt = 60 * time.Millisecond // there is a queue
 	c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 600_000, lost: 12_000})
 	if c.state != bbrUp || c.inflightLong != bbrInfinity {
 		t.Fatal("two per cent are not too many")
@@ -235,6 +237,14 @@ func TestBBRLoss(t *testing.T) {
 	}
 
 	c = fullBBR(bbrUp)
+	if c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 600_000, lost: 24_000}); c.state != bbrUp {
+		t.Error("without a queue four per cent are not too many")
+	}
+	if c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 600_000, lost: 25_000}); c.state != bbrDown {
+		t.Error("more are")
+	}
+	c = fullBBR(bbrUp)
+	c.rtt = 60 * time.Millisecond
 	c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 600_000, lost: 13_000, limited: true})
 	if c.state != bbrDown || c.inflightLong != bbrInfinity {
 		t.Error("what the application limits ends a probe and sets no bound")
@@ -251,6 +261,7 @@ func TestBBRLoss(t *testing.T) {
 func TestBBRShortTerm(t *testing.T) {
 	now := time.Unix(1001, 0)
 	c := fullBBR(bbrCruise)
+	c.rtt = 60 * time.Millisecond
 	ack := func(rate, delivered int64) {
 		c.delivered += delivered
 		c.acked(now, ackEvent{bytes: int(delivered), flight: 400_000, srtt: 50 * time.Millisecond, rate: rateSample{
@@ -258,15 +269,28 @@ func TestBBRShortTerm(t *testing.T) {
 			total: c.delivered, prior: c.delivered - delivered, inFlight: 500_000,
 		}})
 	}
+	lose := func(n int64) {
+		for i := range n {
+			c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 1000 * (i + 1), prior: c.delivered})
+		}
+	}
 	ack(10_000_000, 500_000)
-	c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 1000})
+	for range 5 {
+		lose(9) // two per cent is not too much
+		ack(10_000_000, 500_000)
+		ack(10_000_000, 500_000)
+	}
+	if c.bwShort != bbrInfinity {
+		t.Errorf("bandwidth %d after few losses", c.bwShort)
+	}
+	lose(30)
 	ack(9_000_000, 500_000)
 	ack(9_000_000, 500_000)
 	if c.bwShort < 8_900_000 || c.bwShort > 10_000_000 || c.bw != min(c.bwShort, c.maxBW()) {
 		t.Errorf("bandwidth %d", c.bwShort)
 	}
 	for range 3 {
-		c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 1000})
+		lose(30)
 		ack(1_000_000, 500_000)
 		ack(1_000_000, 500_000)
 	}

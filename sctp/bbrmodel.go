@@ -22,6 +22,7 @@ type bbrModel struct {
 	bwFilter [2]int64 // most in this cycle of probing and in the last
 	bwShort  int64    // bw_shortterm
 
+	rtt      time.Duration // the last
 	minRTT   time.Duration
 	minRTTAt time.Time
 
@@ -33,6 +34,9 @@ type bbrModel struct {
 	fullBWReached bool // at any time
 
 	lossInRound    bool
+	lossBytes      int64    // lost since the first loss of this round
+	lossSince      int64    // what had been delivered then
+	steadySince    int64    // what had been delivered when this state of ProbeBW, or Drain, began
 	lossRanges     int      // lost in this round
 	lossNext       wire.TSN // TSN that would go on with the last of them
 	lossRound      int64    // the round of losses is over when so much was delivered before a chunk was sent
@@ -52,6 +56,9 @@ type bbrModel struct {
 func (c *bbr) take(ack *ackEvent) {
 	c.sample, c.sampleRate = ack.rate, 0
 	c.delivered = c.sample.total
+	if ack.rtt > 0 {
+		c.rtt = ack.rtt
+	}
 	c.sample.limited = c.sample.limited || c.sample.prior < c.limitedTo
 	// An interval shorter than a round trip belongs to a chunk that was sent more than once.
 	if i := c.sample.interval; i > 0 && (c.minRTT == bbrInfinity || i >= c.minRTT) {
@@ -90,7 +97,11 @@ func (c *bbr) latestSignals() {
 }
 
 // congestionSignals takes the bandwidth of the sample, and at the end of a round
-// trip with losses lowers the bounds of the short term.
+// trip with losses lowers the bounds of the short term. The draft does so after any
+// loss; at one per cent that would take half of the rate until the next probe. Here
+// it takes as many losses as a probe must not have, which a queue that overflows
+// has. And only what was sent in the state counts: others send at another rate, and
+// what they deliver is not what the path could.
 func (c *bbr) congestionSignals() {
 	if c.sampleRate > 0 && (c.sampleRate >= c.maxBW() || !c.sample.limited) {
 		c.bwFilter[0] = max(c.bwFilter[0], c.sampleRate)
@@ -98,7 +109,8 @@ func (c *bbr) congestionSignals() {
 	if !c.lossRoundStart {
 		return
 	}
-	if c.lossInRound && !c.accelerating() {
+	lossy := c.lossInRound && c.tooManyLost(c.lossBytes, c.delivered-c.lossSince+c.lossBytes)
+	if lossy && !c.accelerating() {
 		if c.bwShort == bbrInfinity {
 			c.bwShort = c.maxBW()
 		}
@@ -160,31 +172,50 @@ func (c *bbr) resetFullBW() { c.fullBW, c.fullBWCount, c.fullBWNow = 0, 0, false
 
 // lost takes a chunk that was found lost (HandleLostPacket of the draft).
 func (c *bbr) lost(now time.Time, l rateLoss) {
-	if !c.lossInRound {
-		c.lossRound = c.delivered
-		c.lossRanges = 0
-		if !c.recovering { // one recovery is taken back as a whole
-			c.saveState()
-		}
+	if !c.saved { // one recovery is taken back as a whole
+		c.saveState()
 	}
-	c.lossInRound = true
-	if l.tsn != c.lossNext || c.lossRanges == 0 {
-		c.lossRanges++
+	if l.prior >= c.steadySince {
+		c.note(l)
 	}
-	c.lossNext = l.tsn.Add(1)
-	if !c.probeSample || !c.tooManyLost(l.lost, l.inFlight) {
+	if !c.probeSample || !c.tooManyLost(l.lost, int64(l.inFlight)) {
 		return
 	}
 	// With how much in flight did losses pass the threshold?
-	before, lostBefore := int64(l.inFlight-l.size), l.lost-int64(l.size)
-	c.sample.inFlight = int(before + max(0, (before*bbrLossThresh-lostBefore*100)/(100-bbrLossThresh)))
+	before, lostBefore, most := int64(l.inFlight-l.size), l.lost-int64(l.size), c.lossThresh()
+	c.sample.inFlight = int(before + max(0, (before*most-lostBefore*100)/(100-most)))
 	c.sample.limited = l.limited
 	c.tooHigh(now)
 }
 
+// note counts a loss in its round, which begins with the first.
+func (c *bbr) note(l rateLoss) {
+	if !c.lossInRound {
+		c.lossInRound = true
+		c.lossRound, c.lossSince = c.delivered, c.delivered
+		c.lossRanges, c.lossBytes = 0, 0
+	}
+	c.lossBytes += int64(l.size)
+	if l.tsn != c.lossNext || c.lossRanges == 0 {
+		c.lossRanges++
+	}
+	c.lossNext = l.tsn.Add(1)
+}
+
 // tooManyLost reports whether a loss rate says that too much was in flight.
-func (c *bbr) tooManyLost(lost int64, inFlight int) bool {
-	return lost*100 > int64(inFlight)*bbrLossThresh
+func (c *bbr) tooManyLost(lost, inFlight int64) bool {
+	return lost*100 > inFlight*c.lossThresh()
+}
+
+// lossThresh returns how many per cent of losses are too many. Without a queue, by the
+// round-trip time, they are twice those of the draft: what overflows then is a
+// queue too short to see, and a probe loses far more in it, while a path that loses a
+// per cent by itself now and then loses two.
+func (c *bbr) lossThresh() int64 {
+	if c.rtt > c.minRTT+c.minRTT/8 {
+		return bbrLossThresh
+	}
+	return 2 * bbrLossThresh
 }
 
 // bdp returns the estimated product of bandwidth and delay.

@@ -39,7 +39,7 @@ func (c *bbr) probingBW() bool { return bbrDown <= c.state && c.state <= bbrUp }
 
 // probeDown drains what the probe queued.
 func (c *bbr) probeDown(now time.Time) {
-	c.lossInRound, c.bwLatest, c.inflightLatest = false, 0, 0
+	c.steady()
 	c.probeUpPerInc = bbrInfinity
 	c.roundsSinceProbe = int64(c.rng.next() & 1)
 	c.probeWait = 2*time.Second + time.Duration(c.rng.next()%1000)*time.Millisecond
@@ -49,7 +49,16 @@ func (c *bbr) probeDown(now time.Time) {
 	c.state, c.pacingGain = bbrDown, bbrDownPacing
 }
 
-func (c *bbr) cruise() { c.state, c.pacingGain = bbrCruise, 100 }
+func (c *bbr) cruise() {
+	c.steady()
+	c.state, c.pacingGain = bbrCruise, 100
+}
+
+// steady begins to watch for losses in a state that sends at another rate.
+func (c *bbr) steady() {
+	c.steadySince = c.delivered
+	c.lossInRound, c.bwLatest, c.inflightLatest = false, 0, 0
+}
 
 // refill fills the path before probing it.
 func (c *bbr) refill() {
@@ -139,7 +148,7 @@ func (c *bbr) adaptLongTerm(ack *ackEvent) bool {
 			return true
 		}
 	}
-	if c.tooManyLost(c.sample.lost, c.sample.inFlight) || c.inflightLong == bbrInfinity {
+	if c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) || c.inflightLong == bbrInfinity {
 		return false
 	}
 	c.inflightLong = max(c.inflightLong, int64(c.sample.inFlight))

@@ -44,6 +44,11 @@ type Config struct {
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
 	Scheduler Scheduler
 
+	// NoInterleaving gives up user message interleaving (RFC 8260, section 2), which
+	// else is used if the peer supports it, too: a large message on one stream then
+	// does not hold up those on others, of either side.
+	NoInterleaving bool
+
 	// OutboundStreams and InboundStreams are what INIT asks for and allows. Default
 	// 65535 (RFC 8831, section 6.2).
 	OutboundStreams, InboundStreams uint16

@@ -68,6 +68,26 @@ func newTestConn(t testing.TB, cfg Config) *testConn {
 	return tc
 }
 
+// newInterleaved returns a testConn in ESTABLISHED whose peer supports I-DATA.
+func newInterleaved(t testing.TB, cfg Config) *testConn {
+	t.Helper()
+	tc := newTestConn(t, cfg)
+	tc.peerParams = extensions(wire.TypeReconfig, wire.TypeForwardTSN, wire.TypeIData, wire.TypeIForwardTSN)
+	tc.connect()
+	return tc
+}
+
+// extensions are the parameters of a peer that supports these chunks.
+func extensions(types ...wire.ChunkType) func(b []byte, chunk int) []byte {
+	return func(b []byte, chunk int) []byte {
+		var list []byte
+		for _, t := range types {
+			list = append(list, byte(t))
+		}
+		return wire.AppendParam(b, chunk, wire.ParamExtensions, list)
+	}
+}
+
 // newConnected returns a testConn in ESTABLISHED that has initiated.
 func newConnected(t testing.TB, cfg Config) *testConn {
 	t.Helper()
@@ -111,6 +131,33 @@ func (d data) append(tc *testConn, b []byte) []byte {
 	return wire.AppendData(b, wire.Data{
 		Flags: d.flags, TSN: tc.peerTSN.Add(d.tsn), Stream: d.sid, SSN: d.ssn, PPID: d.ppid, Payload: []byte(d.payload),
 	})
+}
+
+// iData is an I-DATA chunk of the peer.
+type iData struct {
+	tsn     int
+	sid     uint16
+	mid     wire.MID
+	fsn     wire.FSN
+	ppid    uint32
+	flags   wire.DataFlags
+	payload string
+}
+
+func (d iData) append(tc *testConn, b []byte) []byte {
+	return wire.AppendIData(b, wire.IData{
+		Flags: d.flags, TSN: tc.peerTSN.Add(d.tsn), Stream: d.sid, MID: d.mid, PPID: d.ppid, FSN: d.fsn, Payload: []byte(d.payload),
+	})
+}
+
+// iForwardTSN is an I-FORWARD-TSN of the peer.
+type iForwardTSN struct {
+	cum      int
+	messages []wire.SkippedMessage
+}
+
+func (f iForwardTSN) append(tc *testConn, b []byte) []byte {
+	return wire.AppendIForwardTSN(b, tc.peerTSN.Add(f.cum), f.messages)
 }
 
 // sack is a SACK of the peer; cum counts from the association's initial TSN, so
@@ -511,6 +558,13 @@ func (tc *testConn) describe(c wire.Chunk) string {
 		d, _ := c.Data()
 		s := fmt.Sprintf("%s tsn=%d sid=%d ssn=%d flags=%s ppid=%d", name, d.TSN.Since(tc.localTSN), d.Stream, d.SSN, flagNames(d.Flags), d.PPID)
 		return s + fmt.Sprintf(" len=%d", len(d.Payload))
+	case wire.TypeIData:
+		d, _ := c.IData()
+		s := fmt.Sprintf("%s tsn=%d sid=%d mid=%d fsn=%d flags=%s", name, d.TSN.Since(tc.localTSN), d.Stream, d.MID, d.FSN, flagNames(d.Flags))
+		if d.Flags&wire.FlagBegin != 0 {
+			s += fmt.Sprintf(" ppid=%d", d.PPID)
+		}
+		return s + fmt.Sprintf(" len=%d", len(d.Payload))
 	case wire.TypeSack:
 		k, _ := c.Sack()
 		s := fmt.Sprintf("%s cum=%d gaps=", name, k.CumTSN.Since(tc.peerTSN))
@@ -534,6 +588,17 @@ func (tc *testConn) describe(c wire.Chunk) string {
 		s := fmt.Sprintf("%s cum=%d streams=", name, f.NewCumTSN.Since(tc.localTSN))
 		for i := range f.Len() {
 			s += fmt.Sprintf("%d:%d,", f.At(i).Stream, f.At(i).SSN)
+		}
+		return strings.TrimSuffix(s, ",")
+	case wire.TypeIForwardTSN:
+		f, _ := c.IForwardTSN()
+		s := fmt.Sprintf("%s cum=%d messages=", name, f.NewCumTSN.Since(tc.localTSN))
+		for i := range f.Len() {
+			e := f.At(i)
+			if s += fmt.Sprintf("%d:%d", e.Stream, e.MID); e.Unordered {
+				s += "U"
+			}
+			s += ","
 		}
 		return strings.TrimSuffix(s, ",")
 	case wire.TypeECNE:

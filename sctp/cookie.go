@@ -29,7 +29,8 @@ type peerInit struct {
 	outStreams   uint16
 	inStreams    uint16
 	initialTSN   wire.TSN
-	forwardTSN   bool
+	forwardTSN   bool // partial reliability, by the chunks that go with interleaving or without
+	interleaving bool // I-DATA is used instead of DATA
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
 	ecn          bool // so do we
@@ -113,6 +114,7 @@ const (
 	featureZeroChecksum
 	featureECN
 	featureNRSack
+	featureInterleaving
 )
 
 func (p *peerInit) features() (f uint32) {
@@ -131,6 +133,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.nrSack {
 		f |= featureNRSack
 	}
+	if p.interleaving {
+		f |= featureInterleaving
+	}
 	return f
 }
 
@@ -138,6 +143,7 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.forwardTSN = f&featureForwardTSN != 0
 	p.reconfig = f&featureReconfig != 0
 	p.zeroChecksum = f&featureZeroChecksum != 0
+	p.interleaving = f&featureInterleaving != 0
 	p.ecn = f&featureECN != 0
 	p.nrSack = f&featureNRSack != 0
 }

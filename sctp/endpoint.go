@@ -141,13 +141,18 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	return e, nil
 }
 
-// newAssociation returns an association with a seed of its own.
-func (e *Endpoint) newAssociation() *Association {
+// newConfig returns the configuration of an association, with a seed of its own.
+func (e *Endpoint) newConfig() Config {
 	cfg := e.cfg.Config
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		be.PutUint64(cfg.Seed[i:], e.rng.Uint64())
 	}
-	a, err := New(cfg)
+	return cfg
+}
+
+// newAssociation returns an association with a seed of its own.
+func (e *Endpoint) newAssociation() *Association {
+	a, err := New(e.newConfig())
 	if err != nil {
 		panic("sctp: BUG: a checked configuration is refused: " + err.Error())
 	}

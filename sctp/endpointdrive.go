@@ -67,6 +67,7 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 			return
 		}
 		a := e.assocs[slot]
+		e.members[slot].silent = false // it had this one appointment
 		if at, on := a.Timeout(); on && !at.After(now) {
 			a.HandleTimeout(now)
 			e.wake(slot)

@@ -21,6 +21,7 @@ type member struct {
 	tag       uint32 // under which it is in the table of tags; 0: it is not
 	byPeer    bool   // it is in the table of peers
 	halfOpen  bool
+	silent    bool // handed over: what comes for it gets no answer
 	sending   bool // it is in the queue
 	reporting bool // it is in the queue
 	run       int  // packets sent in a row
@@ -77,6 +78,9 @@ func (e *Endpoint) settle(slot int32) {
 	if a.events.n > 0 && !m.reporting {
 		m.reporting = true
 		e.reporting.push(slot)
+	}
+	if m.silent {
+		return
 	}
 	if a.ended {
 		e.hide(slot)

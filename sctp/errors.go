@@ -28,6 +28,7 @@ var (
 var (
 	ErrHandshakeTimeout = errors.New("sctp: no answer to INIT or COOKIE ECHO")
 	ErrPeerUnreachable  = errors.New("sctp: peer unreachable")
+	ErrHandedOver       = errors.New("sctp: association handed over") // it goes on elsewhere, see Handover
 )
 
 // CauseCode is an error cause code (RFC 9260, section 3.3.10).

@@ -10,15 +10,20 @@ import (
 // 3.5): it moves the Advanced Peer Ack Point over abandoned chunks and tells the
 // peer with FORWARD-TSN.
 type forwardState struct {
-	enabled bool     // both sides announced it
-	point   wire.TSN // Advanced.Peer.Ack.Point
-	due     bool     // a FORWARD-TSN is to be sent
-	lastAt  time.Time
-	skipped []wire.SkippedStream // scratch
+	enabled     bool     // both sides announced it
+	interleaved bool     // it is I-FORWARD-TSN that is sent (RFC 8260, section 2.3.1)
+	point       wire.TSN // Advanced.Peer.Ack.Point
+	due         bool     // a FORWARD-TSN is to be sent
+	lastAt      time.Time
+	skipped     []wire.SkippedMessage // scratch
+	streams     []wire.SkippedStream  // scratch
 }
 
-func (f *forwardState) init(initial wire.TSN, enabled bool) {
-	*f = forwardState{enabled: enabled, point: initial.Add(-1), skipped: f.skipped[:0]}
+func (f *forwardState) init(initial wire.TSN, enabled, interleaved bool) {
+	*f = forwardState{
+		enabled: enabled, interleaved: interleaved, point: initial.Add(-1),
+		skipped: f.skipped[:0], streams: f.streams[:0],
+	}
 }
 
 // advance is called when the Cumulative TSN Ack Point moved or chunks were
@@ -59,7 +64,7 @@ func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
 	cum := q.cum
 	for t := q.cum.Add(1); t.AtOrBefore(f.point); t = t.Add(1) {
 		m := q.at(t).msg
-		if !m.unordered && !f.skip(m.stream.id, m.ssn, room) {
+		if (!m.unordered || f.interleaved) && !f.skip(m, room) {
 			break
 		}
 		cum = t
@@ -68,24 +73,41 @@ func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
 		f.due = false
 		return true
 	}
-	p.b = wire.AppendForwardTSN(p.b, cum, f.skipped)
+	f.write(p, cum)
 	f.due, f.lastAt = false, now
 	return true
 }
 
 // skip lists a skipped message, keeping the highest of each stream, if it fits.
-func (f *forwardState) skip(stream uint16, ssn wire.SSN, room int) bool {
+func (f *forwardState) skip(m *outMessage, room int) bool {
 	for i := len(f.skipped) - 1; i >= 0; i-- {
-		if s := &f.skipped[i]; s.Stream == stream {
-			if s.SSN.Before(ssn) {
-				s.SSN = ssn
+		if s := &f.skipped[i]; s.Stream == m.stream.id && s.Unordered == m.unordered {
+			if s.MID.Before(m.mid) {
+				s.MID = m.mid
 			}
 			return true
 		}
 	}
-	if wire.ForwardTSNLen(len(f.skipped)+1) > room {
+	length := wire.ForwardTSNLen
+	if f.interleaved {
+		length = wire.IForwardTSNLen
+	}
+	if length(len(f.skipped)+1) > room {
 		return false
 	}
-	f.skipped = append(f.skipped, wire.SkippedStream{Stream: stream, SSN: ssn})
+	f.skipped = append(f.skipped, wire.SkippedMessage{Stream: m.stream.id, Unordered: m.unordered, MID: m.mid})
 	return true
+}
+
+// write appends the chunk.
+func (f *forwardState) write(p *builder, cum wire.TSN) {
+	if f.interleaved {
+		p.b = wire.AppendIForwardTSN(p.b, cum, f.skipped)
+		return
+	}
+	f.streams = f.streams[:0]
+	for _, s := range f.skipped {
+		f.streams = append(f.streams, wire.SkippedStream{Stream: s.Stream, SSN: s.MID.SSN()})
+	}
+	p.b = wire.AppendForwardTSN(p.b, cum, f.streams)
 }

@@ -131,6 +131,8 @@ func (p *fuzzPair) do(op byte, x *fuzzSide, s *script) {
 			x.a.Abort(p.now, "fuzz")
 		case b < 40:
 			x.a.Shutdown(p.now)
+		case b < 80:
+			x.a.SetStreamPriority(uint16(b&7), uint16(b)*100)
 		default:
 			x.a.SetBufferedAmountLowThreshold(uint16(b&7), int(b)*16)
 		}
@@ -244,8 +246,8 @@ func (p *fuzzPair) collect() {
 		if s := x.a.invariants(p.now); s != "" {
 			p.t.Fatalf("%v: %s", x.a.State(), s)
 		}
-		for _, r := range x.a.in.asm.runs {
-			if !r.begin && r.first.AtOrBefore(x.a.tsns.cum.Add(1)) {
+		for _, r := range x.a.in.fragments.runs {
+			if !r.begin && wire.TSN(r.first).AtOrBefore(x.a.tsns.cum.Add(1)) {
 				p.t.Fatalf("the beginning of the message with fragment %d will not come, cum is %d", r.first, x.a.tsns.cum)
 			}
 		}

@@ -36,11 +36,14 @@ func (s *script) config(seed byte) Config {
 	b := s.byte()
 	return Config{
 		Seed:          [32]byte{seed},
+		Scheduler:     Scheduler(b % 6),
 		MTU:           []int{1188, 512, 1191, 9000}[b&3],
 		ReceiveBuffer: []int{2 << 20, 4096, 20_000, 1 << 17}[b>>2&3],
 		SendBuffer:    []int{2 << 20, 1, 5000, 1 << 17}[b>>4&3],
 		ZeroChecksum:  ErrorDetection(b >> 6 & 1),
 		MaxBurst:      []int{4, 1}[b>>7],
+
+		NoInterleaving: b>>7 == 0,
 	}
 }
 
@@ -87,7 +90,11 @@ const (
 func FuzzEstablished(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s := script(in)
-		e := &established{testConn: newConnected(t, s.config(1))}
+		cfg, connected := s.config(1), newInterleaved
+		if cfg.NoInterleaving {
+			connected = newConnected
+		}
+		e := &established{testConn: connected(t, cfg)}
 		for range 300 {
 			if len(s) == 0 {
 				break
@@ -214,7 +221,7 @@ func (e *established) move(b []byte, tag *uint32) []byte {
 	it := wire.Packet(b).Chunks()
 	for c, ok := it.Next(); ok; c, ok = it.Next() {
 		switch v := c.Value(); c.Type() {
-		case wire.TypeData, wire.TypeForwardTSN:
+		case wire.TypeData, wire.TypeForwardTSN, wire.TypeIData, wire.TypeIForwardTSN:
 			add(v, uint32(e.a.tsns.cum))
 		case wire.TypeSack, wire.TypeShutdown:
 			add(v, uint32(e.a.sent.cum))

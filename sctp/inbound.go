@@ -16,8 +16,13 @@ type inbound struct {
 	bytes   int // payload held
 	entries int // chunks held
 	streams streamTable[inStream]
-	asm     reassembler
 	pool    inPool
+
+	interleaved bool    // it is I-DATA that comes in
+	fragments   runList // of all streams, without interleaving
+	recent      recency
+	evicted     []wire.TSN // scratch
+
 	// readable lists streams that turned readable since it was last emptied.
 	readable []uint16
 	reads    uint64 // messages completed, for statistics
@@ -26,11 +31,13 @@ type inbound struct {
 // inStream is an incoming stream that has been used.
 type inStream struct {
 	id        uint16
-	next      wire.SSN // of the ordered message to deliver next
+	next      wire.MID // of the ordered message to deliver next
+	floor     wire.MID // unordered messages before it will not come any more
+	fragments runList  // with interleaving
 	announced bool     // the application knows that there is something to read
 	head      *inMessage
 	tail      *inMessage   // of the messages ready to be read
-	waiting   []*inMessage // complete, but ahead of next; by SSN, no two alike
+	waiting   []*inMessage // complete, but ahead of next; by number, no two alike
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -74,23 +81,6 @@ func (in *inbound) admitsNext() bool {
 	return in.held() < 2*in.limit+largestChunk
 }
 
-// evict drops the highest incomplete fragments above t that the reader has not
-// seen, so that t can be taken in their place, and returns their TSNs (RFC
-// 9260, section 6.2).
-func (in *inbound) evict(cum, t wire.TSN) (tsnRange, bool) {
-	n := len(in.asm.runs) - 1
-	if n < 0 {
-		return tsnRange{}, false
-	}
-	r := in.asm.runs[n]
-	if r.partial || r.first.AtOrBefore(cum) || r.first.AtOrBefore(t) {
-		return tsnRange{}, false
-	}
-	in.discard(r.msg)
-	in.asm.remove(n)
-	return tsnRange{r.first, r.last}, true
-}
-
 func (in *inbound) stream(id uint16) *inStream {
 	s := in.streams.get(id)
 	if s == nil {
@@ -100,56 +90,116 @@ func (in *inbound) stream(id uint16) *inStream {
 	return s
 }
 
-// add takes a DATA chunk whose TSN is new; next says that it adjoins the cumulative
-// TSN, so that nothing before it is still to come.
-func (in *inbound) add(d *wire.Data, next bool) {
-	info := inInfo{d.Stream, d.SSN, d.PPID, d.Flags&wire.FlagUnordered != 0}
-	in.bytes += len(d.Payload)
-	in.entries++
-	seg := in.pool.segment(d.Payload)
-	if d.Flags&(wire.FlagBegin|wire.FlagEnd) == wire.FlagBegin|wire.FlagEnd {
-		m := in.pool.message(info)
-		m.append(seg)
-		m.complete = true
-		in.deliver(m)
+// list returns where fragments of a stream are assembled.
+func (in *inbound) list(s *inStream) *runList {
+	if in.interleaved {
+		return &s.fragments
+	}
+	return &in.fragments
+}
+
+// full reports whether a stream has more incomplete messages than a peer that keeps the
+// rules makes.
+func (in *inbound) full(id uint16) bool {
+	if !in.interleaved {
+		return len(in.fragments.runs) > maxRuns
+	}
+	s := in.streams.get(id)
+	return s != nil && len(s.fragments.runs) > maxRuns
+}
+
+// maxAhead bounds how far the numbers of messages that are on their way at the same
+// time lie apart, generously: each has a TSN, of which no more are.
+const maxAhead = 2 * maxTSNSpan
+
+// number completes the message number of a fragment, and reports whether such a message
+// may come (still).
+func (in *inbound) number(s *inStream, f *fragment) bool {
+	m := &f.info
+	switch {
+	case !in.interleaved && m.unordered: // is told apart by TSN alone
+		m.mid = 0
+	case !in.interleaved:
+		m.mid = s.next.Nearest(m.mid.SSN())
+	case !m.unordered:
+		return s.next.AtOrBefore(m.mid) && m.mid.Since(s.next) <= maxAhead
+	case m.mid.Before(s.floor):
+		return false
+	case m.mid.Since(s.floor) > 2*maxAhead: // the floor follows, lest numbers wrap above it
+		s.floor = m.mid.Add(-maxAhead)
+		in.purge(s)
+	}
+	return true
+}
+
+// add takes a chunk whose TSN is new; next says that it adjoins the cumulative TSN, so
+// that nothing before it is still to come.
+func (in *inbound) add(f *fragment, next bool) {
+	s := in.stream(f.info.stream)
+	if !in.number(s, f) {
 		return
 	}
-	i := in.asm.add(d, info, seg, &in.pool)
-	r := &in.asm.runs[i]
-	switch {
+	if f.begin && f.end {
+		m := in.pool.message(f.info)
+		m.append(in.hold(f))
+		m.complete = true
+		in.deliver(s, m)
+		return
+	}
+	l := in.list(s)
+	i, ok := in.assemble(l, f)
+	if !ok {
+		return
+	}
+	switch r := &l.runs[i]; {
 	case r.begin && r.end:
 		m, partial := r.msg, r.partial
 		m.complete = true
-		in.asm.remove(i)
+		in.recent.remove(m)
+		l.remove(i)
 		if partial {
-			in.finishPartial(m)
+			in.finishPartial(s, m)
 		} else {
-			in.deliver(m)
+			in.deliver(s, m)
 		}
 	case r.partial:
-		in.announce(in.stream(info.stream))
-	case next && r.first == d.TSN && !r.begin: // the rest of a message that was skipped
-		in.discard(r.msg)
-		in.asm.remove(i)
+		in.announce(s)
+	case in.interleaved:
+		in.handOver(s, r)
+	case next && r.first == f.number && !r.begin: // the rest of a message that was skipped
+		in.drop(l, i, i+1)
 	}
 	in.relieve()
 }
 
-// relieve hands the message being received to the reader in pieces when half the
-// buffer is full: it may be larger than the buffer is (RFC 9260, section 6.9).
-// It is called whenever there is more, or another message comes first.
+// hold makes a segment of a fragment that is taken.
+func (in *inbound) hold(f *fragment) *segment {
+	in.bytes += len(f.payload)
+	in.entries++
+	s := in.pool.segment(f.payload)
+	s.tsn = f.tsn
+	return s
+}
+
+// relieve hands over the message in DATA chunks that is being received, whenever there
+// is more of it, or another one comes first.
 func (in *inbound) relieve() {
-	if in.held() < in.limit/2 || len(in.asm.runs) == 0 {
+	if len(in.fragments.runs) > 0 {
+		r := &in.fragments.runs[0]
+		in.handOver(in.stream(r.msg.info.stream), r)
+	}
+}
+
+// handOver hands the beginning of a message to the reader, whose turn it is, when half
+// of the buffer is full: the message may be larger than the buffer is (RFC 9260,
+// section 6.9). Interleaved ones are, each when there is more of it or its turn comes,
+// so that less than half of the buffer is held by what could be read.
+func (in *inbound) handOver(s *inStream, r *fragmentRun) {
+	info := &r.msg.info
+	if in.held() < in.limit/2 || !r.begin || r.partial || !info.unordered && info.mid != s.next {
 		return
 	}
-	r := &in.asm.runs[0]
-	if !r.begin || r.partial {
-		return
-	}
-	s := in.stream(r.msg.info.stream)
-	if !r.msg.info.unordered && r.msg.info.ssn != s.next {
-		return
-	}
+	in.recent.remove(r.msg)
 	r.partial = true
 	s.push(r.msg)
 	in.announce(s)
@@ -157,8 +207,7 @@ func (in *inbound) relieve() {
 
 // finishPartial goes on after the last fragment of a message that is being
 // delivered in pieces.
-func (in *inbound) finishPartial(m *inMessage) {
-	s := in.stream(m.info.stream)
+func (in *inbound) finishPartial(s *inStream, m *inMessage) {
 	in.reads++
 	if !m.info.unordered {
 		s.next = s.next.Next()
@@ -168,18 +217,17 @@ func (in *inbound) finishPartial(m *inMessage) {
 }
 
 // deliver hands a complete message to the reader, in its turn.
-func (in *inbound) deliver(m *inMessage) {
-	s := in.stream(m.info.stream)
+func (in *inbound) deliver(s *inStream, m *inMessage) {
 	switch {
 	case m.info.unordered:
 		in.reads++
 		s.push(m)
-	case m.info.ssn == s.next:
+	case m.info.mid == s.next:
 		in.reads++
 		s.next = s.next.Next()
 		s.push(m)
 		in.release(s)
-	case m.info.ssn.Before(s.next): // a number used twice
+	case m.info.mid.Before(s.next): // a number used twice
 		in.discard(m)
 		return
 	default:
@@ -191,13 +239,20 @@ func (in *inbound) deliver(m *inMessage) {
 	in.announce(s)
 }
 
-// release moves the waiting messages whose turn has come.
+// release moves on after the next message of a stream became another: to the reader go
+// the waiting messages whose turn has come.
 func (in *inbound) release(s *inStream) {
-	for len(s.waiting) > 0 && s.waiting[0].info.ssn == s.next {
+	for len(s.waiting) > 0 && s.waiting[0].info.mid == s.next {
 		m := s.unwait()
 		s.next = s.next.Next()
 		in.reads++
 		s.push(m)
+	}
+	if len(s.fragments.runs) > 0 {
+		in.purge(s)
+		if len(s.fragments.runs) > 0 {
+			in.handOver(s, &s.fragments.runs[0])
+		}
 	}
 }
 
@@ -232,9 +287,9 @@ func (s *inStream) pop() *inMessage {
 // its number.
 func (s *inStream) wait(m *inMessage) bool {
 	i := len(s.waiting)
-	if i > 0 && !s.waiting[i-1].info.ssn.Before(m.info.ssn) { // else it is the last, as is usual
-		i = sort.Search(i, func(i int) bool { return !s.waiting[i].info.ssn.Before(m.info.ssn) })
-		if s.waiting[i].info.ssn == m.info.ssn {
+	if i > 0 && !s.waiting[i-1].info.mid.Before(m.info.mid) { // else it is the last, as is usual
+		i = sort.Search(i, func(i int) bool { return !s.waiting[i].info.mid.Before(m.info.mid) })
+		if s.waiting[i].info.mid == m.info.mid {
 			return false
 		}
 	}
@@ -263,7 +318,7 @@ func (in *inbound) discard(m *inMessage) {
 }
 
 func (in *inbound) freeSegment(s *segment) {
-	in.bytes -= len(s.buf) - s.off
+	in.bytes -= len(s.buf) - int(s.off)
 	in.entries--
 	in.pool.freeSegment(s)
 }
@@ -333,9 +388,9 @@ func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 		s := m.head
 		k := copy(dst[n:], s.buf[s.off:])
 		n += k
-		s.off += k
+		s.off += int32(k)
 		in.bytes -= k
-		if s.off == len(s.buf) {
+		if int(s.off) == len(s.buf) {
 			m.head = s.next
 			in.freeSegment(s)
 		}
@@ -353,44 +408,80 @@ func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 	return n, info, nil
 }
 
+// drop gives up the runs of a list from one index to another. A reader that has seen
+// something of a message is told.
+func (in *inbound) drop(l *runList, from, to int) {
+	for _, r := range l.runs[from:to] {
+		if r.partial {
+			r.msg.aborted = true
+			in.announce(in.stream(r.msg.info.stream))
+			continue
+		}
+		in.recent.remove(r.msg)
+		in.discard(r.msg)
+	}
+	l.runs = slices.Delete(l.runs, from, to)
+}
+
+// purge gives up the interleaved messages of a stream whose time is over.
+func (in *inbound) purge(s *inStream) {
+	l := &s.fragments
+	in.drop(l, l.ordered(), l.find(true, s.floor))
+	in.drop(l, 0, l.find(false, s.next))
+}
+
 // skip takes a FORWARD-TSN that moved the cumulative TSN to cum: what misses a
 // fragment at or before it will never be complete (RFC 3758, section 3.6).
 func (in *inbound) skip(cum wire.TSN) {
-	near := min(in.asm.search(cum.Add(2))+1, len(in.asm.runs)) // what begins behind the next TSN stays
-	kept := in.asm.runs[:0]
-	for _, r := range in.asm.runs[:near] {
-		if cum.Before(r.first) && (r.begin || cum.Add(1) != r.first) || cum.Before(r.last) && r.begin {
+	l := &in.fragments
+	next := wire.FSN(cum.Add(1))
+	behind := l.search(&fragment{number: next.Next()}, false)
+	near := min(behind+1, len(l.runs)) // what begins behind the next TSN stays
+	kept := l.runs[:0]
+	for _, r := range l.runs[:near] {
+		if next.AtOrBefore(r.first) && (r.begin || next != r.first) || next.AtOrBefore(r.last) && r.begin {
 			kept = append(kept, r)
 			continue
 		}
 		if !r.partial {
+			in.recent.remove(r.msg)
 			in.discard(r.msg)
 			continue
 		}
 		s := in.stream(r.msg.info.stream)
 		r.msg.aborted = true
-		if !r.msg.info.unordered && r.msg.info.ssn == s.next {
+		if !r.msg.info.unordered && r.msg.info.mid == s.next {
 			s.next = s.next.Next()
 			in.release(s)
 		}
 		in.announce(s)
 	}
-	in.asm.runs = slices.Delete(in.asm.runs, len(kept), near)
+	l.runs = slices.Delete(l.runs, len(kept), near)
 }
 
-// skipStream takes an entry of FORWARD-TSN: ordered messages of the stream up to
-// ssn that did not come in will not, and those behind them are free.
+// skipStream takes an entry of FORWARD-TSN.
 func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
+	in.skipMessages(id, false, in.stream(id).next.Nearest(ssn))
+}
+
+// skipMessages takes an entry of I-FORWARD-TSN: messages of the stream up to mid that
+// did not come in will not, and ordered ones behind them are free.
+func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 	s := in.stream(id)
-	if ssn.Before(s.next) {
+	switch {
+	case unordered && s.floor.AtOrBefore(mid):
+		s.floor = mid.Next()
+		in.purge(s)
+		return
+	case unordered || mid.Before(s.next):
 		return
 	}
-	for len(s.waiting) > 0 && s.waiting[0].info.ssn.AtOrBefore(ssn) {
+	for len(s.waiting) > 0 && s.waiting[0].info.mid.AtOrBefore(mid) {
 		m := s.unwait()
 		in.reads++
 		s.push(m)
 	}
-	s.next = ssn.Next()
+	s.next = mid.Next()
 	in.release(s)
 	in.announce(s)
 }
@@ -401,7 +492,8 @@ func (in *inbound) resetStream(s *inStream) {
 	for len(s.waiting) > 0 {
 		in.discard(s.unwait())
 	}
-	s.next = 0
+	in.drop(&s.fragments, 0, len(s.fragments.runs))
+	s.next, s.floor = 0, 0 // 8260-2.3.2-a
 	if s.tail == nil || s.tail.resets == 0 {
 		s.push(in.pool.message(inInfo{stream: s.id}))
 	}
@@ -418,21 +510,27 @@ func (in *inbound) renumber() {
 			in.reads++
 			s.push(s.unwait())
 		}
-		s.next = 0
+		s.next, s.floor = 0, 0
 		in.announce(s)
 	}
 }
 
 // dropRuns gives up every message that is not complete.
 func (in *inbound) dropRuns() {
-	for _, r := range in.asm.runs {
-		if r.partial {
-			r.msg.aborted = true
-		} else {
-			in.discard(r.msg)
+	in.drop(&in.fragments, 0, len(in.fragments.runs))
+	for _, s := range in.streams.all() {
+		in.drop(&s.fragments, 0, len(s.fragments.runs))
+	}
+}
+
+// incomplete reports whether there are fragments of messages that are not complete.
+func (in *inbound) incomplete() bool {
+	for _, s := range in.streams.all() {
+		if len(s.fragments.runs) > 0 {
+			return true
 		}
 	}
-	in.asm.runs = nil
+	return len(in.fragments.runs) > 0
 }
 
 // restart drops everything incomplete and starts all streams anew.
@@ -440,5 +538,13 @@ func (in *inbound) restart() {
 	in.dropRuns()
 	for _, s := range in.streams.all() {
 		in.resetStream(s)
+	}
+}
+
+// end lets go what will not be completed any more.
+func (in *inbound) end() {
+	in.fragments, in.recent = runList{}, recency{}
+	for _, s := range in.streams.all() {
+		s.fragments = runList{}
 	}
 }

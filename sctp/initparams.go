@@ -24,6 +24,9 @@ func appendInit(b []byte, t wire.ChunkType, in wire.Init, cfg *Config, cookie []
 	// Some peers look for one of these, some for the other (3758-3.1-a).
 	b = wire.AppendParam(b, start, wire.ParamForwardTSN, nil)
 	extensions := []byte{byte(wire.TypeReconfig), byte(wire.TypeForwardTSN)}
+	if !cfg.NoInterleaving { // 8260-2.2.1-a
+		extensions = append(extensions, byte(wire.TypeIData), byte(wire.TypeIForwardTSN))
+	}
 	if cfg.NRSACK {
 		extensions = append(extensions, byte(wire.TypeNRSack))
 	}
@@ -45,11 +48,24 @@ type initFacts struct {
 	hostName     []byte        // a Host Name Address parameter, which is refused
 	preserve     time.Duration // by which the cookie is to live longer
 	malformed    bool
+
+	iData, iForwardTSN bool // it supports these chunks
 }
 
-// readInit collects the facts of an INIT or INIT ACK chunk (RFC 9260, sections
-// 3.2.1, 3.3.2 and 3.3.3).
+// readInit collects the facts of an INIT or INIT ACK chunk, and what follows from
+// them for the association.
 func readInit(in wire.Init, cfg *Config) initFacts {
+	f := readInitParams(in, cfg)
+	f.peer.interleaving = f.iData && !cfg.NoInterleaving // 8260-2.2.1-a
+	if f.peer.interleaving {
+		f.peer.forwardTSN = f.iForwardTSN // 8260-2.3.1-a
+	}
+	return f
+}
+
+// readInitParams reads the parameters of an INIT or INIT ACK chunk (RFC 9260, sections
+// 3.2.1, 3.3.2 and 3.3.3).
+func readInitParams(in wire.Init, cfg *Config) initFacts {
 	f := initFacts{peer: peerInit{
 		tag: in.Tag, window: in.ARwnd, outStreams: in.OutStreams, inStreams: in.InStreams, initialTSN: in.InitialTSN,
 	}}
@@ -62,9 +78,18 @@ func readInit(in wire.Init, cfg *Config) initFacts {
 			f.peer.forwardTSN = true
 		case wire.ParamExtensions:
 			for _, t := range p.Value() {
-				f.peer.reconfig = f.peer.reconfig || wire.ChunkType(t) == wire.TypeReconfig
-				f.peer.forwardTSN = f.peer.forwardTSN || wire.ChunkType(t) == wire.TypeForwardTSN
-				f.peer.nrSack = f.peer.nrSack || cfg.NRSACK && wire.ChunkType(t) == wire.TypeNRSack
+				switch wire.ChunkType(t) {
+				case wire.TypeReconfig:
+					f.peer.reconfig = true
+				case wire.TypeForwardTSN:
+					f.peer.forwardTSN = true
+				case wire.TypeNRSack:
+					f.peer.nrSack = cfg.NRSACK
+				case wire.TypeIData:
+					f.iData = true
+				case wire.TypeIForwardTSN:
+					f.iForwardTSN = true
+				}
 			}
 		case wire.ParamZeroChecksum:
 			method, err := p.Uint32()

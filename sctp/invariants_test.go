@@ -200,7 +200,7 @@ func (a *Association) inInvariants() string {
 		size := 0
 		var last *segment
 		for s := m.head; s != nil; last, s = s, s.next {
-			size += len(s.buf) - s.off
+			size += len(s.buf) - int(s.off)
 			entries++
 		}
 		bytes += size
@@ -222,21 +222,54 @@ func (a *Association) inInvariants() string {
 			if e := hold(m); e != "" {
 				return e
 			}
-			if !s.next.Before(m.info.ssn) || i > 0 && !s.waiting[i-1].info.ssn.Before(m.info.ssn) {
-				return fmt.Sprintf("stream %d waits for %d, has %d at %d", id, s.next, m.info.ssn, i)
+			if !s.next.Before(m.info.mid) || i > 0 && !s.waiting[i-1].info.mid.Before(m.info.mid) {
+				return fmt.Sprintf("stream %d waits for %d, has %d at %d", id, s.next, m.info.mid, i)
 			}
 		}
 	}
-	for i, r := range in.asm.runs {
-		if r.last.Before(r.first) || i > 0 && r.first.AtOrBefore(in.asm.runs[i-1].last) || r.partial && !r.begin || r.begin && r.end {
-			return fmt.Sprintf("runs %v", in.asm.runs)
+	lists := []*runList{&in.fragments}
+	for _, s := range in.streams.all() {
+		lists = append(lists, &s.fragments)
+	}
+	unseen := 0
+	for n, l := range lists {
+		if len(l.runs) > 0 && in.interleaved != (n > 0) {
+			return "fragments in the wrong list"
 		}
-		if r.partial { // it is in the queue of its stream
-			continue
+		for i, r := range l.runs {
+			next := fragment{number: r.first, info: r.msg.info}
+			if !r.begin && r.last.Before(r.first) || i > 0 && !l.runs[i-1].ends(&next, in.interleaved) || r.partial && !r.begin || r.begin && r.end {
+				return fmt.Sprintf("runs %v", l.runs)
+			}
+			if r.partial == r.msg.listed || r.msg.first != r.first {
+				return fmt.Sprintf("run %v is listed for eviction: %v, by %d", r, r.msg.listed, r.msg.first)
+			}
+			if r.partial { // it is in the queue of its stream
+				continue
+			}
+			unseen++
+			if e := hold(r.msg); e != "" {
+				return e
+			}
 		}
-		if e := hold(r.msg); e != "" {
-			return e
+	}
+	for m := in.recent.newest; m != nil; m = m.older {
+		unseen--
+		low, high := m.head.tsn, m.head.tsn
+		for s := m.head; s != nil; s = s.next {
+			if s.tsn.Before(low) {
+				low = s.tsn
+			}
+			if high.Before(s.tsn) {
+				high = s.tsn
+			}
 		}
+		if m.low != low || m.high != high || m.older == nil && m != in.recent.oldest || m.older != nil && m.older.newer != m {
+			return fmt.Sprintf("a run of TSNs %d to %d is listed for eviction with %d to %d", low, high, m.low, m.high)
+		}
+	}
+	if unseen != 0 && !a.ended {
+		return fmt.Sprintf("%d runs are not listed for eviction", unseen)
 	}
 	if !a.ended && (bytes != in.bytes || entries != in.entries) {
 		return fmt.Sprintf("%d bytes in %d chunks held, counted %d in %d", in.bytes, in.entries, bytes, entries)
@@ -246,13 +279,18 @@ func (a *Association) inInvariants() string {
 
 // boundInvariants: memory.
 func (a *Association) boundInvariants() string {
+	most := 0
+	for _, s := range a.in.streams.all() {
+		most = max(most, len(s.fragments.runs))
+	}
 	for _, b := range []struct {
 		desc       string
 		got, bound int
 	}{
+		{"fragment runs of a stream", most, maxRuns + 1},
 		{"bytes held", a.in.held(), 2*a.cfg.ReceiveBuffer + 1<<17},
-		{"fragment runs", len(a.in.asm.runs), 2*maxTSNRuns + 2},
-		{"received runs", len(a.tsns.above.runs), maxTSNRuns + 1},
+		{"fragment runs", len(a.in.fragments.runs), maxRuns + 1},
+		{"received runs", len(a.tsns.above.runs), maxTSNRuns + a.cfg.ReceiveBuffer/entryCost},
 		{"acknowledged runs", len(a.sent.acked.runs), maxTSNRuns + 1},
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},

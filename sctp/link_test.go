@@ -2,6 +2,8 @@ package sctp
 
 import (
 	"encoding/binary"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -174,4 +176,59 @@ func (r *linkRun) goodput(f *linkFlow, from, to time.Duration) float64 {
 	got := f.got
 	r.run(to)
 	return float64(f.got-got) * 8 / (to - from).Seconds() / 1e6
+}
+
+// TestLinkLoss: a path that loses a per cent by itself is used with BBR, and with CUBIC as
+// much as the response function of RFC 9438, section 5.1, and that of Reno say.
+func TestLinkLoss(t *testing.T) {
+	const rtt = 0.05
+	for _, loss := range []float64{0.001, 0.01} {
+		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: 250_000, Loss: loss} // 100 Mbit/s
+		r := newLink(t, link, Config{CongestionControl: BBR})
+		if got := r.goodput(r.flows[0], 3*time.Second, 13*time.Second); got < 90 {
+			t.Errorf("BBR with a loss of %v: %.1f Mbit/s", loss, got)
+		}
+		r = newLink(t, link, Config{CongestionControl: CUBIC})
+		cubic := 1.054 * math.Pow(rtt, 0.75) / math.Pow(loss, 0.75)
+		reno := math.Sqrt(1.5 / loss)
+		want := max(cubic, reno) * 1160 * 8 / rtt / 1e6
+		if got := r.goodput(r.flows[0], 10*time.Second, 100*time.Second); got < want {
+			t.Errorf("CUBIC with a loss of %v: %.2f Mbit/s, expected %.2f", loss, got, want)
+		}
+	}
+}
+
+// TestLinkThin: with BBR a bulk transfer leaves the queue short, so that small messages
+// take less than two round trips.
+func TestLinkThin(t *testing.T) {
+	const rtt = 200 * time.Millisecond
+	r := newLink(t, netsim.Conditions{Latency: rtt / 2, Rate: 1_250_000, Queue: 2_000_000}, Config{CongestionControl: BBR})
+	f := r.flows[0]
+	r.run(5 * time.Second)
+	f.thin = 50 * time.Millisecond
+	if got := r.goodput(f, 5*time.Second, 25*time.Second); got < 9 {
+		t.Errorf("%.1f Mbit/s of 10", got)
+	}
+	slices.Sort(f.delays)
+	if n := len(f.delays); n < 380 || f.delays[n/2] > rtt || f.delays[n*99/100] > 2*rtt {
+		t.Errorf("%d messages, half within %v, 99 %% within %v", n, f.delays[n/2], f.delays[n*99/100])
+	}
+}
+
+// TestLinkFair: two flows share a bottleneck evenly, though one began earlier.
+func TestLinkFair(t *testing.T) {
+	link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 2_500_000, Queue: 125_000}
+	for _, kind := range []CongestionControl{CUBIC, Reno, BBR} {
+		r := newLink(t, link, Config{CongestionControl: kind}, Config{CongestionControl: kind})
+		a, b := r.flows[0], r.flows[1]
+		b.begin = 3 * time.Second
+		r.run(20 * time.Second)
+		x, y := a.got, b.got
+		r.run(60 * time.Second)
+		share := func(n int) float64 { return float64(n) * 8 / 40e6 }
+		x1, y1 := share(a.got-x), share(b.got-y)
+		if jain := (x1 + y1) * (x1 + y1) / 2 / (x1*x1 + y1*y1); jain < 0.9 || x1+y1 < 17 {
+			t.Errorf("controller %d: %.1f and %.1f Mbit/s of 20", kind, x1, y1)
+		}
+	}
 }

@@ -30,15 +30,6 @@ func newNRSACK(t testing.TB, cfg Config) *testConn {
 	return tc
 }
 
-// extensions returns parameters of a peer that supports these chunks.
-func extensions(types ...wire.ChunkType) func(b []byte, chunk int) []byte {
-	var list []byte
-	for _, t := range types {
-		list = append(list, byte(t))
-	}
-	return func(b []byte, chunk int) []byte { return wire.AppendParam(b, chunk, wire.ParamExtensions, list) }
-}
-
 // TestNRSackNegotiated: both sides must list the chunk. // nrsack-a
 func TestNRSackNegotiated(t *testing.T) {
 	for _, ours := range []bool{false, true} {

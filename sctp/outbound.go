@@ -7,28 +7,30 @@ import (
 )
 
 // outbound holds the messages that were not sent yet, per stream, and asks the
-// scheduler whose turn it is. Without I-DATA a message that was begun is finished
-// first, because fragments of DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
+// scheduler whose turn it is. Without interleaving a message that was begun is finished
+// first, because fragments in DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
 type outbound struct {
-	limit     int // send buffer, bytes
-	scheduler Scheduler
-	buffered  int // bytes accepted and neither acknowledged nor abandoned
-	messages  int // accepted, and held for that or for what follows
-	refused   int // least size refused since the last EventWritable; 0: none
-	streams   streamTable[outStream]
-	turns     turnQueue
-	begun     *outStream // the message that must be finished is its head
-	serving   *outStream // of RoundRobinPacket: has sent in this packet
-	free      *outMessage
-	frees     int
-	low       []uint16 // streams whose queue fell to their threshold
-	queued    int      // messages not sent completely
-	midway    int      // of them those of which a part was sent
-	drained   []uint16 // streams to reset on which now everything is acknowledged
-	waiting   int      // bytes not given a TSN
-	allLow    int      // threshold of waiting, bytes; -1: none
-	isAllLow  bool     // it fell to that
-	arrivals  uint64   // messages accepted, ever
+	limit       int // send buffer, bytes
+	scheduler   Scheduler
+	interleaved bool // by chunks, not by messages
+	buffered    int  // bytes accepted and neither acknowledged nor abandoned
+	messages    int  // accepted, and held for that or for what follows
+	refused     int  // least size refused since the last EventWritable; 0: none
+	streams     streamTable[outStream]
+	turns       turnQueue
+	begun       *outStream // the message that must be finished is its head
+	serving     *outStream // of RoundRobinPacket: has sent in this packet
+	free        *outMessage
+	frees       int
+	low         []uint16       // streams whose queue fell to their threshold
+	queued      int            // messages not sent completely
+	midway      int            // of them those of which a part was sent
+	midways     [2]*outMessage // the first and the last of those, by when they were begun
+	drained     []uint16       // streams to reset on which now everything is acknowledged
+	waiting     int            // bytes not given a TSN
+	allLow      int            // threshold of waiting, bytes; -1: none
+	isAllLow    bool           // it fell to that
+	arrivals    uint64         // messages accepted, ever
 
 	deadlines   messageHeap // queued messages with a lifetime
 	expendables expendables // messages with a priority, until nothing of them can be saved
@@ -39,7 +41,8 @@ type outStream struct {
 	standing
 	id        uint16
 	priority  uint16
-	ssn       wire.SSN // of the next ordered message
+	ordered   wire.MID // of the next ordered message
+	unordered wire.MID // of the next unordered one, with interleaving
 	head      *outMessage
 	tail      *outMessage
 	queued    int // bytes not given a TSN
@@ -59,7 +62,8 @@ type outMessage struct {
 	stream    *outStream
 	payload   []byte
 	ppid      uint32
-	ssn       wire.SSN
+	mid       wire.MID // its low half is the SSN
+	fsn       wire.FSN // of the next chunk
 	unordered bool
 	immediate bool // the peer is asked not to delay its SACK
 	policy    policy
@@ -69,6 +73,7 @@ type outMessage struct {
 	place     int32     // in a messageHeap, from 1
 	arrival   uint64    // its number among all that were accepted
 	sent      int       // bytes given a TSN
+	uncharged int       // of them, those sent in the current turn of the stream
 	acked     int       // bytes cumulatively acknowledged
 	abandoned bool
 	displaced bool // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
@@ -76,6 +81,8 @@ type outMessage struct {
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
 	first, last wire.TSN
+
+	earlier, later *outMessage // in outbound.midways
 }
 
 // over reports whether nothing of the message waits to be sent for the first time.
@@ -181,10 +188,15 @@ func (o *outbound) push(now time.Time, m *Message) {
 	}
 }
 
-// current returns the message whose turn it is, nil if there is none.
-func (o *outbound) current() *outMessage {
+// current returns the message whose turn it is, nil if there is none; with finish, of
+// those that were begun.
+func (o *outbound) current(finish bool) *outMessage {
 	s := o.begun
-	if s == nil {
+	switch {
+	case s != nil:
+	case finish:
+		return o.midways[0]
+	default:
 		s = o.turns.first()
 	}
 	if s == nil {
@@ -214,26 +226,62 @@ func (o *outbound) advance(m *outMessage, n int) {
 		o.expendables.begin(m)
 	}
 	m.sent += n
+	m.fsn = m.fsn.Next()
+	m.uncharged += n
 	o.dequeued(s, n)
-	if m.sent < len(m.payload) {
+	switch {
+	case m.sent == len(m.payload):
+		o.remove(m)
+	case o.interleaved:
+		n, m.uncharged = m.uncharged, 0
+		o.turn(s, n)
+	default:
 		o.begun = s
-		return
 	}
-	o.remove(m)
 }
 
-// number begins the current message: it gives it its stream sequence number.
+// number begins a message: it gives it its number in its stream.
 func (o *outbound) number(m *outMessage) {
-	o.midway++
-	if !m.unordered {
-		m.ssn = m.stream.ssn
-		m.stream.ssn = m.stream.ssn.Next()
+	o.begin(m)
+	switch s := m.stream; {
+	case !m.unordered:
+		m.mid = s.ordered
+		s.ordered = s.ordered.Next()
+	case o.interleaved: // 8260-2.1-b
+		m.mid = s.unordered
+		s.unordered = s.unordered.Next()
 	}
 }
 
-// restarted begins the sequence numbers of a stream anew (RFC 6525, section 5.2.7).
-func (s *outStream) restarted() {
-	s.ssn, s.used = 0, s.pending > 0
+// begin and end keep account of the messages of which a part was sent.
+func (o *outbound) begin(m *outMessage) {
+	o.midway++
+	if m.earlier = o.midways[1]; m.earlier != nil {
+		m.earlier.later = m
+	} else {
+		o.midways[0] = m
+	}
+	o.midways[1] = m
+}
+
+func (o *outbound) end(m *outMessage) {
+	o.midway--
+	if m.earlier != nil {
+		m.earlier.later = m.later
+	} else {
+		o.midways[0] = m.later
+	}
+	if m.later != nil {
+		m.later.earlier = m.earlier
+	} else {
+		o.midways[1] = m.earlier
+	}
+	m.earlier, m.later = nil, nil
+}
+
+// restarted begins the numbers of a stream anew (RFC 6525, section 5.2.7).
+func (s *outStream) restarted() { // 8260-2.3.2-a
+	s.ordered, s.unordered, s.used = 0, 0, s.pending > 0
 }
 
 // remove takes a message out of the queue of its stream, whose turn ends if it was
@@ -253,13 +301,13 @@ func (o *outbound) remove(m *outMessage) {
 	m.prev, m.next = nil, nil
 	o.queued--
 	if m.sent > 0 {
-		o.midway--
+		o.end(m)
 	}
 	if m.policy == policyLifetime {
 		o.deadlines.remove(m)
 	}
 	if first {
-		o.turn(s, m.sent)
+		o.turn(s, m.uncharged)
 	}
 }
 

@@ -8,52 +8,56 @@ func TestPRR(t *testing.T) {
 	const p = 1000
 	start := func() *prr {
 		r := new(prr)
-		r.start(10*p, 20*p)
+		r.start(10*p, 20*p, p)
 		return r
+	}
+	if r := start(); !r.open(2*p-1) || r.open(2*p) {
+		t.Error("two packets may be outstanding at any time")
 	}
 	for _, tt := range []struct {
 		desc   string
 		do     func(r *prr)
 		budget int
 	}{
-		{"one retransmission at once", func(r *prr) { r.acked(0, 19*p, p, false) }, p},
-		{"in proportion: half of what arrives, rounded up", func(r *prr) { r.acked(3*p+1, 16*p, p, false) }, 3*p/2 + 1},
+		{"one retransmission at once", func(r *prr) { r.acked(0, 19*p, false) }, p},
+		{"in proportion: half of what arrives, rounded up", func(r *prr) { r.acked(3*p+1, 16*p, false) }, 3*p/2 + 1},
 		{"less what was sent", func(r *prr) {
-			r.acked(p, 18*p, p, false)
+			r.acked(p, 18*p, false)
 			r.sent(p)
-			r.acked(p, 17*p, p, false)
+			r.acked(p, 17*p, false)
 		}, 0},
 		{"never less than nothing", func(r *prr) {
 			r.sent(5 * p)
-			r.acked(p, 17*p, p, false)
+			r.acked(p, 17*p, false)
 		}, 0},
 		{"below the target as much as arrives", func(r *prr) {
 			r.sent(2 * p)
-			r.acked(3*p, 8*p, p, false)
+			r.acked(3*p, 8*p, false)
 		}, 2 * p},
 		{"and one more if all goes well", func(r *prr) {
 			r.sent(2 * p)
-			r.acked(p, 8*p, p, true)
+			r.acked(p, 8*p, true)
 		}, 2 * p},
 		{"but not above the target", func(r *prr) {
-			r.acked(5*p, 9*p, p, true)
+			r.acked(5*p, 9*p, true)
 		}, p},
 		{"nothing if it is reached", func(r *prr) {
 			r.sent(p)
-			r.acked(5*p, 10*p, p, true)
+			r.acked(5*p, 10*p, true)
 		}, 0},
 		{"what was missed is made up for", func(r *prr) {
 			r.sent(p)
-			r.acked(8*p, 3*p, p, false)
+			r.acked(8*p, 3*p, false)
 		}, 7 * p},
-		{"without a recovery it does not count", func(r *prr) {
-			*r = prr{}
-			r.acked(8*p, 3*p, p, false)
-			r.sent(p)
-		}, 0},
+		{"a SACK without room counts as a packet", func(r *prr) { r.unheard(19 * p) }, p / 2},
+		{"no more often than packets were sent", func(r *prr) {
+			for range 100 {
+				r.unheard(19 * p)
+			}
+		}, 10 * p},
 		{"large windows do not overflow", func(r *prr) {
-			r.start(1<<29, 1<<30)
-			r.acked(1<<30, 1<<29+p, p, false)
+			r.start(1<<29, 1<<30, p)
+			r.acked(1<<30, 1<<29+p, false)
 		}, 1 << 29},
 	} {
 		r := start()

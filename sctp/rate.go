@@ -56,6 +56,7 @@ type rateLoss struct {
 	size     int
 	inFlight int   // when it was sent, with it
 	lost     int64 // bytes found lost since then, with it
+	prior    int64 // what was delivered in all when it was sent
 	limited  bool
 }
 
@@ -112,7 +113,7 @@ func (r *rateSampler) lose(t wire.TSN, size int) {
 	}
 	s := r.at(t)
 	r.lost += int64(size)
-	r.losses = append(r.losses, rateLoss{tsn: t, size: size, inFlight: s.inFlight, lost: r.lost - s.lost, limited: s.limited})
+	r.losses = append(r.losses, rateLoss{tsn: t, size: size, inFlight: s.inFlight, lost: r.lost - s.lost, prior: s.delivered, limited: s.limited})
 }
 
 // forgive drops what was found lost and not taken: it was not the path.

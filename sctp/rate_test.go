@@ -28,7 +28,7 @@ const rateChunk = 1000
 func (r *rateTest) send(n int) {
 	for range n {
 		c := &r.chunks[r.next&63]
-		*c = sentChunk{size: rateChunk - wire.DataHeaderLen, sentAt: r.now}
+		*c = sentChunk{header: wire.DataHeaderLen, size: rateChunk - wire.DataHeaderLen, sentAt: r.now}
 		r.flight += rateChunk
 		r.sent(r.next, c, r.flight)
 		r.next++

@@ -57,10 +57,10 @@ func (r *recovery) reacted(lastPacket uint64) {
 }
 
 // open reports whether more may be sent, with flight bytes outstanding and this
-// congestion window. With nothing outstanding no SACK would let out more.
+// congestion window.
 func (r *recovery) open(flight, cwnd int) bool {
-	if r.prr.on && flight > 0 {
-		return r.prr.budget > 0
+	if r.prr.on {
+		return r.prr.open(flight)
 	}
 	return flight < cwnd
 }

@@ -33,6 +33,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	switch {
 	case err != nil || path == nil:
 		return ReasonMalformed
+	case a.err == ErrHandedOver: // whoever resumes it answers
+		return ReasonTag
 	case p.SrcPort() != a.id.remotePort || p.DstPort() != a.id.localPort:
 		return ReasonPort
 	case !a.intact(p):
@@ -170,7 +172,7 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 	switch c.Type() {
 	case wire.TypeInit, wire.TypeCookieEcho:
 		return a.admitted(r, c)
-	case wire.TypeData:
+	case wire.TypeData, wire.TypeIData:
 		return a.handleData(now, r, c)
 	case wire.TypeSack:
 		if !r.acked { // a packet has one, and it may name everything outstanding
@@ -199,7 +201,7 @@ func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool
 		if a.state == ShutdownAckSent {
 			a.end(nil)
 		}
-	case wire.TypeForwardTSN:
+	case wire.TypeForwardTSN, wire.TypeIForwardTSN:
 		return a.handleForwardTSN(now, c)
 	case wire.TypeReconfig:
 		return a.handleReconfig(now, r, c)
@@ -242,14 +244,20 @@ func (a *Association) unknownChunk(c wire.Chunk) bool {
 	return c.Type().SkipUnknown()
 }
 
-// handleData takes a DATA chunk (RFC 9260, sections 6.2 and 6.5).
+// handleData takes a DATA or I-DATA chunk (RFC 9260, sections 6.2 and 6.5; RFC 8260,
+// section 2.2.3).
 func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool {
-	d, err := c.Data()
-	if err != nil || a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent { // 9260-6-a
+	f, err := readFragment(c)
+	switch {
+	case a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent: // 9260-6-a
 		return false
-	}
-	if len(d.Payload) == 0 { // 9260-6.2-f
-		a.abortTSN(wire.CauseNoUserData, d.TSN)
+	case (c.Type() == wire.TypeIData) != a.peer.interleaving: // 8260-2.2.1-a
+		a.abort(wire.CauseProtocolViolation, []byte(c.Type().String()+" was not negotiated"))
+		return false
+	case err != nil:
+		return false
+	case len(f.payload) == 0: // 9260-6.2-f
+		a.abortTSN(wire.CauseNoUserData, f.tsn)
 		return false
 	}
 	a.counters.dataReceived++
@@ -260,39 +268,49 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 			a.guardShutdown(now)
 		}
 	}
-	if a.tsns.seen(d.TSN) {
-		r.take(d.TSN)
+	if a.tsns.seen(f.tsn) {
+		r.take(f.tsn)
 		a.counters.duplicates++
-		a.ack.duplicate(d.TSN)
-		a.dropData(now, &d, ReasonDuplicate)
+		a.ack.duplicate(f.tsn)
+		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.own.gated() || a.reconfig.peer.holds(d.Stream, d.TSN) || !a.makeRoom(d.TSN, maxSpan(d.Flags&wire.FlagUnordered != 0)) {
+	if a.reconfig.own.gated() || a.reconfig.peer.holds(f.info.stream, f.tsn) || !a.makeRoom(&f) {
 		a.counters.dataDropped++
-		a.dropData(now, &d, ReasonNoRoom)
+		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
 	}
-	next := d.TSN == a.tsns.cum.Add(1)
-	a.tsns.add(d.TSN)
-	r.take(d.TSN)
-	a.ack.accepted(d.Flags&wire.FlagImmediate != 0)
-	if int(d.Stream) >= a.InboundStreams() { // 9260-6.5-a
-		a.dropData(now, &d, ReasonInvalidStream)
-		info := [4]byte{byte(d.Stream >> 8), byte(d.Stream)}
+	next := f.tsn == a.tsns.cum.Add(1)
+	a.tsns.add(f.tsn)
+	r.take(f.tsn)
+	a.ack.accepted(f.immediate)
+	if int(f.info.stream) >= a.InboundStreams() { // 9260-6.5-a
+		a.dropData(now, &f, ReasonInvalidStream)
+		info := [4]byte{byte(f.info.stream >> 8), byte(f.info.stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
 	}
-	a.in.add(&d, next)
+	a.in.add(&f, next)
 	return true
 }
 
-// makeRoom reports whether a new TSN can be taken, dropping what is of less use
-// if need be (RFC 9260, section 6.2). It must be within span of the cumulative TSN.
-func (a *Association) makeRoom(t wire.TSN, span int) bool {
+// maxSpan bounds how far the TSN of a message may lie above the cumulative TSN. The
+// stream sequence numbers of ordered ones in DATA must not wrap in between.
+func (a *Association) maxSpan(unordered bool) int {
+	if unordered || a.peer.interleaving {
+		return maxTSNSpan
+	}
+	return 1<<15 - 1
+}
+
+// makeRoom reports whether a fragment with a new TSN can be taken, dropping what is of
+// less use if need be (RFC 9260, section 6.2).
+func (a *Association) makeRoom(f *fragment) bool {
+	t := f.tsn
 	next := t == a.tsns.cum.Add(1)
-	if t.Since(a.tsns.cum) > span || !next && a.tsns.above.full(t) || a.in.asm.full() {
+	if t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || !next && a.tsns.above.full(t) || a.in.full(f.info.stream) {
 		return false
 	}
 	fillsGap := t.Before(a.tsns.highest)
@@ -300,15 +318,15 @@ func (a *Association) makeRoom(t wire.TSN, span int) bool {
 		if !fillsGap {
 			return false
 		}
-		if a.peer.nrSack { // nothing is dropped that was reported
+		var evicted []wire.TSN
+		if !a.peer.nrSack && len(a.tsns.above.runs) < maxTSNRuns { // what was reported is kept; the rest may cut runs in two
+			evicted = a.in.evict(a.tsns.cum, t)
+		}
+		if len(evicted) == 0 {
 			return next && a.in.admitsNext()
 		}
-		r, ok := a.in.evict(a.tsns.cum, t)
-		if !ok {
-			return next && a.in.admitsNext()
-		}
-		for u := r.last; r.first.AtOrBefore(u); u = u.Add(-1) {
-			a.tsns.renege(u)
+		for i := len(evicted) - 1; i >= 0; i-- {
+			a.tsns.renege(evicted[i])
 		}
 	}
 	return true
@@ -366,9 +384,6 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
-	if path.pmtu.marked {
-		a.largePacket(path)
-	}
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
@@ -386,18 +401,31 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
-func (a *Association) largePacket(path *path) {
+func (a *Association) largePacket(now time.Time, path *path) {
 	switch d := &path.pmtu; {
+	case !d.marked:
 	case a.sent.at(d.mark).arrived():
 		d.passed()
+	case a.sent.at(d.mark).state == chunkLost:
+		a.largeLoss(now, path, lossBySack)
 	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
 		d.gone()
+	}
+}
+
+// largeLoss takes note of the loss of that packet, which may show that there is a
+// black hole.
+func (a *Association) largeLoss(now time.Time, path *path, weight int) {
+	if path.pmtu.lost(now, path.mtu, weight) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
 	}
 }
 
 // finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
 // the Cumulative TSN Ack Point has.
 func (a *Association) finishAck(now time.Time, path *path, moved bool) {
+	a.largePacket(now, path)
 	if a.sent.span() == 0 {
 		path.cc.drained()
 	}
@@ -420,24 +448,37 @@ func (a *Association) answered(path *path) {
 	}
 }
 
-// handleForwardTSN takes a FORWARD-TSN (RFC 3758, section 3.6).
+// handleForwardTSN takes a FORWARD-TSN (RFC 3758, section 3.6) or I-FORWARD-TSN (RFC
+// 8260, section 2.3.1).
 func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
+	interleaved := c.Type() == wire.TypeIForwardTSN
+	switch {
+	case a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent:
+		return false
+	case interleaved != a.peer.interleaving, interleaved && !a.forward.enabled: // 8260-2.3.1-a
+		a.abort(wire.CauseProtocolViolation, []byte(c.Type().String()+" was not negotiated"))
+		return false
+	case interleaved:
+		f, err := c.IForwardTSN()
+		if err != nil || !a.forwardTSN(f.NewCumTSN) {
+			return err == nil
+		}
+		for i := range f.Len() {
+			if e := f.At(i); int(e.Stream) < a.InboundStreams() {
+				a.in.skipMessages(e.Stream, e.Unordered, e.MID)
+			}
+		}
+		return true
+	}
 	f, err := c.ForwardTSN()
 	switch {
-	case err != nil, a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent:
+	case err != nil:
 		return false
 	case !a.forward.enabled:
 		return a.unknownChunk(c)
-	case f.NewCumTSN.AtOrBefore(a.tsns.cum): // stale: our SACK was lost
-		a.ack.packetData = true
-		a.ack.now()
-		return true
-	case f.NewCumTSN.Since(a.tsns.cum) > maxTSNSpan, a.reconfig.own.gated():
+	case !a.forwardTSN(f.NewCumTSN):
 		return true
 	}
-	a.counters.forwardsReceived++
-	a.tsns.forward(f.NewCumTSN)
-	a.ack.accepted(false)
 	a.in.skip(f.NewCumTSN)
 	for i := range f.Len() {
 		if e := f.At(i); int(e.Stream) < a.InboundStreams() {
@@ -445,6 +486,23 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		}
 	}
 	a.in.relieve()
+	return true
+}
+
+// forwardTSN moves the cumulative TSN as the peer demands, and reports whether that is
+// news.
+func (a *Association) forwardTSN(t wire.TSN) bool {
+	if t.AtOrBefore(a.tsns.cum) { // stale: our SACK was lost
+		a.ack.packetData = true
+		a.ack.now()
+		return false
+	}
+	if t.Since(a.tsns.cum) > maxTSNSpan || a.reconfig.own.gated() {
+		return false
+	}
+	a.counters.forwardsReceived++
+	a.tsns.forward(t)
+	a.ack.accepted(false)
 	return true
 }
 

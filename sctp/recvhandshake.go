@@ -209,8 +209,10 @@ func (a *Association) establish(now time.Time, path *path) {
 
 // begin sets the components of the transfer to their start.
 func (a *Association) begin(now time.Time) {
+	interleaved := a.peer.interleaving
 	a.sent.init(a.hs.localTSN)
-	a.forward.init(a.hs.localTSN, a.peer.forwardTSN)
+	a.forward.init(a.hs.localTSN, a.peer.forwardTSN, interleaved)
+	a.out.interleaved, a.in.interleaved = interleaved, interleaved
 	a.recovery.clear()
 	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
 	a.tsns.init(a.peer.initialTSN)

@@ -31,8 +31,12 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 	}
 	begun := a.recovery.prr.on
 	lost := a.overtake(now, path, before)
-	if f.any && (begun || lost > 0) {
-		a.recovery.prr.acked(f.bytes, a.sent.flight, path.pmdcs(), f.cumMoved && lost == 0)
+	switch p := &a.recovery.prr; {
+	case !p.on:
+	case f.any:
+		p.acked(f.bytes, a.sent.flight, f.cumMoved && lost == 0)
+	case begun && r.silent && s != nil:
+		p.unheard(a.sent.flight)
 	}
 	if r.tlp.acked(a.sent.cum, s, repeated) && !a.recovery.active() {
 		a.recovery.reacted(a.sent.order.packet)
@@ -72,8 +76,8 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 			a.counters.recoveries++
 		}
 		if a.recovery.packet = true; path.cc.proportional() {
-			a.recovery.prr.start(path.cc.window(), before)
-			a.recovery.prr.acked(0, a.sent.flight, path.pmdcs(), false)
+			a.recovery.prr.start(path.cc.window(), before, path.pmdcs())
+			a.recovery.prr.acked(0, a.sent.flight, false)
 			a.recovery.packet = false
 		}
 		r.tlp.reset()
@@ -167,6 +171,7 @@ func (a *Association) expireRack(now time.Time, path *path) {
 	switch {
 	case path.rack.waitFor == waitReordering:
 		a.overtake(now, path, a.sent.flight)
+		a.largePacket(now, path)
 		a.armRack(now, path, false)
 	case a.mayProbe(path):
 		if _, c := a.sent.probeChunk(now, path.mtu); c != nil || a.out.queued > 0 {

@@ -384,7 +384,7 @@ func (a *Association) requestOver(resp *wire.ReconfigResponse, err error) {
 			return
 		}
 		a.sent.renumber(resp.ReceiverNextTSN)
-		a.forward.init(resp.ReceiverNextTSN, a.forward.enabled)
+		a.forward.init(resp.ReceiverNextTSN, a.forward.enabled, a.peer.interleaving)
 		a.recovery.clear()
 		a.paths.primary().rack.renumber()
 		a.renumber(resp.SenderNextTSN)

@@ -209,7 +209,7 @@ func TestSentQueueModel(t *testing.T) {
 		m := &outMessage{payload: make([]byte, 1<<20)}
 		n := 20 + rng.IntN(60)
 		for range n {
-			q.push(time.Time{}, sentChunk{msg: m, size: 100})
+			q.push(time.Time{}, sentChunk{msg: m, header: wire.DataHeaderLen, size: 100})
 		}
 		got := make([]bool, n) // by the receiver
 		for range 30 {

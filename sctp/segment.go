@@ -6,11 +6,12 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// segment is the payload of one received DATA chunk.
+// segment is the payload of one received DATA or I-DATA chunk.
 type segment struct {
 	next *segment
 	buf  []byte // of the capacity of its size class
-	off  int    // bytes of buf that were read already
+	off  int32  // bytes of buf that were read already
+	tsn  wire.TSN
 }
 
 // inMessage is a received message, or as much of it as came in.
@@ -23,14 +24,20 @@ type inMessage struct {
 	begun      bool // Read has returned a piece of it
 	aborted    bool // the rest will not come
 	resets     int  // not a message if > 0: the peer reset its stream here so often
+
+	// While it is a run of fragments that the reader has not seen.
+	first        wire.FSN // number of its first fragment
+	low, high    wire.TSN // of its fragments
+	older, newer *inMessage
+	listed       bool // in the recency list
 }
 
 // inInfo is what the fragments of a message have in common.
 type inInfo struct {
 	stream    uint16
-	ssn       wire.SSN
-	ppid      uint32
 	unordered bool
+	mid       wire.MID
+	ppid      uint32
 }
 
 func (m *inMessage) append(s *segment) {
@@ -40,6 +47,14 @@ func (m *inMessage) append(s *segment) {
 		m.tail.next = s
 	}
 	m.tail = s
+	m.size += len(s.buf)
+}
+
+func (m *inMessage) prepend(s *segment) {
+	if m.tail == nil {
+		m.tail = s
+	}
+	s.next, m.head = m.head, s
 	m.size += len(s.buf)
 }
 

@@ -262,6 +262,7 @@ func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh boo
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.repeat(now, t, c)
+		path.pmtu.repeated(t)
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
@@ -280,23 +281,24 @@ const minFragment = 256
 // burst limit allow (RFC 9260, section 6.1, rules A to D). Messages are cut to
 // what room the packet has.
 func (a *Association) fillNew(now time.Time, path *path, p *builder) {
-	for m := a.out.current(); m != nil; m = a.out.current() {
+	holding := a.reconfig.own.holding
+	for m := a.out.current(holding); m != nil; m = a.out.current(holding) {
 		if m.expired(now) {
 			a.abandon(now, path, m)
 			continue
 		}
-		if a.reconfig.own.holding && m.sent == 0 || !a.out.bundles(p, m.stream) {
+		if holding && m.sent == 0 || !a.out.bundles(p, m.stream) {
 			return
 		}
 		size := len(m.payload) - m.sent
-		if room := p.room() - wire.DataHeaderLen; size > room {
+		if room := p.room() - a.dataHeader(); size > room {
 			if room < minFragment {
 				return
 			}
 			size = room
 		}
 		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
-		if !mayGo || a.sent.span() >= maxSpan(m.unordered)-1 {
+		if !mayGo || a.sent.span() >= a.maxSpan(m.unordered)-1 {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -348,9 +350,17 @@ func (a *Association) probeWindow(now time.Time, path *path) bool {
 	return false
 }
 
+// dataHeader returns the bytes of a DATA or I-DATA chunk before its payload.
+func (a *Association) dataHeader() int {
+	if a.peer.interleaving {
+		return wire.IDataHeaderLen
+	}
+	return wire.DataHeaderLen
+}
+
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size)}
+	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, header: uint8(a.dataHeader())}
 	if m.sent == 0 {
 		a.out.number(m)
 		c.flags |= wire.FlagBegin
@@ -377,20 +387,26 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 	a.putChunk(now, path, p, t, &c)
 }
 
-// putChunk appends a DATA chunk and starts T3-rtx if it does not run.
+// putChunk appends a DATA or I-DATA chunk and starts T3-rtx if it does not run.
 func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
 	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
-	p.b = wire.AppendData(p.b, wire.Data{
-		Flags: flags, TSN: t, Stream: c.msg.stream.id, SSN: c.msg.ssn, PPID: c.msg.ppid,
-		Payload: c.msg.payload[c.off : c.off+c.size],
-	})
+	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
+	if a.peer.interleaving { // 8260-2.2.1-a
+		p.b = wire.AppendIData(p.b, wire.IData{
+			Flags: flags, TSN: t, Stream: m.stream.id, MID: m.mid, PPID: m.ppid, FSN: c.fsn, Payload: payload,
+		})
+	} else {
+		p.b = wire.AppendData(p.b, wire.Data{
+			Flags: flags, TSN: t, Stream: m.stream.id, SSN: m.mid.SSN(), PPID: m.ppid, Payload: payload,
+		})
+	}
 	p.data++
 	a.recovery.prr.sent(c.wireSize())
-	p.stream, p.last = c.msg.stream.id, t
+	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
 	if !path.t3.on {

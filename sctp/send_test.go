@@ -61,7 +61,7 @@ func TestFragments(t *testing.T) {
 // TestSSNWraps after 65535. // 9260-6.5-a
 func TestSSNWraps(t *testing.T) {
 	tc := newConnected(t, Config{})
-	tc.a.out.stream(1).ssn = 65535
+	tc.a.out.stream(1).ordered = 65535
 	tc.send(Message{Stream: 1, Payload: payload(4)})
 	tc.want("the last", "DATA tsn=0 sid=1 ssn=65535")
 	tc.send(Message{Stream: 1, Payload: payload(4)})
@@ -79,7 +79,7 @@ func TestTSNWraps(t *testing.T) {
 	p := newPipe(t, Config{HeartbeatInterval: -1})
 	start := wire.TSN(0xFFFFFFF0)
 	p.a.sent.init(start)
-	p.a.forward.init(start, true)
+	p.a.forward.init(start, true, true)
 	p.b.tsns.init(start)
 	for range 100 {
 		if err := p.a.Send(p.now, Message{Payload: payload(1100)}); err != nil {

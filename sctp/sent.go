@@ -6,7 +6,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// sentQueue holds the DATA chunks that were sent and not cumulatively
+// sentQueue holds the DATA or I-DATA chunks that were sent and not cumulatively
 // acknowledged, in a ring indexed by TSN. A TSN is assigned when its chunk is
 // sent for the first time.
 type sentQueue struct {
@@ -37,12 +37,14 @@ type sentQueue struct {
 	timedAt time.Time
 }
 
-// sentChunk is one DATA chunk that was sent.
+// sentChunk is one chunk that was sent.
 type sentChunk struct {
 	msg    *outMessage
-	off    int32 // of its payload in that of the message
-	size   int32 // of its payload
+	off    int32    // of its payload in that of the message
+	size   int32    // of its payload
+	fsn    wire.FSN // its number in the message
 	flags  wire.DataFlags
+	header uint8 // bytes before the payload
 	state  chunkState
 	misses uint8         // miss indications (RFC 9260, section 7.2.4)
 	fast   bool          // was fast retransmitted; only T3-rtx may do it again
@@ -70,7 +72,7 @@ const (
 func (c *sentChunk) arrived() bool { return c.state == chunkAcked || c.state == chunkSettled }
 
 // wireSize returns the bytes that the chunk takes in a packet.
-func (c *sentChunk) wireSize() int { return (wire.DataHeaderLen + int(c.size) + 3) &^ 3 }
+func (c *sentChunk) wireSize() int { return (int(c.header) + int(c.size) + 3) &^ 3 }
 
 func (q *sentQueue) init(initial wire.TSN) {
 	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1),

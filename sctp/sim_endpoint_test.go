@@ -244,6 +244,11 @@ func (e *endpointEngine) ResetStreams(now time.Time, streams ...uint16) (err err
 	return err
 }
 
+func (e *endpointEngine) SetStreamPriority(stream, priority uint16) (err error) {
+	e.command(func() { err = e.a.SetStreamPriority(stream, priority) })
+	return err
+}
+
 func (e *endpointEngine) RequestReset(now time.Time, streams ...uint16) (err error) {
 	e.command(func() { err = e.a.RequestReset(now, streams...) })
 	return err

@@ -31,6 +31,7 @@ type engine interface {
 	PathChanged(now time.Time, path sctp.PathID)
 	State() sctp.State
 	OutboundStreams() int
+	SetStreamPriority(stream, priority uint16) error
 	InboundStreams() int
 	BufferedAmount(stream uint16) int
 	Stats() sctp.Stats
@@ -49,6 +50,7 @@ type host struct {
 	out, in         *ledger // what it sends, what it receives
 	nextOut, nextIn *ledger // the same as soon as it knows that its peer was started again
 	past            pastLives
+	moves           moves    // handovers
 	witness         *witness // nil if there is a planted bug, or it is an Endpoint
 
 	started   bool      // Connect was called
@@ -186,6 +188,13 @@ func (h *host) streamID(i int) uint16 {
 func (h *host) send(a *action) bool {
 	m := h.out.next(a.msg, a.size)
 	m.Stream = h.streamID(a.stream)
+	if h.dice.chance(h.plan.priorities) {
+		priority := uint16(h.dice.scale(1, 65536) - 1)
+		h.w.note(h, "SetStreamPriority stream %d %d", m.Stream, priority)
+		if err := h.SetStreamPriority(m.Stream, priority); err != nil {
+			h.w.fail("host %d: SetStreamPriority: %v", h.side, err)
+		}
+	}
 	err := h.Send(h.w.now, m)
 	h.w.note(h, "Send stream %d id %d size %d unordered %v %+v: %v", m.Stream, len(h.out.sent), a.size, m.Unordered, m.Reliability, err)
 	switch {
@@ -294,6 +303,10 @@ func (h *host) event(e sctp.Event) {
 	}
 	switch e.Kind {
 	case sctp.EventConnected:
+		if h.moves.made {
+			h.moves.made = false
+			break
+		}
 		if h.connected {
 			h.w.fail("host %d: connected twice", h.side)
 		}

@@ -31,9 +31,11 @@ type plan struct {
 	connectAt  time.Duration // since the start
 	script     []action
 	streams    []uint16      // candidates for stream ids, taken modulo those usable
+	priorities float64       // chance of another priority for the stream before each message
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
+	moves      float64       // chance of a handover at each step
 	endpoint   bool          // it is an Endpoint with more peers than this one
 	neighbours int           // so many more
 	flood      float64       // and chance of an INIT of a stranger with each packet
@@ -123,9 +125,11 @@ func newScenario(seed uint64) *scenario {
 		b.connectAt = d.span(500 * time.Millisecond)
 	}
 	s.drawTokens(newDice(seed, 5))
+	s.drawMoves(newDice(seed, 6))
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
+	s.drawScheduling(newDice(seed, 20))
 	s.drawRestarts(newDice(seed, 6))
 	s.drawEndpoints(newDice(seed, 7))
 	if s.clean && d.chance(0.5) {
@@ -223,6 +227,24 @@ func drawConfig(d dice, clean bool) sctp.Config {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
 	return cfg
+}
+
+// drawScheduling draws how each host's streams share the way, and whether messages are
+// interleaved.
+func (s *scenario) drawScheduling(d dice) {
+	for i := range s.hosts {
+		p := &s.hosts[i]
+		p.cfg.NoInterleaving = d.chance(0.25)
+		p.cfg.Scheduler = sctp.Scheduler(d.IntN(int(sctp.FairCapacity) + 1))
+		if d.chance(0.5) {
+			p.priorities = pick(d, 0.01, 0.3)
+		}
+	}
+}
+
+// interleaved tells whether I-DATA is to be used.
+func (s *scenario) interleaved() bool {
+	return !s.hosts[0].cfg.NoInterleaving && !s.hosts[1].cfg.NoInterleaving
 }
 
 // zeroChecksum tells whether packets may go without a checksum in either
@@ -432,7 +454,7 @@ func (p *plan) sendBuffer() int    { return orDefault(p.cfg.SendBuffer, 2<<20) }
 // smallestFragment is the least payload that a DATA chunk from the side to its
 // peer need not undercut: what both the packet and the peer's window allow.
 func (s *scenario) smallestFragment(side int) int {
-	return min(s.hosts[side].mtu(), s.hosts[1-side].receiveBuffer()/2) - 28
+	return min(s.hosts[side].mtu(), s.hosts[1-side].receiveBuffer()/2) - 32
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -487,10 +509,10 @@ func (s *scenario) String() string {
 			count[a.do]++
 			bytes += a.size
 		}
-		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v",
+		text += fmt.Sprintf("\nhost %d: connects %v (token %v) at %v; %d messages of %d bytes, %d resets, %d other requests, %d restarts, %d shutdown, %d abort; endpoint %v with %d more peers, flood %.1f; streams %v; pauses %.3f up to %v; timers late up to %v; moves %.3f",
 			i, p.connect, p.token, p.connectAt, count[doSend], bytes, count[doReset], count[doReconfig], count[doRestart], count[doShutdown], count[doAbort],
 			p.endpoint, p.neighbours, p.flood,
-			p.streams, p.pause, p.maxPause, p.timerSlack)
+			p.streams, p.pause, p.maxPause, p.timerSlack, p.moves)
 		text += fmt.Sprintf("\n  config %+v", cfg)
 		text += fmt.Sprintf("\n  its packets meet %+v", s.links[i])
 	}

@@ -11,7 +11,7 @@ import (
 var chunkNames = map[byte]string{
 	0: "DATA", 1: "INIT", 2: "INIT-ACK", 3: "SACK", 4: "HEARTBEAT", 5: "HEARTBEAT-ACK", 6: "ABORT",
 	7: "SHUTDOWN", 8: "SHUTDOWN-ACK", 9: "ERROR", 10: "COOKIE-ECHO", 11: "COOKIE-ACK",
-	14: "SHUTDOWN-COMPLETE", 130: "RE-CONFIG", 192: "FORWARD-TSN",
+	14: "SHUTDOWN-COMPLETE", 64: "I-DATA", 130: "RE-CONFIG", 192: "FORWARD-TSN", 194: "I-FORWARD-TSN",
 }
 
 // describe puts a packet into words for a trace. It reads the bytes itself, so

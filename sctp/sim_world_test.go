@@ -58,7 +58,7 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 	for i := range w.hosts {
 		h := &host{
 			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
-			out: ledgers[i], in: ledgers[1-i],
+			out: ledgers[i], in: ledgers[1-i], moves: moves{dice: newDice(s.seed, uint64(i)+7)},
 			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
 		}
 		if err := h.begin(s.hosts[i].cfg); err != nil {
@@ -147,6 +147,7 @@ func (w *world) oneStep() {
 			w.drain(h)
 		}
 		h.act()
+		h.move()
 		w.inspect(h)
 	}
 }
@@ -193,6 +194,7 @@ func (w *world) deliver() {
 			w.attack(h, w.rogue.forge(d.Packet))
 		}
 		h.HandlePacketECN(w.now, 0, d.Packet, mark)
+		h.moves.haunt(h, d.Packet)
 		for i := range d.Packet { // the engine must not have kept it
 			d.Packet[i] = 0xdb
 		}
@@ -326,7 +328,7 @@ func (w *world) inspect(h *host) {
 	}
 	// The flight counts chunk headers and padding, the buffer does not.
 	// Nor does the buffer hold what was sent and given up for something more important.
-	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+19*st.UnackedDataChunks && !h.closed && !h.displaced {
+	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+23*st.UnackedDataChunks && !h.closed && !h.displaced {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}
 	if st.MTU > p.maxMTU() {

@@ -2,8 +2,6 @@ package sctp
 
 import (
 	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
 // Stats are counters since the start of the association, and gauges of now. They
@@ -81,6 +79,9 @@ var peerNames = [...]string{"unknown", "sluice", "dcSCTP", "usrsctp"}
 
 func (p PeerImplementation) String() string { return peerNames[p] }
 
+// MarshalText returns the name.
+func (p PeerImplementation) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // guessPeer judges a State Cookie by its first bytes.
 func guessPeer(cookie []byte) PeerImplementation {
 	if len(cookie) < 8 {
@@ -150,7 +151,7 @@ func (a *Association) Stats() Stats {
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,
-		FragmentationPoint: p.pmdcs() - wire.DataHeaderLen,
+		FragmentationPoint: p.pmdcs() - a.dataHeader(),
 		PeerWindow:         a.window.room(a.sent.flightPayload), PeerAdvertisedWindow: a.window.advertised,
 		LocalWindow:       a.in.window(),
 		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: a.in.entries,

@@ -208,9 +208,9 @@ func (a *Association) drop(now time.Time, id PathID, packet []byte, why TraceRea
 	a.note(now, TraceEvent{Kind: TracePacketDropped, Path: id, Packet: packet, Reason: why})
 }
 
-// dropData tells of a DATA chunk that was not taken.
-func (a *Association) dropData(now time.Time, d *wire.Data, why TraceReason) {
-	a.note(now, TraceEvent{Kind: TraceDataDropped, TSN: uint32(d.TSN), Stream: d.Stream, Reason: why})
+// dropData tells of a DATA or I-DATA chunk that was not taken.
+func (a *Association) dropData(now time.Time, f *fragment, why TraceReason) {
+	a.note(now, TraceEvent{Kind: TraceDataDropped, TSN: uint32(f.tsn), Stream: f.info.stream, Reason: why})
 }
 
 // reasons are those of the policies.

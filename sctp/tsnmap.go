@@ -118,15 +118,6 @@ type tsnMap struct {
 // cannot report more (RFC 9260, section 3.3.4).
 const maxTSNSpan = 1<<16 - 1
 
-// maxSpan bounds how far the TSN of a message may lie above the cumulative TSN. The
-// stream sequence numbers of ordered ones must not wrap in between.
-func maxSpan(unordered bool) int {
-	if unordered {
-		return maxTSNSpan
-	}
-	return 1<<15 - 1
-}
-
 func (m *tsnMap) init(peerInitialTSN wire.TSN) {
 	m.above.clear()
 	m.cum = peerInitialTSN.Add(-1)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -25,6 +26,8 @@ type Conn struct {
 	nc   net.Conn
 	sock *socket
 	id   sctp.AssociationID // on sock
+
+	published atomic.Pointer[published] // nil: nobody has found the lock taken
 
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
@@ -67,13 +70,6 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(cfg, assoc, new(sync.Mutex))
-	c.nc = nc
-	c.sender.init(c)
-	c.sender.fragments = fragments
-	c.reader.init(roomFor(&cfg.SCTP))
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case cfg.PeerInitToken != nil:
 		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
@@ -83,12 +79,24 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return drive(nc, cfg, assoc, fragments), nil
+}
+
+// drive returns the Conn of an association over nc, which runs from now on.
+func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmentation) *Conn {
+	c := newConn(cfg, assoc, new(sync.Mutex))
+	c.nc = nc
+	c.sender.init(c)
+	c.sender.fragments = fragments
+	c.reader.init(roomFor(&cfg.SCTP))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.startReader()
 	// The first packet leaves from the timer's goroutine: nc may block in Write
 	// until somebody reads at the other end, and New does not wait.
 	c.timer.init(c.onTimer)
 	c.fireTimer()
-	return c, nil
+	return c
 }
 
 // newConn returns a Conn that nothing carries yet.
@@ -245,6 +253,13 @@ func (c *Conn) SetBufferedAmountLowThreshold(stream uint16, n int) {
 	c.settle(time.Now(), aCaller)
 }
 
+// SetStreamPriority is sctp.Association.SetStreamPriority.
+func (c *Conn) SetStreamPriority(stream, priority uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.SetStreamPriority(stream, priority)
+}
+
 // State returns the association's state.
 func (c *Conn) State() sctp.State {
 	c.mu.Lock()
@@ -264,13 +279,6 @@ func (c *Conn) InboundStreams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.assoc.InboundStreams()
-}
-
-// Stats returns the association's statistics.
-func (c *Conn) Stats() sctp.Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.assoc.Stats()
 }
 
 // LocalAddr returns the local address of the net.Conn or socket.

@@ -25,6 +25,7 @@ type lifetime struct {
 	isReleased   bool
 	isDone       bool
 
+	kept     bool         // handed over: the net.Conn is not closed
 	closing  bool         // Close was called: nothing is read any more
 	failure  error        // why the transport failed, if it did
 	graceful bool         // the transport went away when all that mattered had been done
@@ -123,11 +124,15 @@ func (c *Conn) release() {
 	}
 	c.stopTimer()
 	c.sender.wake()
+	let := c.nc.Close
+	if c.life.kept {
+		let = func() error { return c.nc.SetDeadline(time.Unix(1, 0)) } // who reads or writes comes back
+	}
 	c.mu.Unlock()
-	err := c.nc.Close()
+	err := let()
 	c.mu.Lock()
 	if err != nil {
-		c.log.Debug("closing the transport", "error", err)
+		c.log.Debug("letting go of the transport", "error", err)
 	}
 	c.life.isReleased = true
 	close(c.life.released)

@@ -107,6 +107,7 @@ func (c *Conn) fill(now time.Time, b *batch) bool {
 		used += len(t.Packet)
 	}
 	c.collect(now)
+	c.publish(now)
 	return len(b.packets) > 0
 }
 

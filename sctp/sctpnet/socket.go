@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,8 @@ type socket struct {
 	ended   []*Conn // over, with packets perhaps to be sent
 	pending []*Conn // with events for OnEvent
 	full    *Conn   // one with too many of them, while reading pauses for it
+	watched []*Conn // those that publish their statistics
+	turn    int     // of them
 
 	timer     timer
 	reader    reader        // its counts of failed reads
@@ -174,6 +177,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 		used += len(d.Packet)
 	}
 	s.collect(now)
+	s.publish(now)
 	return len(b.packets) > 0
 }
 
@@ -225,6 +229,9 @@ func (s *socket) conclude() {
 // forget takes out a Conn that is released.
 func (s *socket) forget(c *Conn) {
 	delete(s.conns, c.id)
+	if i := slices.Index(s.watched, c); i >= 0 {
+		s.watched = slices.Delete(s.watched, i, i+1)
+	}
 	s.closeUnused()
 }
 

@@ -54,6 +54,9 @@ func (s *Stream) SetWriteOptions(o WriteOptions) {
 	s.options = o
 }
 
+// SetPriority is Conn.SetStreamPriority of the stream.
+func (s *Stream) SetPriority(priority uint16) error { return s.conn.SetStreamPriority(s.id, priority) }
+
 // BufferedAmount is Conn.BufferedAmount of the stream.
 func (s *Stream) BufferedAmount() int { return s.conn.BufferedAmount(s.id) }
 

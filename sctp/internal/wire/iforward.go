@@ -35,6 +35,9 @@ func (f *IForwardTSN) At(i int) SkippedMessage {
 	return SkippedMessage{be.Uint16(e), be.Uint16(e[2:])&1 != 0, MID(be.Uint32(e[4:]))}
 }
 
+// IForwardTSNLen returns the length of an I-FORWARD-TSN chunk with n entries.
+func IForwardTSNLen(n int) int { return 8 + 8*n }
+
 // AppendIForwardTSN appends an I-FORWARD-TSN chunk.
 func AppendIForwardTSN(b []byte, cum TSN, messages []SkippedMessage) []byte {
 	start := len(b)

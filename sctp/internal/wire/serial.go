@@ -52,6 +52,19 @@ func (m MID) AtOrBefore(u MID) bool { return int32(m-u) <= 0 }
 // Next returns the number after m.
 func (m MID) Next() MID { return m + 1 }
 
+// Since returns how many numbers m is past u; negative if m is before it.
+func (m MID) Since(u MID) int { return int(int32(m - u)) }
+
+// Add returns the number n steps after m (before it, if n is negative).
+func (m MID) Add(n int) MID { return m + MID(n) }
+
+// SSN returns the low half of m, which numbers the same message in DATA chunks
+// (RFC 8260, section 4.1).
+func (m MID) SSN() SSN { return SSN(m) }
+
+// Nearest returns the number nearest to m whose low half is s.
+func (m MID) Nearest(s SSN) MID { return m + MID(int16(s-m.SSN())) }
+
 // FSN is a Fragment Sequence Number (RFC 8260, section 2.1).
 type FSN uint32
 
@@ -63,6 +76,9 @@ func (f FSN) AtOrBefore(u FSN) bool { return int32(f-u) <= 0 }
 
 // Next returns the number after f.
 func (f FSN) Next() FSN { return f + 1 }
+
+// Since returns how many numbers f is past u; negative if f is before it.
+func (f FSN) Since(u FSN) int { return int(int32(f - u)) }
 
 // ReqSeq is a Re-configuration Request Sequence Number (RFC 6525, section
 // 4.1), also used for the serial numbers of ASCONF (RFC 5061, section 4.1).

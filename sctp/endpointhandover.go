@@ -1,0 +1,57 @@
+package sctp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// handoverSilence is how long an Endpoint stays silent to the peer of an association
+// that it handed over, whose packets may take a while to find their new way. An
+// ABORT, the answer to packets out of the blue, would end the association there.
+const handoverSilence = 2 * time.Minute
+
+// Handover hands an association over; see Association.Handover for the state and the
+// error, which is ErrClosed if there is no such association. For two minutes packets
+// for it are dropped, and its place counts as taken.
+func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
+	slot := e.slot(id)
+	if slot == noSlot {
+		return nil, ErrClosed
+	}
+	state, err := e.assocs[slot].Handover(now)
+	if err != nil {
+		return nil, err
+	}
+	e.members[slot].silent = true
+	e.agenda.remove(slot)
+	e.agenda.atLatest(slot, now.Add(handoverSilence))
+	e.wake(slot)
+	return state, nil
+}
+
+// Resume takes over an association from another Endpoint, whose Handover returned
+// state; its peer is at an address. See the function Resume, whose errors it returns
+// besides those of Connect. EventConnected follows.
+func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (AssociationID, error) {
+	peer = canonical(peer)
+	switch {
+	case !unicast(peer):
+		return 0, ErrInvalidAddress
+	case e.stats.Associations >= e.cfg.MaxAssociations:
+		return 0, ErrTooManyAssociations
+	}
+	a, err := Resume(now, e.newConfig(), state)
+	if err != nil {
+		return 0, err
+	}
+	if a.id.localPort != e.cfg.LocalPort {
+		return 0, &ResumeError{"the association has another SCTP port than the Endpoint"}
+	}
+	key := peerKey{peer, a.id.remotePort}
+	if _, used := e.byPeer[key]; used || e.tags.find(a.id.localTag, e.members, key) != noSlot {
+		return 0, ErrPeerInUse
+	}
+	slot := e.insert(a, key)
+	e.wake(slot)
+	return newAssociationID(slot, e.members[slot].turn), nil
+}
