@@ -505,11 +505,7 @@ func TestSearchInconsistent(t *testing.T) {
 }
 
 // TestPathChanged: on another way nothing is known any more, and what is
-<<<<<<< HEAD
 // outstanding stays so. // 8261-6.1-a 9260-7.2.5-a 9260-7.3-a
-=======
-// outstanding stays so. // 8261-6.1-a 9260-7.2.5-a
->>>>>>> main
 func TestPathChanged(t *testing.T) {
 	tc := newRaised(t, Config{})
 	tc.send(Message{Payload: payload(1400)})
