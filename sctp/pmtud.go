@@ -36,7 +36,7 @@ type pmtud struct {
 	// A black hole swallows large packets while the peer is there.
 	marked   bool      // a large packet was sent whose fate is not known
 	mark     wire.TSN  // a chunk in it
-	losses   int       // expiries of T3-rtx in a row for large packets
+	losses   int       // of marked packets in a row, weighed
 	fellFrom int       // size at which the last one was found
 	fellAt   time.Time // when
 }
@@ -60,9 +60,11 @@ const (
 	// minProbeGain is the least increase worth a probe.
 	minProbeGain = 32
 
-	// blackHoleLosses is how many expiries of T3-rtx in a row, each with a large
-	// packet on its way, are taken for a black hole.
-	blackHoleLosses = 2
+	// What losses of large packets weigh, with none in between that arrived, and how
+	// much of it is taken for a black hole.
+	lossByTimeout = 3
+	lossBySack    = 1
+	blackHole     = 6
 )
 
 // commonSizes are SCTP packets that fit common paths: Ethernet with IPv4 and
@@ -207,15 +209,25 @@ func (d *pmtud) passed() { d.marked, d.losses = false, 0 }
 // gone takes note that the fate of the large packet will not be known.
 func (d *pmtud) gone() { d.marked = false }
 
-// timedOut takes an expiry of T3-rtx and reports whether there is a black hole by
-// now, so that the MTU is the base again, and the search begins anew (RFC 8899,
-// section 4.3). What T3-rtx says of small packets means nothing here.
-func (d *pmtud) timedOut(now time.Time, mtu int) bool {
+// repeated takes note that a chunk was sent once more without being lost. Of a packet
+// with it nobody knows which one arrives.
+func (d *pmtud) repeated(t wire.TSN) {
+	if d.marked && d.mark == t {
+		d.gone()
+	}
+}
+
+// lost takes note of the loss of the marked packet, if there is one, and reports
+// whether there is a black hole by now, so that the MTU is the base again, and the
+// search begins anew (RFC 8899, section 4.3). Losses of small packets mean nothing
+// here, and one of each flight counts: T3-rtx may never expire while small packets
+// pass, since large ones are sent again and again meanwhile.
+func (d *pmtud) lost(now time.Time, mtu, weight int) bool {
 	if !d.marked {
 		return false
 	}
 	d.marked = false
-	if d.losses++; d.losses < blackHoleLosses {
+	if d.losses += weight; d.losses < blackHole {
 		return false
 	}
 	d.losses = 0

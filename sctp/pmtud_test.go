@@ -65,7 +65,7 @@ func newRaised(t testing.TB, cfg Config) *testConn {
 }
 
 // TestSearch: the base first, once there is an association, then the limit, which
-// ends the search for good. // 8899-5.2-a 8899-5.2-b 8899-6.2-a 4820-3-a
+// ends the search for good. // 8899-5.2-a 8899-5.2-b 8899-6.2-a 4820-3-a 9260-7.3-a
 func TestSearch(t *testing.T) {
 	tc := newRaised(t, Config{})
 	if _, ok := tc.a.Timeout(); ok {
@@ -347,6 +347,81 @@ func TestSearchBlackHole(t *testing.T) {
 	}
 }
 
+// TestSearchBlackHoleBusy: T3-rtx need not expire, as small packets pass and what is
+// lost is given up, or sent again meanwhile. // 8899-4.3-a
+func TestSearchBlackHoleBusy(t *testing.T) {
+	for _, detection := range []LossDetection{RACK, MissIndications} {
+		tc := newRaised(t, Config{MaxBurst: 100})
+		tc.a.cfg.LossDetection = detection
+		var peer tsnMap
+		peer.init(tc.localTSN)
+		for round := 0; tc.a.Stats().BlackHoles == 0; round++ {
+			if round == 200 {
+				t.Fatalf("%d: %+v", detection, tc.a.Stats())
+			}
+			tc.send(Message{Payload: payload(1400), Reliability: rexmit(0)})
+			for range 4 {
+				tc.send(Message{Stream: 1, Payload: payload(8)})
+				tc.advance(10 * time.Millisecond)
+				tc.passSmall(&peer)
+			}
+		}
+		if st := tc.a.Stats(); st.MTU != 1188 || st.Timeouts > 0 {
+			t.Errorf("%d: %+v", detection, st)
+		}
+		for range 20 {
+			tc.advance(10 * time.Millisecond)
+			tc.passSmall(&peer)
+		}
+		before := tc.a.Stats().MessagesDelivered
+		tc.send(Message{Payload: payload(5000)})
+		for range 100 {
+			tc.advance(10 * time.Millisecond)
+			tc.passSmall(&peer)
+		}
+		if st := tc.a.Stats(); st.MessagesDelivered != before+1 {
+			t.Errorf("%d: %+v", detection, st)
+		}
+	}
+}
+
+// passSmall lets the peer, which has the TSNs in m, take packets up to the base, and
+// answer.
+func (tc *testConn) passSmall(m *tsnMap) {
+	tc.t.Helper()
+	data := false
+	for _, b := range tc.sent {
+		if len(b) > 1188 {
+			continue
+		}
+		it := wire.Packet(b).Chunks()
+		for c, ok := it.Next(); ok; c, ok = it.Next() {
+			switch c.Type() {
+			case wire.TypeData:
+				data = true
+				if d, _ := c.Data(); !m.seen(d.TSN) {
+					m.add(d.TSN)
+				}
+			case wire.TypeForwardTSN:
+				data = true
+				if f, _ := c.ForwardTSN(); m.cum.Before(f.NewCumTSN) {
+					m.forward(f.NewCumTSN)
+				}
+			}
+		}
+	}
+	tc.sent = nil
+	if data {
+		tc.write(built(func(b []byte) []byte {
+			var gaps []wire.GapBlock
+			for _, r := range m.above.runs {
+				gaps = append(gaps, wire.GapBlock{Start: uint16(r.first.Since(m.cum)), End: uint16(r.last.Since(m.cum))})
+			}
+			return wire.AppendSack(b, m.cum, 1<<20, gaps, nil)
+		}))
+	}
+}
+
 // TestSearchWhole: which packets may be fragmented. // 8899-4.3-a 9260-6.9-a
 func TestSearchWhole(t *testing.T) {
 	tc := newProbing(t, Config{})
@@ -430,7 +505,7 @@ func TestSearchInconsistent(t *testing.T) {
 }
 
 // TestPathChanged: on another way nothing is known any more, and what is
-// outstanding stays so. // 8261-6.1-a
+// outstanding stays so. // 8261-6.1-a 9260-7.2.5-a
 func TestPathChanged(t *testing.T) {
 	tc := newRaised(t, Config{})
 	tc.send(Message{Payload: payload(1400)})

@@ -349,7 +349,7 @@ func TestResetHoldsNothingUp(t *testing.T) {
 }
 
 // TestResetAsksForSACK: the last chunk of a stream that is to be reset asks for a SACK
-// at once. // 7053-4-a
+// at once. // 7053-5-a
 func TestResetAsksForSACK(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: -1})
 	tc.send(Message{Stream: 2, Payload: payload(5000)})

@@ -384,9 +384,6 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
-	if path.pmtu.marked {
-		a.largePacket(path)
-	}
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,
@@ -404,18 +401,31 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
-func (a *Association) largePacket(path *path) {
+func (a *Association) largePacket(now time.Time, path *path) {
 	switch d := &path.pmtu; {
+	case !d.marked:
 	case a.sent.at(d.mark).arrived():
 		d.passed()
+	case a.sent.at(d.mark).state == chunkLost:
+		a.largeLoss(now, path, lossBySack)
 	case d.mark.AtOrBefore(a.sent.cum): // given up, and skipped
 		d.gone()
+	}
+}
+
+// largeLoss takes note of the loss of that packet, which may show that there is a
+// black hole.
+func (a *Association) largeLoss(now time.Time, path *path, weight int) {
+	if path.pmtu.lost(now, path.mtu, weight) {
+		path.setMTU(path.pmtu.low)
+		a.counters.blackHoles++
 	}
 }
 
 // finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
 // the Cumulative TSN Ack Point has.
 func (a *Association) finishAck(now time.Time, path *path, moved bool) {
+	a.largePacket(now, path)
 	if a.sent.span() == 0 {
 		path.cc.drained()
 	}

@@ -171,6 +171,7 @@ func (a *Association) expireRack(now time.Time, path *path) {
 	switch {
 	case path.rack.waitFor == waitReordering:
 		a.overtake(now, path, a.sent.flight)
+		a.largePacket(now, path)
 		a.armRack(now, path, false)
 	case a.mayProbe(path):
 		if _, c := a.sent.probeChunk(now, path.mtu); c != nil || a.out.queued > 0 {

@@ -262,6 +262,7 @@ func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh boo
 		}
 		path.cc.sending(now, a.sent.flight, path.rto.rto)
 		a.sent.repeat(now, t, c)
+		path.pmtu.repeated(t)
 		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())

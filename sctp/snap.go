@@ -129,7 +129,7 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	}
 	a.adopt(now, k)
 	a.hs.finish()
-	a.window = peerWindow{advertised: windowBytes(a.peer.window)}
+	a.window.advertised = windowBytes(a.peer.window) // T3-rtx may be pacing probes of it
 	a.tsns.init(a.peer.initialTSN)
 	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost(now)

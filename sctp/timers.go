@@ -86,9 +86,8 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	path.rto.backoff()
 	path.burst = 0
 	// A peer without room answers, and one that shuts down sends SACKs anyway.
-	if (!w.probing || !w.answered || a.state == ShutdownReceived) && path.pmtu.timedOut(now, path.mtu) {
-		path.setMTU(path.pmtu.low)
-		a.counters.blackHoles++
+	if !w.probing || !w.answered || a.state == ShutdownReceived {
+		a.largeLoss(now, path, lossByTimeout)
 	}
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0

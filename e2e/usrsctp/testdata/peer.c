@@ -61,6 +61,7 @@ static struct option {
 	{"sackdelay", 20}, /* ms */
 	{"heartbeat", 0}, /* interval in ms; 0 is none */
 	{"mtu", 0}, /* 0 is what usrsctp thinks */
+	{"nrsack", 0}, /* offers NR-SACK */
 	{NULL, 0},
 };
 
@@ -552,6 +553,7 @@ int main(int argc, char **argv) {
 	usrsctp_sysctl_set_sctp_shutdown_guard_time_default(600); /* s; bad networks take their time */
 	/* By default no checksum between loopback addresses is verified. */
 	usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
+	usrsctp_sysctl_set_sctp_nrsack_enable(option("nrsack"));
 	open_sctp();
 	need(pipe(commands), "pipe");
 	pthread_create(&thread, NULL, worker, NULL);
