@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench bench-net
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -57,6 +57,9 @@ sim-arch: ## the same seeds on 386 and, under qemu-user, on arm64
 
 fuzz: ## every fuzz target for FUZZTIME each
 	sh scripts/fuzz.sh $(FUZZTIME)
+
+bench-net: ## goodput and delay over an emulated link, with pion/sctp beside: bench/RESULTS.md
+	cd bench && go test -count=1 -timeout 30m -run '^TestNet' -v . -write
 
 bench: ## every benchmark, with allocations
 	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

@@ -339,6 +339,14 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 			return errno("EINVAL"), nil
 		}
 		got = r.status()
+	case "SCTP_PR_STREAM_STATUS", "SCTP_PR_ASSOC_STATUS":
+		if r.stack.assoc == nil || r.stack.ended {
+			return errno("EINVAL"), nil
+		}
+		var err error
+		if got, err = r.prStatus(name, v); err != nil {
+			return outcome{}, err
+		}
 	case "SCTP_EVENT":
 		kind, err := integer(orZero(v.field("se_type")))
 		if err != nil {
@@ -430,11 +438,41 @@ func (r *runner) status() facts {
 	}
 	return facts{
 		"sstat_state": constants[states[a.State()]], "sstat_rwnd": int64(st.PeerWindow),
-		"sstat_unackdata": int64(st.UnackedDataChunks),
-		"sstat_instrms":   int64(a.InboundStreams()), "sstat_outstrms": int64(a.OutboundStreams()),
+		"sstat_unackdata": int64(st.UnackedDataChunks), "sstat_penddata": int64(st.UnreadDataChunks),
+		"sstat_instrms": int64(a.InboundStreams()), "sstat_outstrms": int64(a.OutboundStreams()),
 		"sstat_fragmentation_point": int64(st.MTU - headerLen - 16),
 		"spinfo_state":              constants["SCTP_ACTIVE"], "spinfo_cwnd": int64(st.CongestionWindow),
 		"spinfo_srtt": int64(st.SRTT / time.Millisecond), "spinfo_rto": int64(st.RTO / time.Millisecond),
 		"spinfo_mtu": int64(st.MTU - headerLen),
 	}
+}
+
+// prStatus returns what SCTP_PR_STREAM_STATUS and SCTP_PR_ASSOC_STATUS say (RFC 7496,
+// sections 4.3 and 4.4).
+func (r *runner) prStatus(name string, v *Value) (facts, error) {
+	sid, err := integer(orZero(v.field("sprstat_sid")))
+	if err != nil {
+		return nil, err
+	}
+	policy, err := integer(orZero(v.field("sprstat_policy")))
+	if err != nil {
+		return nil, err
+	}
+	given := r.stack.assoc.Stats().Abandoned
+	if name == "SCTP_PR_STREAM_STATUS" {
+		given = r.stack.assoc.StreamStats(uint16(sid)).Abandoned
+	}
+	n := given.All()
+	switch policy {
+	case constants["SCTP_PR_SCTP_RTX"]:
+		n = given.ByRetransmits
+	case constants["SCTP_PR_SCTP_TTL"]:
+		n = given.ByLifetime
+	case constants["SCTP_PR_SCTP_PRIO"]:
+		n = given.ByPriority
+	}
+	return facts{
+		"sprstat_sid": sid, "sprstat_policy": policy,
+		"sprstat_abandoned_unsent": int64(n.Unsent), "sprstat_abandoned_sent": int64(n.Sent),
+	}, nil
 }

@@ -130,11 +130,17 @@ func (r *rack) renumber() {
 
 // heardOf takes note of how far a SACK speaks.
 func (r *rack) heardOf(s *wire.Sack) {
-	if n := s.Gaps(); n >= manyGapBlocks {
-		r.silent, r.heard = true, s.CumTSN.Add(int(s.Gap(n-1).End))
-	} else {
-		r.silent = false
+	if r.silent = s.Blocks() >= manyGapBlocks; !r.silent {
+		return
 	}
+	last := uint16(0)
+	if n := s.Gaps(); n > 0 {
+		last = s.Gap(n - 1).End
+	}
+	if n := s.NRGaps(); n > 0 {
+		last = max(last, s.NRGap(n-1).End)
+	}
+	r.heard = s.CumTSN.Add(int(last))
 }
 
 // minRTT is the least round-trip time of the last minutes: of a running window and

@@ -210,7 +210,7 @@ func TestQlog(t *testing.T) {
 	}
 	for _, want := range []string{
 		"INIT", "COOKIE-WAIT", "INIT ACK", "COOKIE ECHO", "COOKIE ACK", "ESTABLISHED", "connected", "sctp:metrics_updated",
-		"DATA", "SACK", "message-sent", "message-delivered", "ABORT", "CLOSED", "closed",
+		"I-DATA", "SACK", "message-sent", "message-delivered", "ABORT", "CLOSED", "closed",
 	} {
 		if !slices.Contains(seen, want) {
 			t.Errorf("%s is missing in %v", want, seen)
