@@ -75,7 +75,7 @@ func TestInterleavingAnnounced(t *testing.T) {
 }
 
 // TestInterleavingMismatch: the chunks of the other kind end the association.
-// // 8260-2.2.1-a 8260-2.3.1-a
+// // 8260-2.2.1-a 8260-2.3.1-a DCSCTP-interleaving
 func TestInterleavingMismatch(t *testing.T) {
 	for _, tt := range []struct {
 		desc        string
