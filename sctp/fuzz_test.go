@@ -42,6 +42,7 @@ func (s *script) config(seed byte) Config {
 		SendBuffer:    []int{2 << 20, 1, 5000, 1 << 17}[b>>4&3],
 		ZeroChecksum:  ErrorDetection(b >> 6 & 1),
 		MaxBurst:      []int{4, 1}[b>>7],
+		LossDetection: LossDetection(b >> 2 & 1),
 
 		NoInterleaving: b>>7 == 0,
 	}

@@ -65,7 +65,7 @@ func newRaised(t testing.TB, cfg Config) *testConn {
 }
 
 // TestSearch: the base first, once there is an association, then the limit, which
-// ends the search for good. // 8899-5.2-a 8899-5.2-b 8899-6.2-a 4820-3-a
+// ends the search for good. // 8899-5.2-a 8899-5.2-b 8899-6.2-a 4820-3-a 9260-7.3-a
 func TestSearch(t *testing.T) {
 	tc := newRaised(t, Config{})
 	if _, ok := tc.a.Timeout(); ok {
@@ -505,7 +505,7 @@ func TestSearchInconsistent(t *testing.T) {
 }
 
 // TestPathChanged: on another way nothing is known any more, and what is
-// outstanding stays so. // 8261-6.1-a
+// outstanding stays so. // 8261-6.1-a 9260-7.2.5-a
 func TestPathChanged(t *testing.T) {
 	tc := newRaised(t, Config{})
 	tc.send(Message{Payload: payload(1400)})

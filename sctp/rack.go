@@ -130,11 +130,17 @@ func (r *rack) renumber() {
 
 // heardOf takes note of how far a SACK speaks.
 func (r *rack) heardOf(s *wire.Sack) {
-	if n := s.Gaps(); n >= manyGapBlocks {
-		r.silent, r.heard = true, s.CumTSN.Add(int(s.Gap(n-1).End))
-	} else {
-		r.silent = false
+	if r.silent = s.Blocks() >= manyGapBlocks; !r.silent {
+		return
 	}
+	last := uint16(0)
+	if n := s.Gaps(); n > 0 {
+		last = s.Gap(n - 1).End
+	}
+	if n := s.NRGaps(); n > 0 {
+		last = max(last, s.NRGap(n-1).End)
+	}
+	r.heard = s.CumTSN.Add(int(last))
 }
 
 // minRTT is the least round-trip time of the last minutes: of a running window and
@@ -169,10 +175,12 @@ func (m *minRTT) least() time.Duration {
 
 // markOvertaken marks as lost what is outstanding though a packet sent later was
 // delivered, and wait has passed since it was sent (RFC 8985, section 6.2, step 5).
-// What the peer had no room to report counts as sent now instead.
+// What the peer had no room to report counts as sent now instead, some of it for each
+// SACK: a peer must not have us look at everything time and again.
 func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l *losses) {
-	clock := q.order.clock(now)
-	for q.outstanding > 0 {
+	const maxRenewals = 64
+	clock, renewals := q.order.clock(now), 0
+	for q.outstanding > 0 && renewals < maxRenewals {
 		t := q.order.oldest
 		c := q.at(t)
 		if c.packet >= r.packet || c.sentAt+wait > clock {
@@ -180,6 +188,7 @@ func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l 
 		}
 		if r.silent && r.heard.Before(t) {
 			q.renew(now, t, c)
+			renewals++
 			continue
 		}
 		l.add(c)

@@ -51,6 +51,10 @@ func (a *Association) handleReconfigRequest(now time.Time, r *received, p wire.P
 		a.handleOutReset(out)
 		return
 	}
+	if p.Type() == wire.ParamTSNReset {
+		a.handleTSNReset()
+		return
+	}
 	if a.state != Established { // nothing new is begun at the end
 		a.reconfig.peer.answer(wire.ResultDenied)
 		return
@@ -61,9 +65,6 @@ func (a *Association) handleReconfigRequest(now time.Time, r *received, p wire.P
 			a.handleInReset(now, req)
 			return
 		}
-	case wire.ParamTSNReset:
-		a.handleTSNReset()
-		return
 	case wire.ParamAddOutStreams:
 		if req, err := p.AddStreams(); err == nil {
 			a.handleAddOut(int(req.Count))
@@ -261,21 +262,18 @@ func (a *Association) promise(now time.Time) {
 // while data of ours is outstanding it would lose that (rule G3); performed while a
 // request of ours of this kind is in flight, both sides would number anew at odds.
 func (a *Association) handleTSNReset() {
-	r := &a.reconfig.peer
+	resp := wire.ReconfigResponse{Result: wire.ResultPerformed, HasTSNs: true, SenderNextTSN: a.sent.next, ReceiverNextTSN: a.tsns.cum.Add(1)}
 	switch {
-	case !a.cfg.PeerReconfig.AllowAssociationReset:
-		r.answer(wire.ResultDenied)
-		return
+	case a.state != Established, !a.cfg.PeerReconfig.AllowAssociationReset:
+		resp.Result = wire.ResultDenied
 	case a.sent.span() > 0, a.out.midway > 0, a.reconfig.own.flying(wire.ParamTSNReset):
-		r.answer(wire.ResultAlreadyPending)
-		return
+		resp.Result = wire.ResultAlreadyPending
+	default:
+		a.performDeferred(a.tsns.cum.Opposite().Add(-1)) // none can still be waiting for data
+		resp.ReceiverNextTSN = resp.ReceiverNextTSN.Opposite()
+		a.renumber(resp.ReceiverNextTSN)
 	}
-	a.performDeferred(a.tsns.cum.Opposite().Add(-1)) // none can still be waiting for data
-	theirs := a.tsns.cum.Add(1).Opposite()
-	r.respond(r.record(wire.ReconfigResponse{
-		Result: wire.ResultPerformed, HasTSNs: true, SenderNextTSN: a.sent.next, ReceiverNextTSN: theirs,
-	}))
-	a.renumber(theirs)
+	a.reconfig.peer.respond(a.reconfig.peer.record(resp))
 }
 
 // renumber starts all streams anew; theirs is the peer's next TSN.

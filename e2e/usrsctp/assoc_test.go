@@ -3,9 +3,10 @@ package usrsctp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"strings"
+	"os"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,32 +59,48 @@ type setup struct {
 func (s setup) config() sctp.Config {
 	c := s.cfg
 	c.RemotePort = 5001 // that of peer.c
-	c.RTOInitial, c.RTOMin, c.RTOMax = 100*time.Millisecond, 100*time.Millisecond, 2*time.Second
+	c.RTOInitial, c.RTOMin, c.RTOMax = 100*time.Millisecond, 100*time.Millisecond, time.Second
 	c.SackDelay = 20 * time.Millisecond
 	return c
 }
 
 // start starts a usrsctp as the setup says.
-func (s setup) start(t *testing.T, ctx context.Context, options ...string) *peer {
+func (s setup) start(t *testing.T, ctx context.Context) *peer {
 	t.Helper()
-	options = append(options, s.options...)
-	if s.mode == encapsulated {
-		options = append(options, "mode=udp")
-		if len(options) == 1 || !strings.HasPrefix(options[0], "udp=") {
-			options = append(options, fmt.Sprintf("udp=%d", freePort(t)))
-		}
-	}
-	return startPeer(t, ctx, options...)
+	return s.startAt(t, ctx, freePort(t))
 }
 
-// freePort returns a UDP port that was free just now.
-func freePort(t *testing.T) int {
-	c, err := net.ListenUDP("udp4", nil)
-	if err != nil {
-		t.Fatal(err)
+// startAt is start with a given UDP port.
+func (s setup) startAt(t *testing.T, ctx context.Context, port int) *peer {
+	t.Helper()
+	options := s.options
+	if s.mode == encapsulated {
+		options = append([]string{"mode=udp"}, options...)
 	}
-	defer func() { _ = c.Close() }()
-	return c.LocalAddr().(*net.UDPAddr).Port
+	return startPeer(t, ctx, port, options...)
+}
+
+// lastPort is the last UDP port given out.
+var lastPort atomic.Uint32
+
+// freePort returns a UDP port that is free, and of those that systems do not give out
+// by themselves, so that it stays so.
+func freePort(t *testing.T) int {
+	t.Helper()
+	// A process being started would inherit the socket, and keep the port for a moment.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	const first, ports = 20000, 10000
+	for range ports {
+		port := first + (os.Getpid()*64+int(lastPort.Add(1)))%ports
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
+		if err == nil {
+			_ = c.Close()
+			return port
+		}
+	}
+	t.Fatal("no UDP port is free")
+	return 0
 }
 
 // attach makes our side of an association over the tap.
@@ -110,7 +127,7 @@ func attach(t *testing.T, ctx context.Context, tap *tap, cfg sctp.Config, initia
 func connect(t *testing.T, ctx context.Context, s setup) (*assoc, *peer) {
 	t.Helper()
 	p := s.start(t, ctx)
-	tap := dial(t, p, s.conditions, 0)
+	tap := dial(t, p, s.conditions, freePort(t))
 	switch s.role {
 	case theyConnect:
 		p.do("connect")

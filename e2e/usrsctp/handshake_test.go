@@ -5,6 +5,7 @@ import "testing"
 // Every role in both modes: the handshake, messages both ways, a graceful end.
 func TestHandshake(t *testing.T) {
 	need(t)
+	t.Parallel()
 	for _, mode := range []string{conn, encapsulated} {
 		for _, role := range []role{weConnect, theyConnect, bothConnect} {
 			for _, name := range []string{"good network", "bad network"} {

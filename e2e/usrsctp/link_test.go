@@ -17,10 +17,11 @@ import (
 // Chunk types that the tests look for (RFC 9260, section 3.2; RFC 3758).
 const (
 	typeData         = 0
+	typeInit         = 1
 	typeSACK         = 3
 	typeHeartbeat    = 4
 	typeHeartbeatAck = 5
-	typeForwardTSN   = 192
+	typeReconfig     = 130
 )
 
 // commonHeader is the length of an SCTP common header.
@@ -41,6 +42,7 @@ type tap struct {
 	held []byte // the first packet, until it is read
 
 	mu       sync.Mutex
+	cut      bool // nothing is sent
 	watchers []*watcher
 }
 
@@ -61,6 +63,11 @@ func (t *tap) watch(w way, wanted func(kind byte, value []byte) bool) <-chan str
 	return watcher.seen
 }
 
+// watchType watches for the next chunk of a type.
+func (t *tap) watchType(w way, kind byte) <-chan struct{} {
+	return t.watch(w, func(k byte, _ []byte) bool { return k == kind })
+}
+
 // watchClosedWindow watches for a SACK whose a_rwnd has no room for a packet.
 func (t *tap) watchClosedWindow(w way) <-chan struct{} {
 	return t.watch(w, func(k byte, v []byte) bool {
@@ -68,9 +75,29 @@ func (t *tap) watchClosedWindow(w way) <-chan struct{} {
 	})
 }
 
+// silence drops everything that is sent until an INIT comes.
+func (t *tap) silence() {
+	t.watch(fromPeer, func(kind byte, _ []byte) bool {
+		if kind == typeInit {
+			t.cut = false
+		}
+		return kind == typeInit
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cut = true
+}
+
+// Write sends a packet. One that the peer's host refuses, as nobody is there, is lost.
 func (t *tap) Write(p []byte) (int, error) {
-	t.look(toPeer, p)
-	return t.Conn.Write(p)
+	if t.look(toPeer, p) {
+		return len(p), nil
+	}
+	n, err := t.Conn.Write(p)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return len(p), nil
+	}
+	return n, err
 }
 
 // hold waits for the first packet of the peer and keeps it until somebody reads.
@@ -87,18 +114,20 @@ func (t *tap) Read(p []byte) (n int, err error) {
 	if t.held != nil {
 		n, t.held = copy(p, t.held), nil
 	} else {
-		n, err = t.Conn.Read(p)
+		for n, err = t.Conn.Read(p); errors.Is(err, syscall.ECONNREFUSED); {
+			n, err = t.Conn.Read(p)
+		}
 	}
 	t.look(fromPeer, p[:n])
 	return n, err
 }
 
-// look shows the chunks of a packet to the watchers.
-func (t *tap) look(w way, packet []byte) {
+// look shows the chunks of a packet to the watchers, and tells whether sending is cut.
+func (t *tap) look(w way, packet []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.watchers) == 0 {
-		return
+		return t.cut
 	}
 	for b := packet[min(commonHeader, len(packet)):]; len(b) >= 4; {
 		n := int(binary.BigEndian.Uint16(b[2:]))
@@ -108,8 +137,10 @@ func (t *tap) look(w way, packet []byte) {
 		t.show(w, b[0], b[4:n])
 		b = b[min((n+3)&^3, len(b)):]
 	}
+	return t.cut
 }
 
+// show shows a chunk to the watchers. The lock is held, also for them.
 func (t *tap) show(way way, kind byte, value []byte) {
 	rest := t.watchers[:0]
 	for _, w := range t.watchers {
@@ -134,6 +165,8 @@ var lossy = &netsim.Conditions{
 func dial(t *testing.T, p *peer, conditions *netsim.Conditions, port int) *tap {
 	t.Helper()
 	ip := net.IPv4(127, 0, 0, 1)
+	syscall.ForkLock.Lock() // the port may be that of a socket just closed; see freePort
+	syscall.ForkLock.Unlock()
 	udp, err := net.DialUDP("udp4", &net.UDPAddr{IP: ip, Port: port}, &net.UDPAddr{IP: ip, Port: p.port})
 	if err != nil {
 		t.Fatal(err)

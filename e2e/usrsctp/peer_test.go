@@ -26,12 +26,12 @@ type peer struct {
 	log []string // the last lines of what it wrote and was told
 }
 
-// startPeer starts a usrsctp with options "name=value". It ends with the test,
-// which fails if an error was reported that it did not ask for.
-func startPeer(t *testing.T, ctx context.Context, options ...string) *peer {
+// startPeer starts a usrsctp on a UDP port with options "name=value". It ends with the
+// test, which fails if an error was reported that it did not ask for.
+func startPeer(t *testing.T, ctx context.Context, port int, options ...string) *peer {
 	t.Helper()
-	p := &peer{t: t, ctx: ctx, reports: newInbox[string, []string](), ended: make(chan struct{})}
-	p.cmd = exec.Command(program, options...)
+	p := &peer{t: t, ctx: ctx, port: port, reports: newInbox[string, []string](), ended: make(chan struct{})}
+	p.cmd = exec.Command(program, append(options, fmt.Sprintf("udp=%d", port))...)
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func startPeer(t *testing.T, ctx context.Context, options ...string) *peer {
 	}
 	go p.read(out)
 	t.Cleanup(p.cleanup)
-	p.port = number(t, p.next("port")[0])
+	p.next("ready")
 	return p
 }
 

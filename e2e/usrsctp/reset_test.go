@@ -18,6 +18,7 @@ var networks = map[string]*netsim.Conditions{"good network": nil, "bad network":
 // before it, what is sent after it behind it, and a stream beside them notices nothing.
 func TestReset(t *testing.T) {
 	need(t)
+	t.Parallel()
 	for _, who := range []string{"we", "usrsctp", "both"} {
 		for name, conditions := range networks {
 			t.Run(who+"/"+name, func(t *testing.T) {
@@ -80,12 +81,7 @@ func (p *peer) wantReset(direction string, streams ...int) {
 	p.t.Helper()
 	var got []int
 	for len(got) < len(streams) {
-		words := p.next("reset")
-		if words[0] != direction {
-			p.reports.put("reset", words)
-			continue
-		}
-		for _, word := range words[1:] {
+		for _, word := range p.next("reset-" + direction) {
 			got = append(got, number(p.t, word))
 		}
 	}

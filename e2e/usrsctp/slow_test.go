@@ -9,6 +9,7 @@ import (
 // A reader that stops closes its window and loses nothing.
 func TestSlowReader(t *testing.T) {
 	need(t)
+	t.Parallel()
 	b := batch{streams: 2, count: 64, size: 16 << 10}
 	t.Run("we", func(t *testing.T) {
 		t.Parallel()

@@ -5,6 +5,7 @@ import "testing"
 // Bulk both ways at once: each message once, intact, and in order where that is asked for.
 func TestTransfer(t *testing.T) {
 	need(t)
+	t.Parallel()
 	for _, c := range []struct {
 		desc  string
 		setup setup

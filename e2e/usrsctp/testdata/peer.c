@@ -19,6 +19,7 @@
  *     reset SID...            outgoing streams
  *     resetin SID...          ask the peer to reset its outgoing streams
  *     add IN OUT              more streams
+ *     resetassoc              all TSNs and sequence numbers
  *     shutdown
  *
  * The others are carried out at once:
@@ -52,7 +53,7 @@ static struct option {
 	const char *name;
 	int value;
 } options[] = {
-	{"udp", 0}, /* local UDP port; 0 is any, in mode=conn only */
+	{"udp", 0}, /* local UDP port */
 	{"rcvbuf", 1 << 20},
 	{"sndbuf", 1 << 20},
 	{"streams", 64}, /* outgoing; incoming ones are twice as many */
@@ -150,14 +151,11 @@ static struct sockaddr_in loopback(int port) {
 
 static void open_udp(void) {
 	struct sockaddr_in a = loopback(option("udp"));
-	socklen_t n = sizeof(a);
 	int size = 4 << 20;
 
 	need(udp = socket(AF_INET, SOCK_DGRAM, 0), "socket");
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	need(bind(udp, (struct sockaddr *)&a, n), "bind");
-	need(getsockname(udp, (struct sockaddr *)&a, &n), "getsockname");
-	say("port %d", ntohs(a.sin_port));
+	need(bind(udp, (struct sockaddr *)&a, sizeof(a)), "bind");
 }
 
 static void set_peer(int port) {
@@ -166,8 +164,11 @@ static void set_peer(int port) {
 	pthread_t thread;
 
 	if (in_conn_mode) {
+		static int reading;
+
 		need(connect(udp, (struct sockaddr *)&a, sizeof(a)), "connect udp");
-		pthread_create(&thread, NULL, input, NULL);
+		if (!reading++)
+			pthread_create(&thread, NULL, input, NULL);
 		return;
 	}
 	encaps.sue_address.ss_family = AF_INET;
@@ -196,7 +197,7 @@ static void set(int level, int name, const void *value, socklen_t n, const char 
 static void open_sctp(void) {
 	static const uint16_t events[] = {
 		SCTP_ASSOC_CHANGE, SCTP_REMOTE_ERROR, SCTP_SEND_FAILED_EVENT, SCTP_SHUTDOWN_EVENT,
-		SCTP_PARTIAL_DELIVERY_EVENT, SCTP_STREAM_RESET_EVENT, SCTP_STREAM_CHANGE_EVENT,
+		SCTP_PARTIAL_DELIVERY_EVENT, SCTP_STREAM_RESET_EVENT, SCTP_STREAM_CHANGE_EVENT, SCTP_ASSOC_RESET_EVENT,
 	};
 	struct sctp_event event = {.se_assoc_id = SCTP_FUTURE_ASSOC, .se_on = 1};
 	struct sctp_assoc_value reset = {.assoc_value = SCTP_ENABLE_VALUE_MASK};
@@ -288,7 +289,7 @@ static void streams_reset(const struct sctp_stream_reset_event *e) {
 	int flags = e->strreset_flags;
 
 	flockfile(stdout);
-	printf("reset %s%s%s%s", flags & SCTP_STREAM_RESET_INCOMING_SSN ? "in" : "", flags & SCTP_STREAM_RESET_OUTGOING_SSN ? "out" : "",
+	printf("reset-%s%s%s%s", flags & SCTP_STREAM_RESET_INCOMING_SSN ? "in" : "", flags & SCTP_STREAM_RESET_OUTGOING_SSN ? "out" : "",
 	       flags & SCTP_STREAM_RESET_DENIED ? "-denied" : "", flags & SCTP_STREAM_RESET_FAILED ? "-failed" : "");
 	for (i = 0; i < n; i++)
 		printf(" %d", e->strreset_stream_list[i]);
@@ -310,6 +311,9 @@ static void notified(const union sctp_notification *n) {
 		break;
 	case SCTP_STREAM_CHANGE_EVENT:
 		say("streams %d %d %d", change->strchange_flags, change->strchange_instrms, change->strchange_outstrms);
+		break;
+	case SCTP_ASSOC_RESET_EVENT:
+		say("assocreset %d", n->sn_assocreset_event.assocreset_flags);
 		break;
 	case SCTP_SEND_FAILED_EVENT:
 		say("sendfailed %s %d", failed->ssfe_flags & SCTP_DATA_SENT ? "sent" : "unsent", failed->ssfe_info.snd_sid);
@@ -453,6 +457,12 @@ static void do_add(const char *args) {
 		check(usrsctp_setsockopt(sock, IPPROTO_SCTP, SCTP_ADD_STREAMS, &request, sizeof(request)), "add");
 }
 
+static void do_resetassoc(void) {
+	sctp_assoc_t id = 0;
+
+	check(usrsctp_setsockopt(sock, IPPROTO_SCTP, SCTP_RESET_ASSOC, &id, sizeof(id)), "resetassoc");
+}
+
 static void *worker(void *unused) {
 	FILE *lines = fdopen(commands[0], "r");
 	char line[4096], *args;
@@ -474,6 +484,8 @@ static void *worker(void *unused) {
 			do_reset(args, SCTP_STREAM_RESET_INCOMING);
 		else if (strcmp(line, "add") == 0)
 			do_add(args);
+		else if (strcmp(line, "resetassoc") == 0)
+			do_resetassoc();
 		else if (strcmp(line, "shutdown") == 0)
 			check(usrsctp_shutdown(sock, SHUT_WR), "shutdown");
 		else
@@ -546,7 +558,6 @@ int main(int argc, char **argv) {
 		usrsctp_register_address(&udp);
 	} else {
 		usrsctp_init(option("udp"), NULL, debug);
-		say("port %d", option("udp"));
 	}
 	/* Aborts that usrsctp decides on say why, under a cause code that is free. */
 	usrsctp_sysctl_set_sctp_diag_info_code(0xff00);
@@ -557,6 +568,7 @@ int main(int argc, char **argv) {
 	open_sctp();
 	need(pipe(commands), "pipe");
 	pthread_create(&thread, NULL, worker, NULL);
+	say("ready");
 
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		line[strcspn(line, "\n")] = 0;

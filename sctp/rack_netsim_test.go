@@ -1,0 +1,168 @@
+package sctp_test
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netsim"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// lossyPair is two associations with losses found by time, or by misses, over a network
+// that treats what the first sends badly.
+type lossyPair struct {
+	t          *testing.T
+	net        *netsim.Network
+	link       netsim.Link
+	ends       [2]*sctp.Association
+	start, now time.Time
+	buf        []byte
+	onMessage  func(b []byte)
+}
+
+// lossyRTT is the round-trip time between the two.
+const lossyRTT = 50 * time.Millisecond
+
+func newLossyPair(t *testing.T, seed uint64, how sctp.LossDetection, c netsim.Conditions) *lossyPair {
+	p := &lossyPair{t: t, start: time.Unix(1000, 0), buf: make([]byte, 1<<16)}
+	p.now = p.start
+	p.net = netsim.New(seed, p.start)
+	c.Latency = lossyRTT / 2
+	p.link = p.net.AddLink(c, netsim.Conditions{Latency: c.Latency})
+	for i := range p.ends {
+		cfg := sctp.Config{Seed: [32]byte{byte(i), byte(seed)}, LossDetection: how, HeartbeatInterval: -1, MaxMTU: -1, ReceiveBuffer: 8 << 20}
+		a, err := sctp.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ends[i] = a
+	}
+	if err := p.ends[0].Connect(p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.run(4 * lossyRTT)
+	if p.ends[0].State() != sctp.Established {
+		p.run(10 * time.Second) // a packet of the handshake was lost
+	}
+	return p
+}
+
+// run lets time pass.
+func (p *lossyPair) run(d time.Duration) {
+	for end := p.now.Add(d); ; {
+		p.send(0)
+		p.send(1)
+		at := end
+		if next, ok := p.net.Next(); ok && next.Before(at) {
+			at = next
+		}
+		for _, a := range p.ends {
+			if next, ok := a.Timeout(); ok && next.Before(at) {
+				at = next
+			}
+		}
+		if p.now = at; !at.Before(end) {
+			return
+		}
+		for d, ok := p.net.Deliver(p.now); ok; d, ok = p.net.Deliver(p.now) {
+			to := d.Dir.Reverse()
+			p.ends[to].HandlePacket(p.now, 0, d.Packet)
+			p.send(int(to))
+		}
+		for _, a := range p.ends {
+			a.HandleTimeout(p.now)
+		}
+	}
+}
+
+// send drains one end.
+func (p *lossyPair) send(i int) {
+	for tx, ok := p.ends[i].Transmit(p.now, p.buf[:0]); ok; tx, ok = p.ends[i].Transmit(p.now, p.buf[:0]) {
+		p.net.Send(p.now, p.link, netsim.Dir(i), tx.Packet)
+	}
+	for e, ok := p.ends[i].NextEvent(); ok; e, ok = p.ends[i].NextEvent() {
+		for e.Kind == sctp.EventReadable {
+			n, _, err := p.ends[i].Read(p.now, e.Stream, p.buf)
+			if err != nil {
+				break
+			}
+			p.onMessage(p.buf[:n])
+		}
+	}
+}
+
+// TestThinChannelOverLoss: on a channel with a message now and then no loss, not even of
+// a retransmission, costs a timeout: the next message shows it. // 8985-6.2-d 8985-7.3-a
+func TestThinChannelOverLoss(t *testing.T) {
+	const every, count = 150 * time.Millisecond, 400
+	for seed := uint64(1); seed <= 5; seed++ {
+		p := newLossyPair(t, seed, sctp.RACK, netsim.Conditions{Loss: 0.05})
+		var worst time.Duration
+		got := 0
+		p.onMessage = func(b []byte) {
+			got++
+			worst = max(worst, p.now.Sub(p.start)-time.Duration(binary.BigEndian.Uint64(b)))
+		}
+		for range count {
+			b := binary.BigEndian.AppendUint64(nil, uint64(p.now.Sub(p.start)))
+			if err := p.ends[0].Send(p.now, sctp.Message{Payload: b, Unordered: true}); err != nil {
+				t.Fatal(err)
+			}
+			p.run(every)
+		}
+		p.run(3 * time.Second)
+		if s := p.ends[0].Stats(); got != count || s.Timeouts > 0 || s.TimeLosses < 5 || worst > time.Second {
+			t.Errorf("seed %d: %d messages, the worst took %v, %d lost, %d timeouts, %d probes", seed, got, worst, s.TimeLosses, s.Timeouts, s.TailLossProbes)
+		}
+	}
+}
+
+// TestReorderedTransfer: where packets overtake each other by less than a round trip,
+// loss detection learns to wait: in the end hardly anything is sent again, and the
+// window is as if nothing had been. // 8985-6.2-b 8985-6.2-c
+func TestReorderedTransfer(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		var goodput [2]int
+		for how := range goodput {
+			p := newLossyPair(t, seed, sctp.LossDetection(how), netsim.Conditions{
+				Rate: 2_500_000, Queue: 500_000, Reorder: 0.02, ReorderDelay: lossyRTT / 2,
+			})
+			p.onMessage = func(b []byte) { goodput[how] += len(b) }
+			transfer := func() {
+				for range 200 {
+					for p.ends[0].Send(p.now, sctp.Message{Payload: make([]byte, 20_000)}) == nil {
+					}
+					p.run(lossyRTT / 2)
+				}
+			}
+			transfer()
+			before := p.ends[0].Stats()
+			transfer()
+			after := p.ends[0].Stats()
+			again, sent := after.Retransmissions-before.Retransmissions, after.DataChunksSent-before.DataChunksSent
+			if how == int(sctp.RACK) && (again*200 > sent || after.Timeouts > 0 || after.SpuriousRecoveries == 0) {
+				t.Errorf("seed %d: %d of %d sent again; %d timeouts, %d recoveries undone", seed, again, sent, after.Timeouts, after.SpuriousRecoveries)
+			}
+		}
+		if goodput[sctp.RACK] < 2*goodput[sctp.MissIndications] {
+			t.Errorf("seed %d: %d bytes, with miss indications %d", seed, goodput[sctp.RACK], goodput[sctp.MissIndications])
+		}
+	}
+}
+
+// TestSimulationRecovers holds that the simulation meets what loss detection by time
+// does: losses, probes, recoveries that were needless.
+func TestSimulationRecovers(t *testing.T) {
+	var lost, probes, undone uint64
+	for seed := uint64(1); lost == 0 || probes == 0 || undone == 0; seed++ {
+		w, err := runSeed(seed, nil, nil)
+		if err != nil || seed > 500 {
+			t.Fatalf("seed %d: %v; %d lost, %d probes, %d undone", seed, err, lost, probes, undone)
+		}
+		for _, h := range w.hosts {
+			s := h.Stats()
+			lost, probes, undone = lost+s.TimeLosses, probes+s.TailLossProbes, undone+s.SpuriousRecoveries
+		}
+	}
+}
