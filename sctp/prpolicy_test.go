@@ -148,8 +148,7 @@ func TestPrioritySent(t *testing.T) {
 	tc.advanceToTimer()
 	tc.wantAbandoned("the second did not", 2)
 	// The third keeps its room, and is sent again.
-	tc.want("it is sent again", "DATA tsn=2 sid=1 ssn=2")
-	tc.want("the peer is told to go on", "FORWARD-TSN cum=1 streams=1:1")
+	tc.want("it is sent again, and the peer is told to go on", "FORWARD-TSN cum=1 streams=1:1", "DATA tsn=2 sid=1 ssn=2") // 3758-3.5-c
 	s := tc.a.Stats()
 	if s.Abandoned.ByPriority != (Abandoned{Sent: 1}) || s.Timeouts != 1 || s.CongestionWindow != tc.a.paths.primary().pmdcs() { // 7496-4.3-a
 		t.Fatalf("%+v", s)

@@ -117,7 +117,10 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 		return
 	}
 	a.reconfig.own.prepare(now, &a.out, &a.sent, a.reconfig.peer.next.Prev())
-	if !a.reconfig.append(now, p, path.rto.rto) || !a.fillForward(now, p) {
+	if !a.reconfig.append(now, p, path.rto.rto) {
+		return
+	}
+	if a.giveUpLost(now, path); !a.fillForward(now, p) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
@@ -141,6 +144,18 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 	}
 	if a.progressShutdown(now); p.data == 0 && a.closer.due { // what was queued may have expired
 		a.closer.append(now, p, a.state, a.tsns.cum, path.rto.rto)
+	}
+}
+
+// giveUpLost abandons lost chunks that are not to be sent again, up to the first
+// that is, so that a FORWARD-TSN for them can go with data (RFC 3758, section 3.5, F2).
+func (a *Association) giveUpLost(now time.Time, path *path) {
+	for a.sent.lost > 0 {
+		_, c := a.sent.nextLost()
+		if !c.msg.unworthy(now, c) {
+			return
+		}
+		a.abandon(now, path, c.msg)
 	}
 }
 
@@ -298,7 +313,8 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 			size = room
 		}
 		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
-		if !mayGo || a.sent.span() >= a.maxSpan(m.unordered)-1 {
+		// Each message under way may need one more TSN, if it is given up.
+		if !mayGo || a.sent.span() >= max(1, a.maxSpan(m.unordered)-1-a.out.midway) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {

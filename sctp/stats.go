@@ -58,6 +58,8 @@ type Stats struct {
 	PartialReliability              bool // RFC 3758: reliability limits have effect
 	StreamReset                     bool // RFC 6525: the peer knows RE-CONFIG
 	ZeroChecksumSending             bool // RFC 9653: packets go out without their CRC32c
+	Interleaving                    bool // RFC 8260: I-DATA instead of DATA
+	NRSACK                          bool // both sides take NR-SACK
 	ECN                             bool // RFC 3168: both sides take part
 	SNAP                            bool // set up by ConnectWithToken, as the peer did
 	Peer                            PeerImplementation
@@ -159,6 +161,7 @@ func (a *Association) Stats() Stats {
 		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
 		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
 		PartialReliability: a.forward.enabled, StreamReset: a.reconfig.enabled,
+		Interleaving: a.peer.interleaving, NRSACK: a.peer.nrSack,
 		ZeroChecksumSending: a.peer.zeroChecksum, ECN: p.ecn.on, SNAP: a.hs.snap == snapHeard, Peer: a.hs.peerKind,
 	}
 }
