@@ -55,8 +55,8 @@ func TestSNAP(t *testing.T) {
 			p.wantEcho("first")
 		})
 	}
-	t.Run("Chromium without, Go with", func(t *testing.T) {
-		p := newPair(t, need(t, browser.Chromium), true, sluice.Config{})
+	eachBrowser(t, func(t *testing.T, b *browser.Browser) { // which does not know it
+		p := newPair(t, b, true, sluice.Config{})
 		offered := false
 		p.offererOpens("plain")
 		p.connect(relay{mangle: func(d description) description {

@@ -37,8 +37,9 @@ type Config struct {
 	ReceiveBuffer int
 
 	// SendBuffer bounds, in bytes, what Send accepts and the peer has not yet
-	// acknowledged. A message counts as at least 128 bytes; one larger than the
-	// buffer is accepted when that is empty. Default 2 MiB.
+	// acknowledged. A message counts as at least 128 bytes. One that is larger than the
+	// buffer counts as half of it, so that it keeps no others out; there is one at a
+	// time. Default 2 MiB.
 	SendBuffer int
 
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.

@@ -53,6 +53,13 @@ func TestEndpointHandover(t *testing.T) {
 	if got := client.got[id]; len(got) != 1 || got[0] != "three" {
 		t.Fatalf("the client got %q", got)
 	}
+	back, err := next.e.Handover(w.now, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err = next.e.Resume(w.now, client.addr, back); err != nil { // here again
+		t.Fatal(err)
+	}
 	w.pass(handoverSilence)
 	old.checkEmpty(t)
 	if err := next.e.Association(now).Shutdown(w.now); err != nil {

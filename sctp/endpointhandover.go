@@ -12,7 +12,7 @@ const handoverSilence = 2 * time.Minute
 
 // Handover hands an association over; see Association.Handover for the state and the
 // error, which is ErrClosed if there is no such association. For two minutes packets
-// for it are dropped, and its place counts as taken.
+// for it are dropped, and its place counts as taken, unless it is resumed here.
 func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
 	slot := e.slot(id)
 	if slot == noSlot {
@@ -48,6 +48,10 @@ func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (Ass
 		return 0, &ResumeError{"the association has another SCTP port than the Endpoint"}
 	}
 	key := peerKey{peer, a.id.remotePort}
+	if slot, known := e.byPeer[key]; known && e.members[slot].silent && e.members[slot].tag == a.id.localTag { // it is back
+		e.members[slot].silent = false
+		e.settle(slot)
+	}
 	if _, used := e.byPeer[key]; used || e.tags.find(a.id.localTag, e.members, key) != noSlot {
 		return 0, ErrPeerInUse
 	}

@@ -175,10 +175,12 @@ func (m *minRTT) least() time.Duration {
 
 // markOvertaken marks as lost what is outstanding though a packet sent later was
 // delivered, and wait has passed since it was sent (RFC 8985, section 6.2, step 5).
-// What the peer had no room to report counts as sent now instead.
+// What the peer had no room to report counts as sent now instead, some of it for each
+// SACK: a peer must not have us look at everything time and again.
 func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l *losses) {
-	clock := q.order.clock(now)
-	for q.outstanding > 0 {
+	const maxRenewals = 64
+	clock, renewals := q.order.clock(now), 0
+	for q.outstanding > 0 && renewals < maxRenewals {
 		t := q.order.oldest
 		c := q.at(t)
 		if c.packet >= r.packet || c.sentAt+wait > clock {
@@ -186,6 +188,7 @@ func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l 
 		}
 		if r.silent && r.heard.Before(t) {
 			q.renew(now, t, c)
+			renewals++
 			continue
 		}
 		l.add(c)

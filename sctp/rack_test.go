@@ -290,6 +290,42 @@ func TestRackSilence(t *testing.T) {
 	}
 }
 
+// TestRackSilenceCost: nor does it make us look at everything for each SACK.
+func TestRackSilenceCost(t *testing.T) {
+	const n = 400
+	tc := flying(t, n, n)
+	tc.advance(testRTT)
+	var even []int
+	for i := 2; i <= 64; i += 2 {
+		even = append(even, i, i)
+	}
+	tc.write(gaps(0, even...))
+	tc.want("the first", "DATA tsn=1")
+	tc.sent = nil
+	renewed := func() (n int) {
+		for i := 65; i <= 400; i++ {
+			if c := tc.a.sent.at(tc.localTSN.Add(i)); c.state != chunkOutstanding {
+				t.Fatalf("%d: %+v", i, *c)
+			} else if c.again {
+				n++
+			}
+		}
+		return n
+	}
+	tc.advance(testRTT)
+	tc.write(gaps(2, even[2:]...)) // a retransmission arrived, sent after all others
+	if n := renewed(); n == 0 || n > 64 {
+		t.Fatalf("%d chunks at once", n)
+	}
+	tc.advance(10 * time.Millisecond)
+	if n := renewed(); n != 336 {
+		t.Fatalf("%d chunks in the end", n)
+	}
+	if s := tc.a.invariants(tc.now); s != "" {
+		t.Fatal(s)
+	}
+}
+
 // TestRackReneging: what is taken back counts as sent now, so that a SACK overtaken by
 // another does no harm; it is found lost in the end. // 9260-6.2.1-b
 func TestRackReneging(t *testing.T) {

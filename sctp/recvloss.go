@@ -128,7 +128,11 @@ func (a *Association) armRack(now time.Time, path *path, moved bool) {
 	switch {
 	case a.cfg.LossDetection != RACK:
 	case a.sent.overtaken(r.packet):
-		r.await(waitReordering, a.sent.order.began.Add(r.settles()))
+		at := a.sent.order.began.Add(r.settles())
+		if !at.After(now) { // more than is done at once
+			at = now.Add(clockGranularity)
+		}
+		r.await(waitReordering, at)
 		if !path.t3.at.After(r.timer.at) {
 			path.t3.start(r.timer.at, path.rto.rto)
 		}

@@ -37,6 +37,9 @@ type pair struct {
 	log     []string // the last ones, and commands
 	more    chan struct{}
 	resets  map[sctp.EventKind]int
+
+	way net.Conn // to the peer
+	cfg sctpnet.Config
 }
 
 // A setup is how to set up an association.
@@ -58,35 +61,55 @@ var lossy = &netsim.Conditions{
 // connect establishes an association.
 func connect(t *testing.T, s setup) *pair {
 	t.Helper()
+	p := prepare(t, s)
+	if s.theyBegin || s.bothBegin {
+		p.do("connect")
+	}
+	p.begin(!s.theyBegin)
+	p.up()
+	return p
+}
+
+// prepare starts a peer, and nothing else.
+func prepare(t *testing.T, s setup) *pair {
+	t.Helper()
 	need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), testTime)
 	t.Cleanup(cancel)
 	p := &pair{t: t, ctx: ctx, more: make(chan struct{}), resets: make(map[sctp.EventKind]int)}
 	port := p.start(append([]string{s.crate}, s.options...))
-	tr := p.dial(port, s.conditions)
-	if s.theyBegin || s.bothBegin {
-		p.do("connect")
-	}
+	p.way = p.dial(port, s.conditions)
 	c := s.cfg
 	c.RemotePort = 5001
 	c.RTOInitial, c.RTOMin, c.RTOMax, c.SackDelay = 100*time.Millisecond, 100*time.Millisecond, time.Second, 20*time.Millisecond
 	c.MaxInitRetransmits = 50
+	p.cfg = sctpnet.Config{SCTP: c, OnEvent: p.onEvent}
+	return p
+}
+
+// begin begins our side of the association.
+func (p *pair) begin(initiate bool) {
+	p.t.Helper()
 	var err error
-	if p.Conn, err = sctpnet.New(tr, sctpnet.Config{SCTP: c, OnEvent: p.onEvent}, !s.theyBegin); err != nil {
-		t.Fatal(err)
+	if p.Conn, err = sctpnet.New(p.way, p.cfg, initiate); err != nil {
+		p.t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.Abort("the test is over")
 		<-p.Done()
-		if t.Failed() {
-			t.Logf("our side: %v, events %v, %+v\nthe last of the peer:\n%s", p.Err(), p.resets, p.Stats(), strings.Join(p.log, "\n"))
+		if p.t.Failed() {
+			p.t.Logf("our side: %v, events %v, %+v\nthe last of the peer:\n%s", p.Err(), p.resets, p.Stats(), strings.Join(p.log, "\n"))
 		}
 	})
-	if err := p.WaitConnected(ctx); err != nil {
-		t.Fatal(err)
+}
+
+// up waits until both sides are established.
+func (p *pair) up() {
+	p.t.Helper()
+	if err := p.WaitConnected(p.ctx); err != nil {
+		p.t.Fatal(err)
 	}
 	p.next("up")
-	return p
 }
 
 // start starts the peer and returns its UDP port.

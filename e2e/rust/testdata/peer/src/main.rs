@@ -8,6 +8,7 @@
 //!
 //!     peer PORT                   UDP port of the peer; first of all
 //!     connect
+//!     token HEX                   connect by the peer's INIT token (SNAP)
 //!     send SID STREAMS o|u POLICY VALUE COUNT SIZE SEQ
 //!     reset SID...                outgoing streams
 //!     shutdown
@@ -37,6 +38,13 @@ pub struct Outgoing {
 /// An association of one of the crates.
 pub trait Peer {
     fn connect(&mut self, now: Instant, remote: SocketAddr);
+    /// The INIT token of this side, if the crate knows SNAP.
+    fn token(&self) -> Option<String> {
+        None
+    }
+    fn connect_by_token(&mut self, _remote: SocketAddr, _theirs: Vec<u8>) {
+        say("error no tokens".to_string());
+    }
     fn input(&mut self, now: Instant, remote: SocketAddr, packet: &[u8]);
     /// Lets time pass, reports what happened, and returns the packets to send.
     fn poll(&mut self, now: Instant) -> Vec<Vec<u8>>;
@@ -94,6 +102,9 @@ fn main() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     say(format!("port {}", socket.local_addr().unwrap().port()));
+    if let Some(token) = peer.token() {
+        say(format!("token {token}"));
+    }
 
     let (lines, commands) = channel();
     std::thread::spawn(move || {
@@ -136,6 +147,11 @@ fn command(peer: &mut dyn Peer, remote: &mut Option<SocketAddr>, queue: &mut Vec
     match words.first().copied().unwrap_or("") {
         "peer" => *remote = Some(SocketAddr::from(([127, 0, 0, 1], number(1) as u16))),
         "connect" => peer.connect(Instant::now(), remote.expect("connect before peer")),
+        "token" => {
+            let digits = |i: usize| u8::from_str_radix(&words[1][2 * i..2 * i + 2], 16).unwrap();
+            let theirs = (0..words[1].len() / 2).map(digits).collect();
+            peer.connect_by_token(remote.expect("token before peer"), theirs);
+        }
         "send" => {
             for i in 0..number(6) {
                 queue.push_back(Outgoing {

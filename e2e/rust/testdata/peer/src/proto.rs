@@ -3,7 +3,7 @@
 use crate::{received, say, Outgoing, Peer};
 use bytes::Bytes;
 use sctp_proto::{
-    Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
+    generate_snap_token, Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
     PayloadProtocolIdentifier, ReliabilityType, ServerConfig, StreamEvent, TransportConfig,
 };
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ pub struct Proto {
     association: Option<(AssociationHandle, Association)>,
     connected: bool,
     transport: Arc<TransportConfig>,
+    token: Bytes,
 }
 
 impl Proto {
@@ -32,7 +33,16 @@ impl Proto {
         let mut server = ServerConfig::new();
         server.transport = transport.clone();
         let endpoint = Endpoint::new(Arc::new(EndpointConfig::new()), Some(Arc::new(server)));
-        Proto { endpoint, association: None, connected: false, transport }
+        let token = generate_snap_token(&transport).unwrap();
+        Proto { endpoint, association: None, connected: false, transport, token }
+    }
+
+    fn begin(&mut self, mut config: ClientConfig, remote: SocketAddr) {
+        config.transport = self.transport.clone();
+        match self.endpoint.connect(config, remote) {
+            Ok(association) => self.association = Some(association),
+            Err(e) => say(format!("error connect: {e}")),
+        }
     }
 
     fn report(&mut self) {
@@ -75,12 +85,15 @@ fn drain(a: &mut Association, id: u16) {
 
 impl Peer for Proto {
     fn connect(&mut self, _: Instant, remote: SocketAddr) {
-        let mut config = ClientConfig::new();
-        config.transport = self.transport.clone();
-        match self.endpoint.connect(config, remote) {
-            Ok(association) => self.association = Some(association),
-            Err(e) => say(format!("error connect: {e}")),
-        }
+        self.begin(ClientConfig::new(), remote);
+    }
+
+    fn token(&self) -> Option<String> {
+        Some(self.token.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    fn connect_by_token(&mut self, remote: SocketAddr, theirs: Vec<u8>) {
+        self.begin(ClientConfig::new().with_snap(self.token.clone(), theirs.into()), remote);
     }
 
     fn input(&mut self, now: Instant, remote: SocketAddr, packet: &[u8]) {
