@@ -92,6 +92,7 @@ func (ch *Channel) send(op string, data []byte, isText bool) error {
 		ch.enqueue(m)
 	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		ch.enqueue(m)
+		s.standAside(err)
 	} else if err != nil {
 		return &OperationError{Op: op, Reason: err.Error(), Err: err}
 	}
@@ -210,13 +211,14 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (done chan er
 	m := newOutgoing(data, isText)
 	if !ch.ready || ch.out.queue.len() > 0 || len(s.blocked) > 0 {
 		done = make(chan error, 1)
-	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
+	} else if err = ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		done = make(chan error, 1)
 	} else if err != nil {
 		return nil, &OperationError{Op: op, Reason: err.Error(), Err: err}
 	}
 	if m.done = done; done != nil {
 		ch.push(m)
+		s.standAside(err)
 	} else {
 		ch.sum.sent(len(data))
 	}
@@ -242,15 +244,30 @@ func (ch *Channel) block() {
 	}
 }
 
+// standAside sees to it that a message that was refused with err and queued holds up no
+// other channel while it waits for another large one.
+func (s *Session) standAside(err error) {
+	if errors.Is(err, sctp.ErrLargeMessagePending) {
+		s.flush()
+	}
+}
+
 // flush hands over what waits, a message of each channel in turn, until the
 // association has no room. The message that is refused stays the next one, so
-// that a large one is not starved by small ones.
+// that a large one is not starved by small ones; only while another large one is being
+// sent it stands aside.
 func (s *Session) flush() {
+	s.blocked, s.aside = append(s.aside, s.blocked...), nil
 	for len(s.blocked) > 0 {
 		ch := s.blocked[0]
 		more, err := ch.flushOne()
 		switch {
 		case err == nil:
+		case errors.Is(err, sctp.ErrLargeMessagePending):
+			s.aside = append(s.aside, ch)
+			s.blocked[0] = nil
+			s.blocked = s.blocked[1:]
+			continue
 		case errors.Is(err, sctp.ErrSendBufferFull):
 			return // EventWritable follows
 		case errors.Is(err, sctp.ErrClosed), errors.Is(err, sctp.ErrShuttingDown), errors.Is(err, sctp.ErrNotConnected):

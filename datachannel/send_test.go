@@ -606,3 +606,70 @@ func TestSendAllocations(t *testing.T) {
 		}
 	})
 }
+
+// Channels share the way in proportion to their priorities, in both directions, and a
+// channel with messages larger than the send buffer holds up no other (8831-6.4-a,
+// 8260-3-a, PIONS-15).
+func TestPriorities(t *testing.T) {
+	slow := func(c *netsim.PipeConfig) {
+		c.AtoB.Rate, c.AtoB.Queue = 250_000, 20_000
+		c.BtoA.Rate, c.BtoA.Queue = 250_000, 20_000
+	}
+	bubble(t, setup{link: slow}, func(t *testing.T, p *pair) {
+		high, highB := p.open("", &Init{Priority: 1024})
+		low, lowB := p.open("", &Init{Priority: 128})
+		var got [2][2]atomic.Int64 // by side that sends, and channel
+		for i, ch := range []*Channel{highB, lowB, high, low} {
+			count := &got[i/2][i%2]
+			ch.OnMessage(func(m Message) { count.Add(int64(len(m.Data))) })
+		}
+		for _, ch := range []*Channel{high, low, highB, lowB} {
+			for range 60 {
+				check(t, ch.Send(pattern(100_000, 1)))
+			}
+		}
+		netsim.Elapse(20 * time.Second)
+		for side := range got {
+			h, l := float64(got[side][0].Load()), float64(got[side][1].Load())
+			if h+l < 4e6 || h/l < 7 || h/l > 9 {
+				t.Errorf("side %d: %.0f and %.0f bytes arrived", side, h, l)
+			}
+		}
+	})
+}
+
+func TestLargeMessagesHoldUpNoOther(t *testing.T) {
+	cfg := setup{
+		a:       Config{SCTP: sctp.Config{SendBuffer: 100_000}},
+		b:       Config{MaxMessageSize: 1 << 22},
+		paramsA: Params{RemoteMaxMessageSize: 1 << 22},
+		link:    func(c *netsim.PipeConfig) { c.AtoB.Rate, c.AtoB.Queue = 1_000_000, 50_000 },
+	}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		large, largeB := p.open("", nil)
+		thin, thinB := p.open("", nil)
+		other, otherB := p.open("", nil)
+		var arrived [2]atomic.Int64
+		for i, ch := range []*Channel{largeB, otherB} {
+			ch.OnMessage(func(Message) { arrived[i].Add(1) })
+		}
+		check(t, large.Send(pattern(3_000_000, 1)))
+		check(t, large.Send(pattern(3_000_000, 2)))
+		written := make(chan error, 1)
+		go func() { written <- other.WriteMessage(background, pattern(3_000_000, 3), false) }()
+		for range 60 {
+			at := time.Now()
+			check(t, thin.Send([]byte("thin")))
+			value(thinB.ReadMessage(background))(t)
+			if d := time.Since(at); d > 250*time.Millisecond { // a large one takes 3 s
+				t.Fatalf("a small message took %v while %d large ones arrived", d, arrived[0].Load()+arrived[1].Load())
+			}
+			netsim.Elapse(100 * time.Millisecond)
+		}
+		netsim.Elapse(10 * time.Second)
+		check(t, <-written)
+		if arrived[0].Load() != 2 || arrived[1].Load() != 1 {
+			t.Errorf("%d and %d large messages arrived", arrived[0].Load(), arrived[1].Load())
+		}
+	})
+}

@@ -142,6 +142,7 @@ type Session struct {
 	recv     receiver   // recv.go
 	incoming incoming   // incoming.go
 	blocked  []*Channel // have messages that the association had no room for, in turn
+	aside    []*Channel // of those, the ones that wait for another large message, not for room
 	calls    calls      // callbacks.go
 	counts   counts     // stats.go
 

@@ -152,6 +152,9 @@ func (a *Association) Send(now time.Time, m Message) error {
 		if a.out.refused == 0 || n < a.out.refused {
 			a.out.refused = n
 		}
+		if a.out.excludes(n) {
+			return ErrLargeMessagePending
+		}
 		return ErrSendBufferFull
 	}
 	a.out.push(now, &m)

@@ -37,8 +37,9 @@ type Config struct {
 	ReceiveBuffer int
 
 	// SendBuffer bounds, in bytes, what Send accepts and the peer has not yet
-	// acknowledged. A message counts as at least 128 bytes; one larger than the
-	// buffer is accepted when that is empty. Default 2 MiB.
+	// acknowledged. A message counts as at least 128 bytes. One that is larger than the
+	// buffer counts as half of it, so that it keeps no others out; there is one at a
+	// time. Default 2 MiB.
 	SendBuffer int
 
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
@@ -135,6 +136,12 @@ type ReconfigPolicy struct {
 	AllowAssociationReset bool
 }
 
+// complete fills in the defaults.
+func (p *ReconfigPolicy) complete(c *Config) {
+	set(&p.OutboundStreams, c.OutboundStreams)
+	set(&p.InboundStreams, c.InboundStreams)
+}
+
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
 type ErrorDetection uint32
 
@@ -162,8 +169,7 @@ func (c *Config) complete() error {
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
 	set(&c.InboundStreams, 65535)
-	set(&c.PeerReconfig.OutboundStreams, c.OutboundStreams)
-	set(&c.PeerReconfig.InboundStreams, c.InboundStreams)
+	c.PeerReconfig.complete(c)
 	set(&c.RTOInitial, time.Second)
 	set(&c.RTOMin, time.Second)
 	set(&c.RTOMax, 60*time.Second)

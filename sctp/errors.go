@@ -24,6 +24,11 @@ var (
 	ErrNotSupported   = errors.New("sctp: the peer does not support the extension")
 )
 
+// ErrLargeMessagePending is the ErrSendBufferFull of a message larger than the send
+// buffer, of which there is one at a time: another one is being sent. Smaller messages
+// may be accepted meanwhile.
+var ErrLargeMessagePending = fmt.Errorf("%w: another message larger than it is being sent", ErrSendBufferFull)
+
 // Errors with which an association ends, in EventClosed.
 var (
 	ErrHandshakeTimeout = errors.New("sctp: no answer to INIT or COOKIE ECHO")

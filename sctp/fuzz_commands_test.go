@@ -235,7 +235,7 @@ func (p *fuzzPair) deliver(x *fuzzSide, how byte) {
 }
 
 func (p *fuzzPair) handle(x *fuzzSide, b []byte) {
-	x.a.HandlePacket(p.now, 0, append([]byte(nil), b...))
+	x.a.HandlePacketECN(p.now, 0, append([]byte(nil), b...), ECN(len(b)&3))
 	p.drain()
 }
 

@@ -42,6 +42,8 @@ func (s *script) config(seed byte) Config {
 		SendBuffer:    []int{2 << 20, 1, 5000, 1 << 17}[b>>4&3],
 		ZeroChecksum:  ErrorDetection(b >> 6 & 1),
 		MaxBurst:      []int{4, 1}[b>>7],
+		NRSACK:        b>>6&1 == 1,
+		ECN:           b>>7 == 1,
 		LossDetection: LossDetection(b >> 2 & 1),
 
 		NoInterleaving: b>>7 == 0,
@@ -91,11 +93,13 @@ const (
 func FuzzEstablished(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s := script(in)
-		cfg, connected := s.config(1), newInterleaved
-		if cfg.NoInterleaving {
-			connected = newConnected
+		e := &established{testConn: newTestConn(t, s.config(1))}
+		params := e.peerParams
+		e.peerParams = func(b []byte, chunk int) []byte {
+			b = wire.AppendParam(params(b, chunk), chunk, wire.ParamECN, nil)
+			return wire.AppendParam(b, chunk, wire.ParamExtensions, []byte{byte(wire.TypeIData), byte(wire.TypeIForwardTSN), byte(wire.TypeNRSack)})
 		}
-		e := &established{testConn: connected(t, cfg)}
+		e.connect()
 		for range 300 {
 			if len(s) == 0 {
 				break

@@ -107,6 +107,42 @@ func BenchmarkHostilePackets(b *testing.B) {
 			},
 		},
 		{
+			"fragments in I-DATA, each before the last",
+			func(t testing.TB) *testConn {
+				tc := newInterleaved(t, Config{})
+				tc.costs(packets(500, 50, func(i int) written {
+					return iData{tsn: i, sid: 1, mid: 5, fsn: wire.FSN(60_000 - 2*i), payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				cum := tc.a.tsns.cum.Since(tc.peerTSN)
+				return packets(5, 50, func(i int) written {
+					return iData{tsn: cum + 1 + i, sid: 1, mid: 5, fsn: wire.FSN(8000 - 2*i), payload: "x"}
+				})
+			},
+		},
+		{
+			"an I-FORWARD-TSN that lists all streams, with messages begun on each",
+			func(t testing.TB) *testConn {
+				tc := newInterleaved(t, Config{})
+				tc.costs(packets(500, 50, func(i int) written {
+					return iData{tsn: i, sid: uint16(i), flags: wire.FlagBegin, payload: "x"}
+				})...)
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				cum := tc.a.tsns.cum.Since(tc.peerTSN)
+				return packets(100, 1, func(i int) written {
+					f := iForwardTSN{cum: cum + 1 + i}
+					for j := range uint16(140) {
+						f.messages = append(f.messages, wire.SkippedMessage{Stream: uint16(i)*140 + j, MID: 0})
+					}
+					return f
+				})
+			},
+		},
+		{
 			"messages that wait, each before the last",
 			func(t testing.TB) *testConn {
 				tc := newConnected(t, Config{})

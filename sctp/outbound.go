@@ -31,6 +31,7 @@ type outbound struct {
 	allLow      int            // threshold of waiting, bytes; -1: none
 	isAllLow    bool           // it fell to that
 	arrivals    uint64         // messages accepted, ever
+	large       *outMessage    // the one, if any, that is larger than the buffer
 
 	deadlines   messageHeap // queued messages with a lifetime
 	expendables expendables // messages with a priority, until nothing of them can be saved
@@ -153,11 +154,32 @@ func (o *outbound) prioritize(id, priority uint16) {
 // so that many small ones are bounded like few large ones.
 const messageCost = 128
 
-// hasRoom reports whether a message of n bytes may be accepted: one larger than
-// the buffer may when the buffer is empty.
-func (o *outbound) hasRoom(n int) bool {
-	return o.buffered == 0 || max(o.buffered+n, messageCost*(o.messages+1)) <= o.limit
+// charge returns what a message of n bytes takes of the buffer: one that is larger does
+// not take more than half, so that it keeps no others out.
+func (o *outbound) charge(n int) int {
+	if n > o.limit {
+		return o.limit / 2
+	}
+	return n
 }
+
+// used returns how much of the buffer is taken.
+func (o *outbound) used() int {
+	used := o.buffered
+	if m := o.large; m != nil {
+		used -= max(0, len(m.payload)-m.acked-o.limit/2)
+	}
+	return used
+}
+
+// hasRoom reports whether a message of n bytes may be accepted. There is one at a time
+// that is larger than the buffer.
+func (o *outbound) hasRoom(n int) bool {
+	return o.buffered == 0 || max(o.used()+o.charge(n), messageCost*(o.messages+1)) <= o.limit && !o.excludes(n)
+}
+
+// excludes reports whether a message of n bytes must wait for a large one, not for room.
+func (o *outbound) excludes(n int) bool { return n > o.limit && o.large != nil }
 
 // push queues a message.
 func (o *outbound) push(now time.Time, m *Message) {
@@ -173,6 +195,9 @@ func (o *outbound) push(now time.Time, m *Message) {
 	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
 	o.limitMessage(now, msg, &m.Reliability)
 	n := len(m.Payload)
+	if n > o.limit {
+		o.large = msg
+	}
 	o.buffered += n
 	o.messages++
 	o.queued++
@@ -370,6 +395,9 @@ func (o *outbound) release(m *outMessage) {
 	}
 	o.buffered -= len(m.payload) - m.acked
 	m.payload = nil
+	if o.large == m {
+		o.large = nil
+	}
 }
 
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
@@ -380,6 +408,9 @@ func (o *outbound) recycle(m *outMessage) {
 	m.stream.pending--
 	if m.place != 0 { // under the priority policy, and acknowledged
 		o.expendables.remove(m)
+	}
+	if o.large == m {
+		o.large = nil
 	}
 	*m = outMessage{}
 	o.messages--

@@ -1,6 +1,9 @@
 package sctp
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // policy is how a message may be given up (RFC 7496, section 4.2); the zero value
 // is never.
@@ -189,7 +192,10 @@ func (r *Reliability) rank() rank {
 }
 
 // shortage is what the send buffer lacks to take a message.
-type shortage struct{ bytes, entries int }
+type shortage struct {
+	bytes, entries int
+	limit          int // the send buffer, bytes
+}
 
 func (s *shortage) met() bool { return s.bytes <= 0 && s.entries <= 0 }
 
@@ -199,7 +205,12 @@ func (h *messageHeap) weigh(i int, r rank, unsent bool, s *shortage) {
 	if i >= len(h.list) || s.met() || rank(h.list[i].priority) <= r {
 		return // those below are no less important
 	}
-	s.bytes -= len(h.list[i].payload) - h.list[i].acked
+	m := h.list[i]
+	if left := len(m.payload) - m.acked; len(m.payload) > s.limit {
+		s.bytes -= min(left, s.limit/2) // as it takes no more
+	} else {
+		s.bytes -= left
+	}
 	if unsent {
 		s.entries--
 	}
@@ -212,10 +223,11 @@ func (o *outbound) shortage(n int) shortage {
 	if o.hasRoom(n) {
 		return shortage{}
 	}
-	if n > o.limit { // only an empty buffer takes it
-		return shortage{bytes: o.buffered}
+	s := shortage{o.used() + o.charge(n) - o.limit, o.messages + 1 - o.limit/messageCost, o.limit}
+	if o.excludes(n) {
+		s.bytes = math.MaxInt // a large message is not given up for another
 	}
-	return shortage{o.buffered + n - o.limit, o.messages + 1 - o.limit/messageCost}
+	return s
 }
 
 // displaces reports whether a message of n bytes would be accepted if less

@@ -97,16 +97,20 @@ func TestPriorityUnsent(t *testing.T) {
 func TestPriorityLarge(t *testing.T) {
 	tc := closedWindow(t, 2)
 	tc.send(Message{ID: 1, Payload: payload(500), Reliability: priority(1)})
-	tc.send(Message{ID: 2, Payload: payload(500)})
+	tc.send(Message{ID: 2, Payload: payload(1500)})
 	if err := tc.a.Send(tc.now, Message{Payload: payload(3000)}); err != ErrSendBufferFull {
 		t.Fatal(err)
 	}
 	tc.wantAbandoned("a reliable one is in the way")
 	tc = closedWindow(t, 2)
-	tc.send(Message{ID: 1, Payload: payload(500), Reliability: priority(1)})
-	tc.send(Message{ID: 2, Payload: payload(500), Reliability: priority(2)})
-	tc.send(Message{ID: 3, Payload: payload(3000), Reliability: priority(0)})
-	tc.wantAbandoned("all", 2, 1)
+	tc.send(Message{ID: 1, Payload: payload(1000), Reliability: priority(1)})
+	tc.send(Message{ID: 2, Payload: payload(1000), Reliability: priority(2)})
+	tc.send(Message{ID: 3, Payload: payload(3000), Reliability: priority(1)})
+	tc.wantAbandoned("it takes half of the buffer", 2)
+	if err := tc.a.Send(tc.now, Message{Payload: payload(3000)}); err != ErrLargeMessagePending {
+		t.Fatal(err)
+	}
+	tc.wantAbandoned("a large one is not given up for another")
 }
 
 // TestPriorityEntries: where many small messages fill the buffer, only such give
@@ -308,7 +312,7 @@ func TestAbandonedCounters(t *testing.T) {
 	}
 }
 
-// TestLifecycle: what the sender is told of a message with an ID.
+// TestLifecycle: what the sender is told of a message with an ID. // DCSCTP-lifecycle
 func TestLifecycle(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{ID: 7, Stream: 3, Payload: payload(2000)})
@@ -351,7 +355,7 @@ func TestMessageHeap(t *testing.T) {
 					want += len(m.payload)
 				}
 			}
-			for _, s := range []shortage{{bytes: want}, {bytes: want + 1}} {
+			for _, s := range []shortage{{bytes: want, limit: 100}, {bytes: want + 1, limit: 100}} {
 				enough := s.bytes == want
 				if h.weigh(0, r, false, &s); s.met() != enough {
 					t.Fatalf("%d bytes are of less importance than %d; after weighing %+v", want, r, s)

@@ -123,7 +123,11 @@ func TestSendBuffer(t *testing.T) {
 
 	tc = newConnected(t, Config{SendBuffer: 1000})
 	tc.send(Message{Payload: payload(50_000)})
-	if err := tc.a.Send(tc.now, Message{Payload: payload(1)}); !errors.Is(err, ErrSendBufferFull) {
+	tc.send(Message{Stream: 1, Payload: payload(500)}) // it keeps no others out
+	if err := tc.a.Send(tc.now, Message{Payload: payload(1)}); err != ErrSendBufferFull {
+		t.Fatal(err)
+	}
+	if err := tc.a.Send(tc.now, Message{Payload: payload(2000)}); err != ErrLargeMessagePending || !errors.Is(err, ErrSendBufferFull) {
 		t.Fatal(err)
 	}
 }

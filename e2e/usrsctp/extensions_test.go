@@ -51,6 +51,42 @@ func TestNRSACK(t *testing.T) {
 	}
 }
 
+// Messages are interleaved both ways if both sides offer it, also while some of them are
+// given up, and else they are not. // 8260-2.2.1-a 8260-2.3.1-a
+func TestInterleaving(t *testing.T) {
+	need(t)
+	for _, c := range []struct {
+		desc string
+		off  bool
+		s    setup
+	}{
+		{"we connect", false, setup{options: []string{"interleave=1"}}},
+		{"usrsctp connects", false, setup{role: theyConnect, options: []string{"interleave=1"}}},
+		{"encapsulated", false, setup{mode: encapsulated, options: []string{"interleave=1"}}},
+		{"bad network", false, setup{conditions: lossy, options: []string{"interleave=1"}}},
+		{"only usrsctp offers", true, setup{options: []string{"interleave=1"}}},
+		{"only we offer", false, setup{}},
+	} {
+		t.Run(c.desc, func(t *testing.T) {
+			t.Parallel()
+			c.s.cfg.NoInterleaving = c.off
+			a, p := connect(t, testContext(t), c.s)
+			if both := !c.off && len(c.s.options) > 0; a.Stats().Interleaving != both {
+				t.Fatalf("interleaving is %v", !both)
+			}
+			n := 8
+			if c.s.conditions != nil {
+				n = 2
+			}
+			exchange(t, a, p, batch{streams: 8, count: 8 * n, size: 100})
+			exchange(t, a, p, batch{streams: 4, count: 4 * n, size: 100_000})
+			exchange(t, a, p, batch{streams: 4, unordered: true, count: 4 * n, size: 30_000})
+			p.do("shutdown")
+			wantGraceful(t, a, p)
+		})
+	}
+}
+
 // usrsctp answers probes for a larger MTU, of any size that passes. // 8899-5.2-b 4820-3-a
 func TestMTU(t *testing.T) {
 	need(t)

@@ -21,19 +21,22 @@ func TestPartialReliability(t *testing.T) {
 	need(t)
 	t.Parallel()
 	for _, c := range []struct {
-		desc  string
-		batch batch
+		desc    string
+		batch   batch
+		options []string
 	}{
-		{"no retransmission, ordered", batch{policy: policyRetransmits, value: 0, size: 500}},
-		{"no retransmission, unordered", batch{policy: policyRetransmits, value: 0, size: 500, unordered: true}},
-		{"no retransmission, fragmented", batch{policy: policyRetransmits, value: 0, size: 5000}},
-		{"one retransmission, fragmented", batch{policy: policyRetransmits, value: 1, size: 5000}},
-		{"lifetime, ordered", batch{policy: policyLifetime, value: 60, size: 500}},
-		{"lifetime, unordered, fragmented", batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}},
+		{desc: "interleaved, no retransmission, fragmented", batch: batch{policy: policyRetransmits, value: 0, size: 5000}, options: []string{"interleave=1"}},
+		{desc: "interleaved, lifetime, unordered, fragmented", batch: batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}, options: []string{"interleave=1"}},
+		{desc: "no retransmission, ordered", batch: batch{policy: policyRetransmits, value: 0, size: 500}},
+		{desc: "no retransmission, unordered", batch: batch{policy: policyRetransmits, value: 0, size: 500, unordered: true}},
+		{desc: "no retransmission, fragmented", batch: batch{policy: policyRetransmits, value: 0, size: 5000}},
+		{desc: "one retransmission, fragmented", batch: batch{policy: policyRetransmits, value: 1, size: 5000}},
+		{desc: "lifetime, ordered", batch: batch{policy: policyLifetime, value: 60, size: 500}},
+		{desc: "lifetime, unordered, fragmented", batch: batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}},
 	} {
 		t.Run(c.desc, func(t *testing.T) {
 			t.Parallel()
-			a, p := connect(t, testContext(t), setup{conditions: veryLossy})
+			a, p := connect(t, testContext(t), setup{conditions: veryLossy, options: c.options})
 			b := c.batch
 			b.first, b.streams, b.count = 1, 3, 150
 			// Behind it, on each stream, a message that must arrive.

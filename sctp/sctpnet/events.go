@@ -70,8 +70,7 @@ func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
 	case sctp.EventReadable:
 		c.onReadable(now, ev.Stream)
 	case sctp.EventWritable:
-		c.writes.refused = 0
-		c.writes.waiters.wake()
+		c.writes.wake()
 	case sctp.EventStreamResetDone, sctp.EventStreamResetFailed:
 		c.onResetOver(now, ev.Stream)
 	case sctp.EventStreamResetAsked:

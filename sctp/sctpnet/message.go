@@ -2,6 +2,7 @@ package sctpnet
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -13,12 +14,23 @@ import (
 // writes are the calls that wait to write. They take turns: while one waits for
 // the association to be established or for room in the send buffer, later ones
 // queue up behind it, so that a large message is not starved by small ones. One
-// that makes room by displacing others need not.
+// that makes room by displacing others need not, and those with a message larger than
+// the buffer stand aside while another such message is being sent.
 type writes struct {
 	waiters waitList
+	aside   waitList
 	// refused is the size of a message for which there was no room, until there
-	// is; 0 if there is none. It saves copying others as large in vain.
+	// is, and why says the error; 0 if there is none. It saves copying others as large
+	// in vain.
 	refused int
+	why     error
+}
+
+// wake lets the next writers try again.
+func (w *writes) wake() {
+	w.refused = 0
+	w.waiters.wake()
+	w.aside.wake()
 }
 
 // WriteMessage queues a copy of the message, waiting for the association to be
@@ -51,15 +63,15 @@ func (c *Conn) send(now time.Time, m *sctp.Message, copied *bool) error {
 	case c.life.closing:
 		return errClosing
 	case c.writes.refused > 0 && len(m.Payload) >= c.writes.refused && !c.assoc.Displaces(m):
-		return sctp.ErrSendBufferFull
+		return c.writes.why
 	}
 	if !*copied {
 		m.Payload = append([]byte(nil), m.Payload...)
 		*copied = true
 	}
 	err := c.assoc.Send(now, *m)
-	if err == sctp.ErrSendBufferFull {
-		c.writes.refused = len(m.Payload)
+	if errors.Is(err, sctp.ErrSendBufferFull) {
+		c.writes.refused, c.writes.why = len(m.Payload), err
 	}
 	return c.explain(err)
 }
@@ -76,7 +88,8 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	copied := false
-	first := c.writes.waiters.empty() // nobody is before us
+	list := &c.writes.waiters
+	first := list.empty() // nobody is before us
 	for {
 		if s != nil && s.closed {
 			return net.ErrClosed
@@ -84,13 +97,17 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 		now := time.Now()
 		if first || c.life.isOver || c.life.closing || c.assoc.Displaces(&m) {
 			err := c.send(now, &m, &copied)
-			if err != sctp.ErrSendBufferFull && err != sctp.ErrNotConnected {
+			if !errors.Is(err, sctp.ErrSendBufferFull) && err != sctp.ErrNotConnected {
 				c.writes.waiters.wake()
 				c.settle(now, aCaller)
 				return err
 			}
+			if list = &c.writes.waiters; err == sctp.ErrLargeMessagePending {
+				list = &c.writes.aside
+				c.writes.waiters.wake()
+			}
 		}
-		if err := c.wait(now, &w, &c.writes.waiters, first); err != nil {
+		if err := c.wait(now, &w, list, first); err != nil {
 			return err
 		}
 		first = true
@@ -101,6 +118,7 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 func (c *Conn) wakeWriters() {
 	c.writes.refused = 0
 	c.writes.waiters.wakeAll()
+	c.writes.aside.wakeAll()
 }
 
 // ReadMessage waits for data on the stream and moves it into buf; see

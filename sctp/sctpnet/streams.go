@@ -256,8 +256,7 @@ func (c *Conn) onResetOver(now time.Time, id uint16) {
 // onRestarted carries out EventRestarted: the peer knows nothing of what was sent,
 // reset or about to be.
 func (c *Conn) onRestarted() {
-	c.writes.refused = 0
-	c.writes.waiters.wake()
+	c.writes.wake()
 	for id, st := range c.streams.byID {
 		closed := st.closing
 		st.closing, st.draining, st.resetting = false, false, false

@@ -48,6 +48,11 @@
 #define PPID 53
 #define PIECE (256 << 10) /* read at a time */
 #define MAX_STREAMS 64    /* named in one command */
+#define ALL_STREAMS 65536
+
+#ifndef SCTP_INTERLEAVING_SUPPORTED
+#define SCTP_INTERLEAVING_SUPPORTED 0x00001206 /* the header leaves it out */
+#endif
 
 static struct option {
 	const char *name;
@@ -63,6 +68,7 @@ static struct option {
 	{"heartbeat", 0}, /* interval in ms; 0 is none */
 	{"mtu", 0}, /* 0 is what usrsctp thinks */
 	{"nrsack", 0}, /* offers NR-SACK */
+	{"interleave", 0}, /* offers I-DATA */
 	{NULL, 0},
 };
 
@@ -218,6 +224,13 @@ static void open_sctp(void) {
 	}
 	set(IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof(on), "rcvinfo");
 	set(IPPROTO_SCTP, SCTP_NODELAY, &on, sizeof(on), "nodelay");
+	if (option("interleave")) {
+		int level = 2; /* pieces of messages on several streams may be read in turn */
+		struct sctp_assoc_value interleave = {.assoc_id = SCTP_FUTURE_ASSOC, .assoc_value = 1};
+
+		set(IPPROTO_SCTP, SCTP_FRAGMENT_INTERLEAVE, &level, sizeof(level), "fragment interleave");
+		set(IPPROTO_SCTP, SCTP_INTERLEAVING_SUPPORTED, &interleave, sizeof(interleave), "interleaving");
+	}
 	size = option("rcvbuf");
 	set(SOL_SOCKET, SO_RCVBUF, &size, sizeof(size), "rcvbuf");
 	size = option("sndbuf");
@@ -248,24 +261,24 @@ static void fill(uint8_t *p, size_t n, uint32_t seq) {
 	}
 }
 
-/* A message being read. */
-static struct {
+/* The messages being read, one of each stream and kind. */
+static struct message {
 	uint64_t hash; /* FNV-1a */
 	uint32_t seq;
 	size_t n;
-} message;
+} messages[ALL_STREAMS][2];
 
-static void add(const uint8_t *p, size_t n) {
+static void add(struct message *m, const uint8_t *p, size_t n) {
 	size_t i;
 
-	if (message.n == 0) {
-		message.hash = 0xcbf29ce484222325u;
-		message.seq = 0;
+	if (m->n == 0) {
+		m->hash = 0xcbf29ce484222325u;
+		m->seq = 0;
 	}
 	for (i = 0; i < n; i++) {
-		message.hash = (message.hash ^ p[i]) * 0x100000001b3u;
-		if (message.n++ < 4)
-			message.seq = message.seq << 8 | p[i];
+		m->hash = (m->hash ^ p[i]) * 0x100000001b3u;
+		if (m->n++ < 4)
+			m->seq = m->seq << 8 | p[i];
 	}
 }
 
@@ -326,7 +339,7 @@ static void notified(const union sctp_notification *n) {
 		break;
 	case SCTP_PARTIAL_DELIVERY_EVENT:
 		say("cut %d", n->sn_pdapi_event.pdapi_stream);
-		message.n = 0;
+		memset(messages[n->sn_pdapi_event.pdapi_stream & 0xffff], 0, sizeof(messages[0]));
 		break;
 	}
 }
@@ -358,7 +371,8 @@ static void *reader(void *unused) {
 		struct sockaddr_storage from;
 		socklen_t from_len = sizeof(from), info_len = sizeof(info);
 		unsigned int info_type = 0;
-		int flags = 0;
+		struct message *m;
+		int flags = 0, unordered;
 		ssize_t n;
 
 		wait_resumed();
@@ -371,12 +385,14 @@ static void *reader(void *unused) {
 			notified(&buf.notification);
 			continue;
 		}
-		add(buf.data, n);
+		unordered = (info.rcv_flags & SCTP_UNORDERED) != 0;
+		m = &messages[info.rcv_sid][unordered];
+		add(m, buf.data, n);
 		if (!(flags & MSG_EOR))
 			continue;
-		say("msg %d %u %c %zu %u %016llx", info.rcv_sid, ntohl(info.rcv_ppid), info.rcv_flags & SCTP_UNORDERED ? 'u' : 'o',
-		    message.n, message.seq, (unsigned long long)message.hash);
-		message.n = 0;
+		say("msg %d %u %c %zu %u %016llx", info.rcv_sid, ntohl(info.rcv_ppid), unordered ? 'u' : 'o',
+		    m->n, m->seq, (unsigned long long)m->hash);
+		m->n = 0;
 	}
 }
 
