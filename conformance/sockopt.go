@@ -71,7 +71,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_FRAGMENT_INTERLEAVE":    {late: true, only: []int64{0, 1, 2}},
 	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
 	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
-	"SCTP_ENABLE_STREAM_RESET":    {},
+	"SCTP_ENABLE_STREAM_RESET":    {late: true},
 	"SCTP_ECN_SUPPORTED":          {late: true, only: []int64{0}},
 	"SCTP_AUTH_SUPPORTED":         {late: true, only: []int64{0}},
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
@@ -193,6 +193,9 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 			return outcome{}, unsupportedf("%s while the association runs", name)
 		}
 		s.opts[key] = n
+	}
+	if name == "SCTP_ENABLE_STREAM_RESET" && running {
+		r.stack.assoc.SetPeerReconfig(r.config(s).PeerReconfig)
 	}
 	if name == "SCTP_PEER_ADDR_PARAMS" {
 		return r.pathOption(s, given)

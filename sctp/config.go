@@ -136,6 +136,12 @@ type ReconfigPolicy struct {
 	AllowAssociationReset bool
 }
 
+// complete fills in the defaults.
+func (p *ReconfigPolicy) complete(c *Config) {
+	set(&p.OutboundStreams, c.OutboundStreams)
+	set(&p.InboundStreams, c.InboundStreams)
+}
+
 // ErrorDetection is an error detection method identifier (EDMID) of RFC 9653.
 type ErrorDetection uint32
 
@@ -163,8 +169,7 @@ func (c *Config) complete() error {
 	set(&c.SendBuffer, 2<<20)
 	set(&c.OutboundStreams, 65535)
 	set(&c.InboundStreams, 65535)
-	set(&c.PeerReconfig.OutboundStreams, c.OutboundStreams)
-	set(&c.PeerReconfig.InboundStreams, c.InboundStreams)
+	c.PeerReconfig.complete(c)
 	set(&c.RTOInitial, time.Second)
 	set(&c.RTOMin, time.Second)
 	set(&c.RTOMax, 60*time.Second)

@@ -62,7 +62,7 @@ func (tc *testConn) wantSilent(a *Association) {
 	}
 }
 
-// TestHandover: numbers go on where they were, in both directions.
+// TestHandover: numbers go on where they were, in both directions. // DCSCTP-handover
 func TestHandover(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{Stream: 1, Payload: payload(10)})
@@ -213,7 +213,7 @@ func TestHandoverDuringRestart(t *testing.T) {
 	tc.wantEvent("a restart", EventRestarted)
 }
 
-// TestHandoverObstacles: each keeps the association, says so, and changes nothing.
+// TestHandoverObstacles: each keeps the association, says so, and changes nothing. // DCSCTP-handover
 func TestHandoverObstacles(t *testing.T) {
 	quiet := Config{HeartbeatInterval: -1}
 	connected := func(t *testing.T) *testConn { return newConnected(t, quiet) }

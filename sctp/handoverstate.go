@@ -87,7 +87,7 @@ func (a *Association) snapshot() *handoverState {
 // restore makes a new association the one that the state is of.
 func (a *Association) restore(now time.Time, s *handoverState) {
 	a.id.localTag, a.id.peerTag = s.localTag, s.peer.tag
-	a.hs.localTSN = s.nextTSN
+	a.hs.localTSN, a.hs.learned = s.nextTSN, now
 	a.hs.secret = append(a.hs.secret[:0], s.secret[:]...)
 	a.peer = s.peer
 	a.establish(now, a.paths.primary())

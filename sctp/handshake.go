@@ -17,7 +17,8 @@ type identity struct {
 // handshake sets up the association (RFC 9260, section 5). It owns the timers
 // T1-init and T1-cookie, of which one runs at a time.
 type handshake struct {
-	localTSN     wire.TSN // our initial TSN
+	localTSN     wire.TSN  // our initial TSN
+	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie
 	t1           timer
 	transmits    int
 	stale        int           // cookies of the peer that it called stale
@@ -96,6 +97,19 @@ func (id *identity) collide(c *cookie) collision {
 		return collisionRestart
 	}
 	return collisionNone
+}
+
+// overtaken says what crossed INITs mean once the association is established: with
+// another start of the peer than the one that sent the cookie. Table 12 only changes
+// the peer's tag (B), and leaves the two with different ideas of the TSNs. If the cookie
+// was made after that other start had been heard of, whoever echoes it is the later one:
+// a restart. Else it may be the earlier: discard, as in C; if it is not, its cookie gets
+// stale and it begins again.
+func (h *handshake) overtaken(c *cookie) collision {
+	if c.created.After(h.learned) {
+		return collisionRestart
+	}
+	return collisionLate
 }
 
 // again starts over with a new INIT after the peer called its cookie stale, unless

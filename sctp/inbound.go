@@ -459,6 +459,21 @@ func (in *inbound) skip(cum wire.TSN) {
 	l.runs = slices.Delete(l.runs, len(kept), near)
 }
 
+// bury gives up messages in DATA chunks that cannot be completed any more: the TSN
+// behind their last fragment came in, and with something else. A peer that keeps the
+// rules finishes a message or skips it by FORWARD-TSN. dcSCTP does neither if the
+// lifetime ends when all that was sent of it is acknowledged; what is behind it in its
+// stream must not wait for ever.
+func (in *inbound) bury(cum wire.TSN) {
+	for l := &in.fragments; len(l.runs) > 0 && l.runs[0].last.Before(wire.FSN(cum)); {
+		begin, info := l.runs[0].begin, l.runs[0].msg.info
+		in.drop(l, 0, 1)
+		if begin && !info.unordered {
+			in.skipMessages(info.stream, false, info.mid)
+		}
+	}
+}
+
 // skipStream takes an entry of FORWARD-TSN.
 func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
 	in.skipMessages(id, false, in.stream(id).next.Nearest(ssn))

@@ -153,8 +153,9 @@ func (s *stage) moves() (all []move) {
 	return all
 }
 
-// play makes a move.
+// play makes a move, which takes a millisecond.
 func (s *stage) play(m move) {
+	s.now = s.now.Add(time.Millisecond)
 	if m.what == 'a' {
 		x := s.sides[m.i]
 		c := x.cues[0]
@@ -498,5 +499,78 @@ func TestRestartInEveryOrder(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestRestartDuringHandshake: a side is started again before it knows whether the
+// association is set up. In the end both mean the same one. // 9260-5.2.4-b 9260-5.2.4-d
+func TestRestartDuringHandshake(t *testing.T) {
+	cfg := Config{MaxInitRetransmits: 20, RTOMax: 2 * time.Second, CookieLife: 5 * time.Second}
+	for _, bad := range []int{0, 1} {
+		explore(t, orders(t, 4_000), func() *stage {
+			s := newStage(cfg)
+			s.drops, s.dups = bad, bad
+			s.sides[0].cues = []cue{cueConnect(), cueRestart(cfg)}
+			return s
+		}, func(s *stage) string {
+			a, b := s.sides[0].a, s.sides[1].a
+			switch {
+			case a.State() != Established || b.State() != Established:
+				return "not established"
+			case a.id.localTag != b.id.peerTag || b.id.localTag != a.id.peerTag:
+				return "the tags do not fit"
+			}
+			return s.talk()
+		})
+	}
+}
+
+// TestOvertakenCookie: both sides connect, and the peer is started again meanwhile. Of
+// its two starts the later one counts, whatever comes last. // 9260-5.2.4-b
+func TestOvertakenCookie(t *testing.T) {
+	// ladder goes as far as COOKIE-ECHOED with the first start, whose INIT ACK came in,
+	// and has answered the INIT of another.
+	ladder := func(t *testing.T) (tc *testConn, other uint32) {
+		tc = inState(t, CookieEchoed)
+		tc.now = tc.now.Add(time.Millisecond)
+		first := tc.peerTag
+		other = first + 1
+		tc.peerTag = other
+		tc.write(tc.init())
+		tc.want("an INIT in COOKIE-ECHOED", "INIT ACK")
+		tc.peerTag = first
+		tc.write(chunk{t: wire.TypeCookieAck})
+		tc.wantEvent("established with the first start", EventConnected)
+		return tc, other
+	}
+	tc, other := ladder(t)
+	tc.peerTag = other
+	tc.write(tc.cookieEcho())
+	tc.want("the second start echoes", "COOKIE ACK")
+	tc.wantEvent("it is another", EventRestarted)
+	tc.write(data{tsn: 0, flags: whole, payload: "x"})
+	tc.want("and its TSNs count", "SACK cum=0")
+
+	// The other way round: the cookie is of before the INIT ACK.
+	tc = newTestConn(t, Config{HeartbeatInterval: -1})
+	if err := tc.a.Connect(tc.now); err != nil {
+		t.Fatal(err)
+	}
+	tc.want("INIT", "INIT")
+	tc.peerTag = testPeerTag + 1
+	tc.write(tc.init())
+	tc.want("an INIT in COOKIE-WAIT", "INIT ACK")
+	late := tc.cookieEcho()
+	tc.peerTag = testPeerTag
+	tc.now = tc.now.Add(time.Millisecond)
+	tc.write(tc.initAck())
+	tc.want("the later start", "COOKIE ECHO")
+	tc.write(chunk{t: wire.TypeCookieAck})
+	tc.wantEvent("established", EventConnected)
+	tc.write(late)
+	tc.wantIdle("the cookie of the earlier one is late")
+	tc.wantNoEvent("and nothing happens")
+	if tc.a.id.peerTag != testPeerTag {
+		t.Fatal("the tag of the peer has changed")
 	}
 }

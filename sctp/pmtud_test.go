@@ -422,7 +422,7 @@ func (tc *testConn) passSmall(m *tsnMap) {
 	}
 }
 
-// TestSearchWhole: which packets may be fragmented. // 8899-4.3-a 9260-6.9-a
+// TestSearchWhole: which packets may be fragmented. // 8899-4.3-a 9260-6.9-a 9260-7.3-a
 func TestSearchWhole(t *testing.T) {
 	tc := newProbing(t, Config{})
 	var buf [2000]byte
@@ -505,7 +505,7 @@ func TestSearchInconsistent(t *testing.T) {
 }
 
 // TestPathChanged: on another way nothing is known any more, and what is
-// outstanding stays so. // 8261-6.1-a 9260-7.2.5-a
+// outstanding stays so. // 8261-6.1-a 9260-7.2.5-a 9260-7.3-a
 func TestPathChanged(t *testing.T) {
 	tc := newRaised(t, Config{})
 	tc.send(Message{Payload: payload(1400)})

@@ -312,7 +312,7 @@ func TestAbandonedCounters(t *testing.T) {
 	}
 }
 
-// TestLifecycle: what the sender is told of a message with an ID.
+// TestLifecycle: what the sender is told of a message with an ID. // DCSCTP-lifecycle
 func TestLifecycle(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{ID: 7, Stream: 3, Payload: payload(2000)})

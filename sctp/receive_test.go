@@ -262,3 +262,39 @@ func TestTSNSet(t *testing.T) {
 		}
 	}
 }
+
+// TestUnfinishedMessage: a message whose rest never comes, as the TSN behind it is that
+// of another, does not stop its stream (dcSCTP, when a lifetime ends between two
+// fragments). // 9260-3.3.1-b 9260-6.6-a
+func TestUnfinishedMessage(t *testing.T) {
+	tc := newConnected(t, Config{})
+	tc.write(data{tsn: 0, sid: 1, ssn: 0, flags: wire.FlagBegin, payload: "half"})
+	tc.write(data{tsn: 1, sid: 2, ssn: 0, flags: whole, payload: "other"})
+	tc.write(data{tsn: 2, sid: 1, ssn: 1, flags: whole, payload: "next"})
+	tc.wantRead("what is behind it", 1, "next")
+	tc.wantRead("another stream", 2, "other")
+	tc.write(data{tsn: 4, sid: 1, ssn: 3, flags: whole, payload: "later"})
+	tc.wantRead("its TSN is still to come", 1)
+	tc.write(data{tsn: 3, sid: 1, ssn: 2, flags: wire.FlagBegin, payload: "half"})
+	tc.wantRead("and here it is, and goes no further", 1, "later")
+	tc.write(data{tsn: 5, sid: 1, flags: wire.FlagBegin | wire.FlagUnordered, payload: "half"})
+	tc.write(data{tsn: 6, sid: 1, ssn: 4, flags: wire.FlagBegin, payload: "wh"})
+	tc.write(data{tsn: 7, sid: 1, ssn: 4, flags: wire.FlagEnd, payload: "ole"})
+	tc.wantRead("a message of two fragments behind an unordered one", 1, "whole")
+	if s := tc.a.Stats(); s.ReceiveBuffered != 0 {
+		t.Fatalf("%d bytes are held", s.ReceiveBuffered)
+	}
+	if s := tc.a.invariants(tc.now); s != "" {
+		t.Fatal(s)
+	}
+}
+
+// TestUnfinishedMessageRead: so too when its beginning was read.
+func TestUnfinishedMessageRead(t *testing.T) {
+	tc := newConnected(t, Config{ReceiveBuffer: 4096})
+	tc.write(data{tsn: 0, sid: 5, flags: wire.FlagBegin, payload: string(payload(1100))})
+	tc.write(data{tsn: 1, sid: 5, payload: string(payload(1100))})
+	tc.read(5)
+	tc.write(data{tsn: 2, sid: 5, ssn: 1, flags: whole, payload: "next"})
+	tc.wantRead("told", 5, ErrMessageAborted.Error(), "next")
+}

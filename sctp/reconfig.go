@@ -23,11 +23,10 @@ func (r *reconfig) init(local, peer wire.TSN, enabled bool, out, in int) {
 	r.peer.next = wire.ReqSeq(peer)
 }
 
-// responseLen is the length of a response without TSNs, requestLen that of a
-// reset request that names no streams.
 const (
-	responseLen = 12
-	requestLen  = 16
+	maxResponseLen = 20 // with TSNs
+	requestLen     = 16 // of a reset that names no streams
+	maxJoinedLen   = 256
 )
 
 // append appends the answers and the request that are due: at most two
@@ -35,9 +34,11 @@ const (
 func (r *reconfig) append(now time.Time, p *builder, rto time.Duration) bool {
 	for len(r.peer.due) > 0 {
 		n := min(len(r.peer.due), 2)
-		joined := n == 1 && r.own.due && r.own.current.answering && r.own.current.kind == wire.ParamOutReset
-		size := 4 + 2*(responseLen+8)
-		if joined { // both answer one chunk of the peer, 6525-5.2.1-a
+		// Both may answer one chunk of the peer, 6525-5.2.1-a.
+		joined := n == 1 && r.own.due && r.own.current.answering &&
+			r.own.current.kind == wire.ParamOutReset && r.own.current.len() <= maxJoinedLen
+		size := 4 + 2*maxResponseLen
+		if joined {
 			size += r.own.current.len()
 		}
 		if p.room() < size {

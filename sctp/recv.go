@@ -293,6 +293,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		return true
 	}
 	a.in.add(&f, next)
+	a.in.bury(a.tsns.cum)
 	return true
 }
 
@@ -485,6 +486,7 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 			a.in.skipStream(e.Stream, e.SSN)
 		}
 	}
+	a.in.bury(a.tsns.cum)
 	a.in.relieve()
 	return true
 }

@@ -121,7 +121,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
 		r.path.rack.tlp.fresh = true
 	}
-	a.peer = f.peer
+	a.peer, a.hs.learned = f.peer, now
 	a.hs.cookie = append([]byte(nil), f.cookie...)
 	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
@@ -152,7 +152,11 @@ func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk)
 		a.hs.cookieAck = true
 		return true
 	}
-	switch a.id.collide(&k) {
+	what := a.id.collide(&k)
+	if what == collisionCrossed && a.state >= Established {
+		what = a.hs.overtaken(&k)
+	}
+	switch what {
 	case collisionRestart:
 		if a.state == ShutdownAckSent { // 9260-5.2.4-c
 			a.closer.want()
@@ -164,8 +168,6 @@ func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk)
 		if a.state < Established {
 			a.adopt(now, &k)
 			a.establish(now, r.path)
-		} else {
-			a.id.peerTag = k.peer.tag
 		}
 	default:
 		return false
@@ -188,7 +190,7 @@ func (a *Association) reportStale(k *cookie, stale time.Duration) {
 // adopt takes over what a cookie says of both sides.
 func (a *Association) adopt(now time.Time, k *cookie) {
 	a.id.localTag, a.id.peerTag = k.localTag, k.peer.tag
-	a.hs.localTSN = k.localTSN
+	a.hs.localTSN, a.hs.learned = k.localTSN, k.created
 	a.peer = k.peer
 }
 

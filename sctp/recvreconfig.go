@@ -170,6 +170,7 @@ func (a *Association) resetInbound(id uint16) {
 // sent on them is acknowledged.
 func (a *Association) handleInReset(now time.Time, req wire.InReset) {
 	r, own := &a.reconfig.peer, &a.reconfig.own
+	own.drained(&a.out)
 	n := req.Streams.Len()
 	for i := range n {
 		if int(req.Streams.At(i)) >= a.OutboundStreams() {

@@ -3,6 +3,7 @@ package sctp
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,6 +204,46 @@ func TestBothResets(t *testing.T) {
 	tc.wantRead("not again", 3)
 }
 
+// TestAskedToResetMeanwhile: the peer asks for streams that are being drained for us, in
+// the packet that acknowledges the last of one.
+func TestAskedToResetMeanwhile(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc.send(Message{Stream: 1, Payload: payload(10)})
+	tc.send(Message{Stream: 2, Payload: payload(10)})
+	tc.wantPackets("before", 2)
+	tc.check(tc.a.ResetStreams(tc.now, 1))
+	tc.write(sack{cum: 0}, tc.inReset(0, 1, 2))
+	tc.want("stream 2 is not drained", "RE-CONFIG response req=0 result=6", "SACK")
+	tc.write(sack{cum: 1})
+	tc.want("both", "RE-CONFIG out-reset req=0 resp=0 last=1 streams=1,2")
+	tc.write(tc.response(0, wire.ResultPerformed))
+	tc.wantIdle("stream 1 once")
+	tc.send(Message{Stream: 1, Payload: payload(10)})
+	tc.want("anew", "DATA tsn=2 sid=1 ssn=0")
+}
+
+// TestReconfigSmallPackets: the longest answers and requests fit the smallest packets. // 6525-5.2.1-a
+func TestReconfigSmallPackets(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1, MTU: 512})
+	names := make([]uint16, maxResetNames)
+	for i := range names {
+		names[i] = uint16(i)
+	}
+	tc.send(Message{Stream: 0, Payload: payload(10)})
+	tc.want("", "DATA tsn=0")
+	tc.write(sack{cum: 0})
+	tc.write(reconfigChunk(func(b []byte, n int) []byte {
+		b = wire.AppendOutReset(b, n, wire.OutReset{
+			ReqSeq: wire.ReqSeq(tc.peerTSN), RespSeq: wire.ReqSeq(tc.localTSN.Add(-1)), LastTSN: tc.peerTSN.Add(-1),
+		}, names)
+		return wire.AppendInReset(b, n, wire.ReqSeq(tc.peerTSN.Add(1)), names)
+	}))
+	tc.want("a result", "RE-CONFIG response req=0 result=1")
+	if got := tc.wantPackets("a request and a SACK", 2); !strings.HasPrefix(got[0], "RE-CONFIG out-reset req=0 resp=1 last=0 streams=0,1,") {
+		t.Fatal(got)
+	}
+}
+
 // TestPeerAddsStreams: within our limit, with no request twice. // 6525-5.2.5-a
 func TestPeerAddsStreams(t *testing.T) {
 	tc := newTestConn(t, Config{HeartbeatInterval: -1, InboundStreams: 20})
@@ -317,6 +358,17 @@ func TestPeerReconfigPolicy(t *testing.T) {
 	if tc.hasEvent(EventStreamResetAsked) || tc.hasEvent(EventStreamsAdded) {
 		t.Fatal("granted")
 	}
+}
+
+// TestSetPeerReconfig: the policy can change. // 6525-5.2.1-a
+func TestSetPeerReconfig(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1, InboundStreams: 100})
+	tc.a.SetPeerReconfig(ReconfigPolicy{DenyStreams: true})
+	tc.write(tc.addStreams(wire.ParamAddOutStreams, 0, 1))
+	tc.want("denied", "RE-CONFIG response req=0 result=2", "SACK")
+	tc.a.SetPeerReconfig(ReconfigPolicy{InboundStreams: 101})
+	tc.write(tc.addStreams(wire.ParamAddOutStreams, 1, 1))
+	tc.want("granted", "RE-CONFIG response req=1 result=1", "SACK")
 }
 
 // TestReconfigFormats: combinations that do not exist are reported, malformed requests

@@ -142,6 +142,12 @@ func (a *Association) ResetAssociation(now time.Time) error {
 	return nil
 }
 
+// SetPeerReconfig replaces Config.PeerReconfig, for requests that come from now on.
+func (a *Association) SetPeerReconfig(p ReconfigPolicy) {
+	p.complete(&a.cfg)
+	a.cfg.PeerReconfig = p
+}
+
 // OutboundStreams returns the number of outgoing streams, 0 before the
 // association is established (RFC 9260, section 5.1.1). AddStreams and the peer
 // can make it grow.
