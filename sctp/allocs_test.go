@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -113,6 +114,40 @@ func TestAllocs(t *testing.T) {
 			}
 			if n := testing.AllocsPerRun(100, round); n != 0 {
 				t.Errorf("%v allocations for 64 messages", n)
+			}
+		})
+	}
+
+	for _, kind := range []CongestionControl{CUBIC, BBR} {
+		t.Run(fmt.Sprint("paced/controller ", kind), func(t *testing.T) {
+			p := newPipe(t, Config{HeartbeatInterval: -1, CongestionControl: kind})
+			payload := make([]byte, 3000)
+			half := func(from, to *Association) {
+				for range 5 {
+					p.now = p.now.Add(time.Millisecond)
+					from.HandleTimeout(p.now)
+					for p.move(from, to) {
+					}
+				}
+			}
+			round := func() {
+				for range 32 { // more than the window holds at first
+					if p.a.Send(p.now, Message{Payload: payload}) != nil {
+						break
+					}
+				}
+				half(p.a, p.b)
+				half(p.b, p.a)
+				p.drain()
+			}
+			for range 200 {
+				round()
+			}
+			if n := testing.AllocsPerRun(100, round); n != 0 {
+				t.Errorf("%v allocations for a round trip", n)
+			}
+			if s := p.a.Stats(); s.SRTT < 4*time.Millisecond || p.a.paths.primary().cc.pacing() == 0 {
+				t.Errorf("not paced: %+v", s)
 			}
 		})
 	}

@@ -95,9 +95,7 @@ func (c *bbr) startup() {
 }
 
 func (c *bbr) sending(now time.Time, flight int, _ time.Duration) {
-	if c.minRTTAt.IsZero() {
-		c.minRTTAt, c.probeRTTMinAt, c.extraAckedFrom = now, now, now
-	}
+	c.begin(now)
 	if flight+c.pmdcs >= c.cwnd {
 		c.windowUsed = true
 	}
@@ -115,7 +113,15 @@ func (c *bbr) sending(now time.Time, flight int, _ time.Duration) {
 	}
 }
 
+// begin starts the clocks.
+func (c *bbr) begin(now time.Time) {
+	if c.minRTTAt.IsZero() {
+		c.minRTTAt, c.probeRTTMinAt, c.extraAckedFrom = now, now, now
+	}
+}
+
 func (c *bbr) acked(now time.Time, ack ackEvent) {
+	c.begin(now)
 	if ack.rate.valid {
 		c.updateModel(now, &ack)
 	}

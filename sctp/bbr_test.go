@@ -73,7 +73,7 @@ func TestBBRStartup(t *testing.T) {
 	if rtt := r.c.minRTT; rtt < 40*time.Millisecond || rtt > 42*time.Millisecond {
 		t.Errorf("min_rtt %v", rtt)
 	}
-	if got := r.goodput(r.f, 5*time.Second, 10*time.Second); got < 18.5 {
+	if got := r.goodput(r.f, 5*time.Second, 8*time.Second); got < 18 {
 		t.Errorf("%.1f Mbit/s", got)
 	}
 	if lost := r.net.Stats(r.link, netsim.AtoB).QueueDrops; lost > 0 {
@@ -150,14 +150,14 @@ func TestBBRSmallPath(t *testing.T) {
 
 // TestBBRFaster: "Increasing Bandwidth 10x and Ensuring Full Bandwidth is Reached". // bbr-e
 func TestBBRFaster(t *testing.T) {
-	r := newBBR(t, bbrLink)
+	slow, fast := bbrLink, bbrLink
+	slow.Rate, slow.Queue = bbrLink.Rate/10, bbrLink.Queue/10
+	r := newBBR(t, slow)
 	r.run(3 * time.Second)
-	fast := bbrLink
-	fast.Rate, fast.Queue = 10*bbrLink.Rate, 10*bbrLink.Queue
 	r.net.SetConditions(r.link, netsim.AtoB, fast)
 	r.run(13 * time.Second)
-	if bw := mbit(r.c.maxBW()); bw < 190 {
-		t.Errorf("estimate %.1f Mbit/s of 200", bw)
+	if bw := mbit(r.c.maxBW()); bw < 19 {
+		t.Errorf("estimate %.1f Mbit/s of 20", bw)
 	}
 }
 

@@ -36,6 +36,9 @@ type linkFlow struct {
 }
 
 func newLink(t *testing.T, conditions netsim.Conditions, cfgs ...Config) *linkRun {
+	if raceDetector {
+		t.Skip("there is one goroutine, and very many packets")
+	}
 	back := conditions
 	back.Rate, back.Queue, back.Loss = 0, 0, 0
 	r := &linkRun{t: t, start: time.Unix(1_000_000, 0)}
@@ -185,7 +188,7 @@ func TestLinkLoss(t *testing.T) {
 	for _, loss := range []float64{0.001, 0.01} {
 		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: 250_000, Loss: loss} // 100 Mbit/s
 		r := newLink(t, link, Config{CongestionControl: BBR})
-		if got := r.goodput(r.flows[0], 3*time.Second, 13*time.Second); got < 90 {
+		if got := r.goodput(r.flows[0], 3*time.Second, 8*time.Second); got < 90 {
 			t.Errorf("BBR with a loss of %v: %.1f Mbit/s", loss, got)
 		}
 		r = newLink(t, link, Config{CongestionControl: CUBIC})
@@ -217,18 +220,18 @@ func TestLinkThin(t *testing.T) {
 
 // TestLinkFair: two flows share a bottleneck evenly, though one began earlier.
 func TestLinkFair(t *testing.T) {
-	link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 2_500_000, Queue: 125_000}
+	link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 625_000, Queue: 32_000} // 5 Mbit/s
 	for _, kind := range []CongestionControl{CUBIC, Reno, BBR} {
 		r := newLink(t, link, Config{CongestionControl: kind}, Config{CongestionControl: kind})
 		a, b := r.flows[0], r.flows[1]
 		b.begin = 3 * time.Second
-		r.run(20 * time.Second)
+		r.run(15 * time.Second)
 		x, y := a.got, b.got
-		r.run(60 * time.Second)
+		r.run(55 * time.Second)
 		share := func(n int) float64 { return float64(n) * 8 / 40e6 }
 		x1, y1 := share(a.got-x), share(b.got-y)
-		if jain := (x1 + y1) * (x1 + y1) / 2 / (x1*x1 + y1*y1); jain < 0.9 || x1+y1 < 17 {
-			t.Errorf("controller %d: %.1f and %.1f Mbit/s of 20", kind, x1, y1)
+		if jain := (x1 + y1) * (x1 + y1) / 2 / (x1*x1 + y1*y1); jain < 0.9 || x1+y1 < 4.2 {
+			t.Errorf("controller %d: %.1f and %.1f Mbit/s of 5", kind, x1, y1)
 		}
 	}
 }

@@ -5,14 +5,15 @@ import "time"
 // pacer spreads the data sent on a path over time. It remembers when the data sent
 // so far would all be out if it went at exactly the rate that the congestion
 // controller gives; a packet may go when that time is over. It may lie back by a
-// burst at most, which is what may be sent at once after a pause, and makes up for
-// drivers whose timers are late.
+// burst at most, which is what may be sent at once after a pause, and by some
+// milliseconds when data waited meanwhile, which makes up for a driver that wakes up late.
 //
 // It delays DATA only, never a packet without any. The unit is bytes of chunks, as
 // in congestion control.
 type pacer struct {
-	free  time.Time // when all is out
-	timer timer     // runs while data waits
+	free   time.Time // when all is out
+	timer  timer     // runs while data waits
+	behind bool      // nothing but pacing held data back since it did last
 }
 
 const (
@@ -25,6 +26,9 @@ const (
 	// maxPaceDelay bounds how long one packet delays the next, whatever a
 	// controller believes.
 	maxPaceDelay = time.Second
+
+	// maxLate is how late a driver may wake up without sending less for it.
+	maxLate = 4 * time.Millisecond
 )
 
 // sendQuantum returns how many bytes may be sent at once at a rate in bytes per
@@ -42,19 +46,27 @@ func (p *pacer) held(now time.Time, rate int64) bool {
 	}
 	wake := p.free.Add(min(paceQuantum, paceTime(paceQuantumBytes, rate)) / 2)
 	p.timer = timer{at: wake, on: true}
+	p.behind = true
 	return true
 }
 
 // sent takes note of n bytes; burst is how many may go at once after a pause.
 func (p *pacer) sent(now time.Time, n int, rate int64, burst int) {
-	if back := now.Add(-paceTime(burst, rate)); p.free.Before(back) {
-		p.free = back
+	back := paceTime(burst, rate)
+	if p.behind {
+		back = max(back, maxLate)
+	}
+	if least := now.Add(-back); p.free.Before(least) {
+		p.free = least
 	}
 	p.free = p.free.Add(paceTime(n, rate))
 	if latest := now.Add(maxPaceDelay); p.free.After(latest) {
 		p.free = latest
 	}
 }
+
+// rest says that there is nothing that waits for its time.
+func (p *pacer) rest() { p.behind = false }
 
 // paceTime returns how long n bytes take at a rate in bytes per second.
 func paceTime(n int, rate int64) time.Duration {

@@ -20,6 +20,7 @@ func TestPacer(t *testing.T) {
 		{"10 Mbit/s, late timers", 1_250_000, 2 * time.Millisecond, 4800},
 		{"1 Gbit/s", 125_000_000, 0, 64 << 10},
 		{"1 Gbit/s, late timers", 125_000_000, 200 * time.Microsecond, 64 << 10},
+		{"1 Gbit/s, timers that are very late", 125_000_000, 3 * time.Millisecond, 64 << 10},
 		{"64 kbit/s", 8000, time.Millisecond, 4800},
 	} {
 		var p pacer

@@ -121,7 +121,15 @@ func (r *rateSampler) forgive() {
 	for _, l := range r.losses {
 		r.lost -= int64(l.size)
 	}
-	r.losses = r.losses[:0]
+	r.taken()
+}
+
+// taken empties losses, and keeps no more memory for them than is of use again.
+func (r *rateSampler) taken() {
+	const keep = 256
+	if r.losses = r.losses[:0]; cap(r.losses) > keep {
+		r.losses = nil
+	}
 }
 
 // exhausted says that there is nothing more to send though it might be sent.

@@ -90,7 +90,7 @@ func (a *Association) passLosses(now time.Time, path *path) {
 	for _, loss := range a.sent.rate.losses {
 		path.cc.lost(now, loss)
 	}
-	a.sent.rate.losses = a.sent.rate.losses[:0]
+	a.sent.rate.taken()
 }
 
 // reduce makes the congestion window smaller (RFC 9260, section 7.2.3).

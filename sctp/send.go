@@ -212,7 +212,10 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
-		if p.data == 0 && a.sent.flight < path.cc.window() && !path.pacer.timer.on {
+	}
+	if p.empty() && !path.pacer.timer.on {
+		path.pacer.rest()
+		if a.sent.lost == 0 && a.sent.flight < path.cc.window() {
 			a.sent.rate.exhausted(a.sent.flight)
 		}
 	}
