@@ -356,9 +356,10 @@ func (w *world) inspect(h *host) {
 	}
 }
 
-// storm complains about more packets or timeouts than the work can explain.
+// storm complains about more packets or timeouts than the work can explain, and the
+// heartbeats of the associations that the host has.
 func (w *world) storm(h *host) {
-	most := 200 + 10*w.work + 10*int(w.now.Sub(w.start)/time.Second)
+	most := 200 + 10*w.work + 10*(1+h.plan.neighbours)*int(w.now.Sub(w.start)/time.Second)
 	if h.packets > most || h.timeouts > most {
 		w.fail("host %d: storm: %d packets, %d timeouts for work of %d packets", h.side, h.packets, h.timeouts, w.work)
 	}
