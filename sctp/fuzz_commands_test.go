@@ -360,11 +360,13 @@ func (p *fuzzPair) finish() {
 		}
 		p.wait(255)
 	}
-	for i, x := range p.sides {
+	for _, x := range p.sides {
 		p.endless = p.endless || errors.Is(x.err, ErrPeerUnreachable) || errors.Is(x.err, ErrHandshakeTimeout)
-		if p.endless {
-			return
-		}
+	}
+	if p.endless {
+		return
+	}
+	for i, x := range p.sides {
 		if x.ended != x.peer.ended || x.err != nil {
 			p.t.Fatalf("side %d ended: %v %v", i, x.ended, x.err)
 		}
