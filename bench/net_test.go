@@ -206,7 +206,7 @@ const preface = `# Results
 
 Written by ` + "`make bench-net`" + `. Both ends run in one process over an emulated link, in virtual time, so
 that the figures are those of the protocol and not of the machine. SCTP packets have 1188 bytes, messages
-16 KiB; the link counts SCTP packets, so that 97.6 % of its rate is the most that can arrive. pion/sctp
+16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can arrive. pion/sctp
 runs with its defaults, but for packet size and receive buffer. What is due at one moment happens in any order, so
 that figures differ a little from run to run.
 `

@@ -81,6 +81,7 @@ func simulate(t *testing.T, seed uint64) {
 	cfg := setup{link: bad}
 	for i, c := range []*Config{&cfg.a, &cfg.b} {
 		c.SCTP = small
+		c.SCTP.NoInterleaving = w.rng.IntN(4) == 0
 		c.OnChannel = func(ch *Channel) { w.accepted(1^i, i, ch) }
 	}
 	bubble(t, cfg, func(t *testing.T, p *pair) {

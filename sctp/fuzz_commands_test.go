@@ -360,10 +360,11 @@ func (p *fuzzPair) finish() {
 		}
 		p.wait(255)
 	}
-	for _, x := range p.sides { // the other side may be told by ABORT
-		if p.endless || errors.Is(x.err, ErrPeerUnreachable) || errors.Is(x.err, ErrHandshakeTimeout) {
-			return
-		}
+	for _, x := range p.sides {
+		p.endless = p.endless || errors.Is(x.err, ErrPeerUnreachable) || errors.Is(x.err, ErrHandshakeTimeout)
+	}
+	if p.endless {
+		return
 	}
 	for i, x := range p.sides {
 		if x.ended != x.peer.ended || x.err != nil {

@@ -47,6 +47,7 @@ func (s *script) config(seed byte) Config {
 		LossDetection: LossDetection(b >> 2 & 1),
 
 		NoInterleaving: b>>7 == 0,
+		PeerReconfig:   ReconfigPolicy{AllowAssociationReset: true},
 	}
 }
 

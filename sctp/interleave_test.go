@@ -707,3 +707,42 @@ func TestRestartInterleaving(t *testing.T) {
 		}
 	}
 }
+
+// TestHandoverInterleaved: the numbers of messages go on, of both kinds and ways, and
+// there is an obstacle while one is incomplete.
+func TestHandoverInterleaved(t *testing.T) {
+	tc := newInterleaved(t, Config{HeartbeatInterval: -1})
+	for _, unordered := range []bool{false, true} {
+		tc.send(Message{Stream: 1, Unordered: unordered, Payload: payload(10)})
+	}
+	tc.wantPackets("messages", 2)
+	tc.write(sack{cum: 1})
+	tc.write(iData{tsn: 0, sid: 1, flags: whole, payload: "a"})
+	tc.write(iForwardTSN{1, []wire.SkippedMessage{{Stream: 1, Unordered: true, MID: 6}}})
+	tc.write(iData{tsn: 2, sid: 1, mid: 1, flags: wire.FlagBegin, payload: "b"})
+	tc.wantRead("what came", 1, "a")
+	tc.advance(time.Second)
+	if o := tc.a.HandoverObstacles(); o != ObstacleMissing|ObstacleUnread {
+		t.Fatalf("obstacles: %v", o)
+	}
+	tc.write(iData{tsn: 3, sid: 1, mid: 1, fsn: 1, flags: wire.FlagEnd, payload: "c"})
+	tc.wantRead("and the rest", 1, "bc")
+	tc.advance(time.Second)
+	tc.events, tc.sent = nil, nil
+	state, err := tc.a.Handover(tc.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tc.a, err = Resume(tc.now, Config{Seed: [32]byte{9}, HeartbeatInterval: -1, MaxMTU: -1}, state); err != nil {
+		t.Fatal(err)
+	}
+	for _, unordered := range []bool{false, true} {
+		tc.send(Message{Stream: 1, Unordered: unordered, Payload: payload(10)})
+	}
+	tc.want("on in order", "I-DATA tsn=2 sid=1 mid=1 fsn=0 flags=BE")
+	tc.want("and out of it", "I-DATA tsn=3 sid=1 mid=1 fsn=0 flags=UBE")
+	tc.write(iData{tsn: 4, sid: 1, mid: 2, flags: whole, payload: "d"})
+	tc.write(iData{tsn: 5, sid: 1, mid: 6, flags: whole | wire.FlagUnordered, payload: "skipped"})
+	tc.write(iData{tsn: 6, sid: 1, mid: 7, flags: whole | wire.FlagUnordered, payload: "e"})
+	tc.wantRead("so does the peer", 1, "d", "e")
+}

@@ -63,7 +63,11 @@ func (q *turnQueue) pass(s *outStream) {
 // rerank puts a stream that is in the heap where it belongs now.
 func (q *turnQueue) rerank(s *outStream) {
 	s.rank = q.order.rank(s)
-	q.down(q.up(s.index - 1))
+	i := s.index - 1
+	if i > 0 { // else it has had its turn, as is usual
+		i = q.up(i)
+	}
+	q.down(i)
 }
 
 func (q *turnQueue) remove(s *outStream) {
@@ -86,7 +90,7 @@ func (q *turnQueue) place(i int, s *outStream) {
 	s.index = i + 1
 }
 
-// up and down move the stream at i to where it belongs and return its new index.
+// up and down move the stream at i to where it belongs; up returns its new index.
 func (q *turnQueue) up(i int) int {
 	s := q.heap[i]
 	for i > 0 {
@@ -101,7 +105,7 @@ func (q *turnQueue) up(i int) int {
 	return i
 }
 
-func (q *turnQueue) down(i int) int {
+func (q *turnQueue) down(i int) {
 	s := q.heap[i]
 	for {
 		child := 2*i + 1
@@ -118,5 +122,4 @@ func (q *turnQueue) down(i int) int {
 		i = child
 	}
 	q.place(i, s)
-	return i
 }
