@@ -167,7 +167,7 @@ func (e *endpointEngine) NextEvent() (sctp.Event, bool) {
 			e.id, e.a = ev.ID, e.Association(ev.ID)
 			return ev.Event, true
 		case ev.Kind == sctp.EventConnected: // an old COOKIE ECHO, which came late
-			e.Association(ev.ID).Abort(simStart, "not you again")
+			e.Association(ev.ID).Abort(simStart, abortReason)
 			e.Update(ev.ID)
 		}
 	}
