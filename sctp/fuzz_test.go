@@ -128,7 +128,18 @@ func FuzzEstablished(f *testing.F) {
 					}
 				}
 			case opReset:
-				e.a.ResetStreams(e.now, uint16(s.byte()&7))
+				switch b := s.byte(); b >> 5 {
+				default:
+					e.a.ResetStreams(e.now, uint16(b&7))
+				case 4:
+					e.a.PathChanged(e.now, 0)
+				case 5:
+					e.a.RequestReset(e.now, uint16(b&7))
+				case 6:
+					e.a.AddStreams(e.now, int(b&3), int(b>>2&3))
+				case 7:
+					e.a.ResetAssociation(e.now)
+				}
 			case opEnd:
 				if s.byte()&7 == 0 {
 					e.a.Abort(e.now, "fuzz")
@@ -213,7 +224,7 @@ func (e *established) packet(op byte, chunks []byte) {
 	}
 	binary.BigEndian.PutUint32(b[4:], tag)
 	wire.SetChecksum(b)
-	e.a.HandlePacket(e.now, 0, b)
+	e.a.HandlePacketECN(e.now, 0, b, ECN(op>>6))
 }
 
 // move adds to the numbers in the chunks what makes small ones matter, and puts in
@@ -227,9 +238,9 @@ func (e *established) move(b []byte, tag *uint32) []byte {
 	it := wire.Packet(b).Chunks()
 	for c, ok := it.Next(); ok; c, ok = it.Next() {
 		switch v := c.Value(); c.Type() {
-		case wire.TypeData, wire.TypeForwardTSN, wire.TypeIData, wire.TypeIForwardTSN:
+		case wire.TypeData, wire.TypeForwardTSN, wire.TypeIData, wire.TypeIForwardTSN, wire.TypeCWR:
 			add(v, uint32(e.a.tsns.cum))
-		case wire.TypeSack, wire.TypeShutdown:
+		case wire.TypeSack, wire.TypeNRSack, wire.TypeShutdown, wire.TypeECNE:
 			add(v, uint32(e.a.sent.cum))
 		case wire.TypeReconfig:
 			params := wire.ParseParams(v)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestInterleavingNegotiation: I-DATA is used if both sides list it, partial
-// reliability then if both list I-FORWARD-TSN. // 8260-2.2.1-a 8260-2.3.1-a 3758-3.1-a
+// reliability then if both list I-FORWARD-TSN. // 8260-2.2.1-a 8260-2.3.1-a 3758-3.1-a DCSCTP-interleaving
 func TestInterleavingNegotiation(t *testing.T) {
 	none := func(b []byte, _ int) []byte { return b }
 	classic := func(b []byte, chunk int) []byte { return wire.AppendParam(b, chunk, wire.ParamForwardTSN, nil) }
@@ -75,7 +75,7 @@ func TestInterleavingAnnounced(t *testing.T) {
 }
 
 // TestInterleavingMismatch: the chunks of the other kind end the association.
-// // 8260-2.2.1-a 8260-2.3.1-a
+// // 8260-2.2.1-a 8260-2.3.1-a DCSCTP-interleaving
 func TestInterleavingMismatch(t *testing.T) {
 	for _, tt := range []struct {
 		desc        string
