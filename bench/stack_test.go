@@ -90,11 +90,11 @@ var pionStack = stack{"pion/sctp 1.12.1", func(a, b net.Conn) (sender, receiver,
 	go func() {
 		cfg := cfg
 		cfg.NetConn = b
-		rx, err := pion.Server(cfg)
+		rx, err := pion.ServerWithOptions(cfg)
 		accepted <- result{rx, err}
 	}()
 	cfg.NetConn = a
-	tx, err := pion.Client(cfg)
+	tx, err := pion.ClientWithOptions(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
