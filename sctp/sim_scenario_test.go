@@ -399,7 +399,7 @@ func drawTraffic(d dice, p *plan) []action {
 			continue
 		}
 		a.size = drawSize(d, sizes, p.cfg.MTU)
-		a.msg.Unordered = d.chance(unordered)
+		a.msg.Unordered, a.msg.Immediate = d.chance(unordered), a.size%7 == 0
 		if d.chance(limited) {
 			a.msg.Reliability = drawReliability(d)
 		}

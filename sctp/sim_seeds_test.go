@@ -169,6 +169,8 @@ func TestSimulationRange(t *testing.T) {
 		mark("dying", s.dying)
 		mark("forged packets", s.forge > 0)
 		mark("restarts", s.restarts())
+		mark("INIT tokens", a.token && b.token)
+		mark("INIT tokens of no use to one side", s.fallsBack())
 		mark("an Endpoint", a.endpoint != b.endpoint)
 		mark("two Endpoints", a.endpoint && b.endpoint)
 		mark("an Endpoint under a flood", a.endpoint && a.flood > 0)
@@ -214,6 +216,7 @@ func TestSimulationRange(t *testing.T) {
 			mark("priority", act.msg.Reliability.LimitPriority)
 			mark("lifetime", act.msg.Reliability.Lifetime > time.Millisecond)
 			mark("unordered", act.msg.Unordered)
+			mark("asks for its SACK", act.msg.Immediate)
 		}
 	}
 	for what, n := range seen {
