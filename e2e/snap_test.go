@@ -38,7 +38,7 @@ func TestSNAP(t *testing.T) {
 			p.connect(relay{mangle: note})
 			p.page.opened("first")
 			p.golang.opened("first")
-			p.wantEcho("first")
+			p.exchange("first")
 			first := tokens
 			knows = first[0] != "" && first[1] != ""
 			if snap := p.golang.pc.Stats().DataChannels.SCTP.SNAP; snap != knows {
@@ -52,7 +52,7 @@ func TestSNAP(t *testing.T) {
 			if tokens != first {
 				t.Errorf("renegotiated: tokens %q, were %q", tokens, first)
 			}
-			p.wantEcho("first")
+			p.exchange("first")
 		})
 	}
 	eachBrowser(t, func(t *testing.T, b *browser.Browser) { // which does not know it
@@ -67,23 +67,9 @@ func TestSNAP(t *testing.T) {
 		}})
 		p.page.opened("plain")
 		p.golang.opened("plain")
-		p.wantEcho("plain")
+		p.exchange("plain")
 		if !offered {
 			t.Error("Go did not offer SNAP")
 		}
 	})
-}
-
-// wantEcho sends a message each way over a channel.
-func (p *pair) wantEcho(label string) {
-	p.t.Helper()
-	up, down := testMessage{Size: 40_000, Seed: 5}, testMessage{Text: true, Size: 300, Seed: 6}
-	p.golang.send(label, up)
-	p.page.send(label, down)
-	if got := p.page.receive(label, 1)[0]; got != up.want() {
-		p.t.Errorf("the page received %+v, want %+v", got, up.want())
-	}
-	if got := p.golang.receive(label, 1)[0]; got != down.want() {
-		p.t.Errorf("Go received %+v, want %+v", got, down.want())
-	}
 }

@@ -166,7 +166,8 @@ func dial(t *testing.T, p *peer, conditions *netsim.Conditions, port int) *tap {
 	t.Helper()
 	ip := net.IPv4(127, 0, 0, 1)
 	syscall.ForkLock.Lock() // the port may be that of a socket just closed; see freePort
-	syscall.ForkLock.Unlock() //lint:ignore SA2001 to wait for a fork that is going on is the purpose
+	//lint:ignore SA2001 to wait for a fork that is going on is the purpose
+	syscall.ForkLock.Unlock()
 	udp, err := net.DialUDP("udp4", &net.UDPAddr{IP: ip, Port: port}, &net.UDPAddr{IP: ip, Port: p.port})
 	if err != nil {
 		t.Fatal(err)
