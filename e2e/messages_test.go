@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/datachannel"
 	"github.com/sluice-rtc/sluice/e2e/browser"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // someMessages are of every kind and of the sizes around the limits: of one
@@ -29,24 +30,36 @@ var someMessages = []testMessage{
 // TestMessages sends text, binary and empty messages up to 256 KiB in both
 // directions at once and compares kinds, order and hashes.
 func TestMessages(t *testing.T) {
-	var want []message
-	for _, m := range someMessages {
-		want = append(want, m.want())
-	}
 	eachRole(t, func(t *testing.T, b *browser.Browser, goOffer bool) {
 		p := newPair(t, b, goOffer, sluice.Config{})
 		p.connectWith("data")
-		for _, m := range someMessages {
-			p.golang.send("data", m)
-			p.page.send("data", m)
+		down := someMessages
+		if p.golang.pc.Stats().DataChannels.SCTP.Peer == sctp.PeerUsrsctp {
+			// It hands large messages to the browser in pieces, whose ends it marks wrongly now and then.
+			t.Log("*** an old Firefox, with usrsctp: it gets no message above 64 KiB ***")
+			down = slices.DeleteFunc(slices.Clone(down), func(m testMessage) bool { return m.Size > 64<<10 })
 		}
-		if got := p.page.receive("data", len(want)); !slices.Equal(got, want) {
+		for i, m := range someMessages {
+			p.page.send("data", m)
+			if i < len(down) {
+				p.golang.send("data", down[i])
+			}
+		}
+		if got, want := p.page.receive("data", len(down)), wanted(down); !slices.Equal(got, want) {
 			t.Errorf("the page received\n%+v, want\n%+v", got, want)
 		}
-		if got := p.golang.receive("data", len(want)); !slices.Equal(got, want) {
+		if got, want := p.golang.receive("data", len(someMessages)), wanted(someMessages); !slices.Equal(got, want) {
 			t.Errorf("Go received\n%+v, want\n%+v", got, want)
 		}
 	})
+}
+
+// wanted returns what arrives of the messages.
+func wanted(sent []testMessage) (want []message) {
+	for _, m := range sent {
+		want = append(want, m.want())
+	}
+	return want
 }
 
 // TestText sends text that is not ASCII, which lives as UTF-16 in the page.

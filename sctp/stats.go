@@ -73,8 +73,8 @@ type PeerImplementation uint8
 const (
 	PeerUnknown PeerImplementation = iota // none, or there was no cookie of the peer
 	PeerSluice
-	PeerDCSCTP  // libwebrtc: Chromium, Safari
-	PeerUsrsctp // usrsctp: Firefox, libdatachannel
+	PeerDCSCTP  // libwebrtc: Chromium, Safari, Firefox
+	PeerUsrsctp // usrsctp: libdatachannel, older Firefox
 )
 
 var peerNames = [...]string{"unknown", "sluice", "dcSCTP", "usrsctp"}
