@@ -75,7 +75,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_ECN_SUPPORTED":          {late: true, only: []int64{0}},
 	"SCTP_AUTH_SUPPORTED":         {late: true, only: []int64{0}},
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
-	"SCTP_NRSACK_SUPPORTED":       {late: true, only: []int64{0}},
+	"SCTP_NRSACK_SUPPORTED":       {only: []int64{0, 1}},
 	"SCTP_PKTDROP_SUPPORTED":      {late: true, only: []int64{0}},
 	"SCTP_INTERLEAVING_SUPPORTED": {only: []int64{0, 1}},
 	"SCTP_STREAM_SCHEDULER":       {only: []int64{0, 1, 2, 3, 4, 5}},
