@@ -250,6 +250,7 @@ func (ch *Channel) receive(dst []byte) (Message, error) {
 // receivePiece reads what is there of a message, and returns it when it is whole.
 func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, bool) {
 	st := ch.st
+	buf, piece := st.buf, false // whether it goes behind what is there of the message
 	empty := info.PPID == dcep.PPIDStringEmpty || info.PPID == dcep.PPIDBinaryEmpty
 	switch {
 	case empty:
@@ -264,23 +265,30 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 	case !info.Complete && ch.s.recv.pieces+info.Size > ch.s.maxPieces():
 		ch.fail(channelError(fmt.Sprintf("the peer has begun messages of more than %d bytes", ch.s.maxPieces()), nil))
 		return Message{}, false
-	case len(st.buf) > 0 || !info.Complete || info.Size > len(dst):
-		st.buf = slices.Grow(st.buf, info.Size)
-		dst = st.buf[len(st.buf) : len(st.buf)+info.Size]
+	case len(buf) > 0 || !info.Complete || info.Size > len(dst):
+		buf, piece = slices.Grow(buf, info.Size), true
+		dst = buf[len(buf) : len(buf)+info.Size]
 	}
+	scratch := empty
 	n, info, err := ch.s.conn.TryReadMessage(st.id, dst)
-	if err != nil { // after the Peek, a piece was abandoned
+	// Since the Peek the peer may have abandoned what was to be read. Then this is an
+	// error, or another message.
+	if err != nil {
 		ch.in.readable = ch.s.onMark(st.id, st, err) || ch.s.ended
 		return Message{}, false
 	}
+	empty = info.PPID == dcep.PPIDStringEmpty || info.PPID == dcep.PPIDBinaryEmpty
 	switch {
-	case !empty && st.buf != nil:
-		ch.s.setBuf(st, st.buf[:len(st.buf)+n])
-		dst = st.buf
-	case !empty:
-		dst = dst[:n]
-	default:
+	case empty:
 		dst = []byte{}
+	case piece:
+		ch.s.setBuf(st, buf[:len(buf)+n])
+		dst = st.buf
+	case scratch || !info.Complete:
+		ch.s.setBuf(st, append(buf, dst[:n]...))
+		dst = st.buf
+	default:
+		dst = dst[:n]
 	}
 	if !info.Complete {
 		return Message{}, false

@@ -31,12 +31,13 @@ emulator() {
 hashes() {
 	arch=$1
 	shift
-	CGO_ENABLED=0 GOARCH=$arch go test -c -o "$dir/$arch.test" ./sctp
-	(cd sctp && SIM_HASHES=$dir/$arch SIM_SEEDS=$seeds "$@" "$dir/$arch.test" -test.run '^TestSimulationHashes$' -test.timeout 1h) ||
-		return 1
+	(cd sctp && SIM_HASHES=$dir/$arch SIM_SEEDS=$seeds "$@" "$dir/$arch.test" -test.run '^TestSimulationHashes$' -test.timeout 1h)
 }
 
+build() { CGO_ENABLED=0 GOARCH=$1 go test -c -o "$dir/$1.test" ./sctp; }
+
 here=$(go env GOHOSTARCH)
+build "$here"
 hashes "$here"
 for arch in "$@"; do
 	if ! run=$(emulator "$arch"); then
@@ -47,12 +48,13 @@ for arch in "$@"; do
 			continue
 		fi
 	fi
+	build "$arch"
 	# A kernel may refuse programs of 32 bits.
-	if ! hashes "$arch" ${run:+"$run"}; then
-		[ -s "$dir/$arch" ] && exit 1
+	if ! ${run:+"$run"} "$dir/$arch.test" -test.list '^$' >/dev/null; then
 		loud "PROGRAMS FOR $arch DO NOT RUN HERE: NOT COMPARED"
 		continue
 	fi
+	hashes "$arch" ${run:+"$run"}
 	if ! diff "$dir/$here" "$dir/$arch"; then
 		loud "a seed means something else on $arch than on $here"
 		exit 1

@@ -34,5 +34,6 @@ step "tests with browsers and other programs"
 for package in chromium firefox-esr libusrsctp-dev; do
 	if is_missing $package; then loud "NO $package: ITS TESTS ARE SKIPPED"; fi
 done
+command -v cargo >/dev/null || loud "NO cargo: THE TESTS WITH RUST PROGRAMS ARE SKIPPED"
 # After everything else and one package at a time: a starved browser is a slow one.
 go test -count=1 -p 1 -timeout 15m ./e2e/...

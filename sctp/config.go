@@ -17,8 +17,8 @@ type Config struct {
 	// LocalPort and RemotePort are the SCTP ports. Default 5000 (RFC 8841).
 	LocalPort, RemotePort uint16
 
-	// MTU is the largest SCTP packet to send in bytes, common header included,
-	// lower layers excluded. Default 1188: what fits a 1280-byte IPv6 packet
+	// MTU is the largest SCTP packet, in bytes, common header included, lower layers
+	// excluded, that every path is taken to carry; MaxMTU may be more. Default 1188: what fits a 1280-byte IPv6 packet
 	// under UDP, DTLS and a TURN channel header. At least 512.
 	MTU int
 

@@ -474,6 +474,14 @@ func (in *inbound) bury(cum wire.TSN) {
 	}
 }
 
+// buryOf gives up a message of the stream whose end is missing though all that the
+// peer sent before resetting the stream came in.
+func (in *inbound) buryOf(s *inStream, cum wire.TSN) {
+	if l := &in.fragments; len(l.runs) > 0 && l.runs[0].msg.info.stream == s.id && l.runs[0].last.AtOrBefore(wire.FSN(cum)) {
+		in.drop(l, 0, 1)
+	}
+}
+
 // skipStream takes an entry of FORWARD-TSN.
 func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
 	in.skipMessages(id, false, in.stream(id).next.Nearest(ssn))

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -144,5 +145,28 @@ func TestTimeoutNeverOverflows(t *testing.T) {
 		if d := tc.advanceToTimer(); d <= 0 || d > 100*365*24*time.Hour {
 			t.Fatalf("a timeout of %v", d)
 		}
+	}
+}
+
+// A message given up halfway, as dcSCTP does, ends with the reset of its stream; what
+// comes on the stream then is not taken for a part of it. // 6525-5.2.2-a
+func TestResetAfterUnfinishedMessage(t *testing.T) {
+	for _, ssn := range []int{0, 3} {
+		tc := newConnected(t, Config{HeartbeatInterval: -1})
+		var want []string
+		for i := range ssn {
+			tc.write(data{tsn: i, sid: 1, ssn: wire.SSN(i), flags: whole, payload: "old"})
+			want = append(want, "old")
+		}
+		tc.write(data{tsn: ssn, sid: 1, ssn: wire.SSN(ssn), flags: wire.FlagBegin, payload: "part"})
+		tc.write(tc.outReset(0, ssn, 1))
+		tc.write(data{tsn: ssn + 1, sid: 2, ssn: 0, flags: whole, payload: "other"})
+		want = append(want, io.EOF.Error())
+		for i := range 4 {
+			tc.write(data{tsn: ssn + 2 + i, sid: 1, ssn: wire.SSN(i), flags: whole, payload: "new"})
+			want = append(want, "new")
+		}
+		tc.sent = nil
+		tc.wantRead("the new messages", 1, want...)
 	}
 }

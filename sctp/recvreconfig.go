@@ -161,7 +161,9 @@ func (a *Association) resetAllInbound() {
 
 // resetInbound starts an incoming stream anew.
 func (a *Association) resetInbound(id uint16) {
-	a.in.resetStream(a.in.stream(id))
+	s := a.in.stream(id)
+	a.in.buryOf(s, a.tsns.cum)
+	a.in.resetStream(s)
 	a.events.push(Event{Kind: EventStreamReset, Stream: id})
 }
 

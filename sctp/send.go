@@ -46,7 +46,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
 			a.counters.rtxPackets++
-		} else if p.data > 0 && path.ecn.on && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6
+		} else if p.data > 0 && path.ecn.on && !path.cc.measures() && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6; BBR heeds no marks
 			mark = ECT0
 		}
 		if p.data > 0 {

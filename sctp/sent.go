@@ -446,7 +446,7 @@ func (q *sentQueue) renege(now time.Time, s *wire.Sack, last wire.TSN, f *ackFac
 				continue
 			}
 			f.reneged = q.unack(now, t) || f.reneged
-			i = q.acked.search(t)
+			i = q.acked.search(r.last.Add(1)) // what is left of the run is walked here
 		}
 	}
 }

@@ -89,16 +89,18 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 	defer c.mu.Unlock()
 	copied := false
 	list := &c.writes.waiters
-	first := list.empty() // nobody is before us
+	turn := list.empty() // nobody is before us
+	var woken *waitList  // where we waited, and keep our place
 	for {
 		if s != nil && s.closed {
+			c.nextWriter()
 			return net.ErrClosed
 		}
 		now := time.Now()
-		if first || c.life.isOver || c.life.closing || c.assoc.Displaces(&m) {
+		if turn || c.life.isOver || c.life.closing || c.assoc.Displaces(&m) {
 			err := c.send(now, &m, &copied)
 			if !errors.Is(err, sctp.ErrSendBufferFull) && err != sctp.ErrNotConnected {
-				c.writes.waiters.wake()
+				c.nextWriter()
 				c.settle(now, aCaller)
 				return err
 			}
@@ -107,11 +109,17 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 				c.writes.waiters.wake()
 			}
 		}
-		if err := c.wait(now, &w, list, first); err != nil {
+		if err := c.wait(now, &w, list, list == woken); err != nil {
 			return err
 		}
-		first = true
+		turn, woken = true, list
 	}
+}
+
+// nextWriter passes the turn on: nothing else may tell those who wait that there is room.
+func (c *Conn) nextWriter() {
+	c.writes.waiters.wake()
+	c.writes.aside.wake()
 }
 
 // wakeWriters lets every call that waits to write find out that it waits in vain.

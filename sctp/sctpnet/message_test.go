@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -388,5 +389,57 @@ func TestStress(t *testing.T) {
 		}
 		<-p.a.Done()
 		<-p.b.Done()
+	})
+}
+
+// readAll reads everything on a stream.
+func readAll(c *Conn, stream uint16) {
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			if _, _, err := c.ReadMessage(background, stream, buf); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// TestWriteLargeMessages writes several messages larger than the send buffer at a
+// time: they go one after the other, and the writers take turns.
+func TestWriteLargeMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 10_000}})
+		defer p.end()
+		var calls []<-chan error
+		for i := range uint16(4) {
+			readAll(p.b, i)
+			calls = append(calls, result(func() error { return p.a.WriteMessage(background, message(i, 30_000, 0)) }))
+			synctest.Wait()
+		}
+		netsim.Elapse(time.Minute)
+		for i, call := range calls {
+			select {
+			case err := <-call:
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				t.Errorf("writer %d hangs", i)
+			}
+		}
+		var written [3]atomic.Int64
+		for i := range uint16(3) {
+			go func() {
+				for p.a.WriteMessage(background, message(i, 30_000, 0)) == nil {
+					written[i].Add(1)
+				}
+			}()
+		}
+		netsim.Elapse(time.Minute)
+		for i := range written {
+			if written[i].Load() < 10 {
+				t.Errorf("writer %d wrote %d messages", i, written[i].Load())
+			}
+		}
 	})
 }
