@@ -50,13 +50,16 @@ type fuzzPair struct {
 	now     time.Time
 	sides   [2]*fuzzSide
 	endless bool // some end was abrupt, or a side gave up: not everything need arrive
+
+	carried  int       // largest packet that arrives whole, bytes; 0: any
+	troubled time.Time // when a packet was last lost, damaged, or on its way while time passed
 }
 
 // fuzzSide is one of the associations, with what is on its way to it.
 type fuzzSide struct {
 	a    *Association
 	peer *fuzzSide
-	wire [][]byte
+	wire []fuzzPacket
 
 	sent   map[uint32]*fuzzMessage // by number, which is their first 4 bytes
 	stream [8]struct {
@@ -69,6 +72,13 @@ type fuzzSide struct {
 	err       error
 	connected bool
 	ended     bool
+	endedAt   time.Time
+}
+
+// fuzzPacket is a packet on its way.
+type fuzzPacket struct {
+	b   []byte
+	ecn ECN
 }
 
 // fuzzMessage is a message that was accepted.
@@ -90,11 +100,27 @@ func newFuzzPair(t *testing.T, s *script) *fuzzPair {
 		p.sides[i] = &fuzzSide{a: a, sent: map[uint32]*fuzzMessage{}}
 	}
 	p.sides[0].peer, p.sides[1].peer = p.sides[1], p.sides[0]
-	if s.byte()&1 == 0 { // the usual beginning
+	switch b := s.byte(); {
+	case b&1 == 1:
+	case b&2 == 0: // the usual beginning
 		p.sides[0].a.Connect(p.now)
 		p.settle()
+	default:
+		p.exchangeTokens(b)
 	}
 	return p
+}
+
+// exchangeTokens connects by INIT tokens (SNAP). A side that has no use for the one it
+// got begins a handshake.
+func (p *fuzzPair) exchangeTokens(b byte) {
+	for i, x := range p.sides {
+		if b>>(2+i)&1 == 1 {
+			x.a.Connect(p.now)
+		} else if err := x.a.ConnectWithToken(p.now, x.peer.a.InitToken()); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 }
 
 // do carries out one operation.
@@ -133,6 +159,11 @@ func (p *fuzzPair) do(op byte, x *fuzzSide, s *script) {
 			x.a.Shutdown(p.now)
 		case b < 80:
 			x.a.SetStreamPriority(uint16(b&7), uint16(b)*100)
+		case b >= 252: // the route changes
+			p.carried = []int{0, 1500, 1200, 700}[b&3]
+			p.troubled = p.now
+		case b >= 248:
+			x.a.PathChanged(p.now, 0)
 		default:
 			x.a.SetBufferedAmountLowThreshold(uint16(b&7), int(b)*16)
 		}
@@ -207,15 +238,17 @@ func (p *fuzzPair) deliver(x *fuzzSide, how byte) {
 	b := x.wire[i]
 	switch how & 7 {
 	case 0: // lost
+		p.troubled = p.now
 	case 1: // twice
 		p.handle(x, b)
+		p.handle(x, b)
 	case 2: // damaged
-		if wire.Packet(b).Checksum() != 0 { // else the lower layer does not damage packets
-			b[len(b)/2] ^= 1 << (how >> 5)
-			p.handle(x, b[:len(b)-len(b)/2%8])
+		if wire.Packet(b.b).Checksum() != 0 { // else the lower layer does not damage packets
+			p.troubled = p.now
+			b.b[len(b.b)/2] ^= 1 << (how >> 5)
+			b.b = b.b[:len(b.b)-len(b.b)/2%8]
+			p.handle(x, b)
 		}
-		x.wire = append(x.wire[:i], x.wire[i+1:]...)
-		return
 	case 3: // many, in order
 		for range min(1+int(how>>3), len(x.wire)) {
 			b := x.wire[0]
@@ -226,16 +259,19 @@ func (p *fuzzPair) deliver(x *fuzzSide, how byte) {
 	case 4: // again later
 		p.handle(x, b)
 		return
+	case 7: // through a queue that marks
+		if b.ecn == ECT0 {
+			b.ecn = CE
+		}
+		fallthrough
 	default:
-		x.wire = append(x.wire[:i], x.wire[i+1:]...)
 		p.handle(x, b)
-		return
 	}
 	x.wire = append(x.wire[:i], x.wire[i+1:]...)
 }
 
-func (p *fuzzPair) handle(x *fuzzSide, b []byte) {
-	x.a.HandlePacketECN(p.now, 0, append([]byte(nil), b...), ECN(len(b)&3))
+func (p *fuzzPair) handle(x *fuzzSide, b fuzzPacket) {
+	x.a.HandlePacketECN(p.now, 0, append([]byte(nil), b.b...), b.ecn)
 	p.drain()
 }
 
@@ -267,14 +303,16 @@ func (p *fuzzPair) drain() {
 			if n > 3000 {
 				p.t.Fatal("it sends without end")
 			}
-			x.peer.wire = append(x.peer.wire, tx.Packet)
+			if !tx.Whole || p.carried == 0 || len(tx.Packet) <= p.carried {
+				x.peer.wire = append(x.peer.wire, fuzzPacket{tx.Packet, tx.ECN})
+			}
 		}
 		for e, ok := x.a.NextEvent(); ok; e, ok = x.a.NextEvent() {
 			switch e.Kind {
 			case EventConnected:
 				x.connected = true
 			case EventClosed:
-				x.ended, x.err = true, e.Err
+				x.ended, x.err, x.endedAt = true, e.Err, p.now
 				p.endless = p.endless || !x.connected
 			case EventRestarted:
 				p.endless = true
@@ -317,14 +355,17 @@ func (p *fuzzPair) settle() {
 
 // wait lets some milliseconds pass, or as much as to the next deadline.
 func (p *fuzzPair) wait(ms byte) {
-	end := p.now.Add(time.Duration(ms) * time.Millisecond)
+	end, any := p.now.Add(time.Duration(ms)*time.Millisecond), ms == 255
 	for _, x := range p.sides {
-		if at, ok := x.a.Timeout(); ok && (at.Before(end) || ms == 255) {
-			end = at
+		if at, ok := x.a.Timeout(); ok && (any || at.Before(end)) {
+			end, any = at, false
 		}
 	}
 	if end.After(p.now) {
 		p.now = end
+		if len(p.sides[0].wire)+len(p.sides[1].wire) > 0 {
+			p.troubled = p.now
+		}
 	}
 	for _, x := range p.sides {
 		if at, ok := x.a.Timeout(); !ok || at.After(p.now) {
@@ -361,7 +402,7 @@ func (p *fuzzPair) finish() {
 		p.wait(255)
 	}
 	for _, x := range p.sides {
-		p.endless = p.endless || errors.Is(x.err, ErrPeerUnreachable) || errors.Is(x.err, ErrHandshakeTimeout)
+		p.endless = p.endless || p.excused(x)
 	}
 	if p.endless {
 		return
@@ -379,6 +420,25 @@ func (p *fuzzPair) finish() {
 			p.t.Errorf("side %d: %d bytes buffered, %d held", i, s.SendBuffered, s.ReceiveBuffered)
 		}
 	}
+}
+
+// excused reports whether a side has given up because the network was bad for long
+// before: as long as it has to wait.
+func (p *fuzzPair) excused(x *fuzzSide) bool {
+	c := &x.a.cfg
+	var aborted *AbortedError
+	patience := time.Duration(0)
+	switch {
+	case errors.Is(x.err, ErrPeerUnreachable):
+		patience = time.Duration(c.MaxRetransmits+2) * c.RTOMax
+	case errors.Is(x.err, ErrHandshakeTimeout):
+		patience = time.Duration(c.MaxInitRetransmits+2) * c.RTOMax
+	case errors.As(x.err, &aborted) && aborted.Info == "shutdown took too long": // 9260-9.2-c
+		patience = max(5*c.RTOMax, minGuard)
+	default:
+		return false
+	}
+	return !p.troubled.IsZero() && x.endedAt.Sub(p.troubled) <= patience
 }
 
 // quiet reports whether nothing is left that time would bring.

@@ -31,10 +31,11 @@ func (s *script) bytes(n int) []byte {
 	return b
 }
 
-// config is one of some configurations.
+// config is one of some configurations, in four bytes of which 0 is all defaults, but
+// that resets of the association are allowed.
 func (s *script) config(seed byte) Config {
-	b := s.byte()
-	return Config{
+	b, c, d, e := s.byte(), s.byte(), s.byte(), s.byte()
+	cfg := Config{
 		Seed:          [32]byte{seed},
 		Scheduler:     Scheduler(b % 6),
 		MTU:           []int{1188, 512, 1191, 9000}[b&3],
@@ -42,14 +43,43 @@ func (s *script) config(seed byte) Config {
 		SendBuffer:    []int{2 << 20, 1, 5000, 1 << 17}[b>>4&3],
 		ZeroChecksum:  ErrorDetection(b >> 6 & 1),
 		MaxBurst:      []int{4, 1}[b>>7],
-		NRSACK:        b>>6&1 == 1,
-		ECN:           b>>7 == 1,
-		LossDetection: LossDetection(b >> 2 & 1),
 
-		NoInterleaving: b>>7 == 0,
-		PeerReconfig:   ReconfigPolicy{AllowAssociationReset: true},
+		CongestionControl: []CongestionControl{CUBIC, Reno, BBR, BBR}[c&3],
+		LossDetection:     LossDetection(c >> 2 & 1),
+		NoInterleaving:    c>>3&1 == 1,
+		NRSACK:            c>>4&1 == 1,
+		ECN:               c>>5&1 == 1,
+		MaxMTU:            []int{0, -1, 1300, 20_000}[c>>6],
+
+		InitialWindow:   []int{0, 512, 20_000, 200_000}[d&3],
+		OutboundStreams: []uint16{0, 1, 6, 300}[d>>4&3],
+		InboundStreams:  []uint16{0, 300, 1, 6}[d>>4&3],
+		SackDelay:       []time.Duration{0, time.Millisecond}[d>>6&1],
+
+		HeartbeatInterval: []time.Duration{0, -1, 100 * time.Millisecond, 0}[e&3],
+		CookieLife:        []time.Duration{0, 50 * time.Millisecond}[e>>2&1],
+		MaxRetransmits:    []int{0, 2}[e>>3&1],
+		PeerReconfig:      ReconfigPolicy{DenyResets: e>>4&1 == 1, DenyStreams: e>>5&1 == 1, AllowAssociationReset: e>>6&1 == 0},
 	}
+	switch d >> 2 & 3 {
+	case 1:
+		cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax = 100*time.Millisecond, 20*time.Millisecond, 1500*time.Millisecond
+	case 2:
+		cfg.RTOInitial, cfg.RTOMin, cfg.RTOMax = time.Millisecond, time.Millisecond, 5*time.Second
+	}
+	if d>>7 == 1 {
+		cfg.MaxInitRetransmits = 2
+	}
+	if e>>7 == 1 {
+		cfg.Trace = deafTracer{}
+	}
+	return cfg
 }
+
+// deafTracer has everything told, and takes nothing from it.
+type deafTracer struct{}
+
+func (deafTracer) Trace(TraceEvent) {}
 
 // message is a message to send.
 func (s *script) message() Message {

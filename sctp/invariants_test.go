@@ -315,7 +315,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 	switch {
 	case a.ended && on:
 		return "a timer runs after the end"
-	case on && at.Sub(now) > 10*a.cfg.RTOMax+2*time.Minute:
+	case on && at.Sub(now) > max(10*a.cfg.RTOMax+2*time.Minute, pmtuRaiseTimer):
 		return fmt.Sprintf("the next deadline is %v away", at.Sub(now))
 	case a.state >= Established && a.sent.span() > 0 && !path.t3.on:
 		return "chunks are outstanding without T3-rtx"

@@ -263,6 +263,28 @@ func TestPeerFallsBack(t *testing.T) {
 	}
 }
 
+// TestPeerFallsBackRequests: a request that the peer could not take is made again at
+// once, and that it did not answer is no error of the path.
+func TestPeerFallsBackRequests(t *testing.T) {
+	tc := newByToken(t, Config{HeartbeatInterval: -1, MaxRetransmits: 1})
+	if err := tc.a.RequestReset(tc.now, 1); err != nil {
+		t.Fatal(err)
+	}
+	const request = "RE-CONFIG in-reset req=0 streams=1"
+	tc.want("a request", request)
+	tc.advanceToTimer()
+	tc.want("again", request)
+	tc.write(tc.init())
+	tc.want("the peer falls back", "INIT ACK")
+	tc.write(tc.cookieEcho())
+	tc.want("the same request", "COOKIE ACK", request)
+	tc.advanceToTimer()
+	tc.want("one error is allowed", request)
+	if tc.a.State() != Established {
+		t.Fatal(tc.a.State())
+	}
+}
+
 // TestPeerFallsBackChanged: a peer whose INIT says something else than its token
 // did is taken as one that restarts, and so is one whose cookie is of before.
 // // 9260-5.2.4-c
