@@ -84,7 +84,7 @@ func (p *path) changed(cfg *Config) {
 	p.mtu = p.pmtu.base
 	p.pmtu.stop()
 	p.pmtu.init(p.mtu, p.pmtu.limit)
-	p.rack.minRTT = minRTT{}
+	p.rack.minRTT, p.rack.tlp = minRTT{}, tailProbe{}
 	p.begin(cfg)
 }
 

@@ -248,3 +248,30 @@ func TestTailProbeStates(t *testing.T) {
 	tc.advance(2 * testRTT)
 	tc.want("in SHUTDOWN-PENDING", "DATA tsn=3")
 }
+
+// TestTailProbeNewPath: on another way no probe goes out before a round trip was
+// measured there, and the answer to one from before says nothing about it.
+// // 8985-7.2-a
+func TestTailProbeNewPath(t *testing.T) {
+	for _, probed := range []bool{false, true} {
+		tc := flying(t, 20, 3)
+		tc.advance(testRTT)
+		tc.write(sack{cum: 1})
+		if probed {
+			tc.advanceToTimer()
+			tc.want("a probe", "DATA tsn=3")
+		}
+		tc.a.PathChanged(tc.now, 0)
+		tc.send(Message{Payload: payload(100)})
+		tc.sent = nil
+		before := tc.a.Stats()
+		tc.advance(900 * time.Millisecond)
+		if s := tc.a.Stats(); s.TailLossProbes != before.TailLossProbes || s.Timeouts != 0 {
+			t.Errorf("probed %v: then %d probes, %d timeouts", probed, s.TailLossProbes-before.TailLossProbes, s.Timeouts)
+		}
+		tc.write(sack{cum: 4})
+		if s := tc.a.Stats(); s.SlowStartThreshold != before.SlowStartThreshold {
+			t.Errorf("probed %v: ssthresh fell from %d to %d", probed, before.SlowStartThreshold, s.SlowStartThreshold)
+		}
+	}
+}
