@@ -58,13 +58,14 @@ type Config struct {
 	PeerReconfig ReconfigPolicy
 
 	// RTOInitial, RTOMin and RTOMax bound the retransmission timeout.
-	// Defaults 1 s, 1 s, 60 s.
+	// Defaults 1 s, 1 s, 60 s. RTOInitial and RTOMax are at least 1 ms, RTOMax at
+	// most 24 hours.
 	RTOInitial, RTOMin, RTOMax time.Duration
 
 	// MaxInitRetransmits limits retransmissions of INIT and COOKIE ECHO, and
 	// new tries after the peer called its cookie stale,
 	// MaxRetransmits the consecutive ones of everything else, after which the
-	// peer counts as unreachable. Defaults 8 and 10.
+	// peer counts as unreachable. Defaults 8 and 10; no number is too high.
 	MaxInitRetransmits, MaxRetransmits int
 
 	// CongestionControl finds out how much the path can take. Default CUBIC.
@@ -78,18 +79,19 @@ type Config struct {
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
 	// when the peer is heard of, and a millisecond or more later. Once data is
 	// paced (CUBIC and BBR, when a round trip was measured) it limits what goes at once after a
-	// pause, where a millisecond's worth is not more. Default 4.
+	// pause, where a millisecond's worth is not more. Default 4, at most 16384.
 	MaxBurst int
 
 	// LossDetection is how lost DATA is found. Default RACK.
 	LossDetection LossDetection
 
 	// CookieLife is how long a State Cookie stays valid; up to twice as long if the
-	// peer asks for it. Default 60 s.
+	// peer asks for it. Default 60 s, at most 24 hours.
 	CookieLife time.Duration
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which
-	// a HEARTBEAT is sent. Default 30 s; negative switches heartbeats off.
+	// a HEARTBEAT is sent. Default 30 s, at most 24 hours; negative switches
+	// heartbeats off.
 	HeartbeatInterval time.Duration
 
 	// SackDelay is the longest delay of an acknowledgement. Default 200 ms, at
@@ -159,6 +161,15 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return fmt.Sprintf("sctp: Config.%s: %s", e.Field, e.Rule) }
 
+// What is longer than maxDuration, or more than maxBurst packets, is a slip; sums and
+// products of what is not do not overflow. A time-out below minTimeout is over before
+// an answer can come.
+const (
+	maxDuration = 24 * time.Hour
+	maxBurst    = 1 << 14
+	minTimeout  = time.Millisecond
+)
+
 // complete checks the configuration and fills in the defaults.
 func (c *Config) complete() error {
 	set(&c.LocalPort, 5000)
@@ -188,15 +199,17 @@ func (c *Config) complete() error {
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
 		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
 		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},
+		{c.RTOMax < minTimeout || c.RTOMax > maxDuration, "RTOMax", "must be 1 ms to 24 hours"},
 		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
-		{c.RTOInitial < 0 || c.RTOInitial > c.RTOMax, "RTOInitial", "must not be negative or above RTOMax"},
+		{c.RTOInitial < minTimeout || c.RTOInitial > c.RTOMax, "RTOInitial", "must be 1 ms to RTOMax"},
 		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
 		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
-		{c.MaxBurst < 0, "MaxBurst", "must not be negative"},
+		{c.MaxBurst < 1 || c.MaxBurst > maxBurst, "MaxBurst", "must be 1 to 16384 packets"},
 		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
 		{c.CongestionControl > BBR, "CongestionControl", "is not a known one"},
 		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
-		{c.CookieLife < 0, "CookieLife", "must not be negative"},
+		{c.CookieLife < 0 || c.CookieLife > maxDuration, "CookieLife", "must be at most 24 hours, and not negative"},
+		{c.HeartbeatInterval > maxDuration, "HeartbeatInterval", "must be at most 24 hours"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
 		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"testing"
 	"time"
 
@@ -249,11 +250,30 @@ func TestConfigErrors(t *testing.T) {
 		{Config{ReceiveBuffer: 1000}, "ReceiveBuffer"},
 		{Config{SendBuffer: -1}, "SendBuffer"},
 		{Config{RTOMin: 2 * time.Minute}, "RTOMin"},
+		{Config{RTOMin: -1}, "RTOMin"},
 		{Config{RTOInitial: -1}, "RTOInitial"},
+		{Config{RTOInitial: time.Microsecond}, "RTOInitial"},
+		{Config{RTOInitial: 2 * time.Minute}, "RTOInitial"},
+		{Config{RTOMax: -1}, "RTOMax"},
+		{Config{RTOMax: 1, RTOMin: 1, RTOInitial: 1}, "RTOMax"},
+		{Config{RTOMax: math.MaxInt64}, "RTOMax"},
 		{Config{MaxInitRetransmits: -1}, "MaxInitRetransmits"},
 		{Config{MaxRetransmits: -1}, "MaxRetransmits"},
 		{Config{MaxBurst: -1}, "MaxBurst"},
+		{Config{MaxBurst: math.MaxInt32}, "MaxBurst"}, // times the size of a packet it would overflow
+		{Config{MaxMTU: 1 << 16}, "MaxMTU"},
+		{Config{ReceiveBuffer: math.MaxInt32}, "ReceiveBuffer"},
+		{Config{SendBuffer: math.MaxInt32}, "SendBuffer"},
+		{Config{InitialWindow: -1}, "InitialWindow"},
+		{Config{InitialWindow: 100}, "InitialWindow"},
+		{Config{InitialWindow: math.MaxInt32}, "InitialWindow"},
+		{Config{Scheduler: 99}, "Scheduler"},
+		{Config{LossDetection: 99}, "LossDetection"},
+		{Config{CongestionControl: 99}, "CongestionControl"},
+		{Config{HeartbeatInterval: math.MaxInt64}, "HeartbeatInterval"},
 		{Config{CookieLife: -1}, "CookieLife"},
+		{Config{CookieLife: math.MaxInt64}, "CookieLife"},
+		{Config{SackDelay: -1}, "SackDelay"},
 		{Config{SackDelay: 501 * time.Millisecond}, "SackDelay"}, // 9260-6.2-a
 		{Config{ZeroChecksum: 7}, "ZeroChecksum"},
 	}
@@ -264,8 +284,10 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("%s: %v", tt.field, err)
 		}
 	}
-	if _, err := New(Config{}); err != nil {
-		t.Error(err)
+	for _, cfg := range []Config{{}, {MaxBurst: 1 << 14, MaxRetransmits: math.MaxInt, MaxInitRetransmits: math.MaxInt}, {HeartbeatInterval: math.MinInt64, MaxMTU: math.MinInt}} {
+		if _, err := New(cfg); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ var handoverFields = map[string]string{
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
 		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt anew",
 	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts",
-	"deferredReset": "seq carried, lastTSN carried, streams carried, again carried",
+	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle, again carried",
 }
 
 // TestHandoverFields: no field is forgotten.

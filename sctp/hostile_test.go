@@ -53,6 +53,16 @@ func blocks(first, n int) (gaps []wire.GapBlock) {
 	return gaps
 }
 
+// unfinished returns an association that has as many messages as it keeps, each
+// begun and none ended, and lacks the chunk before them.
+func unfinished(t testing.TB) *testConn {
+	tc := newConnected(t, Config{})
+	tc.costs(packets(maxRuns/60, 60, func(i int) written {
+		return data{tsn: 1 + i, sid: uint16(i % 2), ssn: wire.SSN(i / 2), flags: wire.FlagBegin, payload: "x"}
+	})...)
+	return tc
+}
+
 // BenchmarkHostilePackets reports what one packet costs in the worst of states: a
 // millisecond would be much.
 func BenchmarkHostilePackets(b *testing.B) {
@@ -88,6 +98,37 @@ func BenchmarkHostilePackets(b *testing.B) {
 			},
 			func(tc *testConn) [][]written {
 				return packets(5, 140, func(i int) written { return forwardTSN{cum: i} })
+			},
+		},
+		{
+			"a FORWARD-TSN to where all messages behind it were begun and none ended",
+			unfinished,
+			func(tc *testConn) [][]written {
+				return packets(1, 1, func(int) written { return forwardTSN{cum: 0} })
+			},
+		},
+		{
+			"the chunk before such messages",
+			unfinished,
+			func(tc *testConn) [][]written {
+				return packets(1, 1, func(int) written { return data{tsn: 0, flags: whole, payload: "x"} })
+			},
+		},
+		{
+			"data of a stream that waits with others for its reset",
+			func(t testing.TB) *testConn {
+				tc := newConnected(t, Config{})
+				for i := range maxDeferred {
+					var names []uint16
+					for j := range 250 {
+						names = append(names, uint16(250*i+j))
+					}
+					tc.write(tc.outReset(i, 1000, names...))
+				}
+				return tc
+			},
+			func(tc *testConn) [][]written {
+				return packets(20, 60, func(i int) written { return data{tsn: 2000 + i, sid: 3999, flags: whole, payload: "x"} })
 			},
 		},
 		{
@@ -267,5 +308,25 @@ func TestGapFillersAreBounded(t *testing.T) {
 		if got := tc.a.Stats().ReceiveBuffered; got > 2*buffer+1<<16+1000 {
 			t.Errorf("flags %v: %d bytes held", flags, got)
 		}
+	}
+}
+
+// TestDeferredNames: whatever order a reset that waits names its streams in, what is
+// sent after it on one of them is not taken, and finding that out allocates nothing.
+// // 6525-5.2.2-a
+func TestDeferredNames(t *testing.T) {
+	tc := newConnected(t, Config{})
+	tc.write(data{tsn: 1, flags: whole, payload: "x"})
+	tc.write(tc.outReset(0, 3, 9, 2, 65000, 4), tc.outReset(1, 5, 7))
+	held := func(stream uint16, tsn int) bool { return tc.a.reconfig.peer.holds(stream, tc.peerTSN.Add(tsn)) }
+	for stream, want := range map[uint16]int{2: 4, 4: 4, 9: 4, 65000: 4, 7: 6, 3: 0} {
+		for tsn := range 10 {
+			if got := held(stream, tsn); got != (want > 0 && tsn >= want) {
+				t.Errorf("TSN %d on stream %d held: %v", tsn, stream, got)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { held(65000, 9) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -408,19 +408,24 @@ func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 	return n, info, nil
 }
 
-// drop gives up the runs of a list from one index to another. A reader that has seen
-// something of a message is told.
+// drop gives up the runs of a list from one index to another.
 func (in *inbound) drop(l *runList, from, to int) {
-	for _, r := range l.runs[from:to] {
-		if r.partial {
-			r.msg.aborted = true
-			in.announce(in.stream(r.msg.info.stream))
-			continue
-		}
-		in.recent.remove(r.msg)
-		in.discard(r.msg)
+	for i := range l.runs[from:to] {
+		in.giveUp(&l.runs[from+i])
 	}
 	l.runs = slices.Delete(l.runs, from, to)
+}
+
+// giveUp gives up a run, which is to be taken out of its list. A reader that has seen
+// something of the message is told.
+func (in *inbound) giveUp(r *fragmentRun) {
+	if r.partial {
+		r.msg.aborted = true
+		in.announce(in.stream(r.msg.info.stream))
+		return
+	}
+	in.recent.remove(r.msg)
+	in.discard(r.msg)
 }
 
 // purge gives up the interleaved messages of a stream whose time is over.
@@ -465,13 +470,16 @@ func (in *inbound) skip(cum wire.TSN) {
 // lifetime ends when all that was sent of it is acknowledged; what is behind it in its
 // stream must not wait for ever.
 func (in *inbound) bury(cum wire.TSN) {
-	for l := &in.fragments; len(l.runs) > 0 && l.runs[0].last.Before(wire.FSN(cum)); {
-		begin, info := l.runs[0].begin, l.runs[0].msg.info
-		in.drop(l, 0, 1)
-		if begin && !info.unordered {
+	l, n := &in.fragments, 0
+	for ; n < len(l.runs) && l.runs[n].last.Before(wire.FSN(cum)); n++ {
+		r := &l.runs[n]
+		info := r.msg.info
+		in.giveUp(r)
+		if r.begin && !info.unordered {
 			in.skipMessages(info.stream, false, info.mid)
 		}
 	}
+	l.runs = slices.Delete(l.runs, 0, n)
 }
 
 // buryOf gives up a message of the stream whose end is missing though all that the

@@ -16,7 +16,7 @@ const testRTT = 100 * time.Millisecond
 // the measurement.
 func flying(t testing.TB, window, n int) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: 1 << 20})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: maxBurst})
 	p := tc.a.paths.primary()
 	p.rto.init(&tc.a.cfg) // forget the handshake, which took no time
 	tc.send(Message{Payload: payload(100)})

@@ -22,6 +22,7 @@ type deferredReset struct {
 	seq     wire.ReqSeq
 	lastTSN wire.TSN
 	streams []uint16 // none means all
+	sorted  []uint16 // the same, in order, while it is deferred
 	again   bool     // it can come again under a new number
 }
 
@@ -127,6 +128,8 @@ func (r *responder) hold(req wire.OutReset) {
 	for i := range req.Streams.Len() {
 		d.streams = append(d.streams, req.Streams.At(i))
 	}
+	d.sorted = slices.Clone(d.streams)
+	slices.Sort(d.sorted)
 	r.deferred = append(r.deferred, d)
 	r.answer(wire.ResultInProgress)
 }
@@ -137,7 +140,10 @@ func (r *responder) hold(req wire.OutReset) {
 func (r *responder) holds(stream uint16, t wire.TSN) bool {
 	for i := range r.deferred {
 		d := &r.deferred[i]
-		if d.lastTSN.Before(t) && (len(d.streams) == 0 || slices.Contains(d.streams, stream)) {
+		if !d.lastTSN.Before(t) {
+			continue
+		}
+		if _, named := slices.BinarySearch(d.sorted, stream); named || len(d.sorted) == 0 {
 			return true
 		}
 	}
@@ -152,7 +158,7 @@ func (r *responder) release(cum wire.TSN) (d deferredReset, ok bool) {
 	}
 	d = r.deferred[0]
 	r.deferred = slices.Delete(r.deferred, 0, 1)
-	r.last = d
+	r.last, r.last.sorted = d, nil
 	r.respond(r.settle(d.seq, wire.ResultPerformed))
 	return d, true
 }

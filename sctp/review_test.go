@@ -328,7 +328,7 @@ func TestManyOrderedMessages(t *testing.T) {
 // outstanding.
 func tinyChunks(t testing.TB, n int, unordered bool) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: 1 << 20, SendBuffer: 1 << 24})
+	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxBurst: maxBurst, SendBuffer: 1 << 24})
 	tc.a.paths.primary().cc.init(1<<28, testPMDCS)
 	tc.a.window.advertised = 1 << 28
 	for range n {

@@ -104,7 +104,7 @@ func missing(t *testing.T, n int) *testConn { return sendingBy(t, MissIndication
 
 func sendingBy(t *testing.T, how LossDetection, n int) *testConn {
 	t.Helper()
-	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: 1 << 20, LossDetection: how})
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: maxBurst, LossDetection: how})
 	tc.a.paths.primary().cc.init(n*1176, testPMDCS)
 	for range n {
 		if err := tc.a.Send(tc.now, Message{Payload: payload(1160)}); err != nil {
