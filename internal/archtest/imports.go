@@ -52,6 +52,7 @@ var layers = []layer{
 	{dir: "sctp/sctptrace", own: []string{"sctp", "sctp/internal/wire"}},
 
 	{dir: "internal/archtest"},
+	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2"}},
 	{dir: "internal/netsim"},
 	{dir: "internal/udpsock"},
 	{dir: "scripts/..."},
