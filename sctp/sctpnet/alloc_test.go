@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +138,56 @@ func connectSockets(t testing.TB, cfg Config) (a, b *Conn) {
 	return a, b
 }
 
+// inPlace is a transport in memory that pushes and takes packets in place, and
+// allocates nothing: what is sent is handed to the peer within WriteInPlace.
+type inPlace struct {
+	net.Conn // nil: for the methods that are not called
+	peer     *inPlace
+	f        atomic.Pointer[func([][]byte, error)]
+	packets  [][]byte
+}
+
+func (p *inPlace) Room() (before, after int)       { return 21, 16 }
+func (p *inPlace) Receive(f func([][]byte, error)) { p.f.Store(&f) }
+func (p *inPlace) Close() error                    { return nil }
+
+func (p *inPlace) WriteInPlace(frames [][]byte) (lost int, err error) {
+	p.packets = p.packets[:0]
+	for _, f := range frames {
+		p.packets = append(p.packets, f[21:len(f)-16])
+	}
+	if f := p.peer.f.Load(); f != nil {
+		(*f)(p.packets, nil)
+	}
+	return 0, nil
+}
+
+func connectInPlace(t testing.TB, cfg Config) (a, b *Conn) {
+	t.Helper()
+	pa, pb := new(inPlace), new(inPlace)
+	pa.peer, pb.peer = pb, pa
+	b, err := New(pb, cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pb.f.Load() == nil {
+		runtime.Gosched()
+	}
+	if a, err = Client(background, pa, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.WaitConnected(background); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Abort("")
+		b.Abort("")
+		<-a.Done()
+		<-b.Done()
+	})
+	return a, b
+}
+
 // A message costs its copy at the sender, and neither a packet nor a wait nor an
 // event costs an allocation.
 func TestAllocations(t *testing.T) {
@@ -152,6 +204,8 @@ func TestAllocations(t *testing.T) {
 		{"many packets", 20000, connectRings},
 		{"one packet on a socket", 1000, connectSockets},
 		{"many packets on a socket", 20000, connectSockets},
+		{"one packet in place", 1000, connectInPlace},
+		{"many packets in place", 20000, connectInPlace},
 	} {
 		a, b := tc.connect(t, Config{})
 		m := message(1, tc.size, 0)

@@ -26,9 +26,9 @@ type Config struct {
 	// at a time, with no lock of the Conn held; it may call back into the Conn
 	// but must not block: not in WriteMessage, ReadMessage, Shutdown or Close,
 	// for which there are TryWriteMessage, TryReadMessage, StartShutdown and
-	// Abort. It runs on the goroutine of the Conn, or inside any method of the
-	// Conn on the goroutine that called it, so a caller of those methods must
-	// not hold a lock that OnEvent takes. The first event may come before New
+	// Abort. It runs on the goroutine of the Conn or of its PacketSource, which others
+	// may need, too, or inside any method of the Conn on the goroutine that called it,
+	// so a caller of those methods must not hold a lock that OnEvent takes. The first event may come before New
 	// has returned; the last one is sctp.EventClosed, and comes before Done is
 	// closed. With OnEvent set, AcceptStream is not available.
 	OnEvent func(*Conn, sctp.Event)

@@ -46,7 +46,7 @@ type Conn struct {
 type actor uint8
 
 const (
-	aCaller actor = iota // the application's, which wants to go home
+	aCaller actor = iota // the application's or the transport's, which wants to go home
 	aReader              // the reading goroutine
 	aTimer               // of a timer that fired, free to stay as long as needed
 	aWriter              // the sending goroutine of a transport that blocks
@@ -89,6 +89,7 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 	c.sender.init(c)
 	c.sender.fragments = fragments
 	c.reader.init(roomFor(&cfg.SCTP))
+	c.reader.source, _ = nc.(PacketSource)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startReader()

@@ -9,7 +9,9 @@
 // goroutine, and runs the events that it caused; nothing is handed from one
 // goroutine to another per packet. Only where the transport turns out to block
 // in Write, as net.Pipe does, a second goroutine takes over the sending. The Conns
-// on one UDP socket share one of each.
+// on one UDP socket share one of each. A net.Conn may bring packets on a goroutine of
+// its own ([PacketSource]), and then the Conn has none; it may take packets in batches
+// ([BatchWriter]), and protect them where they lie ([InPlaceWriter]).
 //
 // What the application does not read stays in the association and closes its
 // receive window, so that a slow reader slows its peer. What the peer does not

@@ -26,6 +26,9 @@ func (c *Conn) Handover() ([]byte, error) {
 		return nil, err
 	}
 	<-c.life.done
+	if c.reader.source != nil {
+		c.reader.source.Receive(nil)
+	}
 	if c.nc != nil {
 		if err := c.nc.SetDeadline(time.Time{}); err != nil {
 			c.log.Debug("clearing the deadlines of the transport", "error", err)

@@ -23,9 +23,13 @@ const (
 	maxEvents = 1024
 )
 
-// reader is the state of the goroutine that reads the net.Conn. A goroutine that
-// gets stuck sending is replaced, and ends as soon as it comes back.
+// reader is the state of the goroutine that reads the net.Conn, unless that is a
+// PacketSource. A goroutine that gets stuck sending is replaced, and ends as soon as
+// it comes back.
 type reader struct {
+	source   PacketSource // the net.Conn, or nil
+	attached bool         // it brings packets
+
 	size    int  // of the read buffer
 	turn    int  // which goroutine is the one that reads
 	waiting bool // it is in Read
@@ -41,6 +45,9 @@ func (r *reader) init(mtu int) {
 
 // startReader starts the reading goroutine, or another in its place.
 func (c *Conn) startReader() {
+	if c.reader.source != nil {
+		return
+	}
 	c.reader.turn++
 	c.reader.waiting = true
 	c.life.holds++

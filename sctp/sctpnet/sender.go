@@ -1,26 +1,12 @@
 package sctpnet
 
 import (
-	"net/netip"
+	"net"
 	"sync"
 	"time"
-
-	"github.com/sluice-rtc/sluice/internal/udpsock"
-	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// BatchWriter is what a net.Conn implements besides if it can send several
-// packets at once. WriteBatch sends them in order and returns how many it sent;
-// the error says why the next one was not. It does not keep the packets.
-type BatchWriter interface {
-	WriteBatch(packets [][]byte) (int, error)
-}
-
 const (
-	// maxBatch bounds the packets of a batch, and batchBytes its buffer.
-	maxBatch   = 32
-	batchBytes = 64 << 10
-
 	// maxRounds is how many batches, and how many events, a goroutine of the
 	// application takes care of before it leaves the rest to the timer's.
 	maxRounds = 64
@@ -40,8 +26,11 @@ const (
 // writes, so that calls of the application return whatever the transport does.
 type sender struct {
 	batcher   BatchWriter   // the net.Conn, or nil
+	inPlace   InPlaceWriter // the net.Conn, or nil
 	fragments fragmentation // of the net.Conn
 	mtu       int           // room that Transmit needs
+	// What an InPlaceWriter needs before and after each packet, in bytes.
+	before, after int
 
 	busy  bool      // a goroutine is about to write
 	by    actor     // which
@@ -56,6 +45,9 @@ type sender struct {
 
 func (s *sender) init(c *Conn) {
 	s.batcher, _ = c.nc.(BatchWriter)
+	if s.inPlace, _ = c.nc.(InPlaceWriter); s.inPlace != nil {
+		s.before, s.after = s.inPlace.Room()
+	}
 	s.mtu = roomFor(&c.cfg.SCTP)
 	s.told.L = c.mu
 }
@@ -66,45 +58,20 @@ func (s *sender) wake() {
 	s.told.Signal()
 }
 
-// A batch is the packets of one turn, in one buffer. Batches are pooled: at most
-// one is in use per Conn, none while it is idle.
-type batch struct {
-	buf     []byte
-	packets [][]byte
-	whole   []bool           // of each: sctp.Transmit.Whole
-	to      []netip.AddrPort // of each, on a socket
-	marks   []sctp.ECN       // so too
-	oob     [udpsock.ECNRoom]byte
-}
-
-var batches = sync.Pool{New: func() any { return &batch{packets: make([][]byte, 0, maxBatch)} }}
-
-func newBatch(mtu int) *batch {
-	b := batches.Get().(*batch)
-	if want := max(batchBytes, mtu); cap(b.buf) < want {
-		b.buf = make([]byte, 0, want)
-	}
-	return b
-}
-
-func (b *batch) free() {
-	clear(b.packets)
-	b.packets = b.packets[:0]
-	batches.Put(b)
-}
-
 // fill takes the next packets from the association, and the events that this
 // gives rise to. It tells whether there was any.
 func (c *Conn) fill(now time.Time, b *batch) bool {
-	b.packets, b.whole = b.packets[:0], b.whole[:0]
-	used := 0
-	for len(b.packets) < maxBatch && cap(b.buf)-used >= c.sender.mtu {
-		t, ok := c.assoc.Transmit(now, b.buf[used:used:cap(b.buf)])
+	b.reset()
+	for {
+		dst, ok := b.next(c.sender.mtu)
 		if !ok {
 			break
 		}
-		b.packets, b.whole = append(b.packets, t.Packet), append(b.whole, t.Whole)
-		used += len(t.Packet)
+		t, ok := c.assoc.Transmit(now, dst)
+		if !ok {
+			break
+		}
+		b.add(t.Packet, t.Whole)
 	}
 	c.collect(now)
 	c.publish(now)
@@ -126,7 +93,7 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 	}
 	sent := false
 	s.busy, s.by = true, by
-	b := newBatch(s.mtu)
+	b := newBatch(s.mtu, s.before, s.after)
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds {
 			c.fireTimer()
@@ -175,26 +142,34 @@ func (c *Conn) write(now time.Time, b *batch) time.Time {
 func (c *Conn) writePackets(b *batch) (lost int, err error) {
 	packets, whole := b.packets, b.whole
 	for len(packets) > 0 {
-		n, e := 1, error(nil)
 		c.sender.fragments.apply(whole[0], c.log)
-		if run := sameWhole(whole); c.sender.batcher != nil && run > 1 {
-			n, e = c.sender.batcher.WriteBatch(packets[:run])
-			if e != nil {
-				n++ // the one refused
-			}
-		} else {
-			_, e = c.nc.Write(packets[0])
-		}
-		if e != nil {
-			lost, err = lost+1, e
-			if fatalWrite(e) {
+		n, l, e := c.sender.writeRun(c.nc, packets[:sameWhole(whole)])
+		if lost += l; e != nil {
+			if err = e; fatalWrite(e) {
 				return lost, err
 			}
 		}
-		n = min(max(n, 1), len(packets))
 		packets, whole = packets[n:], whole[n:]
 	}
 	return lost, err
+}
+
+// writeRun writes packets that are to be treated alike, or the first of them. It
+// returns how many it has done with, and how many of those were lost.
+func (s *sender) writeRun(nc net.Conn, packets [][]byte) (n, lost int, err error) {
+	switch {
+	case s.inPlace != nil:
+		lost, err = s.inPlace.WriteInPlace(packets)
+		return len(packets), lost, err
+	case s.batcher != nil && len(packets) > 1:
+		n, err = s.batcher.WriteBatch(packets)
+	default:
+		_, err = nc.Write(packets[0])
+	}
+	if err != nil {
+		n, lost = n+1, 1 // the one refused
+	}
+	return min(max(n, 1), len(packets)), lost, err
 }
 
 // unstick acts on a Write that has taken too long.

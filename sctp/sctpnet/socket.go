@@ -140,7 +140,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	sent := false
 	s.sending = true
 	mtu := roomFor(&s.cfg.SCTP)
-	b := newBatch(mtu)
+	b := newBatch(mtu, 0, 0)
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds {
 			s.setTimer(now)
@@ -165,16 +165,18 @@ func (s *socket) flush(now time.Time, by actor) bool {
 // fill takes the next datagrams from the endpoint, and the events that this gives
 // rise to. It tells whether there was any.
 func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
-	b.packets, b.whole, b.to, b.marks = b.packets[:0], b.whole[:0], b.to[:0], b.marks[:0]
-	used := 0
-	for len(b.packets) < maxBatch && cap(b.buf)-used >= mtu {
-		d, ok := s.ep.Transmit(now, b.buf[used:used:cap(b.buf)])
+	b.reset()
+	for {
+		dst, ok := b.next(mtu)
 		if !ok {
 			break
 		}
-		b.packets, b.whole = append(b.packets, d.Packet), append(b.whole, d.Whole)
+		d, ok := s.ep.Transmit(now, dst)
+		if !ok {
+			break
+		}
+		b.add(d.Packet, d.Whole)
 		b.to, b.marks = append(b.to, d.To), append(b.marks, d.ECN)
-		used += len(d.Packet)
 	}
 	s.collect(now)
 	s.publish(now)

@@ -284,7 +284,7 @@ func (c *Conn) discardAll(now time.Time) {
 // drain drops what can be read from a stream. It tells whether that was all until
 // a reset by the peer; when the Conn is being closed, resets do not matter.
 func (c *Conn) drain(now time.Time, id uint16) (reset bool) {
-	b := newBatch(0)
+	b := newBatch(0, 0, 0)
 	defer b.free()
 	for {
 		_, _, err := c.read(now, id, b.buf[:cap(b.buf)])

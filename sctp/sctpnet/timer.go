@@ -73,6 +73,7 @@ func (c *Conn) armTimer() {
 func (c *Conn) onTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.attach()
 	now := time.Now()
 	if !c.timer.at.After(now) {
 		c.timer.at = time.Time{}
