@@ -123,7 +123,13 @@ func (a *Association) Connect(now time.Time) error {
 // EventWritable; it comes only if no less important messages can be given up to
 // make room (Reliability.LimitPriority). If the peer does not support partial
 // reliability (RFC 3758), messages are sent reliably.
-func (a *Association) Send(now time.Time, m Message) error {
+func (a *Association) Send(now time.Time, m Message) error { return a.enqueue(now, &m, false) }
+
+// SendCopy is Send with a payload that stays the caller's: the association copies that of
+// a message that it does not refuse.
+func (a *Association) SendCopy(now time.Time, m Message) error { return a.enqueue(now, &m, true) }
+
+func (a *Association) enqueue(now time.Time, m *Message, foreign bool) error {
 	r := &m.Reliability
 	switch {
 	case a.ended:
@@ -157,7 +163,10 @@ func (a *Association) Send(now time.Time, m Message) error {
 		}
 		return ErrSendBufferFull
 	}
-	a.out.push(now, &m)
+	if foreign {
+		m.Payload = append([]byte(nil), m.Payload...)
+	}
+	a.out.push(now, m)
 	a.counters.messagesSent++
 	a.observe(now)
 	return nil

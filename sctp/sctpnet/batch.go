@@ -46,6 +46,7 @@ type batch struct {
 	whole         []bool           // of each: sctp.Transmit.Whole
 	to            []netip.AddrPort // of each, on a socket
 	marks         []sctp.ECN       // so too
+	ids           []sctp.AssociationID
 	oob           [udpsock.ECNRoom]byte
 }
 
@@ -69,7 +70,8 @@ func (b *batch) free() {
 }
 
 func (b *batch) reset() {
-	b.buf, b.packets, b.whole, b.to, b.marks = b.buf[:0], b.packets[:0], b.whole[:0], b.to[:0], b.marks[:0]
+	b.buf, b.packets, b.whole = b.buf[:0], b.packets[:0], b.whole[:0]
+	b.to, b.marks, b.ids = b.to[:0], b.marks[:0], b.ids[:0]
 }
 
 // next returns the place of the next packet; ok is false if there is none for mtu

@@ -64,3 +64,11 @@ func (cfg Config) complete() (Config, error) {
 	}
 	return cfg, nil
 }
+
+// completeOver is complete for a Conn over a net.Conn.
+func (cfg Config) completeOver() (Config, error) {
+	if cfg.SCTP.ECN { // ecn-d
+		return cfg, &sctp.ConfigError{Field: "ECN", Rule: "needs Listen or Dial"}
+	}
+	return cfg.complete()
+}

@@ -58,12 +58,9 @@ const (
 // it is not if New returns an error: a *sctp.ConfigError, or with
 // Config.PeerInitToken an *sctp.InitTokenError.
 func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
-	cfg, err := cfg.complete()
+	cfg, err := cfg.completeOver()
 	if err != nil {
 		return nil, err
-	}
-	if cfg.SCTP.ECN { // ecn-d
-		return nil, &sctp.ConfigError{Field: "ECN", Rule: "needs Listen or Dial"}
 	}
 	fragments := newFragmentation(nc, &cfg.SCTP)
 	assoc, err := sctp.New(cfg.SCTP)
@@ -93,6 +90,7 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startReader()
+	c.collect(time.Now()) // resumed or set up with a token it is established, and is so from here on
 	// The first packet leaves from the timer's goroutine: nc may block in Write
 	// until somebody reads at the other end, and New does not wait.
 	c.timer.init(c.onTimer)
@@ -166,16 +164,18 @@ func (c *Conn) settle(now time.Time, by actor) {
 	if c.sock != nil {
 		c.sock.ep.Update(c.id)
 		c.sock.settle(now, by)
-		c.checkDone()
-		return
+	} else {
+		c.collect(now)
+		sent := c.flush(now, by)
+		c.armTimer()
+		if sent {
+			c.conclude()
+		}
+		c.dispatch(by)
 	}
-	c.collect(now)
-	sent := c.flush(now, by)
-	c.armTimer()
-	if sent {
-		c.conclude()
+	if c.life.isOver {
+		c.publish(now) // no packet will
 	}
-	c.dispatch(by)
 	c.checkDone()
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -60,14 +62,33 @@ func fatalWrite(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe)
 }
 
-// passingRead tells whether a later Read can succeed. A connected UDP socket
-// reports what ICMP says about an earlier Write (the peer may not be up yet),
-// others a message that was too long.
+// passingRead tells whether a later Read can succeed: after what ICMP says about an
+// earlier Write (the peer may not be up yet), a message that was too long, and what calls
+// itself temporary.
 func passingRead(err error) bool {
-	if errors.Is(err, io.ErrShortBuffer) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EMSGSIZE) {
+	if fromICMP(err) || tooLong(err) {
 		return true
 	}
 	var t interface{ Temporary() bool }
 	var d interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Temporary() || errors.As(err, &d) && d.Timeout()
 }
+
+// fromICMP tells whether a Read reports an ICMP message, as that of a connected UDP
+// socket does. Anybody on the Internet can forge those.
+func fromICMP(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && (slices.Contains(icmpErrors, errno) || errno == 64 && runtime.GOOS == "linux") // ENONET
+}
+
+var icmpErrors = []syscall.Errno{
+	syscall.ECONNREFUSED, syscall.EMSGSIZE, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN,
+	syscall.ENOPROTOOPT, syscall.EPROTO,
+}
+
+// wsaEMSGSIZE is what Windows says, and a number that no other system uses.
+const wsaEMSGSIZE = syscall.Errno(10040)
+
+// tooLong tells whether a Read lost a message, or a part of it, because its buffer was
+// too short.
+func tooLong(err error) bool { return errors.Is(err, io.ErrShortBuffer) || errors.Is(err, wsaEMSGSIZE) }

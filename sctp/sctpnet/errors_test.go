@@ -46,7 +46,10 @@ func TestTransportErrorKinds(t *testing.T) {
 	}{
 		{sys(syscall.ECONNREFUSED), false, true},
 		{sys(syscall.EMSGSIZE), false, true},
+		{sys(syscall.EHOSTUNREACH), false, true},
+		{sys(10040), false, true}, // WSAEMSGSIZE
 		{sys(syscall.EIO), false, false},
+		{sys(syscall.ECONNRESET), false, false},
 		{op(os.ErrDeadlineExceeded), false, true},
 		{op(net.ErrClosed), true, false},
 		{io.EOF, true, false},

@@ -76,7 +76,7 @@ func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
 	case sctp.EventStreamResetAsked:
 		c.streams.get(ev.Stream).resetting = true
 	case sctp.EventShutdownReceived:
-		c.wakeWriters()
+		c.writes.wakeAll()
 	case sctp.EventClosed:
 		ev.Err = c.onClosed(ev.Err)
 	}

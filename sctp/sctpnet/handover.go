@@ -16,7 +16,10 @@ import (
 // The peer is not told, and no packet leaves any more. When Handover returns, nothing
 // uses the net.Conn, which is not closed: it is the caller's again, with its
 // deadlines cleared. A socket of Listen goes on, and drops what comes for the
-// association for two minutes; that of Dial is closed. Streams must be opened anew.
+// association for two minutes; that of Dial is closed. Streams must be opened anew. A
+// net.Conn on which a Read does not return a second after a deadline has passed, because
+// its deadlines are stubs, cannot be given back and is closed; the state is good for
+// another.
 //
 // OnEvent gets its last event, sctp.EventClosed with sctp.ErrHandedOver, before
 // Handover returns, so Handover must not be called in it.
@@ -25,16 +28,42 @@ func (c *Conn) Handover() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	<-c.life.done
-	if c.reader.source != nil {
-		c.reader.source.Receive(nil)
-	}
-	if c.nc != nil {
+	if c.nc == nil {
+		<-c.life.done
+	} else {
+		c.vacate()
+		if c.reader.source != nil {
+			c.reader.source.Receive(nil)
+		}
 		if err := c.nc.SetDeadline(time.Time{}); err != nil {
 			c.log.Debug("clearing the deadlines of the transport", "error", err)
 		}
 	}
 	return state, nil
+}
+
+// heedTime is how long a Read may take to return once its deadline has passed.
+const heedTime = time.Second
+
+// vacate waits until nothing uses the net.Conn any more, which it closes if nothing else
+// helps.
+func (c *Conn) vacate() {
+	patience := time.NewTicker(heedTime)
+	defer patience.Stop()
+	for {
+		select {
+		case <-c.life.done:
+			return
+		case <-patience.C:
+		}
+		c.mu.Lock()
+		stuck := c.life.holds > 0 && !c.events.busy && c.events.len() == 0
+		c.mu.Unlock()
+		if stuck {
+			c.log.Info("the transport does not heed its deadlines: closing it")
+			c.nc.Close()
+		}
+	}
 }
 
 // handOver is Handover without waiting.
@@ -46,7 +75,7 @@ func (c *Conn) handOver() (state []byte, err error) {
 	switch {
 	case c.life.isOver:
 		return nil, c.life.err
-	case c.sender.busy || c.sock != nil && c.sock.sending:
+	case c.sender.busy || c.sock != nil && c.sock.isSending(c):
 		return nil, &sctp.HandoverError{Obstacles: sctp.ObstaclePackets}
 	case c.events.len() > 0:
 		return nil, &sctp.HandoverError{Obstacles: sctp.ObstacleEvents}
@@ -69,7 +98,7 @@ func (c *Conn) handOver() (state []byte, err error) {
 // established from the beginning. The error is a *sctp.ConfigError or a
 // *sctp.ResumeError, and nc is the caller's then.
 func Resume(nc net.Conn, cfg Config, state []byte) (*Conn, error) {
-	cfg, err := cfg.complete()
+	cfg, err := cfg.completeOver()
 	if err != nil {
 		return nil, err
 	}

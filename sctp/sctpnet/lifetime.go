@@ -69,7 +69,7 @@ func (c *Conn) onClosed(cause error) error {
 	c.life.cause = cause
 	c.life.err = &closedError{cause}
 	close(c.life.over)
-	c.wakeWriters()
+	c.writes.wakeAll()
 	c.streams.acceptors.wakeAll()
 	for _, st := range c.streams.byID {
 		st.readers.wakeAll()
@@ -116,6 +116,7 @@ func (c *Conn) release() {
 		return
 	}
 	c.life.isReleasing = true
+	c.publish(time.Now())
 	if c.sock != nil {
 		c.sock.forget(c)
 		c.life.isReleased = true
@@ -197,7 +198,7 @@ func (c *Conn) startShutdown(now time.Time) (aborted bool) {
 		return true
 	}
 	c.assoc.Shutdown(now) // fails only after the end
-	c.wakeWriters()
+	c.writes.wakeAll()
 	return false
 }
 

@@ -20,6 +20,14 @@ type ether struct {
 	mu    sync.Mutex
 	at    map[netip.AddrPort]*etherConn
 	drops func() bool
+	hook  func(to netip.AddrPort) // called before a packet is written
+}
+
+// written sets the hook.
+func (e *ether) written(hook func(to netip.AddrPort)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hook = hook
 }
 
 // etherConn is a socket on it, a packetConn.
@@ -61,6 +69,12 @@ func (c *etherConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
 	case <-c.closed:
 		return 0, net.ErrClosed
 	default:
+	}
+	c.net.mu.Lock()
+	hook := c.net.hook
+	c.net.mu.Unlock()
+	if hook != nil {
+		hook(to)
 	}
 	p := etherPacket{c.addr, bytes.Clone(b)}
 	c.net.mu.Lock()
@@ -471,6 +485,40 @@ func TestListenOnEvent(t *testing.T) {
 				t.Errorf("%d messages, events %v", echoed[c], k)
 			}
 		}
+		l.Close()
+	})
+}
+
+// TestManyLastEvents: OnEvent hears everything, also when the socket is closed before.
+func TestManyLastEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		l := listenOn(t, e, ListenConfig{})
+		heard := 0
+		client := dialFrom(t, e, "192.0.2.2:1", Config{OnEvent: func(c *Conn, ev sctp.Event) {
+			if ev.Kind == sctp.EventMessageSent {
+				heard++
+				c.Abort("enough")
+			}
+		}})
+		server := acceptFrom(t, l)
+		if err := client.WaitConnected(background); err != nil {
+			t.Fatal(err)
+		}
+		messages := make([]sctp.Message, 2*maxRounds)
+		for i := range messages {
+			messages[i] = message(1, 10, 0)
+			messages[i].ID = uint64(i + 1)
+		}
+		if n, err := client.TryWriteMessages(messages); n != len(messages) {
+			t.Fatal(n, err)
+		}
+		gone(t, client)
+		if heard != len(messages) {
+			t.Errorf("heard of %d messages, of %d", heard, len(messages))
+		}
+		server.Abort("")
+		gone(t, server)
 		l.Close()
 	})
 }

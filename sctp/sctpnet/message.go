@@ -19,18 +19,19 @@ import (
 type writes struct {
 	waiters waitList
 	aside   waitList
-	// refused is the size of a message for which there was no room, until there
-	// is, and why says the error; 0 if there is none. It saves copying others as large
-	// in vain.
-	refused int
-	why     error
 }
 
-// wake lets the next writers try again.
+// wake lets the next writers try again: there may be room, or the one before them is done,
+// and nothing else would tell them.
 func (w *writes) wake() {
-	w.refused = 0
 	w.waiters.wake()
 	w.aside.wake()
+}
+
+// wakeAll lets every call find out that it waits in vain.
+func (w *writes) wakeAll() {
+	w.waiters.wakeAll()
+	w.aside.wakeAll()
 }
 
 // WriteMessage queues a copy of the message, waiting for the association to be
@@ -48,37 +49,25 @@ func (c *Conn) TryWriteMessage(m sctp.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	copied := false
-	err := c.send(now, &m, &copied)
+	err := c.send(now, m)
 	c.settle(now, aCaller)
 	return err
 }
 
-// send makes one attempt to queue m. The payload is copied once, at the first
-// attempt that may succeed.
-func (c *Conn) send(now time.Time, m *sctp.Message, copied *bool) error {
+// send makes one attempt to queue a copy of m.
+func (c *Conn) send(now time.Time, m sctp.Message) error {
 	switch {
 	case c.life.isOver:
 		return c.life.err
 	case c.life.closing:
 		return errClosing
-	case c.writes.refused > 0 && len(m.Payload) >= c.writes.refused && !c.assoc.Displaces(m):
-		return c.writes.why
 	}
-	if !*copied {
-		m.Payload = append([]byte(nil), m.Payload...)
-		*copied = true
-	}
-	err := c.assoc.Send(now, *m)
-	if errors.Is(err, sctp.ErrSendBufferFull) {
-		c.writes.refused, c.writes.why = len(m.Payload), err
-	}
-	return c.explain(err)
+	return c.explain(c.assoc.SendCopy(now, m))
 }
 
 // writeMessage is WriteMessage, for a Stream if s is not nil.
 func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) error {
-	w := wait{ctx: ctx, stream: s}
+	w := wait{ctx: ctx, stream: s, inTurn: true}
 	if s != nil {
 		w.deadline = &s.writeDeadline
 	}
@@ -87,20 +76,19 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	copied := false
 	list := &c.writes.waiters
 	turn := list.empty() // nobody is before us
 	var woken *waitList  // where we waited, and keep our place
 	for {
 		if s != nil && s.closed {
-			c.nextWriter()
+			c.writes.wake()
 			return net.ErrClosed
 		}
 		now := time.Now()
 		if turn || c.life.isOver || c.life.closing || c.assoc.Displaces(&m) {
-			err := c.send(now, &m, &copied)
+			err := c.send(now, m)
 			if !errors.Is(err, sctp.ErrSendBufferFull) && err != sctp.ErrNotConnected {
-				c.nextWriter()
+				c.writes.wake()
 				c.settle(now, aCaller)
 				return err
 			}
@@ -114,19 +102,6 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 		}
 		turn, woken = true, list
 	}
-}
-
-// nextWriter passes the turn on: nothing else may tell those who wait that there is room.
-func (c *Conn) nextWriter() {
-	c.writes.waiters.wake()
-	c.writes.aside.wake()
-}
-
-// wakeWriters lets every call that waits to write find out that it waits in vain.
-func (c *Conn) wakeWriters() {
-	c.writes.refused = 0
-	c.writes.waiters.wakeAll()
-	c.writes.aside.wakeAll()
 }
 
 // ReadMessage waits for data on the stream and moves it into buf; see
@@ -156,8 +131,7 @@ func (c *Conn) TryWriteMessages(ms []sctp.Message) (n int, err error) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	for ; n < len(ms); n++ {
-		m, copied := ms[n], false
-		if err = c.send(now, &m, &copied); err != nil {
+		if err = c.send(now, ms[n]); err != nil {
 			break
 		}
 	}
@@ -254,6 +228,7 @@ type wait struct {
 	ctx      context.Context
 	deadline *deadline // of stream, for reading or writing
 	stream   *Stream   // nil if the call is not for one
+	inTurn   bool      // nobody else in the list tries before this one has got what it wants
 }
 
 // expired returns why the call must not even begin to wait.
@@ -295,13 +270,17 @@ func (c *Conn) wait(now time.Time, w *wait, list *waitList, front bool) error {
 		err = w.ctx.Err()
 	}
 	c.mu.Lock()
-	switch {
-	case err == nil:
-	case me.list != nil:
-		list.remove(me)
-	default: // woken as well: that is for the next
-		<-me.ready
-		list.wake()
+	if err != nil {
+		next := w.inTurn && list.head == me // those behind it have not tried yet
+		if me.list != nil {
+			list.remove(me)
+		} else { // woken as well: that is for the next
+			<-me.ready
+			next = true
+		}
+		if next {
+			list.wake()
+		}
 	}
 	c.waiters.put(me)
 	return err

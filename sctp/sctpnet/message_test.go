@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -439,6 +440,71 @@ func TestWriteLargeMessages(t *testing.T) {
 		for i := range written {
 			if written[i].Load() < 10 {
 				t.Errorf("writer %d wrote %d messages", i, written[i].Load())
+			}
+		}
+	})
+}
+
+// TestRefusedIsNotCopied: an attempt for which there is no room costs nothing, however
+// large the message.
+func TestRefusedIsNotCopied(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector empties pools")
+	}
+	a, _ := connectRings(t, Config{SCTP: sctp.Config{SendBuffer: 10_000, ReceiveBuffer: 4096}})
+	full := 0
+	for m := message(1, 3000, 0); full < 100; full++ { // also after the peer has taken what it takes
+		if err := a.TryWriteMessage(m); err == nil {
+			full = 0
+		}
+		runtime.Gosched()
+	}
+	large := message(2, 1<<20, 0)
+	if got := testing.AllocsPerRun(100, func() {
+		a.mu.Lock()
+		a.writes.wake() // as EventWritable does
+		a.mu.Unlock()
+		if err := a.TryWriteMessage(large); err != sctp.ErrSendBufferFull {
+			t.Fatal(err)
+		}
+	}); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+// TestWriterGivesUp: a call that waits for much room, and gives up, does not leave behind
+// those for which there is enough.
+func TestWriterGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, Config{SCTP: sctp.Config{SendBuffer: 10_000, ReceiveBuffer: 4096}})
+		defer p.end()
+		for full := 0; full < 2; {
+			if full++; p.a.TryWriteMessage(message(1, 3000, 0)) == nil {
+				full = 0
+			}
+			netsim.Elapse(10 * time.Second)
+		}
+		ctx, cancel := context.WithCancel(background)
+		large := result(func() error { return p.a.WriteMessage(ctx, message(2, 9000, 0)) })
+		pending(t, large)
+		small := []<-chan error{
+			result(func() error { return p.a.WriteMessage(background, message(3, 10, 0)) }),
+			result(func() error { return p.a.WriteMessage(background, message(3, 20, 0)) }),
+		}
+		pending(t, large, small[0], small[1])
+		cancel()
+		if err := <-large; err != context.Canceled {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for _, c := range small {
+			select {
+			case err := <-c:
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				t.Error("a message waits though there is room")
 			}
 		}
 	})

@@ -16,8 +16,11 @@ const (
 	maxPacket = 64 << 10
 
 	// maxPassing is how many reads in a row may fail in a passing way within a
-	// second: more is a transport that does nothing else.
+	// second: more is a transport that does nothing else, unless they report ICMP
+	// messages. Those may be forged, and do not end an association: after each one more
+	// the reader rests for restTime, so that they do not keep it busy.
 	maxPassing = 1000
+	restTime   = 10 * time.Millisecond
 
 	// maxEvents is how many events may wait for OnEvent before reading pauses.
 	maxEvents = 1024
@@ -66,7 +69,12 @@ func (c *Conn) readLoop(turn int) {
 			buf = make([]byte, size)
 		}
 		n, err := c.nc.Read(buf)
-		c.handleRead(turn, buf[:n], len(buf), err)
+		if c.handleRead(turn, buf[:n], len(buf), err) {
+			select {
+			case <-time.After(restTime):
+			case <-c.life.over:
+			}
+		}
 	}
 }
 
@@ -87,47 +95,47 @@ func (c *Conn) beforeRead(turn int) (size int, ok bool) {
 	return c.reader.size, true
 }
 
-// handleRead takes what Read returned.
-func (c *Conn) handleRead(turn int, packet []byte, size int, err error) {
+// handleRead takes what Read returned, and tells whether the reader is to rest.
+func (c *Conn) handleRead(turn int, packet []byte, size int, err error) (rest bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reader.turn == turn {
 		c.reader.waiting = false
 	}
 	if c.life.isOver {
-		return
+		return false
 	}
 	now := time.Now()
 	switch {
 	case err == nil && len(packet) < size || err == nil && size > maxPacket:
 		c.reader.passing = 0
 		c.assoc.HandlePacket(now, 0, packet)
-	case err == nil, errors.Is(err, io.ErrShortBuffer):
+	case err == nil, tooLong(err):
 		// The packet did not fit. Whether the transport keeps it for the next
 		// Read or its sender repeats it, it will.
 		c.reader.size = min(4*size, maxPacket+1) // before the peer has tried a larger MTU three times
 		c.log.Debug("packet longer than the read buffer", "size", size)
-		c.passing(now, io.ErrShortBuffer)
+		if c.reader.failed(now) {
+			c.fail(now, "read", io.ErrShortBuffer)
+		}
 	case passingRead(err) && !c.gone(err):
 		c.log.Debug("reading the transport", "error", err)
-		c.passing(now, err)
+		if c.reader.failed(now) {
+			if rest = fromICMP(err); !rest {
+				c.fail(now, "read", err)
+			}
+		}
 	default:
 		c.fail(now, "read", err)
 	}
 	c.settle(now, aReader)
+	return rest
 }
 
 // gone tells whether a refused datagram means that the peer has ended: it need not
 // wait for the answer to SHUTDOWN ACK.
 func (c *Conn) gone(err error) bool {
 	return c.assoc.State() == sctp.ShutdownAckSent && errors.Is(err, syscall.ECONNREFUSED)
-}
-
-// passing counts a read that failed in a passing way.
-func (c *Conn) passing(now time.Time, err error) {
-	if c.reader.failed(now) {
-		c.fail(now, "read", err)
-	}
 }
 
 // failed counts a read that failed, and tells whether there were too many.

@@ -9,33 +9,40 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
+// begin returns a pair that is not established yet, except with tokens.
+func begin(t *testing.T, tokens bool) *pair {
+	t.Helper()
+	var cfg [2]Config
+	cfg[0].SCTP.Seed, cfg[1].SCTP.Seed = [32]byte{1}, [32]byte{2}
+	for i := range cfg {
+		token, err := sctp.InitToken(cfg[i].SCTP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tokens {
+			cfg[1-i].PeerInitToken = token
+		}
+	}
+	pa, pb := pipe()
+	p := &pair{t: t, pa: pa, pb: pb}
+	var err error
+	if p.b, err = New(pb, cfg[1], false); err != nil {
+		t.Fatal(err)
+	}
+	if p.a, err = New(pa, cfg[0], true); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // TestTokens: Conns with the INIT tokens of each other are established when they
 // begin, and a message takes the time of one packet; the handshake takes two round
 // trips. // snap-c
 func TestTokens(t *testing.T) {
 	arrival := func(t *testing.T, tokens bool) (took time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
-			var cfg [2]Config
-			cfg[0].SCTP.Seed, cfg[1].SCTP.Seed = [32]byte{1}, [32]byte{2}
-			for i := range cfg {
-				token, err := sctp.InitToken(cfg[i].SCTP)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tokens {
-					cfg[1-i].PeerInitToken = token
-				}
-			}
-			pa, pb := pipe()
-			p := &pair{t: t, pa: pa, pb: pb}
 			start := time.Now()
-			var err error
-			if p.b, err = New(pb, cfg[1], false); err != nil {
-				t.Fatal(err)
-			}
-			if p.a, err = New(pa, cfg[0], true); err != nil {
-				t.Fatal(err)
-			}
+			p := begin(t, tokens)
 			defer p.end()
 			write(t, p.a, message(1, 100, 0))
 			read(t, p.b, 1)

@@ -46,7 +46,7 @@ type socket struct {
 
 	timer     timer
 	reader    reader        // its counts of failed reads
-	sending   bool          // a goroutine is writing
+	out       *batch        // what a goroutine is writing; nil: none is
 	fragments fragmentation // for that one
 	failure   error         // nothing can be sent or received any more
 	closed    bool
@@ -80,8 +80,9 @@ func (s *socket) settle(now time.Time, by actor) {
 	s.collect(now)
 	sent := s.flush(now, by)
 	s.armTimer()
+	s.conclude()
 	if sent {
-		s.conclude()
+		s.closeUnused()
 	}
 	s.dispatch(by)
 }
@@ -134,13 +135,13 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	switch {
 	case s.closed, s.failure != nil:
 		return true
-	case s.sending:
+	case s.out != nil:
 		return false
 	}
 	sent := false
-	s.sending = true
 	mtu := roomFor(&s.cfg.SCTP)
 	b := newBatch(mtu, 0, 0)
+	s.out = b
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds {
 			s.setTimer(now)
@@ -156,9 +157,11 @@ func (s *socket) flush(now time.Time, by actor) bool {
 		if err != nil {
 			s.fail(now, "write", err)
 		}
+		b.ids = b.ids[:0]
+		s.conclude() // others may have so much to send that this goes on and on
 	}
+	s.out = nil
 	b.free()
-	s.sending = false
 	return sent
 }
 
@@ -176,7 +179,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 			break
 		}
 		b.add(d.Packet, d.Whole)
-		b.to, b.marks = append(b.to, d.To), append(b.marks, d.ECN)
+		b.to, b.marks, b.ids = append(b.to, d.To), append(b.marks, d.ECN), append(b.ids, d.ID)
 	}
 	s.collect(now)
 	s.publish(now)
@@ -217,15 +220,21 @@ func (s *socket) fail(now time.Time, op string, err error) {
 	}
 }
 
+// isSending tells whether packets of a Conn are just being written.
+func (s *socket) isSending(c *Conn) bool { return s.out != nil && slices.Contains(s.out.ids, c.id) }
+
 // conclude lets go of the Conns that have ended, and have sent their last packet.
 func (s *socket) conclude() {
-	for len(s.ended) > 0 {
-		c := s.ended[len(s.ended)-1]
-		s.ended = s.ended[:len(s.ended)-1]
+	s.ended = slices.DeleteFunc(s.ended, func(c *Conn) bool {
+		// The endpoint keeps an association that has ended as long as it has something to
+		// send, or was handed over.
+		if s.failure == nil && (s.isSending(c) || !c.life.kept && s.ep.Association(c.id) != nil) {
+			return false
+		}
 		c.release()
 		c.checkDone()
-	}
-	s.closeUnused()
+		return true
+	})
 }
 
 // forget takes out a Conn that is released.
@@ -234,7 +243,6 @@ func (s *socket) forget(c *Conn) {
 	if i := slices.Index(s.watched, c); i >= 0 {
 		s.watched = slices.Delete(s.watched, i, i+1)
 	}
-	s.closeUnused()
 }
 
 // closeUnused closes a socket that nobody uses any more.

@@ -1,80 +1,66 @@
 package sctpnet
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// published are copies of the statistics for readers that find the lock taken: the
+// published is a copy of the statistics for readers that find the lock taken: the
 // goroutine that has it is busy with packets, and nobody need wait for the other.
-// There are none before somebody asks for statistics.
+// There is none before somebody asks for statistics. It has a lock of its own, which is
+// held for copying only.
 type published struct {
-	current atomic.Pointer[snapshot]
-	slots   [3]snapshot
-	at      time.Time // of the current one; guarded by the lock of the Conn
+	mu    sync.Mutex
+	stats sctp.Stats
+	at    time.Time // when it was taken; guarded by the lock of the Conn
 }
 
-// snapshot is one copy. It is written only while it is not the current one and
-// nobody reads it.
-type snapshot struct {
-	readers atomic.Int32
-	stats   sctp.Stats
-}
-
-// publishInterval is how old a copy may get while packets come and go.
+// publishInterval is how old the copy may get while packets come and go.
 const publishInterval = time.Millisecond
 
-// read returns the current copy.
 func (p *published) read() sctp.Stats {
-	for {
-		s := p.current.Load()
-		s.readers.Add(1)
-		if p.current.Load() == s { // nobody writes it as long as readers is not 0
-			stats := s.stats
-			s.readers.Add(-1)
-			return stats
-		}
-		s.readers.Add(-1)
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
 }
 
-// publish makes a copy the current one, unless all others are being read.
-func (p *published) publish(now time.Time, stats sctp.Stats) {
-	current := p.current.Load()
-	for i := range p.slots {
-		if s := &p.slots[i]; s != current && s.readers.Load() == 0 {
-			s.stats = stats
-			p.current.Store(s)
-			p.at = now
-			return
-		}
-	}
+func (p *published) publish(now time.Time, stats *sctp.Stats) {
+	p.at = now
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats = *stats
 }
 
-// publish refreshes the copy of the statistics, if somebody wants one and it is old.
-// The lock is held.
+// publish refreshes the copy of the statistics, if somebody wants one and it is old. The
+// lock is held.
 func (c *Conn) publish(now time.Time) {
-	if p := c.published.Load(); p != nil && now.Sub(p.at) >= publishInterval {
-		p.publish(now, c.assoc.Stats())
+	if p := c.published.Load(); p != nil && (c.life.isOver || now.Sub(p.at) >= publishInterval) {
+		stats := c.assoc.Stats()
+		p.publish(now, &stats)
 	}
 }
 
 // Stats returns the association's statistics. It does not wait while packets are
-// being handled: the figures are those of a moment before then.
+// being handled: the figures are those of a moment before then, though never older than
+// those that another call has returned.
 func (c *Conn) Stats() sctp.Stats {
-	if c.mu.TryLock() {
-		defer c.mu.Unlock()
-		return c.assoc.Stats()
-	}
-	if p := c.published.Load(); p != nil {
+	p := c.published.Load()
+	switch {
+	case c.mu.TryLock():
+	case p != nil:
 		return p.read()
+	default: // the first time
+		c.mu.Lock()
+		c.watch()
 	}
-	c.mu.Lock() // the first time
 	defer c.mu.Unlock()
-	c.watch()
-	return c.assoc.Stats()
+	stats := c.assoc.Stats()
+	if p := c.published.Load(); p != nil {
+		p.publish(time.Now(), &stats)
+	}
+	return stats
 }
 
 // watch begins to publish the statistics.
@@ -83,7 +69,8 @@ func (c *Conn) watch() {
 		return
 	}
 	p := new(published)
-	p.publish(time.Now(), c.assoc.Stats())
+	stats := c.assoc.Stats()
+	p.publish(time.Now(), &stats)
 	c.published.Store(p)
 	if c.sock != nil && !c.life.isReleasing {
 		c.sock.watched = append(c.sock.watched, c)

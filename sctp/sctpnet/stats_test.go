@@ -92,26 +92,34 @@ func TestStatsConcurrent(t *testing.T) {
 	}
 }
 
-// TestPublished: a copy that is being read is not written.
-func TestPublished(t *testing.T) {
-	p := new(published)
-	now := time.Unix(1, 0)
-	p.publish(now, sctp.Stats{PacketsSent: 1})
-	held := p.current.Load()
-	held.readers.Add(1)
-	for i := range uint64(10) {
-		p.publish(now, sctp.Stats{PacketsSent: 2 + i})
-		if got := p.read(); got.PacketsSent != 2+i || held.stats.PacketsSent != 1 {
-			t.Fatalf("%d, held %d", got.PacketsSent, held.stats.PacketsSent)
+// TestStatsForward: what a reader gets who finds the lock taken is not older than what
+// another got before, and an association on a socket that has ended is seen to have.
+func TestStatsForward(t *testing.T) {
+	busy := func(c *Conn) sctp.Stats {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.Stats()
+	}
+	for _, connect := range []func(testing.TB, Config) (*Conn, *Conn){connectRings, connectSockets} {
+		a, b := connect(t, Config{})
+		for _, c := range []*Conn{a, b} {
+			c.mu.Lock()
+			c.watch()
+			c.mu.Unlock()
 		}
-	}
-	held.readers.Add(-1)
-	for i := range p.slots {
-		p.slots[i].readers.Add(1)
-	}
-	p.publish(now, sctp.Stats{PacketsSent: 100})
-	if got := p.read(); got.PacketsSent != 11 {
-		t.Fatal(got.PacketsSent)
+		for i := range 50 {
+			write(t, a, message(1, 10, byte(i)))
+			exact := a.Stats()
+			if got := busy(a); got.MessagesSent != exact.MessagesSent || got.DataChunksSent < exact.DataChunksSent {
+				t.Fatalf("%d messages in %d chunks, then %d in %d", exact.MessagesSent, exact.DataChunksSent, got.MessagesSent, got.DataChunksSent)
+			}
+			read(t, b, 1)
+		}
+		b.Abort("over")
+		<-b.Done()
+		if got := busy(b); got.State != sctp.Closed {
+			t.Errorf("ended, and the figures say %v", got.State)
+		}
 	}
 }
 
@@ -119,7 +127,7 @@ func TestPublished(t *testing.T) {
 func TestStatsAllocations(t *testing.T) {
 	p := new(published)
 	now := time.Unix(1, 0)
-	if n := testing.AllocsPerRun(100, func() { p.publish(now, sctp.Stats{PacketsSent: 1}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { p.publish(now, &sctp.Stats{PacketsSent: 1}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -44,7 +44,8 @@ func (c *Conn) setTimer(at time.Time) { c.life.holds += c.timer.set(at) }
 // fireTimer makes the timer fire at once.
 func (c *Conn) fireTimer() {
 	if c.sock != nil {
-		c.sock.setTimer(time.Now())
+		// Also when the socket is closed: OnEvent may have to hear more.
+		c.sock.holds += c.sock.timer.set(time.Now())
 		return
 	}
 	c.setTimer(time.Now())

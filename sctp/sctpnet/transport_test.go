@@ -10,6 +10,8 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +37,8 @@ type faulty struct {
 	// drop, if set, names packets that are lost, and delay is how long Write takes.
 	drop  func([]byte) bool
 	delay time.Duration
+
+	reads atomic.Int64
 }
 
 func newFaulty(c *netsim.Conn) *faulty {
@@ -113,6 +117,7 @@ func (f *faulty) SetWriteDeadline(t time.Time) error {
 }
 
 func (f *faulty) Read(p []byte) (int, error) {
+	f.reads.Add(1)
 	n, err := f.Conn.Read(p)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -307,6 +312,32 @@ func TestPassingReadErrors(t *testing.T) {
 			t.Errorf("Err: %v", p.a.Err())
 		}
 	})
+}
+
+// TestForgedICMP: reads that fail because of ICMP messages, as many as somebody cares to
+// forge, do not end an association, nor do they keep the reader busy.
+func TestForgedICMP(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMSGSIZE, syscall.ECONNREFUSED, syscall.EHOSTUNREACH} {
+		synctest.Test(t, func(t *testing.T) {
+			p, f := connectFaulty(t, Config{})
+			defer p.end()
+			netsim.Elapse(time.Second)
+			reads := f.reads.Load()
+			f.failReads(&net.OpError{Op: "read", Net: "udp", Err: os.NewSyscallError("recvfrom", errno)})
+			netsim.Elapse(10 * time.Second)
+			if n := f.reads.Load() - reads; n < maxPassing || n > 12*maxPassing {
+				t.Errorf("%d reads in 10 s", n)
+			}
+			f.failReads(nil)
+			write(t, p.b, message(1, 100, 0))
+			read(t, p.a, 1)
+			f.failReads(&net.OpError{Op: "read", Net: "udp", Err: os.NewSyscallError("recvfrom", errno)})
+			netsim.Elapse(time.Second)
+			if took := elapsed(func() { p.a.Abort(""); <-p.a.Done() }); took != 0 {
+				t.Errorf("it took %v to end", took)
+			}
+		})
+	}
 }
 
 // A Write that blocks holds up nobody but itself.
