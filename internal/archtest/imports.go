@@ -54,6 +54,7 @@ var layers = []layer{
 	{dir: "internal/archtest"},
 	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2"}},
 	{dir: "internal/netsim"},
+	{dir: "internal/udpmux", own: []string{"internal/udpsock"}, other: []string{"golang.org/x/sys"}},
 	{dir: "internal/udpsock"},
 	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},

@@ -1,0 +1,85 @@
+package udpmux
+
+import (
+	"bytes"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// withoutGSO and withoutGRO make a socket one of an older kernel.
+func withoutGSO(s *socket) { s.out.maxGSO = 0 }
+
+func withoutGRO(t testing.TB, s *socket) {
+	s.in.slots = maxSlots
+	s.raw.Control(func(fd uintptr) {
+		if err := unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Without coalescing, one read of the system returns several datagrams, and loses the
+// one that is too long.
+func TestReadSlots(t *testing.T) {
+	a, b, c := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	withoutGRO(t, c)
+	for i, n := range []int{100, 9000, 20000, 9001, 0, 7} {
+		from := a
+		if i%2 == 1 {
+			from = b
+		}
+		if _, err := from.send(numbered([]int{n}, true), c.local, fragmentAny); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []struct {
+		n    int
+		from *socket
+	}{{100, a}, {9000, b}, {9001, b}, {0, a}, {7, b}} {
+		p, size, from, err := c.in.receive()
+		if err != nil || len(p) != want.n || size != want.n || from != want.from.local {
+			t.Errorf("%d: %d bytes in datagrams of %d from %v, %v; want %d from %v", i, len(p), size, from, err, want.n, want.from.local)
+		}
+		if i == 0 && c.in.n < 2 {
+			t.Error("one datagram at a time")
+		}
+	}
+}
+
+// The kernel refuses to cut segments larger than the link's MTU, 65536 on loopback: they go
+// out one by one, and smaller ones are cut as before.
+func TestSegmentsTooLarge(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	if a.out.maxGSO == 0 {
+		t.Skip("no UDP_SEGMENT here")
+	}
+	for _, errno := range []syscall.Errno{syscall.EINVAL, syscall.EMSGSIZE} {
+		a.out.maxGSO, a.out.err = maxBytes, errno
+		if !a.out.refusesGSO(9000) || a.out.maxGSO != 8999 {
+			t.Errorf("%v: segments up to %d", errno, a.out.maxGSO)
+		}
+	}
+	packets := numbered([]int{9000, 9000, 9000, 1200, 1200, 1200}, true)
+	a.out.prepare(packets)
+	if a.out.prepared != 4 || a.out.sizes[3] != 3 {
+		t.Errorf("%d messages of %v", a.out.prepared, a.out.sizes[:a.out.prepared])
+	}
+	if sent, err := a.send(packets, b.local, fragmentAny); sent != 6 || err != nil {
+		t.Fatalf("send = %d, %v", sent, err)
+	}
+	for i, p := range collect(t, b, 6, a.local) {
+		if !bytes.Equal(p, packets[i]) {
+			t.Errorf("datagram %d", i)
+		}
+	}
+	a.out.err = syscall.EIO
+	if !a.out.refusesGSO(1200) || a.out.maxGSO != 0 {
+		t.Errorf("EIO: segments up to %d", a.out.maxGSO)
+	}
+	a.out.err = syscall.ENETUNREACH
+	if a.out.refusesGSO(1200) {
+		t.Error("ENETUNREACH is no refusal of GSO")
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package udpmux
+
+import "testing"
+
+func withoutGSO(*socket) {}
+
+func withoutGRO(testing.TB, *socket) {}
