@@ -50,7 +50,9 @@ func (ch *Channel) OnOpen(f func()) { ch.set(func(c *face) { c.onOpen = f }) }
 
 // OnMessage sets the callback for messages. Messages are read while it is set,
 // each when the callback returned from the one before.
-func (ch *Channel) OnMessage(f func(Message)) { ch.set(func(c *face) { c.onMessage = f }) }
+func (ch *Channel) OnMessage(f func(Message)) {
+	ch.set(func(c *face) { c.onMessage = f; ch.wake() })
+}
 
 // OnBufferedAmountLow sets the callback for: the buffered amount fell from above
 // the threshold to the threshold or below. Several falls in a row may be reported

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sluice-rtc/sluice/sctp"
 	"github.com/sluice-rtc/sluice/sctp/sctpnet"
 )
 
@@ -35,6 +36,9 @@ func (s *Session) startClose() *sctpnet.Conn {
 	defer s.unlock()
 	if s.ended {
 		return nil
+	}
+	if s.conn != nil && s.conn.State() == sctp.Established {
+		s.onConnected() // that may not have been reported yet: with tokens it is so from the start
 	}
 	first := !s.closing
 	s.closing = true

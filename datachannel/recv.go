@@ -353,6 +353,7 @@ func (ch *Channel) tryRead() (m Message, wait signal, err error) {
 // mayRead calls take, and returns what to wait for if it finds nothing.
 func (ch *Channel) mayRead(op string, take func() error) (signal, error) {
 	if ch.face.onMessage != nil {
+		ch.wake() // another reader may wait, too
 		return nil, &InvalidStateError{Op: op, Reason: "OnMessage takes the messages"}
 	}
 	if err := take(); err != errNothing {

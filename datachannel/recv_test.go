@@ -355,3 +355,31 @@ func TestReceiveAllocations(t *testing.T) {
 		}
 	})
 }
+
+// Every ReadMessage that waits returns when OnMessage is set.
+func TestReadersGiveWay(t *testing.T) {
+	bubble(t, setup{}, func(t *testing.T, p *pair) {
+		_, b := p.open("", nil)
+		results := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := b.ReadMessage(background)
+				results <- err
+			}()
+		}
+		settle()
+		b.OnMessage(func(Message) {})
+		settle()
+		for range 3 {
+			select {
+			case err := <-results:
+				var state *InvalidStateError
+				if !errors.As(err, &state) {
+					t.Error(err)
+				}
+			default:
+				t.Error("a reader waits for what OnMessage takes")
+			}
+		}
+	})
+}

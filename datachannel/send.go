@@ -185,6 +185,7 @@ func (ch *Channel) write(op string, data []byte, isText bool, c canceler) error 
 	defer ch.s.unlock()
 	if i := ch.out.queue.find(done); i >= 0 {
 		ch.dropQueued(i)
+		ch.s.flush() // it may have kept smaller ones waiting
 		return c.err()
 	}
 	return <-done

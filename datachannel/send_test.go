@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -670,6 +671,75 @@ func TestLargeMessagesHoldUpNoOther(t *testing.T) {
 		check(t, <-written)
 		if arrived[0].Load() != 2 || arrived[1].Load() != 1 {
 			t.Errorf("%d and %d large messages arrived", arrived[0].Load(), arrived[1].Load())
+		}
+	})
+}
+
+// A WriteMessage that waits for much room, and gives up, does not leave behind the
+// messages for which there is enough.
+func TestWriterGivesUp(t *testing.T) {
+	cfg := setup{a: Config{SCTP: sctp.Config{SendBuffer: 10_000}}, b: Config{SCTP: sctp.Config{ReceiveBuffer: 4096}}}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		a, _ := p.open("", nil)
+		large, _ := p.open("", nil)
+		small, _ := p.open("", nil)
+		write := func(ch *Channel, ctx context.Context, n int) <-chan error {
+			done := make(chan error, 1)
+			go func() { done <- ch.WriteMessage(ctx, make([]byte, n), false) }()
+			settle()
+			return done
+		}
+		for full := false; !full; {
+			ctx, cancel := timeout(30 * time.Second)
+			full = a.WriteMessage(ctx, make([]byte, 3000), false) != nil
+			cancel()
+		}
+		ctx, cancel := context.WithCancel(background)
+		first, second := write(large, ctx, 9000), write(small, background, 10)
+		if len(first)+len(second) > 0 {
+			t.Fatal("one does not wait")
+		}
+		cancel()
+		synctest.Wait()
+		if err := <-first; err != context.Canceled {
+			t.Error(err)
+		}
+		if len(second) == 0 {
+			t.Error("a message waits though there is room")
+		}
+	})
+}
+
+// A large message that waits for another one is not copied to find that out, again and
+// again, while small ones go.
+func TestStandingAsideIsCheap(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector empties pools")
+	}
+	const large = 2 << 20
+	cfg := setup{
+		a:       Config{SCTP: sctp.Config{SendBuffer: 100_000}},
+		b:       Config{MaxMessageSize: large},
+		paramsA: Params{RemoteMaxMessageSize: large},
+	}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		var channels []*Channel
+		for range 3 {
+			ch, peer := p.open("", nil)
+			peer.OnMessage(func(Message) {})
+			channels = append(channels, ch)
+		}
+		check(t, channels[0].Send(make([]byte, large)))
+		check(t, channels[1].Send(make([]byte, large)))
+		for range 2000 {
+			check(t, channels[2].Send(make([]byte, 1000)))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		settle()
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 40*large { // most of it for the packets of the link
+			t.Errorf("%d times their length allocated for two messages", n/large)
 		}
 	})
 }

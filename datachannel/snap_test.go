@@ -114,3 +114,26 @@ func TestTokenErrors(t *testing.T) {
 		t.Error("a bad configuration makes a token")
 	}
 }
+
+// TestTokenCloseAtOnce: a session that was set up by tokens ends gracefully, however soon,
+// and what was sent before arrives.
+func TestTokenCloseAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pair{t: t, a: NewSession(Config{}), b: NewSession(Config{})}
+		defer p.end()
+		cfg := setup{paramsA: Params{DTLSClient: true}}
+		exchangeTokens(&cfg)(p)
+		ca, cb := link(nil)
+		a, b := p.negotiate(1, Init{})
+		written := make(chan error, 1)
+		go func() { written <- a.WriteMessage(background, []byte("hello"), true) }()
+		synctest.Wait()
+		check(t, p.b.Start(cb, cfg.paramsB))
+		check(t, p.a.Start(ca, cfg.paramsA))
+		check(t, p.a.Close())
+		check(t, <-written)
+		wantMessage(t, b, "hello", true)
+		<-p.b.Done()
+		check(t, p.b.Err())
+	})
+}
