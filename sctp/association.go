@@ -121,8 +121,8 @@ func (a *Association) Connect(now time.Time) error {
 // ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability or
 // ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
 // EventWritable; it comes only if no less important messages can be given up to
-// make room (Reliability.LimitPriority). If the peer does not support partial
-// reliability (RFC 3758), messages are sent reliably.
+// make room (Reliability.LimitPriority), or as ErrAllResetPending. If the peer does not
+// support partial reliability (RFC 3758), messages are sent reliably.
 func (a *Association) Send(now time.Time, m Message) error { return a.enqueue(now, &m, false) }
 
 // SendCopy is Send with a payload that stays the caller's: the association copies that of
@@ -148,23 +148,28 @@ func (a *Association) enqueue(now time.Time, m *Message, foreign bool) error {
 	if _, ok := r.policy(); !ok {
 		return ErrReliability
 	}
-	if s := a.out.streams.get(m.Stream); s != nil && s.reset != resetNone || a.reconfig.own.all {
+	s := a.out.streams.get(m.Stream)
+	if s != nil && s.reset != resetNone {
 		return ErrResetPending
 	}
 	if !a.forward.enabled {
 		m.Reliability = Reliability{}
 	}
-	if n := len(m.Payload); !a.out.hasRoom(n) && !a.displace(now, n, r.rank()) {
-		if a.out.refused == 0 || n < a.out.refused {
-			a.out.refused = n
-		}
-		if a.out.excludes(n) {
+	if n, all := len(m.Payload), a.reconfig.own.all; all || !a.out.hasRoom(n) && !a.displace(now, n, r.rank()) {
+		a.out.refuse(n)
+		switch {
+		case all:
+			return ErrAllResetPending
+		case a.out.excludes(n):
 			return ErrLargeMessagePending
 		}
 		return ErrSendBufferFull
 	}
 	if foreign {
 		m.Payload = append([]byte(nil), m.Payload...)
+	}
+	if s == nil || !s.used {
+		a.in.news(m.Stream)
 	}
 	a.out.push(now, m)
 	a.counters.messagesSent++

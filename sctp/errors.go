@@ -29,6 +29,10 @@ var (
 // may be accepted meanwhile.
 var ErrLargeMessagePending = fmt.Errorf("%w: another message larger than it is being sent", ErrSendBufferFull)
 
+// ErrAllResetPending is the ErrSendBufferFull of a message on a stream not in use, while
+// the peer has all streams reset: until that is over nothing may be sent on any.
+var ErrAllResetPending = fmt.Errorf("%w: all streams are being reset", ErrSendBufferFull)
+
 // Errors with which an association ends, in EventClosed.
 var (
 	ErrHandshakeTimeout = errors.New("sctp: no answer to INIT or COOKIE ECHO")

@@ -29,7 +29,7 @@ var handoverFields = map[string]string{
 	"outbound": "limit config, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, free anew, frees anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"deadlines idle, expendables idle, midway idle, midways idle, drained idle",
-	"streamTable": "pages parts",
+	"streamTable": "pages parts, n carried",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
@@ -37,16 +37,16 @@ var handoverFields = map[string]string{
 	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skipped anew, streams anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
-	"tsnMap":   "cum carried, highest carried, above idle",
-	"inbound":  "limit config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew",
-	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle",
+	"tsnMap":   "cum carried, highest carried, above idle, passed anew",
+	"inbound":  "limit config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew, touched anew",
+	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle, ahead idle, sinceReset anew",
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",
 
 	"reconfig": "enabled carried, out carried, in carried, own parts, peer parts",
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
 		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt anew",
-	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts",
+	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts, covered anew",
 	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle, again carried",
 }
 

@@ -26,6 +26,8 @@ type inbound struct {
 	// readable lists streams that turned readable since it was last emptied.
 	readable []uint16
 	reads    uint64 // messages completed, for statistics
+
+	touched []uint16 // streams with inStream.listed
 }
 
 // inStream is an incoming stream that has been used.
@@ -38,6 +40,8 @@ type inStream struct {
 	head      *inMessage
 	tail      *inMessage   // of the messages ready to be read
 	waiting   []*inMessage // complete, but ahead of next; by number, no two alike
+	ahead     bool         // chunks of after a deferred reset were refused
+	sinceReset
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -86,6 +90,7 @@ func (in *inbound) stream(id uint16) *inStream {
 	if s == nil {
 		s = &inStream{id: id}
 		in.streams.put(id, s)
+		in.touch(s)
 	}
 	return s
 }
@@ -501,12 +506,14 @@ func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 	s := in.stream(id)
 	switch {
 	case unordered && s.floor.AtOrBefore(mid):
+		in.skipped(s)
 		s.floor = mid.Next()
 		in.purge(s)
 		return
 	case unordered || mid.Before(s.next):
 		return
 	}
+	in.skipped(s)
 	for len(s.waiting) > 0 && s.waiting[0].info.mid.AtOrBefore(mid) {
 		m := s.unwait()
 		in.reads++
@@ -524,7 +531,8 @@ func (in *inbound) resetStream(s *inStream) {
 		in.discard(s.unwait())
 	}
 	in.drop(&s.fragments, 0, len(s.fragments.runs))
-	s.next, s.floor = 0, 0 // 8260-2.3.2-a
+	s.next, s.floor, s.ahead = 0, 0, false // 8260-2.3.2-a
+	s.touched, s.from = false, nothing
 	if s.tail == nil || s.tail.resets == 0 {
 		s.push(in.pool.message(inInfo{stream: s.id}))
 	}
@@ -569,6 +577,7 @@ func (in *inbound) restart() {
 	in.dropRuns()
 	for _, s := range in.streams.all() {
 		in.resetStream(s)
+		in.skipped(s)
 	}
 }
 

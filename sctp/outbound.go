@@ -181,6 +181,13 @@ func (o *outbound) hasRoom(n int) bool {
 // excludes reports whether a message of n bytes must wait for a large one, not for room.
 func (o *outbound) excludes(n int) bool { return n > o.limit && o.large != nil }
 
+// refuse takes note of a message of n bytes that has to wait for EventWritable.
+func (o *outbound) refuse(n int) {
+	if o.refused == 0 || n < o.refused {
+		o.refused = n
+	}
+}
+
 // push queues a message.
 func (o *outbound) push(now time.Time, m *Message) {
 	msg := o.free

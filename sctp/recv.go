@@ -275,7 +275,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.own.gated() || a.reconfig.peer.holds(f.info.stream, f.tsn) || !a.makeRoom(&f) {
+	if a.reconfig.own.gated() || a.held(&f) || !a.makeRoom(&f) {
 		a.counters.dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -292,6 +292,7 @@ func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool 
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
 	}
+	a.in.came(f.info.stream, a.tsns.position(f.tsn))
 	a.in.add(&f, next)
 	a.in.bury(a.tsns.cum)
 	return true
@@ -464,11 +465,10 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		if err != nil || !a.forwardTSN(f.NewCumTSN) {
 			return err == nil
 		}
-		for i := range f.Len() {
-			if e := f.At(i); int(e.Stream) < a.InboundStreams() {
-				a.in.skipMessages(e.Stream, e.Unordered, e.MID)
-			}
-		}
+		a.passOver(f.NewCumTSN, f.Len(), func(i int) uint16 { return f.At(i).Stream }, func(i int) {
+			e := f.At(i)
+			a.in.skipMessages(e.Stream, e.Unordered, e.MID)
+		})
 		return true
 	}
 	f, err := c.ForwardTSN()
@@ -481,11 +481,10 @@ func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
 		return true
 	}
 	a.in.skip(f.NewCumTSN)
-	for i := range f.Len() {
-		if e := f.At(i); int(e.Stream) < a.InboundStreams() {
-			a.in.skipStream(e.Stream, e.SSN)
-		}
-	}
+	a.passOver(f.NewCumTSN, f.Len(), func(i int) uint16 { return f.At(i).Stream }, func(i int) {
+		e := f.At(i)
+		a.in.skipStream(e.Stream, e.SSN)
+	})
 	a.in.bury(a.tsns.cum)
 	a.in.relieve()
 	return true
@@ -588,7 +587,7 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now time.Time) {
-	a.performDeferred(a.tsns.cum)
+	a.performDeferred()
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}

@@ -42,12 +42,16 @@ func (a *Association) handleReconfigRequest(now time.Time, r *received, p wire.P
 		a.reconfig.own.again()
 		return
 	}
-	if !a.reconfig.peer.fresh(seq) || r.requests == maxRequests {
+	if r.requests == maxRequests || !a.reconfig.peer.fresh(seq) {
 		return
 	}
 	r.requests++
 	out, err := p.OutReset()
-	if err == nil {
+	switch {
+	case err == nil && a.reconfig.own.gated(): // its last TSN may already be one of after it
+		r.requests = maxRequests // the peer sends all of it again
+		return
+	case err == nil:
 		a.handleOutReset(out)
 		return
 	}
@@ -125,46 +129,67 @@ func (a *Association) handleOutReset(req wire.OutReset) {
 		a.resetAllInbound()
 	}
 	for i := range req.Streams.Len() {
-		a.resetInbound(req.Streams.At(i))
+		a.resetNamed(req.Streams.At(i), req.LastTSN)
 	}
 	a.in.relieve()
 }
 
 // performDeferred performs the deferred requests for which everything has come in.
-func (a *Association) performDeferred(cum wire.TSN) {
-	for {
-		d, ok := a.reconfig.peer.release(cum)
-		if !ok {
-			return
-		}
-		if len(d.streams) == 0 {
-			a.resetAllInbound()
-		}
-		for _, id := range d.streams {
-			a.resetInbound(id)
-		}
-		a.in.relieve()
+func (a *Association) performDeferred() {
+	for a.reconfig.peer.ready(a.tsns.cum) {
+		a.performNext()
 	}
 }
 
-// resetAllInbound starts all incoming streams anew.
-func (a *Association) resetAllInbound() {
-	for id := range a.out.streams.all() { // also those that the peer has sent nothing on
-		if int(id) < a.InboundStreams() {
-			a.in.stream(id)
-		}
+// performNext performs the first deferred request.
+func (a *Association) performNext() {
+	d := a.reconfig.peer.release()
+	if len(d.streams) == 0 {
+		a.resetAllInbound()
 	}
-	for id := range a.in.streams.all() {
-		a.resetInbound(id)
+	for _, id := range d.streams {
+		a.resetNamed(id, d.lastTSN)
 	}
+	a.in.relieve()
 }
 
-// resetInbound starts an incoming stream anew.
-func (a *Association) resetInbound(id uint16) {
-	s := a.in.stream(id)
-	a.in.buryOf(s, a.tsns.cum)
-	a.in.resetStream(s)
-	a.events.push(Event{Kind: EventStreamReset, Stream: id})
+// held reports whether a chunk must not be taken before a deferred reset is performed.
+func (a *Association) held(f *fragment) bool {
+	id := f.info.stream
+	if !a.reconfig.peer.holds(id, f.tsn) {
+		return false
+	}
+	if int(id) < a.InboundStreams() {
+		a.in.stream(id).ahead = true
+	}
+	return true
+}
+
+// passOver lets skip take the entries of a FORWARD-TSN up to t, by index; stream
+// returns that of an entry. One that is to be reset first, by a request that
+// this FORWARD-TSN lets go, counts its messages from before the reset: a peer that
+// waits for the answer has sent none behind it. One that sent some has not waited, and
+// then it is those that the entry means.
+func (a *Association) passOver(t wire.TSN, n int, stream func(i int) uint16, skip func(i int)) {
+	var anew []int
+	for i := range n {
+		id := stream(i)
+		if int(id) >= a.InboundStreams() {
+			continue
+		}
+		if s := a.in.streams.get(id); s != nil && s.ahead && a.reconfig.peer.holds(id, t) {
+			anew = append(anew, i)
+		} else {
+			skip(i)
+		}
+	}
+	if len(anew) == 0 {
+		return
+	}
+	a.performDeferred()
+	for _, i := range anew {
+		skip(i)
+	}
 }
 
 // handleInReset takes an Incoming SSN Reset Request (RFC 6525, section 5.2.3): it is
@@ -272,15 +297,20 @@ func (a *Association) handleTSNReset() {
 	case a.sent.span() > 0, a.out.midway > 0, a.reconfig.own.flying(wire.ParamTSNReset):
 		resp.Result = wire.ResultAlreadyPending
 	default:
-		a.performDeferred(a.tsns.cum.Opposite().Add(-1)) // none can still be waiting for data
 		resp.ReceiverNextTSN = resp.ReceiverNextTSN.Opposite()
 		a.renumber(resp.ReceiverNextTSN)
 	}
 	a.reconfig.peer.respond(a.reconfig.peer.record(resp))
 }
 
-// renumber starts all streams anew; theirs is the peer's next TSN.
+// renumber starts all streams anew; theirs is the peer's next TSN. What was sent with
+// TSNs of before counts as received (RFC 6525, section 5.2.4, rule G4), so that no
+// request waits for it any more.
 func (a *Association) renumber(theirs wire.TSN) {
+	for len(a.reconfig.peer.deferred) > 0 {
+		a.performNext()
+	}
+	a.reconfig.peer.last = deferredReset{}
 	a.in.renumber()
 	a.tsns.init(theirs)
 	a.ack.dups = a.ack.dups[:0]
@@ -374,6 +404,7 @@ func (a *Association) requestOver(resp *wire.ReconfigResponse, err error) {
 			for _, s := range a.out.streams.all() {
 				a.resetOver(s, err)
 			}
+			a.reportSend()
 		}
 	case wire.ParamInReset:
 		for _, id := range q.streams {
@@ -412,6 +443,7 @@ func (a *Association) resetOver(s *outStream, err error) {
 		a.events.push(Event{Kind: EventStreamResetFailed, Stream: s.id, Err: err})
 	} else {
 		s.restarted()
+		a.in.news(s.id)
 		a.events.push(Event{Kind: EventStreamResetDone, Stream: s.id})
 	}
 	if s.asked { // meanwhile, so once more

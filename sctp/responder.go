@@ -14,6 +14,7 @@ type responder struct {
 	due      []wire.ReconfigResponse  // to send
 	deferred []deferredReset          // in the order of their numbers
 	last     deferredReset            // the last that was deferred and performed, if it can come again
+	covered  int                      // streams in either direction that there were when all were reset last
 }
 
 // deferredReset is a request of the peer that waits for data sent before it
@@ -150,15 +151,17 @@ func (r *responder) holds(stream uint16, t wire.TSN) bool {
 	return false
 }
 
-// release takes the first deferred request once the cumulative TSN reached its last
-// TSN, and answers it.
-func (r *responder) release(cum wire.TSN) (d deferredReset, ok bool) {
-	if len(r.deferred) == 0 || cum.Before(r.deferred[0].lastTSN) {
-		return d, false
-	}
-	d = r.deferred[0]
+// ready reports whether there is a deferred request whose last TSN the cumulative TSN
+// reached.
+func (r *responder) ready(cum wire.TSN) bool {
+	return len(r.deferred) > 0 && r.deferred[0].lastTSN.AtOrBefore(cum)
+}
+
+// release takes the first deferred request, and answers it.
+func (r *responder) release() deferredReset {
+	d := r.deferred[0]
 	r.deferred = slices.Delete(r.deferred, 0, 1)
 	r.last, r.last.sorted = d, nil
 	r.respond(r.settle(d.seq, wire.ResultPerformed))
-	return d, true
+	return d
 }

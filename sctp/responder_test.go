@@ -145,16 +145,45 @@ func TestAskedToResetAll(t *testing.T) {
 	tc.wantPackets("in use", 2)
 	tc.write(tc.inReset(1))
 	tc.want("later", "RE-CONFIG response req=1 result=6", "SACK")
-	tc.wantErr("also those not in use", tc.a.Send(tc.now, Message{Stream: 7, Payload: payload(1)}), ErrResetPending)
+	tc.wantErr("those in use", tc.a.Send(tc.now, Message{Stream: 1, Payload: payload(1)}), ErrResetPending)
+	for _, n := range []int{1, 1 << 20} { // no more than fits the send buffer, and more
+		tc.wantErr("also those not in use", tc.a.Send(tc.now, Message{Stream: 7, Payload: payload(n)}), ErrAllResetPending)
+	}
+	tc.wantErr("which can wait", ErrAllResetPending, ErrSendBufferFull)
 	tc.write(sack{cum: 1})
 	tc.want("all", "RE-CONFIG out-reset req=0 resp=1 last=1 streams=")
-	tc.events = nil
+	if tc.hasEvent(EventWritable) {
+		t.Fatal("though nothing can be sent yet")
+	}
 	tc.write(tc.response(0, wire.ResultPerformed))
 	tc.wantEvent("one", EventStreamResetDone)
 	tc.wantEvent("the other", EventStreamResetDone)
+	tc.wantEvent("what was refused can be sent", EventWritable)
 	tc.wantNoEvent("no more")
 	tc.send(Message{Stream: 7, Payload: payload(1)})
 	tc.want("free", "DATA tsn=2 sid=7 ssn=0")
+}
+
+// TestAskedToResetAllEnds: however it ends, what was refused is told. // 6525-4.1-a
+func TestAskedToResetAllEnds(t *testing.T) {
+	for desc, end := range map[string]func(tc *testConn){
+		"denied":    func(tc *testConn) { tc.write(tc.response(0, wire.ResultDenied)) },
+		"restarted": func(tc *testConn) { tc.peerRestarts() },
+	} {
+		t.Run(desc, func(t *testing.T) {
+			tc := newConnected(t, Config{HeartbeatInterval: -1})
+			tc.send(Message{Stream: 1, Payload: payload(10)})
+			tc.write(sack{cum: 0})
+			tc.write(tc.inReset(0))
+			tc.sent = nil
+			tc.wantErr("not in use", tc.a.Send(tc.now, Message{Stream: 7, Payload: payload(1)}), ErrAllResetPending)
+			end(tc)
+			if !tc.hasEvent(EventWritable) {
+				t.Fatal("nothing says that it can be sent")
+			}
+			tc.check(tc.a.Send(tc.now, Message{Stream: 7, Payload: payload(1)}))
+		})
+	}
 }
 
 // TestAskedToResetBad: streams that do not exist, more than a request of ours can

@@ -89,6 +89,7 @@ func (a *Association) RequestReset(now time.Time, streams ...uint16) error {
 	}
 	for _, id := range streams {
 		a.reconfig.own.reset(wire.ParamInReset, id)
+		a.in.news(id) // the caller waits for the event
 	}
 	return nil
 }

@@ -506,7 +506,7 @@ func (a *Association) reportSend() {
 		a.out.isAllLow = false
 		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
 	}
-	if a.out.writable() {
+	if !a.reconfig.own.all && a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}
 }

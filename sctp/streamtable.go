@@ -7,6 +7,7 @@ import "iter"
 // few low identifiers cost little memory, and iteration is in order.
 type streamTable[T any] struct {
 	pages []*[streamPage]*T
+	n     int // streams
 }
 
 const streamPage = 64
@@ -19,7 +20,7 @@ func (t *streamTable[T]) get(id uint16) *T {
 	return nil
 }
 
-// put stores the state of a stream.
+// put stores the state of a stream that had none.
 func (t *streamTable[T]) put(id uint16, s *T) {
 	page := int(id) / streamPage
 	for page >= len(t.pages) {
@@ -29,6 +30,7 @@ func (t *streamTable[T]) put(id uint16, s *T) {
 		t.pages[page] = new([streamPage]*T)
 	}
 	t.pages[page][id%streamPage] = s
+	t.n++
 }
 
 // all iterates over the streams that have state, by identifier.

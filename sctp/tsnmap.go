@@ -112,6 +112,7 @@ type tsnMap struct {
 	cum     wire.TSN // everything at or before it came in or was skipped
 	highest wire.TSN // highest that came in
 	above   tsnSet
+	passed  uint64 // TSNs that the cumulative TSN has moved over, ever
 }
 
 // maxTSNSpan bounds how far a TSN may lie above the cumulative TSN: gap blocks
@@ -138,14 +139,27 @@ func (m *tsnMap) add(t wire.TSN) {
 		m.above.add(t)
 		return
 	}
-	m.cum = t
+	m.advance(t)
 	m.absorb()
+}
+
+// advance moves the cumulative TSN.
+func (m *tsnMap) advance(t wire.TSN) {
+	m.passed += uint64(t.Since(m.cum))
+	m.cum = t
+}
+
+// position returns the place of a TSN not far from the cumulative one among all that
+// the peer has assigned: unlike TSNs, which wrap, positions are in order for ever. The
+// least is more than 0.
+func (m *tsnMap) position(t wire.TSN) uint64 {
+	return 1<<32 + m.passed + uint64(t.Since(m.cum))
 }
 
 // absorb moves the cumulative TSN over a run that now adjoins it.
 func (m *tsnMap) absorb() {
 	if len(m.above.runs) > 0 && m.above.runs[0].first == m.cum.Add(1) {
-		m.cum = m.above.runs[0].last
+		m.advance(m.above.runs[0].last)
 		m.above.dropThrough(m.cum)
 	}
 }
@@ -153,7 +167,7 @@ func (m *tsnMap) absorb() {
 // forward moves the cumulative TSN to t and over what came in behind it (RFC
 // 3758, section 3.6).
 func (m *tsnMap) forward(t wire.TSN) {
-	m.cum = t
+	m.advance(t)
 	if m.highest.Before(t) {
 		m.highest = t
 	}
