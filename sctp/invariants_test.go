@@ -45,7 +45,7 @@ func (a *Association) sentInvariants() string {
 			c.ahead == 0 && c.msg.last != t {
 			return fmt.Sprintf("chunk %d: the next of its message is %d further, its last %d", t, c.ahead, c.msg.last)
 		}
-		if c.state == chunkAbandoned != c.msg.abandoned {
+		if c.state == chunkAbandoned && !c.msg.abandoned || c.state == chunkLost && c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
 		if c.state != chunkAbandoned && (q.acked.contains(t) != c.arrived() || q.settled.contains(t) != (c.state == chunkSettled)) {
@@ -124,7 +124,7 @@ func (a *Association) outInvariants() string {
 	if a.state >= Established {
 		for t := a.sent.cum.Add(1); t != a.sent.next; t = t.Add(1) {
 			c := a.sent.at(t)
-			if c.state != chunkAbandoned && c.state != chunkSettled && !c.msg.displaced {
+			if c.state != chunkAbandoned && c.state != chunkSettled && c.msg.held() {
 				buffered += int(c.size)
 			}
 			// A message whose rest is queued was counted there.

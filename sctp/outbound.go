@@ -76,8 +76,8 @@ type outMessage struct {
 	sent      int       // bytes given a TSN
 	uncharged int       // of them, those sent in the current turn of the stream
 	acked     int       // bytes cumulatively acknowledged
-	abandoned bool
-	displaced bool // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
+	abandoned bool      // given up: nothing of it is sent any more, and its payload is gone
+	displaced bool      // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
@@ -91,9 +91,12 @@ func (m *outMessage) over() bool {
 	return m.abandoned || m.displaced || m.sent == len(m.payload)
 }
 
+// held reports whether the send buffer holds what is not acknowledged of the message.
+func (m *outMessage) held() bool { return !m.abandoned && !m.displaced }
+
 // unworthy reports whether chunk c of the message is not to be sent again.
 func (m *outMessage) unworthy(now time.Time, c *sentChunk) bool {
-	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || m.displaced
+	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || !m.held()
 }
 
 // expired reports whether the lifetime of the message is over. Its last moment

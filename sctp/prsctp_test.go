@@ -138,6 +138,8 @@ func TestAbandonWholeMessage(t *testing.T) {
 	tc := newConnected(t, Config{})
 	tc.send(Message{Stream: 1, Payload: payload(20_000), Reliability: lifetime(500 * time.Millisecond)})
 	n := len(tc.wantPackets("as the window allows", 4))
+	tc.advance(600 * time.Millisecond)
+	tc.wantIdle("what was sent may yet arrive")
 	tc.advanceToTimer()
 	tc.want("all of it is skipped, and its end", "FORWARD-TSN cum=4 streams=1:0")
 	if n != 4 || tc.a.Stats().SendBuffered != 0 || tc.a.BufferedAmount(1) != 0 {
@@ -146,6 +148,58 @@ func TestAbandonWholeMessage(t *testing.T) {
 	tc.write(sack{cum: 4})
 	tc.send(Message{Stream: 1, Payload: payload(10)})
 	tc.want("the stream goes on", "DATA tsn=5 sid=1 ssn=1")
+}
+
+// TestAbandonOutstanding: what is outstanding of a message when the rest expires takes
+// its part of the window, and its loss is a sign of congestion. // 3758-3.5-d 3758-3.5-a
+func TestAbandonOutstanding(t *testing.T) {
+	for _, how := range []LossDetection{RACK, MissIndications} {
+		expired := func() *testConn {
+			tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, LossDetection: how})
+			tc.send(Message{Stream: 1, Payload: payload(20_000), Reliability: lifetime(500 * time.Millisecond)})
+			tc.wantPackets("as the window allows", 4)
+			tc.advance(600 * time.Millisecond)
+			if !tc.hasEvent(EventMessageAbandoned) || tc.a.Stats().SendBuffered != 0 {
+				t.Fatal("its lifetime is over")
+			}
+			tc.send(Message{Stream: 2, Payload: payload(10)})
+			tc.wantIdle("the congestion window is full")
+			return tc
+		}
+		const (
+			forward = "FORWARD-TSN cum=4 streams=1:0"
+			next    = "DATA tsn=5 sid=2 ssn=0"
+		)
+		tc := expired()
+		tc.write(gaps(-1, 1, 1))
+		if how == RACK {
+			tc.write(gaps(-1, 1, 3))
+			tc.want("overtaken: all of it is abandoned", forward, next)
+		} else {
+			tc.write(gaps(-1, 1, 1))
+			tc.want("there is room", next)
+			tc.write(gaps(-1, 1, 2))
+			tc.wantIdle("not lost yet")
+			tc.write(gaps(-1, 1, 3))
+			tc.want("lost: all of it is abandoned", forward)
+		}
+		if s := tc.a.Stats(); s.SlowStartThreshold != 4*testPMDCS || s.FastRetransmits != 1 || s.Retransmissions != 0 {
+			t.Errorf("no response to a loss: %+v", s)
+		}
+		tc = expired()
+		tc.advanceToTimer()
+		tc.want("T3-rtx", forward, next)
+		if s := tc.a.Stats(); s.CongestionWindow != testPMDCS || s.Timeouts != 1 || s.Retransmissions != 0 {
+			t.Errorf("no response to a timeout: %+v", s)
+		}
+		tc = expired()
+		tc.write(sack{cum: 3})
+		tc.want("all that was sent arrived", forward, next)
+		tc.write(sack{cum: 5})
+		if s := tc.a.Stats(); s.SlowStartThreshold != maxWindow || s.MessagesAbandoned != 1 || s.MessagesDelivered != 1 || s.UnackedDataChunks != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
 }
 
 // TestAbandonAfterAck: a message whose sent part is acknowledged, and whose rest

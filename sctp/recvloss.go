@@ -175,6 +175,7 @@ func (a *Association) expireRack(now time.Time, path *path) {
 	switch {
 	case path.rack.waitFor == waitReordering:
 		a.overtake(now, path, a.sent.flight)
+		a.forward.advance(now, &a.sent, path.rto.srtt)
 		a.largePacket(now, path)
 		a.armRack(now, path, false)
 	case a.mayProbe(path):

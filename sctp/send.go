@@ -445,7 +445,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 	a.events.push(Event{Kind: EventMessageAbandoned, Stream: m.stream.id, Message: m.id, Begun: begun})
 	a.note(now, TraceEvent{Kind: TraceAbandoned, Stream: m.stream.id, Message: m.id, Reason: reasons[m.policy], On: begun})
 	if m.chunks > 0 {
-		a.sent.abandon(m)
+		a.sent.giveUp(m)
 	}
 	if begun && !m.over() {
 		a.sent.closeMessage(now, m)

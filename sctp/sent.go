@@ -145,7 +145,8 @@ func (q *sentQueue) time(now time.Time, t wire.TSN) {
 	}
 }
 
-// markLost marks an outstanding chunk for retransmission.
+// markLost marks an outstanding chunk for retransmission, or abandons it, and what else
+// there is of its message, if that was given up meanwhile.
 func (q *sentQueue) markLost(t wire.TSN) {
 	c := q.at(t)
 	q.arrive(t, c)
@@ -156,6 +157,9 @@ func (q *sentQueue) markLost(t wire.TSN) {
 	}
 	q.lost++
 	q.marked++
+	if c.msg.abandoned {
+		q.abandon(c.msg)
+	}
 }
 
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
@@ -201,8 +205,25 @@ func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
 	}
 }
 
-// abandon gives up all chunks of a message.
-func (q *sentQueue) abandon(m *outMessage) {
+// giveUp takes note that a message is given up. While some of it may yet arrive, and
+// none is known to be lost, it stays outstanding: if it gets lost that is a sign of
+// congestion as any other (RFC 3758, section 3.5, F5).
+func (q *sentQueue) giveUp(m *outMessage) { // 3758-3.5-d
+	outstanding, lost := false, false
+	t := m.first
+	for range m.chunks {
+		c := q.at(t)
+		outstanding = outstanding || c.state == chunkOutstanding
+		lost = lost || c.state == chunkLost
+		t = t.Add(int(c.ahead))
+	}
+	if lost || !outstanding {
+		q.abandon(m)
+	}
+}
+
+// abandon abandons all chunks of a message.
+func (q *sentQueue) abandon(m *outMessage) { // 3758-3.5-a
 	t := m.first
 	for range m.chunks {
 		c := q.at(t)
@@ -298,7 +319,7 @@ func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
 
 // free takes note that the send buffer need not hold a chunk any more.
 func (m *outMessage) free(c *sentChunk, f *ackFacts) {
-	if !m.displaced {
+	if m.held() {
 		f.freed += int(c.size)
 		m.acked += int(c.size)
 	}
@@ -414,7 +435,7 @@ func (q *sentQueue) settle(first, end wire.TSN, f *ackFacts) {
 		}
 		c.state = chunkSettled
 		m := c.msg
-		if m.free(c, f); !m.displaced && m.acked == len(m.payload) {
+		if m.free(c, f); m.held() && m.acked == len(m.payload) {
 			m.next, f.settled = f.settled, m
 		}
 	}

@@ -74,7 +74,7 @@ type host struct {
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
-	displaced                  bool // messages may be, that is
+	displaced                  bool // messages may have been given up while a part of them is outstanding
 	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
@@ -205,7 +205,7 @@ func (h *host) send(a *action) bool {
 		h.out.accepted(m)
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
-		h.displaced = h.displaced || m.Reliability.LimitPriority
+		h.displaced = h.displaced || m.Reliability.LimitPriority || m.Reliability.LimitLifetime || m.Reliability.Lifetime > 0
 		h.w.work += 1 + a.size/h.w.s.smallestFragment(h.side)
 	case errors.Is(err, sctp.ErrSendBufferFull):
 		if h.Stats().SendBuffered == 0 {

@@ -331,7 +331,7 @@ func (w *world) inspect(h *host) {
 		w.fail("host %d: LocalWindow is %d of %d", h.side, st.LocalWindow, p.receiveBuffer())
 	}
 	// The flight counts chunk headers and padding, the buffer does not.
-	// Nor does the buffer hold what was sent and given up for something more important.
+	// Nor does the buffer hold what was sent and given up then.
 	if st.FlightSize < 0 || st.FlightSize > st.SendBuffered+23*st.UnackedDataChunks && !h.closed && !h.displaced {
 		w.fail("host %d: FlightSize is %d of %d buffered", h.side, st.FlightSize, st.SendBuffered)
 	}

@@ -134,6 +134,7 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.reconfig.peer.next = wire.ReqSeq(a.peer.initialTSN)
 	a.sent.markAllLost(now)
 	a.sent.rate.forgive()
+	a.forward.advance(now, &a.sent, path.rto.srtt)
 	a.reconfig.own.again()
 	a.answered(path) // that it did not answer until now says nothing of the path
 }
