@@ -84,7 +84,7 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 	add(a.in.unread(), ObstacleUnread)
 	add(a.tsns.gap() || a.in.incomplete(), ObstacleMissing)
 	add(a.reconfig.busy(), ObstacleReconfig)
-	add(a.strays.waiting() || len(a.control.buf) > 0 || a.hs.cookieAck || a.ack.due == ackNow || path.hb.due, ObstaclePackets)
+	add(a.strays.waiting() || len(a.control.buf) > 0 || a.hs.cookieAck || a.ack.due == ackNow || path.hb.due || path.ecn.confirming, ObstaclePackets)
 	add(a.events.n > 0, ObstacleEvents)
 	add(path.down || path.hb.awaiting || a.paths.errors > 0, ObstaclePath)
 	return o
@@ -104,7 +104,7 @@ func (a *Association) Handover(now time.Time) ([]byte, error) {
 	if o := a.HandoverObstacles(); o != 0 {
 		return nil, &HandoverError{o}
 	}
-	b := a.snapshot().encode()
+	b := a.snapshot(now).encode()
 	a.end(ErrHandedOver)
 	a.observe(now)
 	return b, nil
@@ -116,7 +116,7 @@ func (a *Association) Handover(now time.Time) ([]byte, error) {
 // those that were announced to the peer. Buffers, timers and limits may differ.
 //
 // What is known of the path starts anew, as it may be another: round-trip time,
-// congestion window, path MTU; and so do the statistics. Numbers, thresholds and
+// congestion window, path MTU, congestion marks; and so do the statistics. Numbers, thresholds and
 // priorities of streams stay.
 //
 // The error is a *ConfigError, or a *ResumeError if state is not one.

@@ -45,7 +45,7 @@ var handoverFields = map[string]string{
 
 	"reconfig": "enabled carried, out carried, in carried, own parts, peer parts",
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
-		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt anew",
+		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt carried",
 	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts, covered anew",
 	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle, again carried",
 }

@@ -156,6 +156,33 @@ func TestHandoverAfterResets(t *testing.T) {
 	tc.want("the next number", "RE-CONFIG out-reset req=1 resp=1 last=1 streams=1")
 }
 
+// TestHandoverResetPause: two SSN/TSN resets keep their distance (RFC 6525, section 5.1.4).
+func TestHandoverResetPause(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	tc.check(tc.a.ResetAssociation(tc.now))
+	tc.want("asked", "RE-CONFIG tsn-reset req=0")
+	tc.write(tc.tsnResponse(0, 0, tc.localTSN))
+	if !tc.hasEvent(EventAssociationReset) {
+		t.Fatal("not reset")
+	}
+	tc.sent, tc.events = nil, nil
+	for range 2 {
+		tc.now = tc.now.Add(minResetPause/2 - 1)
+		state, err := tc.a.Handover(tc.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.a, err = Resume(tc.now, Config{Seed: [32]byte{5}, HeartbeatInterval: -1, MaxMTU: -1}, state); err != nil {
+			t.Fatal(err)
+		}
+		tc.wantErr("too soon", tc.a.ResetAssociation(tc.now), ErrResetTooSoon)
+		tc.drain()
+		tc.events, tc.sent = nil, nil
+	}
+	tc.now = tc.now.Add(2 * time.Millisecond)
+	tc.check(tc.a.ResetAssociation(tc.now))
+}
+
 // TestHandoverDelayedSack: an acknowledgement that waits is not forgotten.
 func TestHandoverDelayedSack(t *testing.T) {
 	tc := newConnected(t, Config{})
@@ -293,6 +320,14 @@ func TestHandoverObstacles(t *testing.T) {
 			b = tc.init().append(tc, b)
 			wire.SetChecksum(b)
 			tc.a.HandlePacket(tc.now, 0, b)
+			return tc
+		}},
+		{ObstaclePackets, func(t *testing.T) *testConn {
+			tc := newECN(t, quiet)
+			tc.send(Message{Payload: payload(10)})
+			tc.write(sack{cum: 0})
+			tc.sent = nil
+			tc.a.HandlePacket(tc.now, 0, tc.packet(ecne(tc, 0, 1))) // the CWR
 			return tc
 		}},
 	}

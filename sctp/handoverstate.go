@@ -38,6 +38,7 @@ type handoverRequests struct {
 	answers   [2]wire.ReconfigResponse
 	answered  uint8
 	last      deferredReset
+	pause     uint16 // until the next SSN/TSN reset may be requested, ms
 }
 
 // handoverOut is an outgoing stream, handoverIn an incoming one.
@@ -57,10 +58,10 @@ type handoverIn struct {
 }
 
 // handoverMagic begins a state; the last byte is the version of the format.
-const handoverMagic = "sluice-h\x00\x00\x00\x01"
+const handoverMagic = "sluice-h\x00\x00\x00\x02"
 
 // snapshot collects the state of an association that has no obstacles.
-func (a *Association) snapshot() *handoverState {
+func (a *Association) snapshot(now time.Time) *handoverState {
 	s := &handoverState{
 		localPort: a.id.localPort, remotePort: a.id.remotePort, localTag: a.id.localTag,
 		nextTSN: a.sent.next, peer: a.peer, local: *a.announced(),
@@ -74,7 +75,7 @@ func (a *Association) snapshot() *handoverState {
 	s.peer.window = uint32(a.window.advertised)
 	s.peer.initialTSN = a.tsns.cum.Add(1)
 	r := &a.reconfig
-	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, r.peer.answers, uint8(r.peer.answered), r.peer.last}
+	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, r.peer.answers, uint8(r.peer.answered), r.peer.last, r.own.pause(now)}
 	for id, o := range a.out.streams.all() {
 		s.out = append(s.out, handoverOut{id, o.ordered, o.unordered, o.priority, uint32(min(o.threshold, math.MaxInt32)), o.used})
 	}
@@ -82,6 +83,15 @@ func (a *Association) snapshot() *handoverState {
 		s.in = append(s.in, handoverIn{id, i.next, i.floor})
 	}
 	return s
+}
+
+// pause returns how many milliseconds must pass until the next SSN/TSN reset.
+func (r *requester) pause(now time.Time) uint16 {
+	if r.resetAt.IsZero() {
+		return 0
+	}
+	left := r.resetAt.Add(minResetPause).Sub(now)
+	return uint16(min(max(left+time.Millisecond-1, 0), minResetPause) / time.Millisecond)
 }
 
 // restore makes a new association the one that the state is of.
@@ -99,6 +109,9 @@ func (a *Association) restore(now time.Time, s *handoverState) {
 	r.out, r.in = int(q.out), int(q.in)
 	r.own.seq, r.peer.next = q.seq, q.next
 	r.peer.answers, r.peer.answered, r.peer.last = q.answers, int(q.answered), q.last
+	if pause := time.Duration(q.pause) * time.Millisecond; pause > 0 {
+		r.own.resetAt = now.Add(pause - minResetPause)
+	}
 	a.hs.peerKind = s.peerKind
 	a.out.allLow = int(s.allLow) - 1
 	for _, o := range s.out {
@@ -116,7 +129,7 @@ func (s *handoverState) valid() bool {
 	good := s.localTag != 0 && s.peer.tag != 0 && s.localPort != 0 && s.remotePort != 0 &&
 		s.peer.outStreams != 0 && s.peer.inStreams != 0 &&
 		s.window <= math.MaxInt32 && s.peer.window <= math.MaxInt32 && s.requests.answered <= 2 && s.requests.out > 0 && s.requests.in > 0 &&
-		s.allLow <= math.MaxInt32 && int(s.peerKind) < len(peerNames)
+		time.Duration(s.requests.pause)*time.Millisecond <= minResetPause && s.allLow <= math.MaxInt32 && int(s.peerKind) < len(peerNames)
 	last := -1
 	for _, o := range s.out {
 		good = good && int(o.id) > last && o.threshold <= math.MaxInt32
@@ -221,6 +234,7 @@ func (c *handoverCodec) requests(r *handoverRequests) {
 	for i := range list(c, &d.streams, 2) {
 		c.u16(&d.streams[i])
 	}
+	c.u16(&r.pause)
 }
 
 // list handles the length of a list, whose elements take size bytes each at least,

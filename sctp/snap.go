@@ -136,6 +136,9 @@ func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
 	a.sent.rate.forgive()
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 	a.reconfig.own.again()
+	if a.state == ShutdownSent {
+		a.closer.want()
+	}
 	a.answered(path) // that it did not answer until now says nothing of the path
 }
 

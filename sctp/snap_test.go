@@ -280,9 +280,16 @@ func TestPeerFallsBackRequests(t *testing.T) {
 	tc.want("the same request", "COOKIE ACK", request)
 	tc.advanceToTimer()
 	tc.want("one error is allowed", request)
-	if tc.a.State() != Established {
-		t.Fatal(tc.a.State())
+	tc.wantState("one error is allowed", Established)
+	tc = newByToken(t, Config{HeartbeatInterval: -1})
+	if err := tc.a.Shutdown(tc.now); err != nil {
+		t.Fatal(err)
 	}
+	tc.want("the end", "SHUTDOWN")
+	tc.write(tc.init())
+	tc.want("the peer falls back", "INIT ACK")
+	tc.write(tc.cookieEcho())
+	tc.want("the end again", "COOKIE ACK", "SHUTDOWN")
 }
 
 // TestPeerFallsBackChanged: a peer whose INIT says something else than its token
