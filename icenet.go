@@ -47,6 +47,7 @@ type guardedNet struct {
 	open   map[io.Closer]struct{}
 	closed bool
 	whole  bool // datagrams must not be fragmented
+	told   bool // setDontFragment was called; before, sockets are as the system has them
 }
 
 const (
@@ -101,7 +102,7 @@ func (n *guardedNet) untrack(c io.Closer) {
 func (n *guardedNet) setDontFragment(on bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.whole = on
+	n.whole, n.told = on, true
 	var failed error
 	for c := range n.open {
 		if g, ok := c.(*udpGuard); ok {
@@ -301,9 +302,9 @@ func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.whole {
-		if err := udpsock.SetDontFragment(c, true); err != nil {
-			n.log.Debugf("a socket whose datagrams may be fragmented: %v", err)
+	if n.told {
+		if err := udpsock.SetDontFragment(c, n.whole); err != nil {
+			n.log.Debugf("a socket without control of fragmentation: %v", err)
 		}
 	}
 	return g

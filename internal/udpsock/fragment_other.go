@@ -4,6 +4,4 @@ package udpsock
 
 import "errors"
 
-func setDontFragment(uintptr, bool) (err4, err6 error) {
-	return errors.ErrUnsupported, errors.ErrUnsupported
-}
+func setDontFragment(uintptr, bool) error { return errors.ErrUnsupported }

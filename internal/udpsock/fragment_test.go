@@ -1,9 +1,40 @@
 package udpsock
 
 import (
+	"errors"
 	"net"
+	"net/netip"
 	"testing"
 )
+
+// TestFamilies: an option that could not be set matters on sockets that send with that
+// version of IP.
+func TestFamilies(t *testing.T) {
+	err4, err6 := errors.New("IPv4"), errors.New("IPv6")
+	for _, tt := range []struct {
+		desc  string
+		local string
+		only6 bool
+		want4 bool
+		want6 bool
+	}{
+		{"IPv4", "0.0.0.0", false, true, false},
+		{"IPv4, one address", "192.0.2.1", false, true, false},
+		{"both", "::", false, true, true},
+		{"IPv6 only", "::", true, false, true},
+		{"IPv6, one address", "2001:db8::1", false, false, true},
+		{"IPv4 in IPv6, one address", "::ffff:192.0.2.1", false, true, false},
+	} {
+		local := netip.MustParseAddr(tt.local)
+		err := needed(local, tt.only6, err4, err6)
+		if errors.Is(err, err4) != tt.want4 || errors.Is(err, err6) != tt.want6 {
+			t.Errorf("%s: %v", tt.desc, err)
+		}
+		if err := needed(local, tt.only6, nil, nil); err != nil {
+			t.Errorf("%s: %v", tt.desc, err)
+		}
+	}
+}
 
 // TestSetDontFragment: sockets of each family take the option, and still send.
 func TestSetDontFragment(t *testing.T) {
