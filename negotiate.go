@@ -79,12 +79,12 @@ func (pc *PeerConnection) createAnswer(op string) (SessionDescription, error) {
 	l.sections = answerSections(offer, l.carrier)
 	if peer != nil {
 		l.setup = pc.answerSetup(peer.dtls.setup)
-		if peer.sctp.initToken != nil { // snap-b
-			l.initToken = pc.initToken()
-		}
 		l.bundle = offer.bundleOf(offer.data) != nil
-		if peer.sctp.legacy {
+		switch {
+		case peer.sctp.legacy: // such a section has no a=sctp-init
 			l.sections[offer.data].formats = []string{strconv.Itoa(l.sctpPort)} // the port of this side
+		case peer.sctp.initToken != nil: // snap-b
+			l.initToken = pc.initToken()
 		}
 		for _, option := range []string{"trickle", "ice2"} {
 			if slices.Contains(peer.ice.options, option) {

@@ -210,7 +210,7 @@ func (l *localDescription) sctp(add func(key, value string), s *localSection) {
 		return
 	}
 	add("max-message-size", strconv.Itoa(l.maxMessageSize))
-	if l.initToken != nil && s.formats[0] == "webrtc-datachannel" { // snap-a
+	if l.initToken != nil { // snap-a
 		add("sctp-init", base64.StdEncoding.EncodeToString(l.initToken))
 	}
 }

@@ -124,6 +124,30 @@ func TestSNAPLater(t *testing.T) {
 	}
 }
 
+// TestSNAPLegacy: a section in the form before RFC 8841 has no token in the answer,
+// whatever the offer has, and so no association without a handshake. // snap-b snap-d
+func TestSNAPLegacy(t *testing.T) {
+	a, b := newTestPeer(t, withSNAP(true)), newTestPeer(t, withSNAP(true))
+	modern := []string{"UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000", "a=sctp-port:5000", "a=sctpmap:5000 webrtc-datachannel 65535"}
+	legacy := []string{modern[1], modern[0], modern[3], modern[2]}
+	openBoth(t, a, b, func(d SessionDescription) SessionDescription {
+		form := modern
+		if d.Type == SDPTypeAnswer {
+			if !strings.Contains(d.SDP, " DTLS/SCTP 5000") || tokenIn(&d) != "" {
+				t.Error(d.SDP)
+			}
+			form = legacy
+		}
+		d.SDP = strings.NewReplacer(form...).Replace(d.SDP)
+		return d
+	})
+	wantSNAP(t, a.core, b.core, false)
+	negotiate(t, b, a, false)
+	if token := tokenIn(b.LocalDescription()); token != "" {
+		t.Errorf("a token after an answer without: %q", token)
+	}
+}
+
 // TestSNAPRollback: a negotiation that is given up does not change the token, and
 // sections without an association have none. // snap-d
 func TestSNAPRollback(t *testing.T) {
