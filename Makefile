@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench bench-net
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench bench-net bench-transport
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -63,6 +63,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 bench-net: ## goodput and delay over an emulated link, with pion/sctp beside: bench/RESULTS.md
 	cd bench && go test -count=1 -timeout 30m -run '^TestNet' -v . -write
+
+bench-transport: ## what DTLS, ICE and the sockets cost, with the plain libraries beside: bench/RESULTS.md
+	cd bench && go test -count=1 -timeout 30m -run '^TestTransport' -v . -write
 
 bench: ## every benchmark, with allocations
 	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

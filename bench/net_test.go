@@ -2,12 +2,9 @@ package bench
 
 import (
 	"encoding/binary"
-	"flag"
 	"fmt"
 	"math"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,28 +15,21 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-var write = flag.Bool("write", false, "write the results to RESULTS.md")
+const (
+	netTitle   = "Over an emulated link"
+	netPreface = `Written by ` + "`make bench-net`" + `. Both ends run in one process over an emulated link, in virtual time, so
+that the figures are those of the protocol and not of the machine. SCTP packets have 1188 bytes, messages
+16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can arrive. pion/sctp
+runs with its defaults, but for packet size and receive buffer. What is due at one moment happens in any order, so
+that figures differ a little from run to run.
+`
+)
 
 var stacks = []stack{
 	sluiceStack("sluice, CUBIC", sctp.CUBIC),
 	sluiceStack("sluice, BBR", sctp.BBR),
 	sluiceStack("sluice, Reno", sctp.Reno),
 	pionStack,
-}
-
-// results are the tables in the order in which they were made.
-var results strings.Builder
-
-// table begins a table, row adds to it; both print as they go.
-func table(t *testing.T, title string, columns ...string) {
-	fmt.Fprintf(&results, "\n## %s\n\n| | %s |\n|---|%s\n", title, strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
-	t.Log(title)
-}
-
-func row(t *testing.T, name string, cells ...string) {
-	line := fmt.Sprintf("| %s | %s |", name, strings.Join(cells, " | "))
-	fmt.Fprintln(&results, line)
-	t.Log(line)
 }
 
 // A flow is a bulk transfer, and perhaps a thin stream beside it.
@@ -128,6 +118,7 @@ func (f *flow) goodput(d time.Duration) float64 {
 // TestNetGoodput: bulk transfers over links with losses, and over a fast one.
 func TestNetGoodput(t *testing.T) {
 	const ms = time.Millisecond
+	section(netTitle, netPreface)
 	table(t, "Goodput in Mbit/s, in 30 s after connecting",
 		"100 Mbit/s, 50 ms, no loss", "0.1 % loss", "1 % loss", "5 % loss", "1 Gbit/s, 5 ms (5 s)")
 	for _, s := range stacks {
@@ -161,6 +152,7 @@ func predicted(loss float64) string {
 
 // TestNetThin: a thin channel beside a bulk one, over a slow link with a queue of 1.6 s.
 func TestNetThin(t *testing.T) {
+	section(netTitle, netPreface)
 	table(t, "10 Mbit/s, 200 ms, queue of 2 MB: a thin channel beside a bulk one",
 		"bulk, Mbit/s", "delay of the thin, half within (ms)", "95 % within", "all within")
 	for _, s := range stacks {
@@ -184,6 +176,7 @@ func TestNetThin(t *testing.T) {
 
 // TestNetFair: two flows over one bottleneck, the second ten seconds later.
 func TestNetFair(t *testing.T) {
+	section(netTitle, netPreface)
 	table(t, "Two flows over one link of 50 Mbit/s, 50 ms, queue of 250 KB, in 60 s",
 		"first, Mbit/s", "second", "Jain's index")
 	for _, s := range stacks {
@@ -200,25 +193,4 @@ func TestNetFair(t *testing.T) {
 			row(t, s.name, fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y), fmt.Sprintf("%.3f", (x+y)*(x+y)/2/(x*x+y*y)))
 		})
 	}
-}
-
-const preface = `# Results
-
-Written by ` + "`make bench-net`" + `. Both ends run in one process over an emulated link, in virtual time, so
-that the figures are those of the protocol and not of the machine. SCTP packets have 1188 bytes, messages
-16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can arrive. pion/sctp
-runs with its defaults, but for packet size and receive buffer. What is due at one moment happens in any order, so
-that figures differ a little from run to run.
-`
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	if code == 0 && *write {
-		if err := os.WriteFile("RESULTS.md", []byte(preface+results.String()), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
 }

@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+const messageSize = 16 << 10
+
+// connectTransports returns both ends of a data channel over the whole stack.
+func connectTransports(t testing.TB, change func(*sluice.Config)) (a, b *datachannel.Channel) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var ends [2]*sluice.Transport
+	var params [2]sluice.TransportParameters
+	for i := range ends {
+		cfg := sluice.Config{IncludeLoopback: true, NetworkTypes: []string{"udp4"}, IPFilter: net.IP.IsLoopback}
+		if change != nil {
+			change(&cfg)
+		}
+		var err error
+		if ends[i], err = sluice.NewTransport(cfg); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(ends[i].Abort)
+		if params[i], err = ends[i].LocalParameters(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error)
+	go func() { done <- ends[1].Start(ctx, params[0]) }()
+	if err := ends[0].Start(ctx, params[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	a, err := ends[0].CreateChannel("bench", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = ends[1].Accept(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+// transfer sends messages for a time, and returns how many bytes arrived.
+func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration) int64 {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		message := make([]byte, size)
+		for a.WriteMessage(ctx, message, false) == nil {
+		}
+	}()
+	var n int64
+	for deadline := time.Now().Add(d); time.Now().Before(deadline); {
+		m, err := b.ReadMessage(context.Background())
+		if err != nil {
+			t.Error(err)
+			return 1
+		}
+		n += int64(len(m.Data))
+	}
+	return n
+}
+
+// TestTransportFull: the whole stack, from data channel to data channel.
+func TestTransportFull(t *testing.T) {
+	variants := []struct {
+		name   string
+		change func(*sluice.Config)
+	}{
+		{"sluice", nil},
+	}
+	var works []func() int64
+	for _, v := range variants {
+		a, b := connectTransports(t, v.change)
+		works = append(works, func() int64 { return transfer(t, a, b, messageSize, time.Second) })
+		works[len(works)-1]()
+	}
+	costs := alternate(rounds, works...)
+	section(transportTitle, transportPreface)
+	table(t, "The whole stack, messages of 16 KiB", "CPU-s/GB", "MB/s", "allocations per message")
+	for i, v := range variants {
+		row(t, v.name, fmt.Sprintf("%.2f", median(costs[i], cost.perGB)), fmt.Sprintf("%.0f", median(costs[i], cost.rate)),
+			fmt.Sprintf("%.1f", median(costs[i], func(c cost) float64 { return c.allocsPer(messageSize) })))
+	}
+}
+
+// TestTransportAbove: what is above the transport, for itself.
+func TestTransportAbove(t *testing.T) {
+	section(transportTitle, transportPreface)
+	table(t, "Data channels over a transport in memory", "CPU-s/GB", "MB/s", "messages/s", "allocations per message")
+	for _, size := range []int{64, 1 << 10, 16 << 10, 64 << 10} {
+		a, b := connectMemory(t, datachannel.Config{SCTP: sctp.Config{ZeroChecksum: sctp.DTLSDetection}})
+		transfer(t, a, b, size, 100*time.Millisecond)
+		costs := alternate(rounds, func() int64 { return transfer(t, a, b, size, 500*time.Millisecond) })[0]
+		rate := median(costs, cost.rate)
+		row(t, fmt.Sprintf("messages of %d bytes", size), fmt.Sprintf("%.2f", median(costs, cost.perGB)), fmt.Sprintf("%.0f", rate),
+			fmt.Sprintf("%.0f", rate*1e6/float64(size)), fmt.Sprintf("%.1f", median(costs, func(c cost) float64 { return c.allocsPer(size) })))
+	}
+}
