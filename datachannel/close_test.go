@@ -357,6 +357,54 @@ func TestRefusedByPeer(t *testing.T) {
 	})
 }
 
+// So each time, whatever came of the channels before: the peer never sends anything on
+// the identifier, and resets its stream, which may look like the same reset again
+// (8831-6.7-a).
+func TestRefusedByPeerAgain(t *testing.T) {
+	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		for i := range 6 {
+			ch := value(s.CreateChannel("", nil))(t)
+			wantID(t, ch, 0)
+			var j journal
+			j.watch(ch)
+			r.next(0)
+			if i%2 == 0 { // here the peer is first, else it follows
+				check(t, r.conn.ResetStreams(0))
+				j.want(t, "error data-channel-failure", "close closed")
+				r.wantResets(0)
+			} else {
+				check(t, ch.Close())
+				r.wantResets(0)
+				check(t, r.conn.ResetStreams(0))
+				j.want(t, "close closed")
+			}
+			r.drainReset(0)
+			settle()
+		}
+	})
+}
+
+// An identifier serves for channels on which nobody ever sends, whoever closes them
+// (8831-6.7-a).
+func TestCloseWithoutData(t *testing.T) {
+	bubble(t, setup{}, func(t *testing.T, p *pair) {
+		for _, closer := range "aabbab" {
+			near, far := p.negotiate(5, Init{})
+			if closer == 'b' {
+				near, far = far, near
+			}
+			var jn, jf journal
+			jn.watch(near)
+			jf.watch(far)
+			jn.want(t, "open open")
+			jf.want(t, "open open")
+			check(t, near.Close())
+			jn.want(t, "close closed")
+			jf.want(t, "closing closing", "close closed")
+		}
+	})
+}
+
 // A reset of a stream that carries no channel here is answered, so that the peer
 // can end its channel; that is all.
 func TestResetOfUnusedStream(t *testing.T) {

@@ -33,7 +33,7 @@ var handoverFields = map[string]string{
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
-		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, timing idle, timed idle, timedAt idle",
+		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, use anew, timing idle, timed idle, timedAt idle",
 	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skipped anew, streams anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 

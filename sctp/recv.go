@@ -430,6 +430,7 @@ func (a *Association) finishAck(now time.Time, path *path, moved bool) {
 	a.largePacket(now, path)
 	if a.sent.span() == 0 {
 		path.cc.drained()
+		a.sent.drained()
 	}
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 	switch busy := a.sent.span() > 0; {

@@ -219,52 +219,10 @@ func TestResetAllEvents(t *testing.T) {
 		t.Fatalf("%d events", n)
 	}
 	tc.drop()
-	if n := len(tc.a.events.ring); n > idleEvents {
+	if n := len(tc.a.events.ring); n > idleRing {
 		t.Fatalf("memory for %d events when there is none", n)
 	}
 	if n := events(2); n != 0 {
 		t.Fatalf("%d events of streams that are as new", n)
-	}
-}
-
-// TestEventRing: memory for many events is kept while they are many again and again.
-func TestEventRing(t *testing.T) {
-	var q eventQueue
-	fill := func(n int) {
-		for range n {
-			q.push(Event{Kind: EventReadable})
-		}
-		for range n {
-			if _, ok := q.pop(); !ok {
-				t.Fatal("an event is missing")
-			}
-		}
-		if _, ok := q.pop(); ok {
-			t.Fatal("an event too many")
-		}
-	}
-	for _, n := range []int{1, 8, idleEvents} {
-		fill(n)
-		if len(q.ring) < n {
-			t.Fatalf("the memory of %d events is given back", n)
-		}
-	}
-	fill(1000)
-	if len(q.ring) > idleEvents {
-		t.Fatalf("%d kept once", len(q.ring))
-	}
-	for range 3 {
-		fill(1000)
-	}
-	if !raceDetector {
-		if n := testing.AllocsPerRun(100, func() { fill(1000); fill(1); fill(20); fill(1) }); n != 0 {
-			t.Fatalf("%v allocations", n)
-		}
-	}
-	for range hottest {
-		fill(1)
-	}
-	if len(q.ring) > idleEvents {
-		t.Fatalf("%d kept though few come", len(q.ring))
 	}
 }

@@ -30,12 +30,16 @@ type sentQueue struct {
 
 	order sentOrder
 	rate  rateSampler
+	use   ringUse
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
 	timed   wire.TSN
 	timedAt time.Time
 }
+
+// leastRing is the length of the ring at first, chunks.
+const leastRing = 16
 
 // sentChunk is one chunk that was sent.
 type sentChunk struct {
@@ -96,8 +100,10 @@ func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 // push assigns the next TSN to a chunk, which is sent now unless it is abandoned, and
 // links it to the one of its message before it: their TSNs need not be consecutive.
 func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
-	if n := q.span(); n == len(q.ring) {
-		ring := make([]sentChunk, max(16, 2*n))
+	n := q.span()
+	q.use.holds(n + 1)
+	if n == len(q.ring) {
+		ring := make([]sentChunk, max(leastRing, 2*n))
 		for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
@@ -119,6 +125,14 @@ func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
 		q.rate.sent(t, q.at(t), q.flight)
 	}
 	return t
+}
+
+// drained gives up a large ring when nothing is outstanding.
+func (q *sentQueue) drained() {
+	if q.use.emptied(len(q.ring)) {
+		q.ring = make([]sentChunk, leastRing)
+		q.rate.resize(leastRing, q.next, q.next)
+	}
 }
 
 // depart counts a chunk as outstanding, sent now; arrive as no longer so.
