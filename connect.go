@@ -41,23 +41,32 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 	if pc.peer == nil {
 		return a, nil
 	}
-	if localOffer && pc.peer.restarts(a.peer) {
-		return a, opError(op, "an ICE restart that was not offered (RFC 8829, section 5.10)")
+	if localOffer {
+		offered := pc.currentLocal != nil && pc.currentLocal.desc.iceCredentials != local.desc.iceCredentials && !pc.restartRuns()
+		switch restarts := pc.peer.restarts(a.peer); {
+		case restarts && !offered:
+			return a, opError(op, "an ICE restart that was not offered (RFC 8829, section 5.10)")
+		case offered && !restarts:
+			return a, opError(op, "no ICE restart, though one was offered (RFC 8839, section 4.4.1.1.1)")
+		}
 	}
 	return a, pc.continues(op, a.peer, a.dtlsClient)
 }
 
-// restartFor begins a new generation of ICE if the offer asks for one: the
-// answer to it needs our new credentials. It is done once for an offer.
-func (pc *PeerConnection) restartFor(op string, offer *appliedRemote) error {
-	if offer.restart != restartWanted {
+// restartRuns reports whether a provisional answer has begun an ICE restart.
+func (pc *PeerConnection) restartRuns() bool {
+	return pc.peer != nil && pc.currentRemote != nil && pc.currentRemote.peer != nil && pc.currentRemote.peer.restarts(pc.peer)
+}
+
+// renewICE begins a new generation of ICE if the description has credentials for
+// one.
+func (pc *PeerConnection) renewICE(op string, desc *localDescription) error {
+	if desc.carrier < 0 || desc.iceCredentials == pc.core.localCredentials() {
 		return nil
 	}
-	if err := pc.core.restartICE(); err != nil {
+	if err := pc.core.restartICE(desc.iceCredentials); err != nil {
 		return &OperationError{Op: op, Reason: "ICE restart", Err: err}
 	}
-	offer.restart = restartDone
-	pc.passed, pc.held = nil, nil
 	return nil
 }
 
@@ -73,7 +82,7 @@ func (pc *PeerConnection) connect(op string, a agreement) error {
 	}
 	if pc.peer == nil {
 		remote := remoteParameters{
-			ufrag: a.peer.ice.ufrag, pwd: a.peer.ice.pwd,
+			iceCredentials: a.peer.credentials(),
 			fingerprints:   a.peer.dtls.fingerprints,
 			sctpPort:       uint16(a.peer.sctp.port),
 			maxMessageSize: a.peer.sctp.maxMessageSize,
@@ -92,9 +101,10 @@ func (pc *PeerConnection) connect(op string, a agreement) error {
 		pc.dtlsClient, pc.snap = a.dtlsClient, a.snap
 	} else {
 		if pc.peer.restarts(a.peer) {
-			if err := pc.core.setRemoteCredentials(a.peer.ice.ufrag, a.peer.ice.pwd); err != nil {
+			if err := pc.core.continueICE(a.peer.credentials()); err != nil {
 				return &OperationError{Op: op, Reason: "ICE restart", Err: err}
 			}
+			pc.passed = nil
 		}
 		pc.core.session.SetRemoteMaxMessageSize(a.peer.sctp.maxMessageSize) // w3c-sctp-b
 	}
@@ -132,12 +142,12 @@ func (r *appliedRemote) candidates() []string {
 }
 
 // handleLocalCandidate takes a candidate from the core.
-func (pc *PeerConnection) handleLocalCandidate(line string) {
-	if line == "" {
+func (pc *PeerConnection) handleLocalCandidate(c localCandidate) {
+	if c.line == "" {
 		return // handleGatheringState reports the end, after the state
 	}
 	pc.mu.Lock()
-	pc.held = append(pc.held, line)
+	pc.held = append(pc.held, c)
 	pc.mu.Unlock()
 	pc.reportCandidates()
 }
@@ -152,7 +162,7 @@ func (pc *PeerConnection) handleGatheringState(s ICEGatheringState) {
 	pc.gathering = s
 	f := pc.on.gathering
 	if s == ICEGatheringStateComplete {
-		pc.held = append(pc.held, "")
+		pc.held = append(pc.held, localCandidate{})
 	}
 	pc.mu.Unlock()
 	if f != nil {
@@ -163,7 +173,7 @@ func (pc *PeerConnection) handleGatheringState(s ICEGatheringState) {
 
 // reportCandidates calls the application with the candidates not yet reported.
 // While no local description names a section for them, after a rollback, they
-// wait. It runs in the event queue, without pc.mu.
+// wait; those of an ICE restart that was given up are dropped. It runs in the event queue, without pc.mu.
 func (pc *PeerConnection) reportCandidates() {
 	for {
 		pc.mu.Lock()
@@ -172,23 +182,24 @@ func (pc *PeerConnection) reportCandidates() {
 			pc.mu.Unlock()
 			return
 		}
-		line := pc.held[0]
+		held := pc.held[0]
 		pc.held = pc.held[1:]
-		c := local.desc.candidateInit(line)
+		known := held.line == "" || held.ufrag == local.desc.ufrag || pc.currentLocal != nil && held.ufrag == pc.currentLocal.desc.ufrag
+		c := local.desc.candidateInit(held)
 		pc.mu.Unlock()
-		if f != nil {
+		if f != nil && known {
 			f(c)
 		}
 	}
 }
 
 // candidateInit describes a local candidate of the carrier; nil for the end of them.
-func (l *localDescription) candidateInit(line string) *ICECandidateInit {
-	if line == "" {
+func (l *localDescription) candidateInit(held localCandidate) *ICECandidateInit {
+	if held.line == "" {
 		return nil
 	}
-	index, ufrag := uint16(l.carrier), l.ufrag
-	c := &ICECandidateInit{Candidate: line, SDPMLineIndex: &index, UsernameFragment: &ufrag}
+	index := uint16(l.carrier)
+	c := &ICECandidateInit{Candidate: held.line, SDPMLineIndex: &index, UsernameFragment: &held.ufrag}
 	if mid := l.sections[l.carrier].mid; mid != "" {
 		c.SDPMid = &mid
 	}

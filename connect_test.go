@@ -45,22 +45,24 @@ func receive[T any](t testing.TB, why string, from <-chan T) T {
 }
 
 // trickle carries candidates from one side to the other as they come, and keeps
-// them until the other has a remote description.
+// them until the other has the description of their generation.
 func trickle(t testing.TB, from, to *testPeer) {
 	var mu sync.Mutex
 	var waiting []ICECandidateInit
 	deliver := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if to.RemoteDescription() == nil {
-			return
-		}
-		for _, c := range waiting {
+		d := to.RemoteDescription()
+		for len(waiting) > 0 && d != nil {
+			c := waiting[0]
+			if c.UsernameFragment != nil && !strings.Contains(d.SDP, "a=ice-ufrag:"+*c.UsernameFragment) {
+				return
+			}
+			waiting = waiting[1:]
 			if err := to.AddICECandidate(c); err != nil && to.SignalingState() != SignalingStateClosed {
 				t.Errorf("AddICECandidate(%+v) = %v", c, err)
 			}
 		}
-		waiting = nil
 	}
 	from.OnICECandidate(func(c *ICECandidateInit) {
 		mu.Lock()
@@ -433,7 +435,7 @@ func TestRemoteICERestart(t *testing.T) {
 	exchange(t, ch, other)
 	before := line(b.LocalDescription().SDP, "a=ice-ufrag")
 
-	must(t, a.core.restartICE())
+	a.RestartICE()
 	setLocal(t, a.PeerConnection, SDPTypeOffer)
 	receive(t, "candidates", a.GatheringComplete())
 	must(t, b.SetRemoteDescription(*a.LocalDescription()))

@@ -14,7 +14,7 @@ import (
 // coreEvents are what a core reports. They run one at a time and in order, on
 // no caller's goroutine and with no lock of the core held; each may be nil.
 type coreEvents struct {
-	candidate      func(line string) // "candidate:..."; "" when gathering is complete
+	candidate      func(localCandidate)
 	gatheringState func(ICEGatheringState)
 	iceState       func(ICEConnectionState)
 	dtlsState      func(DTLSState)
@@ -61,7 +61,7 @@ type core struct {
 
 // remoteParameters are what signalling says of the peer.
 type remoteParameters struct {
-	ufrag, pwd     string
+	iceCredentials
 	fingerprints   []Fingerprint
 	sctpPort       uint16
 	maxMessageSize int64 // bytes; 0 is any size, negative if it was not said (RFC 8841, section 6)
@@ -94,7 +94,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 	c.log = newLogFactory(cfg.Logger).scoped("sluice")
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.ice, err = newICETransport(&c.cfg, iceEvents{
-		candidate:       func(line string) { emit(&c.events, ev.candidate, line) },
+		candidate:       func(l localCandidate) { emit(&c.events, ev.candidate, l) },
 		gatheringState:  func(s ICEGatheringState) { emit(&c.events, ev.gatheringState, s) },
 		connectionState: func(s ICEConnectionState) { emit(&c.events, ev.iceState, s) },
 		pathChanged:     func() { c.events.post(func() { c.session.PathChanged() }) },
@@ -119,9 +119,8 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 	return c, nil
 }
 
-// localCredentials returns the ICE user fragment and password of the present
-// generation.
-func (c *core) localCredentials() (ufrag, pwd string) { return c.ice.localCredentials() }
+// localCredentials returns those of the newest generation of ICE.
+func (c *core) localCredentials() iceCredentials { return c.ice.localCredentials() }
 
 // fingerprints returns those of the local certificate.
 func (c *core) fingerprints() []Fingerprint { return c.cert.Fingerprints() }
@@ -136,8 +135,11 @@ func (c *core) gather() error { return c.ice.gather() }
 // gathered is closed when gathering of the present generation is complete.
 func (c *core) gathered() <-chan struct{} { return c.ice.gathered() }
 
-// localCandidates returns the candidate lines gathered so far.
-func (c *core) localCandidates() []string { return c.ice.localCandidates() }
+// localCandidates returns the candidate lines gathered so far for the generation
+// that ufrag names, and whether there are no more to come.
+func (c *core) localCandidates(ufrag string) (lines []string, complete bool) {
+	return c.ice.localCandidates(ufrag)
+}
 
 // addRemoteCandidate takes a candidate line, with or without "candidate:" or
 // "a=candidate:" before it. The empty line is end-of-candidates. Candidates of a
@@ -145,15 +147,20 @@ func (c *core) localCandidates() []string { return c.ice.localCandidates() }
 // no candidate is a *CandidateError.
 func (c *core) addRemoteCandidate(line string) error { return c.ice.addRemoteCandidate(line) }
 
-// restartICE begins a new generation of ICE (RFC 8445, section 9): new
-// credentials, no candidates on either side, gathering state new. DTLS and what
-// is above it stay. After it: gather, setRemoteCredentials, addRemoteCandidate.
-func (c *core) restartICE() error { return c.ice.restart() }
+// restartICE begins a new generation of ICE (RFC 8445, section 9) with these
+// credentials of ours: no candidates on either side, gathering state new. What
+// there is goes on until the new generation has a path; DTLS and what is above it
+// notice nothing. After it: gather, then continueICE or rollbackICE. A generation
+// that waits for either is given up for the new one.
+func (c *core) restartICE(local iceCredentials) error { return c.ice.restart(local) }
 
-// setRemoteCredentials gives the peer's credentials after a restart.
-func (c *core) setRemoteCredentials(ufrag, pwd string) error {
-	return c.ice.setRemoteCredentials(ufrag, pwd)
-}
+// continueICE gives the peer's credentials of the generation that restartICE
+// began, and starts its checks. From now on addRemoteCandidate is about it.
+func (c *core) continueICE(remote iceCredentials) error { return c.ice.proceed(remote) }
+
+// rollbackICE gives up the generation that restartICE began, unless it was
+// continued; without one it does nothing.
+func (c *core) rollbackICE() { c.ice.rollback() }
 
 // start connects in the background: ICE, then DTLS, then the session. Errors are
 // of the parameters (*ParameterError) or the state (*StateError, ErrClosed);
@@ -173,6 +180,9 @@ func (c *core) start(p startParameters) error {
 	if err := c.session.SetRole(p.dtlsClient); err != nil {
 		return err
 	}
+	if err := c.ice.start(p.controlling, p.remote.iceCredentials); err != nil {
+		return err
+	}
 	c.started, c.params = true, p
 	c.running.Add(1)
 	go c.run(p)
@@ -180,12 +190,8 @@ func (c *core) start(p startParameters) error {
 }
 
 func (r *remoteParameters) validate() error {
-	// Sizes of RFC 8839, section 5.4.
-	if len(r.ufrag) < 4 || len(r.ufrag) > 256 || !isICEChars(r.ufrag) {
-		return &ParameterError{Name: "usernameFragment", Rule: "must be 4 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
-	}
-	if len(r.pwd) < 22 || len(r.pwd) > 256 || !isICEChars(r.pwd) {
-		return &ParameterError{Name: "password", Rule: "must be 22 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
+	if err := r.iceCredentials.validate(); err != nil {
+		return err
 	}
 	if r.sctpPort == 0 {
 		return &ParameterError{Name: "sctpPort", Rule: "0 means that no association is wanted (RFC 8841, section 5)"}
@@ -238,9 +244,9 @@ func (c *core) usableToken(token []byte) []byte {
 	return token
 }
 
-// connect brings up ICE, then DTLS.
+// connect waits for ICE, then brings up DTLS.
 func (c *core) connect(p startParameters) (secureTransport, error) {
-	conn, err := c.ice.connect(c.ctx, p.controlling, p.remote.ufrag, p.remote.pwd)
+	conn, err := c.ice.connection(c.ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,10 +23,11 @@ const (
 )
 
 // datagramConn is the selected ICE path as DTLS needs it: a net.Conn whose
-// deadlines work, which those of the ICE connection do not, and which can be
-// closed without ending ICE. Between both sits the gate.
+// deadlines work, which those of the ICE connection do not, which can be closed
+// without ending ICE, and which stays when a restart brings another path. Between
+// both sits the gate.
 type datagramConn struct {
-	next net.Conn // the ICE connection
+	next atomic.Pointer[pathEnd] // where writes go; nil before there is a path
 	log  scopedLogger
 	// dontFragment says whether the network may fragment what is written; nil if
 	// there is no saying so.
@@ -44,18 +45,24 @@ type datagramConn struct {
 	queue [][]byte
 }
 
+// pathEnd is the ICE connection of one generation.
+type pathEnd struct{ net.Conn }
+
 // pathCounters count datagrams; see TransportStats.
 type pathCounters struct {
 	packetsSent, bytesSent, packetsReceived, bytesReceived, packetsLost atomic.Uint64
 }
 
-func newDatagramConn(next net.Conn, log scopedLogger) *datagramConn {
-	return &datagramConn{next: next, log: log, closed: make(chan struct{}), readable: make(chan struct{}, 1)}
+func newDatagramConn(log scopedLogger) *datagramConn {
+	return &datagramConn{log: log, closed: make(chan struct{}), readable: make(chan struct{}, 1)}
 }
 
-// pump moves datagrams from the ICE connection to the queue until that ends.
+// use sends everything from now on to next.
+func (c *datagramConn) use(next net.Conn) { c.next.Store(&pathEnd{next}) }
+
+// pump moves datagrams from an ICE connection to the queue until that ends. Two
+// run for a while when a restart has brought another connection.
 func (c *datagramConn) pump(from io.Reader) {
-	defer c.Close()
 	buf := make([]byte, maxDatagram)
 	for {
 		n, err := from.Read(buf)
@@ -147,9 +154,14 @@ func (c *datagramConn) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	n, err := c.next.Write(p)
+	next := c.next.Load()
+	if next == nil {
+		return len(p), nil
+	}
+	n, err := next.Write(p)
 	if err != nil {
-		return 0, err
+		c.log.Debugf("lost a datagram: %v", err) // the path may be replaced; ICE decides what that means
+		return len(p), nil
 	}
 	if n > 0 {
 		c.counters.packetsSent.Add(1)
@@ -164,8 +176,21 @@ func (c *datagramConn) Close() error {
 	return nil
 }
 
-func (c *datagramConn) LocalAddr() net.Addr  { return knownAddr(c.next.LocalAddr()) }
-func (c *datagramConn) RemoteAddr() net.Addr { return knownAddr(c.next.RemoteAddr()) }
+// LocalAddr returns our address of the selected pair.
+func (c *datagramConn) LocalAddr() net.Addr {
+	if next := c.next.Load(); next != nil {
+		return knownAddr(next.LocalAddr())
+	}
+	return knownAddr(nil)
+}
+
+// RemoteAddr returns the peer's address of the selected pair.
+func (c *datagramConn) RemoteAddr() net.Addr {
+	if next := c.next.Load(); next != nil {
+		return knownAddr(next.RemoteAddr())
+	}
+	return knownAddr(nil)
+}
 
 // SetReadDeadline bounds Read.
 func (c *datagramConn) SetReadDeadline(t time.Time) error {

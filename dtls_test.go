@@ -48,7 +48,9 @@ func (w *wire) RemoteAddr() net.Addr { return nil }
 func newWires() (a, b *datagramConn, ab, ba *wire) {
 	ab, ba = &wire{}, &wire{}
 	log := newLogFactory(nil).scoped("test")
-	a, b = newDatagramConn(ab, log), newDatagramConn(ba, log)
+	a, b = newDatagramConn(log), newDatagramConn(log)
+	a.use(ab)
+	b.use(ba)
 	ab.to, ba.to = b, a
 	return a, b, ab, ba
 }

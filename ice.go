@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,113 +26,106 @@ const (
 	// maxRemoteCandidates bounds the candidates taken from the peer in one
 	// generation; further ones are ignored.
 	maxRemoteCandidates = 100
+
+	// retireAfter is how long the path of an older generation is still heard
+	// after a new one carries data: the peer may have something under way there.
+	retireAfter = 5 * time.Second
 )
 
 // iceEvents are what an iceTransport reports, in order. They must not block.
 type iceEvents struct {
-	candidate       func(line string) // "" when gathering is complete
+	candidate       func(localCandidate)
 	gatheringState  func(ICEGatheringState)
 	connectionState func(ICEConnectionState)
 	pathChanged     func() // another pair has been selected than before
 }
 
-// iceTransport is the ICE agent with its sockets. Nothing else knows the ICE library.
+// localCandidate is a candidate of ours, of the generation that ufrag names.
+type localCandidate struct {
+	ufrag string
+	line  string // "candidate:...", "" when gathering is complete
+}
+
+// iceTransport is ICE: one generation (RFC 8445, section 9), and while a restart
+// is under way a second one beside it. Data stays on the path of the older
+// generation until the newer one has a path: an agent of the library that is
+// restarted would forget its pair and close its sockets first. Nothing else but
+// iceGeneration knows the ICE library.
 type iceTransport struct {
 	cfg   *Config
 	log   scopedLogger
 	ev    iceEvents
-	net   *guardedNet
-	agent *ice.Agent
 	names mdnsResolver
+	path  *datagramConn // what the layers above see of all generations
 
 	ctx       context.Context // ends with close
 	cancel    context.CancelFunc
-	working   sync.WaitGroup // name lookups and the pump
+	working   sync.WaitGroup // everything that runs in the background
+	connected chan struct{}  // closed when a generation carries data
 	closeOnce sync.Once
 
 	mu          sync.Mutex
 	closed      bool
-	ufrag, pwd  string
-	state       ICEConnectionState
-	gathering   ICEGatheringState
-	gatheredCh  chan struct{} // closed when this generation is gathered
-	candidates  []string      // local lines of this generation
-	remoteCount int           // remote candidates of this generation
-	remoteEnded bool          // end-of-candidates came in
-	path        *datagramConn
-	pairChanges int // how often a pair was selected
+	controlling bool
+	live        []*iceGeneration   // all that are not closed, oldest first
+	next        *iceGeneration     // offered to the peer, whose credentials are not known yet; or nil
+	agreed      *iceGeneration     // the newest of which both sides know the credentials; or nil
+	used        *iceGeneration     // the one that carries data; nil before there is a path
+	state       ICEConnectionState // as last reported
+	gathering   ICEGatheringState  // as last reported
+	pairChanges int                // how often a pair was selected
+	whole       bool               // datagrams must not be fragmented
 }
 
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
-	uris, err := cfg.serverURIs()
-	if err != nil {
-		return nil, err
-	}
 	factory := newLogFactory(cfg.Logger)
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
-		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, gatheredCh: make(chan struct{}),
+		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}),
 		names: mdnsResolver{loopback: cfg.IncludeLoopback, log: factory}}
-	if t.net, err = newGuardedNet(tlsServers(uris), t.log); err != nil {
-		return nil, err
-	}
-	if t.agent, err = ice.NewAgent(t.agentConfig(uris, factory)); err != nil {
-		t.net.close()
-		return nil, fmt.Errorf("sluice: ICE agent: %w", err)
-	}
+	t.path = newDatagramConn(t.log)
+	t.path.dontFragment = t.setDontFragment
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	if err := t.prepare(); err != nil {
+	if err := t.restart(newICECredentials()); err != nil {
 		t.close()
-		return nil, fmt.Errorf("sluice: ICE agent: %w", err)
+		return nil, err
 	}
 	return t, nil
 }
 
-// prepare sets the handlers and reads the credentials.
-func (t *iceTransport) prepare() error {
-	if err := t.agent.OnCandidate(t.onCandidate); err != nil {
-		return err
-	}
-	if err := t.agent.OnConnectionStateChange(t.onState); err != nil {
-		return err
-	}
-	if err := t.agent.OnSelectedCandidatePairChange(t.onPair); err != nil {
-		return err
-	}
-	var err error
-	t.ufrag, t.pwd, err = t.agent.GetLocalUserCredentials()
-	return err
-}
-
-func (t *iceTransport) agentConfig(uris []*stun.URI, factory logFactory) *ice.AgentConfig {
+// agentConfig is the configuration of the agent of one generation.
+func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.AgentConfig {
+	cfg := g.t.cfg
 	zero, interval, requests := time.Duration(0), iceCheckInterval, uint16(iceMaxRequests)
 	c := &ice.AgentConfig{
+		LocalUfrag:             g.ufrag,
+		LocalPwd:               g.pwd,
 		Urls:                   uris,
-		PortMin:                t.cfg.PortMin,
-		PortMax:                t.cfg.PortMax,
+		PortMin:                cfg.PortMin,
+		PortMax:                cfg.PortMax,
 		MulticastDNSMode:       ice.MulticastDNSModeDisabled, // see mdnsResolver
-		DisconnectedTimeout:    &t.cfg.ICEDisconnectedTimeout,
-		FailedTimeout:          &t.cfg.ICEFailedTimeout,
-		KeepaliveInterval:      &t.cfg.ICEKeepaliveInterval,
+		DisconnectedTimeout:    &cfg.ICEDisconnectedTimeout,
+		FailedTimeout:          &cfg.ICEFailedTimeout,
+		KeepaliveInterval:      &cfg.ICEKeepaliveInterval,
 		CheckInterval:          &interval,
 		MaxBindingRequests:     &requests,
 		PrflxAcceptanceMinWait: &zero, // browsers with .local names are found as peer-reflexive
 		CandidateTypes:         []ice.CandidateType{ice.CandidateTypeHost},
 		LoggerFactory:          factory,
-		Lite:                   t.cfg.ICELite,
-		Net:                    t.net,
-		ProxyDialer:            t.net,
-		InterfaceFilter:        t.cfg.InterfaceFilter,
-		IPFilter:               t.cfg.IPFilter,
-		IncludeLoopback:        t.cfg.IncludeLoopback,
+		Lite:                   cfg.ICELite,
+		Net:                    g.net,
+		ProxyDialer:            g.net,
+		InterfaceFilter:        cfg.InterfaceFilter,
+		IPFilter:               cfg.IPFilter,
+		IncludeLoopback:        cfg.IncludeLoopback,
 		DisableActiveTCP:       true,
 	}
-	if t.cfg.ICETransportPolicy == ICETransportPolicyRelay {
+	if cfg.ICETransportPolicy == ICETransportPolicyRelay {
 		c.CandidateTypes = []ice.CandidateType{ice.CandidateTypeRelay}
 		c.RelayAcceptanceMinWait = &zero // there is nothing better to wait for
 	} else if len(uris) > 0 {
 		c.CandidateTypes = append(c.CandidateTypes, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay)
 	}
-	for _, n := range t.cfg.NetworkTypes {
+	for _, n := range cfg.NetworkTypes {
 		switch n {
 		case "udp4":
 			c.NetworkTypes = append(c.NetworkTypes, ice.NetworkTypeUDP4)
@@ -158,308 +150,322 @@ func tlsServers(uris []*stun.URI) map[string]string {
 // serverAddress is host:port as the agent writes it.
 func serverAddress(u *stun.URI) string { return fmt.Sprintf("%s:%d", u.Host, u.Port) }
 
-func (t *iceTransport) localCredentials() (ufrag, pwd string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.ufrag, t.pwd
+// newest returns the generation that a description of ours would be of. t.mu is held.
+func (t *iceTransport) newest() *iceGeneration {
+	if t.next != nil {
+		return t.next
+	}
+	return t.agreed
 }
 
-func (t *iceTransport) localCandidates() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]string(nil), t.candidates...)
+// generation returns the live generation that ufrag names, or nil. t.mu is held.
+func (t *iceTransport) generation(ufrag string) *iceGeneration {
+	for _, g := range t.live {
+		if g.ufrag == ufrag {
+			return g
+		}
+	}
+	return nil
 }
 
+func (t *iceTransport) localCredentials() iceCredentials {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if g := t.newest(); g != nil {
+		return g.iceCredentials
+	}
+	return iceCredentials{}
+}
+
+// localCandidates returns what the generation has gathered, and whether that is all.
+func (t *iceTransport) localCandidates(ufrag string) (lines []string, complete bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.generation(ufrag)
+	if g == nil {
+		return nil, false
+	}
+	return slices.Clone(g.candidates), g.gathering == ICEGatheringStateComplete
+}
+
+// gathered is closed when the newest generation is gathered.
 func (t *iceTransport) gathered() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.gatheredCh
+	if g := t.newest(); g != nil {
+		return g.gatheredCh
+	}
+	return nil
 }
 
+// gather starts gathering for the newest generation, once.
 func (t *iceTransport) gather() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return ErrClosed
 	}
-	if t.gathering != ICEGatheringStateNew {
+	g := t.newest()
+	if g.gathering != ICEGatheringStateNew {
 		return nil
 	}
-	if err := t.agent.GatherCandidates(); err != nil {
+	if err := g.agent.GatherCandidates(); err != nil {
 		return fmt.Errorf("sluice: gathering: %w", err)
 	}
-	t.gathering = ICEGatheringStateGathering
-	t.ev.gatheringState(t.gathering)
+	g.gathering = ICEGatheringStateGathering
+	t.reportGathering()
 	return nil
 }
 
-// onCandidate is called by the agent, nil at the end of gathering.
-func (t *iceTransport) onCandidate(c ice.Candidate) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed || t.gathering != ICEGatheringStateGathering {
-		return
-	}
-	if c != nil {
-		line := "candidate:" + c.Marshal()
-		t.candidates = append(t.candidates, line)
-		t.ev.candidate(line)
-		return
-	}
-	t.gathering = ICEGatheringStateComplete
-	close(t.gatheredCh)
-	t.ev.candidate("")
-	t.ev.gatheringState(t.gathering)
-}
-
-// onState is called by the agent.
-func (t *iceTransport) onState(s ice.ConnectionState) {
-	states := map[ice.ConnectionState]ICEConnectionState{
-		ice.ConnectionStateChecking:     ICEConnectionStateChecking,
-		ice.ConnectionStateConnected:    ICEConnectionStateConnected,
-		ice.ConnectionStateCompleted:    ICEConnectionStateConnected,
-		ice.ConnectionStateDisconnected: ICEConnectionStateDisconnected,
-		ice.ConnectionStateFailed:       ICEConnectionStateFailed,
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if state, ok := states[s]; ok && state != t.state && !t.closed {
-		t.state = state
-		t.ev.connectionState(state)
+// reportGathering reports the state of the newest generation. t.mu is held.
+func (t *iceTransport) reportGathering() {
+	if s := t.newest().gathering; s != t.gathering {
+		t.gathering = s
+		t.ev.gatheringState(s)
 	}
 }
 
-// onPair is called by the agent when it has selected a pair.
-func (t *iceTransport) onPair(local, remote ice.Candidate) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.pairChanges++
-	t.log.Infof("selected pair %s - %s", local, remote)
-	if t.pairChanges > 1 {
-		t.ev.pathChanged()
+// reportState reports the state of all generations together. t.mu is held.
+func (t *iceTransport) reportState() {
+	if s := t.connectionState(); s != t.state && !t.closed {
+		t.state = s
+		t.ev.connectionState(s)
 	}
 }
 
-// addRemoteCandidate is described at core.
-func (t *iceTransport) addRemoteCandidate(line string) error {
-	if strings.TrimSpace(line) == "" {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.remoteEnded = true
-		return nil
-	}
-	canonical, host, err := canonicalCandidate(line)
-	if err != nil {
-		return &CandidateError{Candidate: line, Err: err}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// connectionState is what W3C's RTCIceTransportState says of a restart: nothing
+// changes while there is a path; once that is lost, the new generation decides
+// until it has failed, too. t.mu is held.
+func (t *iceTransport) connectionState() ICEConnectionState {
 	switch {
-	case t.closed:
+	case t.agreed == nil:
+		return ICEConnectionStateNew
+	case t.used == nil:
+		return t.agreed.state
+	case t.used.state == ICEConnectionStateConnected || t.agreed.state == ICEConnectionStateFailed:
+		return t.used.state
+	}
+	return t.agreed.state
+}
+
+// addRemoteCandidate is described at core. The candidate is of the newest
+// generation of the peer that is known.
+func (t *iceTransport) addRemoteCandidate(line string) error {
+	end := strings.TrimSpace(line) == ""
+	canonical, host, err := "", "", error(nil)
+	if !end {
+		if canonical, host, err = canonicalCandidate(line); err != nil {
+			return &CandidateError{Candidate: line, Err: err}
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
 		return ErrClosed
-	case t.remoteEnded:
+	}
+	g := t.agreed
+	if g == nil {
+		g = t.next
+	}
+	switch {
+	case end:
+		g.remoteEnded = true
+		return nil
+	case g.remoteEnded:
 		t.log.Infof("ignored a candidate after end-of-candidates (RFC 8838, section 14): %s", line)
 		return nil
 	case canonical == "":
 		t.log.Infof("ignored a candidate of a kind that is not used here: %s", line)
 		return nil
-	case t.remoteCount >= maxRemoteCandidates:
+	case g.remoteCount >= maxRemoteCandidates:
 		t.log.Warnf("ignored a remote candidate beyond %d", maxRemoteCandidates)
 		return nil
 	}
-	t.remoteCount++
+	g.remoteCount++
 	if host == "" {
-		return t.addCanonical(canonical)
+		return g.addCanonical(canonical)
 	}
 	if t.cfg.DisableMulticastDNS {
 		t.log.Infof("ignored a .local candidate: multicast DNS is disabled")
 		return nil
 	}
-	t.working.Add(1)
-	go t.resolve(canonical, host)
+	t.background(func() { g.resolve(canonical, host) })
 	return nil
 }
 
-// resolve finds the address of a .local candidate, then adds it.
-func (t *iceTransport) resolve(canonical, host string) {
-	defer t.working.Done()
-	ip, err := t.names.resolve(t.ctx, host)
-	if err != nil {
-		t.log.Infof("candidate %s: %v", host, err)
-		return
-	}
-	if err := t.addCanonical(strings.Replace(canonical, " "+host+" ", " "+ip.String()+" ", 1)); err != nil {
-		t.log.Infof("candidate %s: %v", host, err)
-	}
-}
-
-func (t *iceTransport) addCanonical(canonical string) error {
-	c, err := ice.UnmarshalCandidate(canonical)
-	if err != nil {
-		return &CandidateError{Candidate: canonical, Err: err}
-	}
-	if err := t.agent.AddRemoteCandidate(c); err != nil {
-		return fmt.Errorf("sluice: remote candidate: %w", err)
-	}
-	return nil
-}
-
-// canonicalCandidate checks a candidate line against RFC 8839, section 5.1, and
-// returns it without prefix and extensions; "" if it is well formed but of a
-// transport, component, type or address that is not used. For a .local name
-// that name is returned, too.
-func canonicalCandidate(line string) (canonical, local string, err error) {
-	line = strings.TrimPrefix(strings.TrimSpace(line), "a=")
-	line = strings.TrimPrefix(line, "candidate:")
-	f := strings.Fields(line)
-	switch {
-	case len(line) > 1024:
-		return "", "", errors.New("longer than 1024 bytes")
-	case len(f) < 8 || f[6] != "typ":
-		return "", "", errors.New(`want "foundation component transport priority address port typ type"`)
-	case len(f[0]) > 32 || !isICEChars(f[0]):
-		return "", "", errors.New("foundation is not 1 to 32 letters, digits, + or /")
-	}
-	component, err := strconv.ParseUint(f[1], 10, 16)
-	if err != nil {
-		return "", "", fmt.Errorf("component: %w", err)
-	}
-	if _, err := strconv.ParseUint(f[3], 10, 32); err != nil {
-		return "", "", fmt.Errorf("priority: %w", err)
-	}
-	port, err := strconv.ParseUint(f[5], 10, 16)
-	if err != nil {
-		return "", "", fmt.Errorf("port: %w", err)
-	}
-	switch f[7] {
-	case "host", "srflx", "prflx", "relay":
-	default:
-		return "", "", nil
-	}
-	if component != 1 || port == 0 || !strings.EqualFold(f[2], "udp") {
-		return "", "", nil
-	}
-	if addr, err := netip.ParseAddr(f[4]); err == nil {
-		if addr.IsUnspecified() || addr.IsMulticast() {
-			return "", "", nil
-		}
-	} else if f[7] == "host" && strings.HasSuffix(f[4], ".local") {
-		local = f[4]
-	} else {
-		return "", "", nil // RFC 8839, section 5.1: a name is ignored
-	}
-	f[2] = "udp"
-	n := 8
-	if len(f) >= 12 && f[8] == "raddr" && f[10] == "rport" {
-		if _, err := strconv.ParseUint(f[11], 10, 16); err != nil {
-			return "", "", fmt.Errorf("rport: %w", err)
-		}
-		n = 12
-	}
-	return strings.Join(f[:n], " "), local, nil
-}
-
-// isICEChars reports whether s has only ice-char: ALPHA, DIGIT, "+", "/".
-func isICEChars(s string) bool {
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/') {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// connect runs checks until a pair is selected, and returns the path for data.
-func (t *iceTransport) connect(ctx context.Context, controlling bool, ufrag, pwd string) (*datagramConn, error) {
-	dial := t.agent.Accept
-	if controlling {
-		dial = t.agent.Dial
-	}
-	conn, err := dial(ctx, ufrag, pwd)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("sluice: ICE: %w", err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return nil, ErrClosed
-	}
-	t.path = newDatagramConn(conn, t.log)
-	t.path.dontFragment = t.net.setDontFragment
+// background runs f until it returns; close waits for it. t.mu is held, and the
+// transport is not closed.
+func (t *iceTransport) background(f func()) {
 	t.working.Add(1)
 	go func() {
 		defer t.working.Done()
-		t.path.pump(conn)
+		f()
 	}()
-	return t.path, nil
 }
 
-// restart begins a new generation; see core.restartICE.
-func (t *iceTransport) restart() error {
+// start starts checks with the peer, once, in the role given. Roles stay in
+// restarts (RFC 8445, section 6.1.1).
+func (t *iceTransport) start(controlling bool, remote iceCredentials) error {
+	t.mu.Lock()
+	t.controlling = controlling
+	t.mu.Unlock()
+	return t.proceed(remote)
+}
+
+// connection waits until there is a path, be it of the generation that was
+// started or of one that a restart began meanwhile, and returns the path.
+func (t *iceTransport) connection(ctx context.Context) (*datagramConn, error) {
+	select {
+	case <-t.connected:
+		return t.path, nil
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// restart begins a new generation; see core.restartICE. One that the peer has
+// not answered yet is given up.
+func (t *iceTransport) restart(local iceCredentials) error {
+	g, err := newICEGeneration(t, local)
+	if err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		g.discard()
 		return ErrClosed
 	}
-	if t.gathering == ICEGatheringStateGathering {
-		// The agent cannot tell the end of a cancelled gathering from that of
-		// the next one.
-		return &StateError{Op: "ICE restart", Reason: "candidates are still being gathered"}
-	}
-	if err := t.agent.Restart("", ""); err != nil {
-		return fmt.Errorf("sluice: ICE restart: %w", err)
-	}
-	var err error
-	if t.ufrag, t.pwd, err = t.agent.GetLocalUserCredentials(); err != nil {
-		return fmt.Errorf("sluice: ICE restart: %w", err)
-	}
-	t.candidates, t.remoteCount, t.remoteEnded = nil, 0, false
-	if t.gathering == ICEGatheringStateComplete {
-		t.gatheredCh = make(chan struct{})
-		t.gathering = ICEGatheringStateNew
-		t.ev.gatheringState(t.gathering)
-	}
+	t.drop(t.next)
+	t.next = g
+	t.live = append(t.live, g)
+	t.reportGathering()
 	return nil
 }
 
-func (t *iceTransport) setRemoteCredentials(ufrag, pwd string) error {
-	if err := t.agent.SetRemoteCredentials(ufrag, pwd); err != nil {
-		return fmt.Errorf("sluice: ICE credentials: %w", err)
+// restarting reports whether a restart was begun that the peer has not answered.
+func (t *iceTransport) restarting() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next != nil && t.agreed != nil
+}
+
+// rollback gives up the generation that restart began, if the peer has not
+// answered it and there is one to go back to.
+func (t *iceTransport) rollback() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.agreed == nil || t.next == nil {
+		return
 	}
+	t.drop(t.next)
+	t.next = nil
+	t.reportGathering()
+}
+
+// proceed starts the checks of the newest generation, with the peer's
+// credentials. One that was agreed before and has no path yet is given up.
+func (t *iceTransport) proceed(remote iceCredentials) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrClosed
+	case t.next == nil:
+		return &StateError{Op: "ICE restart", Reason: "none was begun on this side"}
+	}
+	if t.agreed != t.used {
+		t.drop(t.agreed)
+	}
+	g, controlling := t.next, t.controlling
+	t.agreed, t.next = g, nil
+	t.background(func() { g.run(controlling, remote) })
 	return nil
+}
+
+// drop closes a generation in the background; g may be nil. t.mu is held.
+func (t *iceTransport) drop(g *iceGeneration) {
+	if g != nil {
+		t.forget(g)
+		t.background(g.close)
+	}
+}
+
+// forget takes a generation out of those that are live. t.mu is held.
+func (t *iceTransport) forget(g *iceGeneration) {
+	t.live = slices.DeleteFunc(t.live, func(other *iceGeneration) bool { return other == g })
+}
+
+// adopt moves the data to the path of g, which has selected a pair.
+func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.agreed != g {
+		return
+	}
+	old := t.used
+	t.used = g
+	t.path.use(conn)
+	t.background(func() { t.path.pump(conn) })
+	t.reportState()
+	if old == nil {
+		close(t.connected)
+		return
+	}
+	t.ev.pathChanged()
+	t.background(func() {
+		linger := time.NewTimer(retireAfter)
+		defer linger.Stop()
+		select {
+		case <-linger.C:
+		case <-t.ctx.Done():
+		}
+		old.close()
+	})
+}
+
+// setDontFragment says whether the network may fragment datagrams, those of
+// generations to come included.
+func (t *iceTransport) setDontFragment(on bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.whole = on
+	var failed error
+	for _, g := range t.live {
+		failed = errors.Join(failed, g.net.setDontFragment(on))
+	}
+	return failed
 }
 
 // roundTripTime returns that of the selected pair, 0 if none is known.
 func (t *iceTransport) roundTripTime() time.Duration {
-	s, ok := t.agent.GetSelectedCandidatePairStats()
+	t.mu.Lock()
+	g := t.used
+	t.mu.Unlock()
+	if g == nil {
+		return 0
+	}
+	s, ok := g.agent.GetSelectedCandidatePairStats()
 	if !ok {
 		return 0
 	}
 	return time.Duration(s.CurrentRoundTripTime * float64(time.Second))
 }
 
-// close ends the agent, its sockets and its goroutines.
+// close ends every generation, its sockets and goroutines.
 func (t *iceTransport) close() {
 	t.closeOnce.Do(func() {
 		t.mu.Lock()
-		gathering := t.gathering == ICEGatheringStateGathering
 		t.closed, t.state = true, ICEConnectionStateClosed
+		live := slices.Clone(t.live)
 		t.mu.Unlock()
-		if t.cancel != nil {
-			t.cancel()
+		t.cancel()
+		t.path.Close()
+		for _, g := range live {
+			g.close()
 		}
-		if gathering {
-			t.net.close() // or the agent would wait for servers that do not answer
-		}
-		// The handlers only post, so waiting for them cannot deadlock. Otherwise
-		// the agent goes first: it releases its TURN allocations.
-		if err := t.agent.GracefulClose(); err != nil {
-			t.log.Warnf("closing the agent: %v", err)
-		}
-		t.net.close()
 		t.names.close()
 		t.working.Wait()
 	})

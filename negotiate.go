@@ -8,10 +8,18 @@ import (
 // This file is the offer/answer side of PeerConnection: JSEP (RFC 8829) for one
 // data section. Methods with a lower-case name are called with pc.mu held.
 
+// An OfferOption changes what CreateOffer offers.
+type OfferOption uint8
+
+// ICERestart offers new ICE credentials, as the iceRestart of W3C's
+// RTCOfferOptions does. The restart begins when the offer is set; see
+// PeerConnection.RestartICE, which asks for it in whatever offer comes next.
+const ICERestart OfferOption = 1
+
 // CreateOffer returns an offer of what is wanted now: a data section if a channel
 // was created or one is in use. In the signaling states other than stable and
 // have-local-offer it is an *InvalidStateError.
-func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
+func (pc *PeerConnection) CreateOffer(options ...OfferOption) (SessionDescription, error) {
 	const op = "CreateOffer"
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -21,7 +29,7 @@ func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
 	if pc.signaling != SignalingStateStable && pc.signaling != SignalingStateHaveLocalOffer {
 		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
 	}
-	return pc.createOffer(), nil
+	return pc.createOffer(slices.Contains(options, ICERestart)), nil
 }
 
 // CreateAnswer returns the answer to the offer that was set: the data section
@@ -36,11 +44,14 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 	if pc.signaling != SignalingStateHaveRemoteOffer && pc.signaling != SignalingStateHaveLocalPranswer {
 		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
 	}
-	return pc.createAnswer(op)
+	return pc.createAnswer(), nil
 }
 
-func (pc *PeerConnection) createOffer() SessionDescription {
+func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
 	l := pc.newDescription()
+	if restart && pc.local() != nil || slices.Contains(pc.outdated, l.ufrag) {
+		l.iceCredentials = newICECredentials()
+	}
 	l.setup = setupActpass // 8829-5.2-a
 	l.initToken = pc.initToken()
 	l.bundle = true
@@ -62,17 +73,17 @@ func (pc *PeerConnection) createOffer() SessionDescription {
 		}
 		l.sections[i], l.carrier = s, i
 	}
-	text := l.text(pc.localCandidates())
+	text := pc.textOf(l)
 	pc.created.offer = &createdDescription{l, text}
 	return SessionDescription{SDPTypeOffer, text}
 }
 
-func (pc *PeerConnection) createAnswer(op string) (SessionDescription, error) {
+func (pc *PeerConnection) createAnswer() SessionDescription {
 	offer, peer := pc.pendingRemote.desc, pc.pendingRemote.peer
-	if err := pc.restartFor(op, pc.pendingRemote); err != nil {
-		return SessionDescription{}, err
-	}
 	l := pc.newDescription()
+	if renewed := pc.pendingRemote.renewed; renewed != nil {
+		l.iceCredentials = *renewed
+	}
 	if peer != nil && peer.sctp.port != 0 {
 		l.carrier = peer.index
 	}
@@ -92,9 +103,9 @@ func (pc *PeerConnection) createAnswer(op string) (SessionDescription, error) {
 			}
 		}
 	}
-	text := l.text(pc.localCandidates())
+	text := pc.textOf(l)
 	pc.created.answer = &createdDescription{l, text}
-	return SessionDescription{SDPTypeAnswer, text}, nil
+	return SessionDescription{SDPTypeAnswer, text}
 }
 
 // newDescription returns a description of ours without sections, with the next
@@ -109,7 +120,7 @@ func (pc *PeerConnection) newDescription() *localDescription {
 		sctpPort:       int(pc.core.localPort()),
 		maxMessageSize: pc.core.cfg.MaxMessageSize,
 	}
-	l.ufrag, l.pwd = pc.core.localCredentials()
+	l.iceCredentials = pc.core.localCredentials()
 	return l
 }
 
@@ -182,12 +193,18 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	}
 	local := &appliedLocal{d.Type, desc}
 	if d.Type == SDPTypeOffer {
+		if err := pc.renewICE(op, desc); err != nil {
+			return err
+		}
 		pc.pendingLocal = local
 		pc.setSignaling(next)
 		return pc.gather(op, desc)
 	}
 	agreed, err := pc.agree(op, local, pc.pendingRemote, false)
 	if err != nil {
+		return err
+	}
+	if err := pc.renewICE(op, desc); err != nil {
 		return err
 	}
 	if d.Type == SDPTypeAnswer {
@@ -234,11 +251,9 @@ func (pc *PeerConnection) createdFor(op string, d SessionDescription) (*localDes
 		c = &pc.created.offer
 	}
 	if d.SDP == "" && d.Type == SDPTypeOffer {
-		pc.createOffer()
+		pc.createOffer(false)
 	} else if d.SDP == "" {
-		if _, err := pc.createAnswer(op); err != nil {
-			return nil, err
-		}
+		pc.createAnswer()
 	} else if *c == nil || (*c).text != d.SDP {
 		return nil, &InvalidModificationError{Op: op, Reason: "not the description created last"}
 	}
@@ -356,7 +371,8 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 		return err
 	}
 	if pc.peer.restarts(remote.peer) {
-		remote.restart = restartWanted
+		renewed := newICECredentials()
+		remote.renewed = &renewed
 	}
 	return nil
 }
@@ -390,6 +406,9 @@ func (pc *PeerConnection) settle(local *appliedLocal, remote *appliedRemote) {
 	pc.currentLocal, pc.currentRemote = local, remote
 	pc.pendingLocal, pc.pendingRemote = nil, nil
 	pc.created = createdDescriptions{}
+	if !slices.Contains(pc.outdated, local.desc.ufrag) {
+		pc.outdated = nil
+	}
 }
 
 // rollback abandons the negotiation (RFC 8829, section 5.7). Candidates already
@@ -402,9 +421,10 @@ func (pc *PeerConnection) rollback(op string) error {
 		return &InvalidStateError{Op: op, Reason: "rollback in signaling state stable"}
 	case pc.peer != nil && pc.currentLocal == nil:
 		return opError(op, "the connection of the provisional answer is running")
-	case pc.pendingRemote != nil && pc.pendingRemote.restart == restartDone:
-		return opError(op, "the ICE restart of the offer is running")
+	case pc.restartRuns():
+		return opError(op, "the ICE restart of the provisional answer is running")
 	}
+	pc.core.rollbackICE()
 	pc.pendingLocal, pc.pendingRemote = nil, nil
 	pc.created = createdDescriptions{}
 	pc.setSignaling(SignalingStateStable)
@@ -441,9 +461,11 @@ func (pc *PeerConnection) updateNegotiationNeeded() {
 	})
 }
 
-// negotiationDue reports whether channels are wanted and no section is there for them.
+// negotiationDue reports whether channels are wanted and no section is there for
+// them, or an ICE restart is.
 func (pc *PeerConnection) negotiationDue() bool {
-	return pc.wantData && dataIndex(pc.sections) < 0
+	return pc.wantData && dataIndex(pc.sections) < 0 ||
+		pc.currentLocal != nil && slices.Contains(pc.outdated, pc.currentLocal.desc.ufrag)
 }
 
 // fire posts the callback that which selects, looked up when its turn comes.

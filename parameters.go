@@ -8,6 +8,7 @@ import "cmp"
 type TransportParameters struct {
 	UsernameFragment string        `json:"usernameFragment"`
 	Password         string        `json:"password"`
+	Answers          string        `json:"answers,omitempty"` // the other side's usernameFragment to whose ICE restart this is the answer
 	ICELite          bool          `json:"iceLite,omitempty"`
 	Candidates       []string      `json:"candidates,omitempty"` // "candidate:...", RFC 8839
 	Fingerprints     []Fingerprint `json:"fingerprints"`
@@ -20,8 +21,7 @@ type TransportParameters struct {
 // start decides the roles between the two sides, see Transport.
 func (p *TransportParameters) start(local TransportParameters) (startParameters, error) {
 	s := startParameters{remote: remoteParameters{
-		ufrag:          p.UsernameFragment,
-		pwd:            p.Password,
+		iceCredentials: iceCredentials{p.UsernameFragment, p.Password},
 		fingerprints:   p.Fingerprints,
 		sctpPort:       p.SCTPPort,
 		maxMessageSize: p.MaxMessageSize,

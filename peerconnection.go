@@ -35,13 +35,14 @@ type PeerConnection struct {
 	carrier       int            // index in sections, -1 without a data section
 	wantData      bool           // a channel was created
 	needed        bool           // negotiationneeded is due, or was fired
+	outdated      []string       // user fragments that RestartICE wants replaced
 
 	// connection: see connect.go
 	peer       *peerDescription // in use since start, nil before
 	dtlsClient bool
-	snap       bool            // a=sctp-init was in our description
-	passed     map[string]bool // remote candidates given to ICE
-	held       []string        // local candidates not yet reported, "" for their end
+	snap       bool             // a=sctp-init was in our description
+	passed     map[string]bool  // remote candidates given to ICE
+	held       []localCandidate // local candidates not yet reported, an empty one for their end
 	ice        ICEConnectionState
 	gathering  ICEGatheringState
 	dtls       DTLSState
@@ -83,17 +84,8 @@ type appliedRemote struct {
 	desc     *description
 	peer     *peerDescription  // nil if it has no data section
 	trickled []remoteCandidate // accepted by AddICECandidate
-	restart  restart
+	renewed  *iceCredentials   // for the answer to an offer that restarts ICE
 }
-
-// restart says what became of an ICE restart that an offer asks for.
-type restart uint8
-
-const (
-	restartNone   restart = iota
-	restartWanted         // the offer has new credentials
-	restartDone           // an answer was created, for which we have new ones, too
-)
 
 // remoteCandidate is a candidate of a section.
 type remoteCandidate struct {
@@ -166,6 +158,26 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *datachannel.Init
 	return ch, nil
 }
 
+// RestartICE asks for new candidates and a new path (W3C's restartIce), for
+// instance when the network has changed: the next offer has new ICE credentials,
+// whoever asks for it, and OnNegotiationNeeded is called. Until the new path is
+// found everything goes on over the old one. Before the first negotiation, and
+// after Close, it does nothing.
+func (pc *PeerConnection) RestartICE() {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if pc.closed {
+		return
+	}
+	pc.outdated = nil
+	for _, l := range []*appliedLocal{pc.currentLocal, pc.pendingLocal} {
+		if l != nil && l.desc.carrier >= 0 {
+			pc.outdated = append(pc.outdated, l.desc.ufrag)
+		}
+	}
+	pc.updateNegotiationNeeded()
+}
+
 // OnDataChannel sets what receives the channels that the peer opens, each already
 // open. Nothing happens on the channel before it has returned: callbacks set in
 // it miss nothing.
@@ -202,7 +214,7 @@ func (pc *PeerConnection) OnICECandidate(f func(*ICECandidateInit)) {
 }
 
 // OnNegotiationNeeded sets what is called when an offer should be made: after
-// the first channel was created.
+// the first channel was created, and after RestartICE.
 func (pc *PeerConnection) OnNegotiationNeeded(f func()) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -349,19 +361,15 @@ func (pc *PeerConnection) describeLocal(l *appliedLocal) *SessionDescription {
 	if l == nil {
 		return nil
 	}
-	return &SessionDescription{Type: l.typ, SDP: l.desc.text(pc.localCandidates())}
+	return &SessionDescription{Type: l.typ, SDP: pc.textOf(l.desc)}
 }
 
-// localCandidates returns what gathering has found. The caller holds pc.mu.
-func (pc *PeerConnection) localCandidates() localCandidates {
-	c := localCandidates{}
-	select {
-	case <-pc.core.gathered():
-		c.complete = true
-	default:
-	}
-	c.lines = pc.core.localCandidates()
-	return c
+// textOf writes a description with what gathering has found for its generation of
+// ICE. The caller holds pc.mu.
+func (pc *PeerConnection) textOf(l *localDescription) string {
+	var c localCandidates
+	c.lines, c.complete = pc.core.localCandidates(l.ufrag)
+	return l.text(c)
 }
 
 // describe writes a remote description with its trickled candidates.

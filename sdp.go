@@ -247,10 +247,13 @@ func (p *peerDescription) sameAssociations(q *peerDescription) (change string, s
 	return "", true
 }
 
+// credentials returns those of ICE.
+func (p *peerDescription) credentials() iceCredentials { return iceCredentials{p.ice.ufrag, p.ice.pwd} }
+
 // restarts reports whether q is a later ICE generation than p (RFC 8839, section
 // 4.4.1.1.1).
 func (p *peerDescription) restarts(q *peerDescription) bool {
-	return p.ice.ufrag != q.ice.ufrag || p.ice.pwd != q.ice.pwd
+	return p.credentials() != q.credentials()
 }
 
 // sameFingerprints compares as sets.

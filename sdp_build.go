@@ -13,11 +13,11 @@ import (
 // A localDescription is a description of ours before it is text. The candidates
 // are not part of it: they join whenever it is written (RFC 8829, section 4.1.13).
 type localDescription struct {
-	origin         sdpOrigin
-	sections       []localSection
-	carrier        int  // index of the section that holds ICE and DTLS attributes, -1 without one
-	bundle         bool // group the accepted sections
-	ufrag, pwd     string
+	origin   sdpOrigin
+	sections []localSection
+	carrier  int  // index of the section that holds ICE and DTLS attributes, -1 without one
+	bundle   bool // group the accepted sections
+	iceCredentials
 	iceOptions     []string
 	iceLite        bool
 	fingerprints   []Fingerprint

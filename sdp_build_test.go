@@ -10,7 +10,7 @@ const testFingerprint = "29:E2:1C:3B:4B:9F:81:E6:B8:5C:F4:A5:A8:D8:73:04:BB:05:2
 // testDescription returns a description of ours with fixed values.
 func testDescription(setup setupRole) *localDescription {
 	return &localDescription{
-		origin: sdpOrigin{1234, 1}, ufrag: "wxyz", pwd: "0123456789abcdefghijkl",
+		origin: sdpOrigin{1234, 1}, iceCredentials: iceCredentials{"wxyz", "0123456789abcdefghijkl"},
 		fingerprints: []Fingerprint{{"sha-256", testFingerprint}}, setup: setup,
 		sctpPort: 5000, maxMessageSize: 262144, bundle: true, carrier: -1,
 	}

@@ -133,24 +133,27 @@ func certificateStats(der []byte) CertificateStats {
 	return CertificateStats{Fingerprint: f.Value, FingerprintAlgorithm: f.Algorithm, DER: append([]byte(nil), der...)}
 }
 
-// addStats fills in what ICE knows; nothing but the counters after close.
+// addStats fills in what ICE knows of the generation in use, before there is one
+// of the newest; nothing but the counters after close.
 func (t *iceTransport) addStats(s *Stats) {
 	t.mu.Lock()
-	s.Transport.ICELocalUsernameFragment = t.ufrag
+	g := t.used
+	if g == nil {
+		g = t.newest()
+	}
+	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	path, closed := t.path, t.closed
+	closed := t.closed
 	t.mu.Unlock()
-	if path != nil {
-		c := &path.counters
-		s.Transport.PacketsSent, s.Transport.BytesSent = c.packetsSent.Load(), c.bytesSent.Load()
-		s.Transport.PacketsReceived, s.Transport.BytesReceived = c.packetsReceived.Load(), c.bytesReceived.Load()
-		s.Transport.PacketsLost = c.packetsLost.Load()
-	}
+	c := &t.path.counters
+	s.Transport.PacketsSent, s.Transport.BytesSent = c.packetsSent.Load(), c.bytesSent.Load()
+	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.packetsReceived.Load(), c.bytesReceived.Load()
+	s.Transport.PacketsLost = c.packetsLost.Load()
 	if closed {
 		return
 	}
-	for _, p := range t.agent.GetCandidatePairsStats() {
+	for _, p := range g.agent.GetCandidatePairsStats() {
 		s.CandidatePairs = append(s.CandidatePairs, CandidatePairStats{
 			ID: pairID(p), LocalCandidateID: p.LocalCandidateID, RemoteCandidateID: p.RemoteCandidateID,
 			State: p.State.String(), Nominated: p.Nominated,
@@ -158,11 +161,11 @@ func (t *iceTransport) addStats(s *Stats) {
 			ResponsesReceived: p.ResponsesReceived,
 		})
 	}
-	if p, ok := t.agent.GetSelectedCandidatePairStats(); ok {
+	if p, ok := g.agent.GetSelectedCandidatePairStats(); ok {
 		s.Transport.SelectedCandidatePairID = pairID(p)
 	}
-	s.LocalCandidates = candidateStats(t.agent.GetLocalCandidatesStats())
-	s.RemoteCandidates = candidateStats(t.agent.GetRemoteCandidatesStats())
+	s.LocalCandidates = candidateStats(g.agent.GetLocalCandidatesStats())
+	s.RemoteCandidates = candidateStats(g.agent.GetRemoteCandidatesStats())
 }
 
 func pairID(p ice.CandidatePairStats) string { return p.LocalCandidateID + "-" + p.RemoteCandidateID }

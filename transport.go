@@ -41,6 +41,12 @@ type Transport struct {
 	onChannel   func(*datachannel.Channel)
 	accepted    []*datachannel.Channel // waiting for Accept
 
+	// restarting: see restart.go
+	renewing sync.Mutex        // held while a restart is begun or continued
+	remote   *remoteParameters // in use since Start, nil before
+	answers  string            // the peer's user fragment that our restart answers, if it does
+	early    []earlyCandidate
+
 	acceptable chan struct{} // capacity 1: there may be one to accept
 	connected  chan struct{} // closed when the association is established
 	ending     chan struct{} // closed when the state is failed or closed
@@ -87,12 +93,17 @@ func (t *Transport) Gather() error { return t.core.gather() }
 
 // Parameters returns what to send to the peer, with the candidates known so far.
 func (t *Transport) Parameters() TransportParameters {
-	ufrag, pwd := t.core.localCredentials()
+	local := t.core.localCredentials()
+	candidates, _ := t.core.localCandidates(local.ufrag)
+	t.mu.Lock()
+	answers := t.answers
+	t.mu.Unlock()
 	return TransportParameters{
-		UsernameFragment: ufrag,
-		Password:         pwd,
+		UsernameFragment: local.ufrag,
+		Password:         local.pwd,
+		Answers:          answers,
 		ICELite:          t.core.cfg.ICELite,
-		Candidates:       t.core.localCandidates(),
+		Candidates:       candidates,
 		Fingerprints:     t.core.fingerprints(),
 		DTLSRole:         t.core.cfg.DTLSRole,
 		SCTPPort:         t.core.localPort(),
@@ -123,13 +134,6 @@ func (t *Transport) OnCandidate(f func(candidate string)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.onCandidate = f
-}
-
-// AddRemoteCandidate takes a candidate of the peer; the empty string is the end
-// of them. One of a kind that cannot be used is ignored (RFC 8839, section 5.1);
-// what is no candidate is a *CandidateError.
-func (t *Transport) AddRemoteCandidate(candidate string) error {
-	return t.core.addRemoteCandidate(candidate)
 }
 
 // Start connects to the peer that sent remote, and returns when channels can be
@@ -166,6 +170,7 @@ func (t *Transport) begin(remote TransportParameters) error {
 		return err
 	}
 	t.mu.Lock()
+	t.remote = &p.remote
 	t.setState(TransportStateConnecting)
 	t.mu.Unlock()
 	if err := t.core.gather(); err != nil {
@@ -330,13 +335,17 @@ func (t *Transport) closedError() error {
 	return ErrClosed
 }
 
-func (t *Transport) handleCandidate(line string) {
+func (t *Transport) handleCandidate(c localCandidate) {
 	t.mu.Lock()
 	f := t.onCandidate
 	t.mu.Unlock()
-	if f != nil {
-		f(line)
+	if f == nil {
+		return
 	}
+	if c.line != "" {
+		c.line += " ufrag " + c.ufrag // says of which generation it is
+	}
+	f(c.line)
 }
 
 func (t *Transport) handleICEState(s ICEConnectionState) {

@@ -442,7 +442,7 @@ func TestTransportPeerVanishes(t *testing.T) {
 	a.OnStateChange(func(s TransportState) { states <- s })
 	connect(t, a, b)
 	want(t, "a", states, TransportStateConnected)
-	b.core.ice.net.close() // pulls the cable
+	b.core.ice.used.net.close() // pulls the cable
 	want(t, "a", states, TransportStateDisconnected)
 	want(t, "a", states, TransportStateFailed)
 	<-a.Done()

@@ -121,7 +121,7 @@ func (p *goPeer) report() string {
 }
 
 func (p *goPeer) describe(ctx context.Context, trickle bool) (description, error) {
-	create := p.pc.CreateOffer
+	create := func() (sluice.SessionDescription, error) { return p.pc.CreateOffer() }
 	if p.offered {
 		create = p.pc.CreateAnswer
 	}

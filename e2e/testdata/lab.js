@@ -63,6 +63,10 @@ const lab = (() => {
 
   const accept = (name, description) => get(peers, name).pc.setRemoteDescription(description);
 
+  // restart makes the next offer restart ICE; candidates begin anew on both sides.
+  const restart = name => { get(peers, name).pc.restartIce(); };
+  const regather = name => { Object.assign(get(peers, name), {candidates: [], gathered: false}); };
+
   // candidates waits for more than the first n and returns the rest, with
   // whether they are the last.
   const candidates = async (name, n) => {
@@ -214,6 +218,6 @@ const lab = (() => {
     channel.onData = data => channel.dc.send(data);
   };
 
-  return {create, describe, accept, candidates, addCandidate, connectionState, addMedia, directions, closePeer, report,
+  return {create, describe, accept, candidates, addCandidate, restart, regather, connectionState, addMedia, directions, closePeer, report,
     open, opened, properties, closed, close, forget, count, send, sendText, receive, bulk, echo, until, happened};
 })();

@@ -1,0 +1,78 @@
+package sluice
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// canonicalCandidate checks a candidate line against RFC 8839, section 5.1, and
+// returns it without prefix and extensions; "" if it is well formed but of a
+// transport, component, type or address that is not used. For a .local name
+// that name is returned, too.
+func canonicalCandidate(line string) (canonical, local string, err error) {
+	f := splitCandidate(line)
+	switch {
+	case len(line) > 1024:
+		return "", "", errors.New("longer than 1024 bytes")
+	case len(f) < 8 || f[6] != "typ":
+		return "", "", errors.New(`want "foundation component transport priority address port typ type"`)
+	case len(f[0]) > 32 || !isICEChars(f[0]):
+		return "", "", errors.New("foundation is not 1 to 32 letters, digits, + or /")
+	}
+	component, err := strconv.ParseUint(f[1], 10, 16)
+	if err != nil {
+		return "", "", fmt.Errorf("component: %w", err)
+	}
+	if _, err := strconv.ParseUint(f[3], 10, 32); err != nil {
+		return "", "", fmt.Errorf("priority: %w", err)
+	}
+	port, err := strconv.ParseUint(f[5], 10, 16)
+	if err != nil {
+		return "", "", fmt.Errorf("port: %w", err)
+	}
+	switch f[7] {
+	case "host", "srflx", "prflx", "relay":
+	default:
+		return "", "", nil
+	}
+	if component != 1 || port == 0 || !strings.EqualFold(f[2], "udp") {
+		return "", "", nil
+	}
+	if addr, err := netip.ParseAddr(f[4]); err == nil {
+		if addr.IsUnspecified() || addr.IsMulticast() {
+			return "", "", nil
+		}
+	} else if f[7] == "host" && strings.HasSuffix(f[4], ".local") {
+		local = f[4]
+	} else {
+		return "", "", nil // RFC 8839, section 5.1: a name is ignored
+	}
+	f[2] = "udp"
+	n := 8
+	if len(f) >= 12 && f[8] == "raddr" && f[10] == "rport" {
+		if _, err := strconv.ParseUint(f[11], 10, 16); err != nil {
+			return "", "", fmt.Errorf("rport: %w", err)
+		}
+		n = 12
+	}
+	return strings.Join(f[:n], " "), local, nil
+}
+
+// splitCandidate returns the fields of a candidate line without its prefix.
+func splitCandidate(line string) []string {
+	line = strings.TrimPrefix(strings.TrimSpace(line), "a=")
+	return strings.Fields(strings.TrimPrefix(line, "candidate:"))
+}
+
+// isICEChars reports whether s has only ice-char: ALPHA, DIGIT, "+", "/".
+func isICEChars(s string) bool {
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/') {
+			return false
+		}
+	}
+	return s != ""
+}

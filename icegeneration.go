@@ -1,0 +1,206 @@
+package sluice
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/pion/ice/v2"
+)
+
+// iceCredentials are a user fragment and a password (RFC 8839, section 5.4).
+type iceCredentials struct {
+	ufrag, pwd string
+}
+
+// newICECredentials returns fresh ones: 48 and 144 random bits, where RFC 8445,
+// section 5.3, asks for 24 and 128.
+func newICECredentials() iceCredentials {
+	var random [24]byte
+	rand.Read(random[:]) // never fails
+	return iceCredentials{
+		ufrag: base64.StdEncoding.EncodeToString(random[:6]),
+		pwd:   base64.StdEncoding.EncodeToString(random[6:]),
+	}
+}
+
+// validate checks the sizes of RFC 8839, section 5.4.
+func (c *iceCredentials) validate() error {
+	if len(c.ufrag) < 4 || len(c.ufrag) > 256 || !isICEChars(c.ufrag) {
+		return &ParameterError{Name: "usernameFragment", Rule: "must be 4 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
+	}
+	if len(c.pwd) < 22 || len(c.pwd) > 256 || !isICEChars(c.pwd) {
+		return &ParameterError{Name: "password", Rule: "must be 22 to 256 letters, digits, + or / (RFC 8839, section 5.4)"}
+	}
+	return nil
+}
+
+// iceGeneration is what an ICE restart makes anew: credentials, an agent of the
+// library with its sockets, and the candidates of both sides.
+type iceGeneration struct {
+	iceCredentials
+	t         *iceTransport
+	net       *guardedNet
+	agent     *ice.Agent
+	closeOnce sync.Once
+
+	// These are guarded by t.mu.
+	state       ICEConnectionState
+	gathering   ICEGatheringState
+	gatheredCh  chan struct{} // closed when all local candidates are known
+	candidates  []string      // local ones
+	remoteCount int           // remote ones
+	remoteEnded bool          // end-of-candidates came in
+	pairs       int           // how often a pair was selected
+}
+
+func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, error) {
+	uris, err := t.cfg.serverURIs()
+	if err != nil {
+		return nil, err
+	}
+	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
+		gatheredCh: make(chan struct{})}
+	if g.net, err = newGuardedNet(tlsServers(uris), t.log); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	g.net.whole = t.whole
+	t.mu.Unlock()
+	if g.agent, err = ice.NewAgent(g.agentConfig(uris, newLogFactory(t.cfg.Logger))); err == nil {
+		err = g.listen()
+	}
+	if err != nil {
+		g.discard()
+		return nil, fmt.Errorf("sluice: ICE agent: %w", err)
+	}
+	return g, nil
+}
+
+// listen sets the handlers.
+func (g *iceGeneration) listen() error {
+	if err := g.agent.OnCandidate(g.onCandidate); err != nil {
+		return err
+	}
+	if err := g.agent.OnConnectionStateChange(g.onState); err != nil {
+		return err
+	}
+	return g.agent.OnSelectedCandidatePairChange(g.onPair)
+}
+
+// discard ends a generation that nobody knows yet.
+func (g *iceGeneration) discard() {
+	if g.agent != nil {
+		g.agent.Close() // its error is that it was closed before
+	}
+	g.net.close()
+}
+
+// onCandidate is called by the agent, nil at the end of gathering.
+func (g *iceGeneration) onCandidate(c ice.Candidate) {
+	t := g.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.generation(g.ufrag) != g || g.gathering != ICEGatheringStateGathering {
+		return
+	}
+	if c != nil {
+		line := "candidate:" + c.Marshal()
+		g.candidates = append(g.candidates, line)
+		t.ev.candidate(localCandidate{g.ufrag, line})
+		return
+	}
+	g.gathering = ICEGatheringStateComplete
+	close(g.gatheredCh)
+	t.ev.candidate(localCandidate{ufrag: g.ufrag})
+	t.reportGathering()
+}
+
+// onState is called by the agent.
+func (g *iceGeneration) onState(s ice.ConnectionState) {
+	states := map[ice.ConnectionState]ICEConnectionState{
+		ice.ConnectionStateChecking:     ICEConnectionStateChecking,
+		ice.ConnectionStateConnected:    ICEConnectionStateConnected,
+		ice.ConnectionStateCompleted:    ICEConnectionStateConnected,
+		ice.ConnectionStateDisconnected: ICEConnectionStateDisconnected,
+		ice.ConnectionStateFailed:       ICEConnectionStateFailed,
+	}
+	g.t.mu.Lock()
+	defer g.t.mu.Unlock()
+	if state, ok := states[s]; ok {
+		g.state = state
+		g.t.reportState()
+	}
+}
+
+// onPair is called by the agent when it has selected a pair.
+func (g *iceGeneration) onPair(local, remote ice.Candidate) {
+	t := g.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g.pairs++
+	t.pairChanges++
+	t.log.Infof("selected pair %s - %s", local, remote)
+	if g.pairs > 1 && t.used == g { // the first one is announced by adopt
+		t.ev.pathChanged()
+	}
+}
+
+// run checks until a pair is selected, then moves the data there.
+func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
+	dial := g.agent.Accept
+	if controlling {
+		dial = g.agent.Dial
+	}
+	conn, err := dial(g.t.ctx, remote.ufrag, remote.pwd)
+	if err != nil {
+		g.t.log.Infof("ICE: %v", err) // closed meanwhile: by the transport, or for a newer generation
+		return
+	}
+	g.t.adopt(g, conn)
+}
+
+// resolve finds the address of a .local candidate, then adds it.
+func (g *iceGeneration) resolve(canonical, host string) {
+	ip, err := g.t.names.resolve(g.t.ctx, host)
+	if err != nil {
+		g.t.log.Infof("candidate %s: %v", host, err)
+		return
+	}
+	if err := g.addCanonical(strings.Replace(canonical, " "+host+" ", " "+ip.String()+" ", 1)); err != nil {
+		g.t.log.Infof("candidate %s: %v", host, err)
+	}
+}
+
+func (g *iceGeneration) addCanonical(canonical string) error {
+	c, err := ice.UnmarshalCandidate(canonical)
+	if err != nil {
+		return &CandidateError{Candidate: canonical, Err: err}
+	}
+	if err := g.agent.AddRemoteCandidate(c); err != nil {
+		return fmt.Errorf("sluice: remote candidate: %w", err)
+	}
+	return nil
+}
+
+// close ends the agent, its sockets and its goroutines, and waits for that.
+func (g *iceGeneration) close() {
+	g.closeOnce.Do(func() {
+		t := g.t
+		t.mu.Lock()
+		gathering := g.gathering == ICEGatheringStateGathering
+		t.forget(g)
+		t.mu.Unlock()
+		if gathering {
+			g.net.close() // or the agent would wait for servers that do not answer
+		}
+		// The handlers only post, so waiting for them cannot deadlock. Otherwise
+		// the agent goes first: it releases its TURN allocations.
+		if err := g.agent.GracefulClose(); err != nil {
+			t.log.Warnf("closing the agent: %v", err)
+		}
+		g.net.close()
+	})
+}
