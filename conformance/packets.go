@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // headerLen is the length of the common header (RFC 9260, section 3.1).
@@ -95,10 +98,32 @@ func (p *Packet) runnable() error {
 		return unsupportedf("packets of %s", p.Other)
 	case len(p.Outer) > 0:
 		return unsupportedf("packets in %s", strings.Join(p.Outer, ", "))
-	case p.ECN != "" && p.ECN != "noecn":
-		return unsupportedf("ECN")
 	}
 	return nil
+}
+
+// marks are the codepoints that the ECN field of a packet line allows: one that goes
+// out has one of them, one that comes in has the first.
+var marks = map[string][]sctp.ECN{
+	"noecn": {sctp.NotECT}, "ect0": {sctp.ECT0}, "ect1": {sctp.ECT1}, "ect01": {sctp.ECT0, sctp.ECT1}, "ce": {sctp.CE},
+}
+
+// compareMark compares the codepoint of a packet that the engine has sent with what the
+// script wants, if it does.
+func (p *Packet) compareMark(got sctp.ECN) error {
+	want, named := marks[p.ECN]
+	if named && !slices.Contains(want, got) {
+		return fmt.Errorf("ECN field: %s expected, not %s", p.ECN, [...]string{"noecn", "ect1", "ect0", "ce"}[got])
+	}
+	return nil
+}
+
+// mark returns the codepoint of a packet that comes in.
+func (p *Packet) mark() sctp.ECN {
+	if m, named := marks[p.ECN]; named {
+		return m[0]
+	}
+	return sctp.NotECT
 }
 
 // inbound gives a packet of the script to the engine.
@@ -138,7 +163,7 @@ func (r *runner) inbound(p *Packet) error {
 		return err
 	}
 	rises := r.stack.rises
-	r.stack.engine.handle(r.time(), b)
+	r.stack.engine.handle(r.time(), b, p.mark())
 	if err := r.drain(); err != nil {
 		return err
 	}

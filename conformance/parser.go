@@ -263,7 +263,7 @@ func (p *parser) outer(pk *Packet) error {
 			p.next()
 			pk.ECN = p.next().text
 			p.next()
-			if !slices.Contains([]string{"noecn", "ect0", "ect1", "ect01", "ce"}, pk.ECN) {
+			if _, known := marks[pk.ECN]; !known {
 				return p.errorf(t, "unknown ECN field %q", pk.ECN)
 			}
 		default:

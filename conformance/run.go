@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // A Status is how a script went.
@@ -63,6 +65,7 @@ func unsupportedf(format string, args ...any) error {
 type sentPacket struct {
 	at     time.Duration
 	packet []byte
+	mark   sctp.ECN
 }
 
 // A runner executes one script.
@@ -254,6 +257,9 @@ func (r *runner) outbound(e *Event, at time.Duration) error {
 	if err := r.compare(e.Packet, p.packet); err != nil {
 		return err
 	}
+	if err := e.Packet.compareMark(p.mark); err != nil {
+		return &stop{Fail, err.Error(), r.show(p.packet)}
+	}
 	if p.at < earliest || p.at > latest {
 		return &stop{Fail, fmt.Sprintf("expected at %v, sent at %v", at, p.at), r.show(p.packet)}
 	}
@@ -303,14 +309,14 @@ func (r *runner) drain() error {
 	}
 	r.stack.engine.update()
 	for {
-		b, ok := r.stack.engine.transmit(r.time(), r.buf[:0])
+		b, mark, ok := r.stack.engine.transmit(r.time(), r.buf[:0])
 		if !ok {
 			break
 		}
 		if len(r.queue) == maxQueue {
 			return failf("the engine sends without end")
 		}
-		r.queue = append(r.queue, sentPacket{r.now, append([]byte(nil), b...)})
+		r.queue = append(r.queue, sentPacket{r.now, append([]byte(nil), b...), mark})
 		if r.opts.Trace != nil {
 			r.opts.Trace(r.now, true, r.show(b))
 		}

@@ -55,7 +55,9 @@ func TestWrongScripts(t *testing.T) {
 		{"unknown option", "+0.1 setsockopt(3, IPPROTO_SCTP, SCTP_FOO, [1], 4) = 0", 1, Unsupported, "SCTP_FOO"},
 		{"option at the wrong time", "+0.1 setsockopt(3, IPPROTO_SCTP, SCTP_RTOINFO, {srto_initial=1, srto_max=2, srto_min=1}, 16) = 0", 1, Unsupported, "runs"},
 		{"TCP", "+0.1 > S 0:0(0)", 1, Unsupported, "packets of tcp"},
-		{"ECN", "+0.1 < [ce] sctp: COOKIE_ACK[flgs=0]", 1, Unsupported, "ECN"},
+		{"ECN", data + "+0.0 > [noecn] sctp: SACK[flgs=0, cum_tsn=1, a_rwnd=..., gaps=[], dups=[]]", 0, Pass, ""},
+		{"another ECN field", data + "+0.0 > [ect0] sctp: SACK[flgs=0, cum_tsn=1, a_rwnd=..., gaps=[], dups=[]]", 2, Fail, "ECN field: ect0 expected, not noecn"},
+		{"HEARTBEAT on demand, of nothing", "+0.1 close(3) = 0\n+0 setsockopt(3, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, {spp_flags=SPP_HB_DEMAND}, 16) = 0", 2, Fail, "EBADF"},
 		{"code", "+0.1 %{ assert 1 }%", 1, Unsupported, "program"},
 		{"command", "+0.1 `ls`", 1, Unsupported, "ls"},
 	}
@@ -116,7 +118,7 @@ func TestSettings(t *testing.T) {
 		{"0 `sysctl -w net.inet.sctp.assoc_rtx_max=3`\n" + get, Pass},
 		{"0 `sysctl -w net.inet.sctp.assoc_rtx_max=4`\n" + get, Fail},
 		{"0 `sysctl -w net.inet.sctp.ecn_enable=0 net.inet.sctp.assoc_rtx_max=3`\n" + get, Pass},
-		{"0 `sysctl -w net.inet.sctp.ecn_enable=1`\n" + get, Unsupported},
+		{"0 `sysctl -w net.inet.sctp.ecn_enable=1`\n" + get, Fail},
 		{"0 `sysctl -w net.inet.sctp.foo=1`\n" + get, Unsupported},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,7 @@ import (
 )
 
 // requirement matches an id such as 9260-6.2-b.
-var requirement = regexp.MustCompile(`\b(\d{4}-\d+(\.\d+)*|nrsack)-[a-z]\b`)
+var requirement = regexp.MustCompile(`\b(\d{4}-\d+(\.\d+)*|nrsack|ecn)-[a-z]\b`)
 
 // knownFailure is a line that says what the engine does not do yet. The script must
 // then fail, so that the line goes when the engine does it.

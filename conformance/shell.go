@@ -28,7 +28,7 @@ var settings = map[string]setting{
 	"sendspace":          {opt: "SO_SNDBUF"},
 	"pr_enable":          {is: 1},
 	"reconfig_enable":    {is: 1},
-	"ecn_enable":         {is: 0},
+	"ecn_enable":         {opt: "SCTP_ECN_SUPPORTED"},
 	"auth_enable":        {is: 0},
 	"auth_disable":       {is: 1},
 	"asconf_enable":      {is: 0},

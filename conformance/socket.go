@@ -27,7 +27,7 @@ func (r *runner) config(s *socket) sctp.Config {
 		MaxMTU: -1, // scripts know of no probes
 		// An application must ask for interleaving (RFC 8260, section 2.2.1).
 		NoInterleaving: s.opts["SCTP_INTERLEAVING_SUPPORTED"] == 0, Scheduler: s.scheduler(),
-		NRSACK:     s.opts["SCTP_NRSACK_SUPPORTED"] != 0,
+		NRSACK: s.opts["SCTP_NRSACK_SUPPORTED"] != 0, ECN: s.opts["SCTP_ECN_SUPPORTED"] != 0,
 		RTOInitial: ms("srto_initial"), RTOMin: ms("srto_min"), RTOMax: ms("srto_max"),
 		OutboundStreams: uint16(s.opts["sinit_num_ostreams"]), InboundStreams: uint16(s.opts["sinit_max_instreams"]),
 		MaxInitRetransmits: int(s.opts["sinit_max_attempts"]), MaxRetransmits: int(s.opts["sasoc_asocmaxrxt"]),

@@ -72,7 +72,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_PR_SUPPORTED":           {late: true, only: []int64{1}},
 	"SCTP_RECONFIG_SUPPORTED":     {late: true, only: []int64{1}},
 	"SCTP_ENABLE_STREAM_RESET":    {late: true},
-	"SCTP_ECN_SUPPORTED":          {late: true, only: []int64{0}},
+	"SCTP_ECN_SUPPORTED":          {only: []int64{0, 1}},
 	"SCTP_AUTH_SUPPORTED":         {late: true, only: []int64{0}},
 	"SCTP_ASCONF_SUPPORTED":       {late: true, only: []int64{0}},
 	"SCTP_NRSACK_SUPPORTED":       {only: []int64{0, 1}},
@@ -129,6 +129,7 @@ func values(v *Value, name string, into map[string]int64) error {
 // zeroKeeps are the structures in which 0 means: as it was.
 var zeroKeeps = []string{"srto_", "sinit_", "sasoc_", "spp_", "sack_"}
 
+// setOption sets an option, or gives a command in the form of one.
 func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 	given := make(map[string]int64)
 	if name != "SO_LINGER" && name != "SCTP_RESET_STREAMS" {
@@ -161,14 +162,28 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 	case "SCTP_STREAM_SCHEDULER_VALUE", "SCTP_SS_VALUE":
 		return r.streamValue(s, given)
 	case "SCTP_RESET_ASSOC":
-		return r.reconfigure(s, func(a *sctp.Association) error { return a.ResetAssociation(r.time()) })
+		return r.command(s, func(a *sctp.Association) error { return a.ResetAssociation(r.time()) })
 	case "SCTP_ADD_STREAMS":
 		out, in := int(given["sas_outstrms"]), int(given["sas_instrms"])
-		return r.reconfigure(s, func(a *sctp.Association) error { return a.AddStreams(r.time(), out, in) })
+		return r.command(s, func(a *sctp.Association) error { return a.AddStreams(r.time(), out, in) })
 	}
+	if err := r.keepOption(s, name, given); err != nil {
+		return outcome{}, err
+	}
+	switch {
+	case name == "SCTP_ENABLE_STREAM_RESET" && r.owns(s):
+		r.stack.assoc.SetPeerReconfig(r.config(s).PeerReconfig)
+	case name == "SCTP_PEER_ADDR_PARAMS":
+		return r.pathOption(s, given)
+	}
+	return ok(0), nil
+}
+
+// keepOption keeps what is given of an option, for the engine's configuration.
+func (r *runner) keepOption(s *socket, name string, given map[string]int64) error {
 	o, known := sockopts[name]
 	if !known {
-		return outcome{}, unsupportedf("socket option %s", name)
+		return unsupportedf("socket option %s", name)
 	}
 	fields := o.fields
 	if fields == "" {
@@ -187,20 +202,14 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 			continue
 		}
 		if !allowed(o, n) {
-			return outcome{}, unsupportedf("%s of %d", name, n)
+			return unsupportedf("%s of %d", name, n)
 		}
 		if running && !o.late {
-			return outcome{}, unsupportedf("%s while the association runs", name)
+			return unsupportedf("%s while the association runs", name)
 		}
 		s.opts[key] = n
 	}
-	if name == "SCTP_ENABLE_STREAM_RESET" && running {
-		r.stack.assoc.SetPeerReconfig(r.config(s).PeerReconfig)
-	}
-	if name == "SCTP_PEER_ADDR_PARAMS" {
-		return r.pathOption(s, given)
-	}
-	return ok(0), nil
+	return nil
 }
 
 func allowed(o sockopt, n int64) bool {
@@ -215,9 +224,6 @@ func allowed(o sockopt, n int64) bool {
 // pathOption takes the flags of SCTP_PEER_ADDR_PARAMS.
 func (r *runner) pathOption(s *socket, given map[string]int64) (outcome, error) {
 	flags := given["spp_flags"]
-	if flags&constants["SPP_HB_DEMAND"] != 0 {
-		return outcome{}, unsupportedf("a HEARTBEAT on demand")
-	}
 	if flags&constants["SPP_HB_ENABLE"] != 0 && r.owns(s) && given["spp_hbinterval"] != 0 {
 		return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS with an interval while the association runs")
 	}
@@ -226,6 +232,9 @@ func (r *runner) pathOption(s *socket, given map[string]int64) (outcome, error) 
 	}
 	if n := given["spp_pathmtu"]; n != 0 {
 		r.mtu = int(n) - 20
+	}
+	if flags&constants["SPP_HB_DEMAND"] != 0 {
+		return r.command(s, func(a *sctp.Association) error { return a.RequestHeartbeat(r.time(), 0) })
 	}
 	return ok(0), nil
 }
@@ -254,7 +263,7 @@ func (r *runner) resetStreams(s *socket, v *Value) (outcome, error) {
 	if len(streams) == 0 {
 		return outcome{}, unsupportedf("SCTP_RESET_STREAMS of all streams")
 	}
-	return r.reconfigure(s, func(a *sctp.Association) error {
+	return r.command(s, func(a *sctp.Association) error {
 		if n&constants["SCTP_STREAM_RESET_OUTGOING"] != 0 {
 			if err := a.ResetStreams(r.time(), streams...); err != nil {
 				return err
@@ -267,8 +276,8 @@ func (r *runner) resetStreams(s *socket, v *Value) (outcome, error) {
 	})
 }
 
-// reconfigure gives the association of the socket a command.
-func (r *runner) reconfigure(s *socket, command func(*sctp.Association) error) (outcome, error) {
+// command gives the association of the socket a command.
+func (r *runner) command(s *socket, command func(*sctp.Association) error) (outcome, error) {
 	if !r.owns(s) {
 		return errno("ENOTCONN"), nil
 	}

@@ -14,10 +14,10 @@ import (
 // An engine is what a script drives: an association alone, or an endpoint with
 // whatever associations it has.
 type engine interface {
-	handle(now time.Time, packet []byte)
+	handle(now time.Time, packet []byte, mark sctp.ECN)
 	timeout() (time.Time, bool)
 	expire(now time.Time)
-	transmit(now time.Time, dst []byte) ([]byte, bool)
+	transmit(now time.Time, dst []byte) (packet []byte, mark sctp.ECN, ok bool)
 	event() (*sctp.Association, sctp.Event, bool)
 	connect(now time.Time) (*sctp.Association, error)
 	// update follows a command on the association.
@@ -27,14 +27,16 @@ type engine interface {
 // alone is an engine of one association.
 type alone struct{ a *sctp.Association }
 
-func (e alone) handle(now time.Time, packet []byte) { e.a.HandlePacket(now, 0, packet) }
-func (e alone) timeout() (time.Time, bool)          { return e.a.Timeout() }
-func (e alone) expire(now time.Time)                { e.a.HandleTimeout(now) }
-func (e alone) update()                             {}
+func (e alone) handle(now time.Time, packet []byte, mark sctp.ECN) {
+	e.a.HandlePacketECN(now, 0, packet, mark)
+}
+func (e alone) timeout() (time.Time, bool) { return e.a.Timeout() }
+func (e alone) expire(now time.Time)       { e.a.HandleTimeout(now) }
+func (e alone) update()                    {}
 
-func (e alone) transmit(now time.Time, dst []byte) ([]byte, bool) {
+func (e alone) transmit(now time.Time, dst []byte) ([]byte, sctp.ECN, bool) {
 	t, ok := e.a.Transmit(now, dst)
-	return t.Packet, ok
+	return t.Packet, t.ECN, ok
 }
 
 func (e alone) event() (*sctp.Association, sctp.Event, bool) {
@@ -54,14 +56,16 @@ type endpoint struct {
 // testerAddr is where the tester's packets come from.
 var testerAddr = netip.MustParseAddrPort("192.0.2.1:9899")
 
-func (e *endpoint) handle(now time.Time, packet []byte) { e.e.HandlePacket(now, testerAddr, packet) }
-func (e *endpoint) timeout() (time.Time, bool)          { return e.e.Timeout() }
-func (e *endpoint) expire(now time.Time)                { e.e.HandleTimeout(now) }
-func (e *endpoint) update()                             { e.e.Update(e.id) }
+func (e *endpoint) handle(now time.Time, packet []byte, mark sctp.ECN) {
+	e.e.HandlePacketECN(now, testerAddr, packet, mark)
+}
+func (e *endpoint) timeout() (time.Time, bool) { return e.e.Timeout() }
+func (e *endpoint) expire(now time.Time)       { e.e.HandleTimeout(now) }
+func (e *endpoint) update()                    { e.e.Update(e.id) }
 
-func (e *endpoint) transmit(now time.Time, dst []byte) ([]byte, bool) {
+func (e *endpoint) transmit(now time.Time, dst []byte) ([]byte, sctp.ECN, bool) {
 	d, ok := e.e.Transmit(now, dst)
-	return d.Packet, ok
+	return d.Packet, d.ECN, ok
 }
 
 func (e *endpoint) event() (*sctp.Association, sctp.Event, bool) {

@@ -248,6 +248,27 @@ func (a *Association) PathChanged(now time.Time, id PathID) {
 	}
 }
 
+// RequestHeartbeat has a HEARTBEAT sent on a path now, also if heartbeats are switched
+// off: the REQUESTHEARTBEAT primitive of RFC 9260, section 11.1. Its answer is a
+// round-trip sample; without one it counts as an error of the path. While one is not
+// answered yet there is no second. It returns ErrNotConnected before the association is
+// established, ErrShuttingDown and ErrClosed after, and ErrInvalidPath.
+func (a *Association) RequestHeartbeat(now time.Time, id PathID) error {
+	path := a.paths.get(id)
+	switch {
+	case a.ended:
+		return ErrClosed
+	case a.state < Established:
+		return ErrNotConnected
+	case a.state > Established:
+		return ErrShuttingDown
+	case path == nil:
+		return ErrInvalidPath
+	}
+	path.hb.want(a.rng.Uint64())
+	return nil
+}
+
 // Abort ends the association at once; the peer is told the reason, if it is
 // known already (RFC 9260, section 9.1).
 func (a *Association) Abort(now time.Time, reason string) {

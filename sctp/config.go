@@ -100,7 +100,8 @@ type Config struct {
 
 	// ECN takes part in Explicit Congestion Notification if the peer does. Whoever
 	// carries the packets must set what Transmit.ECN says and pass on what comes in
-	// (HandlePacketECN); over DTLS there is usually no way to. Default false.
+	// (HandlePacketECN); over DTLS there is usually no way to. BBR, which does not heed
+	// marks, sends nothing that may be marked. Default false.
 	ECN bool
 
 	// NRSACK offers the peer to acknowledge with NR-SACK

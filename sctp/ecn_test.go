@@ -9,7 +9,8 @@ import (
 // newECN returns an established testConn whose peer takes part in ECN, too.
 func newECN(t testing.TB, cfg Config) *testConn {
 	t.Helper()
-	cfg.ECN, cfg.CongestionControl = true, Reno
+	cfg.ECN = true
+	set(&cfg.CongestionControl, Reno)
 	tc := newTestConn(t, cfg)
 	params := tc.peerParams
 	tc.peerParams = func(b []byte, chunk int) []byte {
@@ -209,7 +210,8 @@ func TestECNAndLoss(t *testing.T) {
 	}
 }
 
-// TestECNCodepoints: new data goes out with ECT(0), and nothing else.
+// TestECNCodepoints: new data goes out with ECT(0), and nothing else; nothing at all
+// with BBR, which still tells of the peer's marks.
 func TestECNCodepoints(t *testing.T) {
 	tc := newECN(t, Config{})
 	var buf [2000]byte
@@ -227,6 +229,11 @@ func TestECNCodepoints(t *testing.T) {
 	tc = newConnected(t, Config{ECN: true})
 	tc.a.Send(tc.now, Message{Payload: payload(10)})
 	want("not negotiated", NotECT)
+	tc = newECN(t, Config{CongestionControl: BBR})
+	tc.a.Send(tc.now, Message{Payload: payload(10)})
+	want("BBR", NotECT)
+	tc.writeCE(data{tsn: 0, flags: whole, payload: "x"})
+	tc.want("it tells of marks", "ECNE tsn=0 count=1", "SACK cum=0")
 	tc = newECN(t, Config{})
 	b := wire.AppendHeader(nil, 5000, 5000, tc.localTag)
 	b = wire.AppendData(b, wire.Data{Flags: whole, TSN: tc.peerTSN, Payload: []byte("x")})

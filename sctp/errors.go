@@ -21,6 +21,7 @@ var (
 	ErrResetPending   = errors.New("sctp: a reset is already pending")
 	ErrResetTooSoon   = errors.New("sctp: the association was reset less than 30 s ago (RFC 6525, section 5.1.4)")
 	ErrTooManyStreams = errors.New("sctp: an association has 65535 streams at most")
+	ErrInvalidPath    = errors.New("sctp: no such path")
 	ErrNotSupported   = errors.New("sctp: the peer does not support the extension")
 )
 

@@ -423,13 +423,17 @@ func (p *fuzzPair) finish() {
 }
 
 // excused reports whether a side has given up because the network was bad for long
-// before: as long as it has to wait.
+// before, as long as it has to wait, or because it waits for less than what its peer
+// takes to send something again.
 func (p *fuzzPair) excused(x *fuzzSide) bool {
 	c := &x.a.cfg
 	var aborted *AbortedError
 	patience := time.Duration(0)
 	switch {
 	case errors.Is(x.err, ErrPeerUnreachable):
+		if p.hasty(x) {
+			return true
+		}
 		patience = time.Duration(c.MaxRetransmits+2) * c.RTOMax
 	case errors.Is(x.err, ErrHandshakeTimeout):
 		patience = time.Duration(c.MaxInitRetransmits+2) * c.RTOMax
@@ -439,6 +443,17 @@ func (p *fuzzPair) excused(x *fuzzSide) bool {
 		return false
 	}
 	return !p.troubled.IsZero() && x.endedAt.Sub(p.troubled) <= patience
+}
+
+// hasty reports whether a side gives its peer up before that has sent something again
+// that it had to drop, and again.
+func (p *fuzzPair) hasty(x *fuzzSide) bool {
+	total, rto := time.Duration(0), x.a.cfg.RTOMin
+	for range x.a.cfg.MaxRetransmits + 1 {
+		total += rto
+		rto = min(2*rto, x.a.cfg.RTOMax)
+	}
+	return total < 2*x.peer.a.cfg.RTOInitial
 }
 
 // quiet reports whether nothing is left that time would bring.

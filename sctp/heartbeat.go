@@ -24,11 +24,19 @@ func (h *heartbeat) stop() { *h = heartbeat{} }
 
 // schedule starts the timer for the next HEARTBEAT; jitter is uniform in [0, 1<<16).
 func (h *heartbeat) schedule(now time.Time, interval, rto time.Duration, jitter uint16) {
+	h.used = false
 	if interval < 0 {
+		h.timer.stop()
 		return
 	}
-	h.used = false
 	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*int64(jitter)>>16)) // +-50 % of RTO
+}
+
+// want has a HEARTBEAT sent, unless one is to be or was and may yet be answered.
+func (h *heartbeat) want(nonce uint64) {
+	if !h.due && !h.awaiting {
+		h.nonce, h.due = nonce, true
+	}
 }
 
 // append appends the HEARTBEAT that is due.

@@ -62,6 +62,39 @@ func TestHeartbeatIdle(t *testing.T) {
 	}
 }
 
+// TestHeartbeatOnDemand: when asked for, and only then if heartbeats are off. // 9260-8.3-a
+func TestHeartbeatOnDemand(t *testing.T) {
+	tc := newTestConn(t, Config{HeartbeatInterval: -1, MaxRetransmits: 1})
+	tc.wantErr("not yet", tc.a.RequestHeartbeat(tc.now, 0), ErrNotConnected)
+	tc.connect()
+	tc.wantErr("there is no such path", tc.a.RequestHeartbeat(tc.now, 7), ErrInvalidPath)
+	for range 2 {
+		tc.check(tc.a.RequestHeartbeat(tc.now, 0))
+		tc.want("at once", "HEARTBEAT")
+		tc.check(tc.a.RequestHeartbeat(tc.now, 0))
+		tc.wantIdle("one at a time")
+		tc.now = tc.now.Add(300 * time.Millisecond)
+		tc.write(heartbeatChunk(wire.TypeHeartbeatAck, tc.lastInfo))
+		tc.advance(time.Hour)
+		tc.wantIdle("and none by itself")
+	}
+	if rtt := tc.a.Stats().SRTT; rtt == 0 {
+		t.Error("no round-trip time")
+	}
+	for range 2 {
+		tc.check(tc.a.RequestHeartbeat(tc.now, 0))
+		tc.want("at once", "HEARTBEAT")
+		tc.advanceToTimer()
+		tc.drain()
+	}
+	tc.wantState("two that are not answered are too many", Closed)
+	tc.wantErr("too late", tc.a.RequestHeartbeat(tc.now, 0), ErrClosed)
+	tc = newConnected(t, Config{})
+	tc.send(Message{Payload: payload(1)})
+	tc.a.Shutdown(tc.now)
+	tc.wantErr("it is ending", tc.a.RequestHeartbeat(tc.now, 0), ErrShuttingDown)
+}
+
 // TestHeartbeatForged: an answer without the nonce, or a second one, is no answer
 // (heartbeat reflection). // 9260-3.3.5-a
 func TestHeartbeatForged(t *testing.T) {

@@ -160,7 +160,7 @@ func (a *Association) expireHeartbeat(now time.Time, path *path) {
 	case h.used: // not idle
 		a.scheduleHeartbeat(now, path)
 	default:
-		h.nonce, h.due = a.rng.Uint64(), true
+		h.want(a.rng.Uint64())
 		a.in.pool.trim()
 	}
 }
