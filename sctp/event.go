@@ -26,7 +26,8 @@ const (
 	// threshold was set.
 	EventTotalBufferedAmountLow
 	// EventStreamReset: the peer reset its outgoing side of Stream (RFC 6525).
-	// What was received before is still readable and ends with io.EOF.
+	// What was received before is still readable and ends with io.EOF. A reset that
+	// only repeats the last is not reported.
 	EventStreamReset
 	// EventStreamResetDone: our reset of outgoing Stream was performed; its
 	// sequence numbers start anew.

@@ -165,6 +165,23 @@ func TestResetPositions(t *testing.T) {
 	tc.wantResets("reported", 5)
 }
 
+// TestResetPositionsAnew: when TSNs begin anew, those that came in above the cumulative
+// one of before are behind all that follow.
+func TestResetPositionsAnew(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1, PeerReconfig: ReconfigPolicy{AllowAssociationReset: true}})
+	tc.write(tc.outReset(0, -1, 5))
+	tc.write(data{tsn: 100, sid: 5, flags: whole, payload: "a"})
+	tc.resets()
+	tc.write(tc.tsnReset(1))
+	tc.peerTSN = tc.peerTSN.Opposite()
+	tc.write(data{tsn: 0, sid: 6, flags: whole, payload: "b"})
+	tc.resets()
+	tc.write(reconfigChunk(func(b []byte, n int) []byte {
+		return wire.AppendOutReset(b, n, wire.OutReset{ReqSeq: tc.a.reconfig.peer.next, LastTSN: tc.peerTSN}, []uint16{5})
+	}))
+	tc.wantResets("reported", 5)
+}
+
 // TestResetAllAgain: streams that are as new are passed over, at no cost. // 6525-4.1-a
 func TestResetAllAgain(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: -1})

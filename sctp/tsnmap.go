@@ -123,6 +123,7 @@ func (m *tsnMap) init(peerInitialTSN wire.TSN) {
 	m.above.clear()
 	m.cum = peerInitialTSN.Add(-1)
 	m.highest = m.cum
+	m.passed += maxTSNSpan // and so over what came in above it
 }
 
 // seen reports whether t came in before.
