@@ -41,7 +41,7 @@ var pion = []string{
 var layers = []layer{
 	{
 		dir:   ".",
-		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/udpmux", "internal/udpsock"},
+		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/stunmsg", "internal/udpmux", "internal/udpsock"},
 		other: pion,
 	},
 	{dir: "datachannel", own: []string{"dcep", "sctp", "sctp/sctpnet"}},
@@ -54,7 +54,8 @@ var layers = []layer{
 	{dir: "internal/archtest"},
 	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2"}},
 	{dir: "internal/netsim"},
-	{dir: "internal/udpmux", own: []string{"internal/udpsock"}, other: []string{"golang.org/x/sys"}},
+	{dir: "internal/stunmsg"},
+	{dir: "internal/udpmux", own: []string{"internal/stunmsg", "internal/udpsock"}, other: []string{"golang.org/x/sys"}},
 	{dir: "internal/udpsock"},
 	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},

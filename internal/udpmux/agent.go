@@ -1,0 +1,216 @@
+package udpmux
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
+)
+
+// An Agent is the sockets of one ICE agent, as that knows them: it implements the
+// library's UDPMux. It belongs to one generation of a Session.
+type Agent struct {
+	s *Session
+
+	mu        sync.Mutex
+	closed    bool
+	ports     []*port // where candidates are gathered
+	conns     []*packetConn
+	servers   []*ServerConn
+	newcomers int // addresses that the peer's checks have brought up
+}
+
+// maxNewcomers bounds the addresses that the peer may bring up by checks: each becomes
+// a candidate, for good.
+const maxNewcomers = 100
+
+// NewAgent returns an Agent that has no port yet.
+func (s *Session) NewAgent() *Agent {
+	a := &Agent{s: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		a.closed = true
+	} else {
+		s.agents = append(slices.Clone(s.agents), a)
+	}
+	return a
+}
+
+// Listen makes the ports at the addresses those where candidates are gathered. On a Mux
+// that is not shared it opens them, with numbers of low to high, any if that is 0, and
+// lets those go that are needed no more; ports that are open already stay as they are,
+// so that a restart of ICE does not need others. The error is that of the addresses at
+// which there is no port; the others are used.
+func (a *Agent) Listen(addrs []netip.Addr, low, high uint16) error {
+	m := a.s.m
+	var failed error
+	var ports []*port
+	m.mu.Lock()
+	for _, p := range m.ports {
+		p.wanted = false
+	}
+	for _, addr := range addrs {
+		i := slices.IndexFunc(m.ports, func(p *port) bool { return p.sock.local.Addr() == addr })
+		var p *port
+		var err error
+		switch {
+		case i >= 0:
+			p = m.ports[i]
+		case m.cfg.Shared:
+			err = fmt.Errorf("udpmux: no port at %v", addr)
+		default:
+			p, err = m.openBetween(addr, low, high)
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		p.wanted = true
+		ports = append(ports, p)
+	}
+	m.mu.Unlock()
+	a.mu.Lock()
+	a.ports = ports
+	a.mu.Unlock()
+	m.sweep()
+	return failed
+}
+
+// GetListenAddresses returns the addresses of the ports, as *net.UDPAddr.
+func (a *Agent) GetListenAddresses() []net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var addrs []net.Addr
+	for _, p := range a.ports {
+		addrs = append(addrs, net.UDPAddrFromAddrPort(p.sock.local))
+	}
+	return addrs
+}
+
+// GetConn returns the connection of the port with the local address, on which the
+// requests come in that name the user fragment.
+func (a *Agent) GetConn(ufrag string, local net.Addr) (net.PacketConn, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := addrPort(local)
+	i := slices.IndexFunc(a.ports, func(p *port) bool { return p.sock.local == at })
+	switch {
+	case a.closed:
+		return nil, net.ErrClosed
+	case i < 0:
+		return nil, fmt.Errorf("udpmux: no port at %v", local)
+	}
+	p := a.ports[i]
+	for _, c := range a.conns {
+		if c.p == p && c.ufrag == ufrag {
+			return c, nil
+		}
+	}
+	if err := a.s.m.register(ufrag, a, p); err != nil {
+		return nil, fmt.Errorf("udpmux: %w", err)
+	}
+	c := newPacketConn(a, p, ufrag)
+	a.conns = append(a.conns, c)
+	return c, nil
+}
+
+// RemoveConnByUfrag closes the connections of the user fragment.
+func (a *Agent) RemoveConnByUfrag(ufrag string) {
+	a.mu.Lock()
+	conns := slices.Clone(a.conns)
+	a.mu.Unlock()
+	for _, c := range conns {
+		if c.ufrag == ufrag {
+			c.Close()
+		}
+	}
+}
+
+// remove takes out a connection that is being closed.
+func (a *Agent) remove(c *packetConn) {
+	a.mu.Lock()
+	a.conns = slices.DeleteFunc(a.conns, func(other *packetConn) bool { return other == c })
+	last := !slices.ContainsFunc(a.conns, func(other *packetConn) bool { return other.ufrag == c.ufrag })
+	a.mu.Unlock()
+	a.s.m.unregister(c.ufrag, a, c.p, last)
+	a.s.m.sweep()
+}
+
+// conn returns the connection of a port, or nil.
+func (a *Agent) conn(p *port) *packetConn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.conns {
+		if c.p == p {
+			return c
+		}
+	}
+	return nil
+}
+
+// request takes a check of the peer; false if it is for no port of the agent, or from
+// one address too many.
+func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
+	c := a.conn(p)
+	if c == nil {
+		return false
+	}
+	a.mu.Lock()
+	full := a.newcomers >= maxNewcomers
+	a.mu.Unlock()
+	if full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == a.s }) {
+		return false
+	}
+	return c.put(d, from)
+}
+
+// sent notes a message of the agent that is about to leave, and tells whether it shall.
+func (a *Agent) sent(c *packetConn, m *stunmsg.Message, to netip.AddrPort) bool {
+	switch m.Type {
+	case stunmsg.BindingRequest:
+		// A remote candidate: the peer's answer comes from there, and maybe more.
+		a.s.claim(address{c.p, to}, false)
+		return c.pace(m, to)
+	case stunmsg.BindingSuccess:
+		// The agent answers so only to what was made with its password.
+		if a.s.claim(address{c.p, to}, true) {
+			a.mu.Lock()
+			a.newcomers++
+			a.mu.Unlock()
+		}
+	}
+	return true
+}
+
+// Close closes the agent's connections.
+func (a *Agent) Close() error {
+	a.mu.Lock()
+	a.closed = true
+	conns, servers := slices.Clone(a.conns), a.servers
+	a.servers = nil
+	a.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+	for _, c := range servers {
+		c.Close()
+	}
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	a.s.agents = slices.DeleteFunc(slices.Clone(a.s.agents), func(other *Agent) bool { return other == a })
+	return nil
+}
+
+// addrPort is addr as the ports know it.
+func addrPort(addr net.Addr) netip.AddrPort {
+	u, ok := addr.(*net.UDPAddr)
+	if !ok || u == nil {
+		return netip.AddrPort{}
+	}
+	return unmapped(u.AddrPort())
+}

@@ -1,0 +1,164 @@
+package udpmux
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
+)
+
+var second = netip.MustParseAddr("127.0.0.2")
+
+// A restart keeps the ports that it needs, opens others, and lets those go that nothing
+// needs any more. Data flows on the old path until there is a new one.
+func TestGenerations(t *testing.T) {
+	m := New(Config{})
+	defer m.Close()
+	s := m.NewSession(false)
+	defer s.Close()
+	x := newPeer(t)
+	listen := func(ufrag string, addrs ...netip.Addr) (*Agent, []net.PacketConn) {
+		t.Helper()
+		a := s.NewAgent()
+		if err := a.Listen(addrs, 0, 0); err != nil {
+			t.Skip(err)
+		}
+		var conns []net.PacketConn
+		for _, at := range a.GetListenAddresses() {
+			c, err := a.GetConn(ufrag, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := a.GetConn(ufrag, at); again != c || err != nil {
+				t.Errorf("GetConn again: %v, %v", again, err)
+			}
+			conns = append(conns, c)
+		}
+		return a, conns
+	}
+	ports := func(want ...netip.Addr) {
+		t.Helper()
+		got := m.Addrs()
+		for i, addr := range want {
+			if len(got) != len(want) || got[i].Addr() != addr {
+				t.Fatalf("ports %v, want %v", got, want)
+			}
+		}
+	}
+	flows := func(from netip.AddrPort) {
+		t.Helper()
+		if lost, err := s.Write([][]byte{{1, 2, 3}}); lost != 0 || err != nil {
+			t.Fatalf("Write = %d, %v", lost, err)
+		}
+		x.want("data", []byte{1, 2, 3}, from)
+	}
+	one, _ := listen("one1", loopback[0], second)
+	ports(loopback[0], second)
+	first := m.Addrs()[0]
+	s.SetPath(first, x.addr())
+	flows(first)
+
+	two, conns := listen("two2", second)
+	ports(loopback[0], second) // the first one has users and the path
+	for _, b := range [][]byte{stunMessage(stunmsg.BindingRequest, 1, "one1:x"), stunMessage(stunmsg.BindingRequest, 2, "two2:x")} {
+		x.WriteToUDPAddrPort(b, m.Addrs()[1])
+	}
+	b := make([]byte, 100)
+	if n, _, err := conns[0].ReadFrom(b); err != nil || !bytes.Equal(b[:n], stunMessage(stunmsg.BindingRequest, 2, "two2:x")) {
+		t.Errorf("the second generation got %x, %v", b[:n], err)
+	}
+	one.RemoveConnByUfrag("two2") // not its own
+	one.RemoveConnByUfrag("one1")
+	one.Close()
+	ports(loopback[0], second)
+	flows(first)
+
+	s.SetPath(m.Addrs()[1], x.addr())
+	ports(second)
+	flows(m.Addrs()[0])
+	two.Close()
+	ports(second)
+
+	listen("three", second, loopback[0])
+	ports(second, loopback[0])
+	s.SetConn(nil)
+	ports(second, loopback[0])
+	listen("four")
+	ports(second, loopback[0])
+	s.Close()
+	ports()
+	if _, err := s.NewAgent().GetConn("five", net.UDPAddrFromAddrPort(first)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("GetConn of a closed session: %v", err)
+	}
+}
+
+// Ports are chosen within the range, as far as it goes.
+func TestPortRange(t *testing.T) {
+	probe := newPeer(t)
+	n := probe.addr().Port()
+	m := New(Config{})
+	defer m.Close()
+	if err := m.NewSession(false).NewAgent().Listen(loopback[:1], n, n); err == nil {
+		t.Errorf("a port that is in use: %v", m.Addrs())
+	}
+	probe.Close()
+	s := m.NewSession(false)
+	if err := s.NewAgent().Listen([]netip.Addr{loopback[0], second}, n, n); err != nil {
+		t.Skip(err) // somebody else has it by now
+	}
+	for _, a := range m.Addrs() {
+		if a.Port() != n {
+			t.Errorf("port %v, want %d", a, n)
+		}
+	}
+	// A restart does with the same ones.
+	if err := s.NewAgent().Listen([]netip.Addr{loopback[0], second}, n, n); err != nil || len(m.Addrs()) != 2 {
+		t.Errorf("restart: %v, %v", m.Addrs(), err)
+	}
+	if p, err := m.openBetween(loopback[0], 9, 8); err == nil {
+		t.Errorf("an empty range: %v", p.sock.local)
+	}
+}
+
+// One port number for all addresses, or none.
+func TestListenOneNumber(t *testing.T) {
+	m := newTestMux(t, loopback...)
+	if a := m.Addrs(); len(a) != 2 || a[0].Port() != a[1].Port() {
+		t.Errorf("ports %v", a)
+	}
+	other := New(Config{Shared: true})
+	defer other.Close()
+	if err := other.Listen([]netip.Addr{second, loopback[0]}, m.Addrs()[0].Port()); err == nil {
+		t.Error("a port that is in use")
+	}
+	if len(other.Addrs()) != 0 {
+		t.Errorf("ports %v", other.Addrs())
+	}
+	// Agents of a shared Mux open none.
+	s := m.NewSession(false)
+	defer s.Close()
+	a := s.NewAgent()
+	if err := a.Listen([]netip.Addr{second, loopback[0]}, 0, 0); err == nil || len(a.GetListenAddresses()) != 1 {
+		t.Errorf("Listen = %v, %v", err, a.GetListenAddresses())
+	}
+	if _, err := a.GetConn("aaaa", &net.UDPAddr{IP: net.IPv6loopback, Port: int(m.Addrs()[1].Port())}); err == nil {
+		t.Error("GetConn at a port that the agent did not ask for")
+	}
+	first, err := a.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := m.NewSession(false).NewAgent()
+	b.Listen(loopback[:1], 0, 0)
+	if _, err := b.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err == nil {
+		t.Error("a user fragment that is in use")
+	}
+	first.Close()
+	if _, err := b.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err != nil {
+		t.Errorf("a user fragment that was in use: %v", err)
+	}
+	b.Close()
+}

@@ -1,0 +1,364 @@
+package udpmux
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
+)
+
+// at is an address that nobody has to own.
+func at(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i >> 16)}), uint16(i))
+}
+
+// Sessions that have a claim on the same address all hear what comes from there, each a
+// copy of its own: a liar takes nothing from anybody.
+func TestContestedAddress(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	x := newPeer(t)
+	var all []*testSession
+	for i := range maxClaims {
+		s := newTestSession(t, m, fmt.Sprint("ufrag", i))
+		got := s.got
+		s.Receive(func(datagrams [][]byte) {
+			for _, d := range datagrams {
+				got <- bytes.Clone(d)
+				clear(d) // as a record is opened in place
+			}
+		})
+		s.conn.WriteTo(stunMessage(stunmsg.BindingSuccess, 1, ""), x.LocalAddr())
+		all = append(all, s)
+	}
+	for range 3 {
+		x.send(m, record("whose?"))
+		for i, s := range all {
+			if d := <-s.got; !bytes.Equal(d, record("whose?")) {
+				t.Errorf("session %d got %q", i, d)
+			}
+		}
+	}
+	all[1].Close()
+	x.send(m, record("one less"))
+	for _, i := range []int{0, 2, 3} {
+		if d := <-all[i].got; !bytes.Equal(d, record("one less")) {
+			t.Errorf("session %d got %q", i, d)
+		}
+	}
+}
+
+// Where too many claim an address, claims that are proven displace others, but for those
+// of paths in use.
+func TestClaimsAreBounded(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, addr := m.ports[0], at(1)
+	var s []*Session
+	for range 2*maxClaims + 2 {
+		s = append(s, m.NewSession(false))
+	}
+	claimed := func(want ...int) {
+		t.Helper()
+		var got []int
+		for _, c := range p.lookup(addr) {
+			for i := range s {
+				if s[i] == c.s {
+					got = append(got, i)
+				}
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("claims of %v, want %v", got, want)
+		}
+	}
+	for i := range maxClaims {
+		s[i].claim(address{p, addr}, false)
+	}
+	s[4].claim(address{p, addr}, false) // one too many
+	claimed(0, 1, 2, 3)
+	s[1].claim(address{p, addr}, true)
+	s[2].SetPath(p.sock.local, addr)
+	s[4].claim(address{p, addr}, true)
+	claimed(4, 1, 2, 3)
+	s[5].claim(address{p, addr}, true)
+	claimed(4, 1, 2, 5)
+	s[6].claim(address{p, addr}, true)
+	claimed(6, 1, 2, 5)
+	for _, i := range []int{6, 1, 5} {
+		s[i].SetPath(p.sock.local, addr)
+	}
+	s[7].claim(address{p, addr}, true)
+	claimed(6, 1, 2, 5)
+	for _, i := range []int{2, 6, 1, 5} {
+		s[i].Close()
+	}
+	claimed()
+	if len(p.claims) != 0 {
+		t.Errorf("left: %v", p.claims)
+	}
+}
+
+// The addresses of a session are bounded; that of its path stays.
+func TestAddressesAreBounded(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], m.NewSession(false)
+	s.SetPath(p.sock.local, at(0))
+	for i := range 3 * maxAddresses {
+		s.claim(address{p, at(i)}, true)
+		s.claim(address{p, at(i)}, false)
+	}
+	if len(p.claims) != maxAddresses || len(s.addresses) != maxAddresses {
+		t.Errorf("%d claims, %d addresses", len(p.claims), len(s.addresses))
+	}
+	for i, want := range map[int]bool{0: true, 1: false, 3*maxAddresses - 1: true} {
+		if got := len(p.lookup(at(i))) == 1; got != want {
+			t.Errorf("address %d: claimed %v", i, got)
+		}
+	}
+	s.Close()
+	if len(p.claims) != 0 {
+		t.Errorf("%d claims left", len(p.claims))
+	}
+}
+
+// A peer that checks from ever new addresses gets only so many taken for candidates.
+func TestNewcomersAreBounded(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], newTestSession(t, m, "aaaa")
+	check, answer := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x"), stunMessage(stunmsg.BindingSuccess, 1, "")
+	taken := 0
+	for i := range 2 * maxNewcomers {
+		from := netip.AddrPortFrom(loopback[0], uint16(20000+i))
+		before := len(s.conn.(*packetConn).queue)
+		p.dispatch(check, len(check), from, nil)
+		if len(s.conn.(*packetConn).queue) == before {
+			continue
+		}
+		s.wantSTUN("check", check, from)
+		s.conn.WriteTo(answer, net.UDPAddrFromAddrPort(from))
+		taken++
+	}
+	if taken != maxNewcomers {
+		t.Errorf("%d addresses were taken, want %d", taken, maxNewcomers)
+	}
+	known := netip.AddrPortFrom(loopback[0], 20000)
+	p.dispatch(check, len(check), known, nil)
+	s.wantSTUN("check of a known address", check, known)
+}
+
+// Floods of strangers leave nothing behind, and take no memory for a packet.
+func TestFloodOfStrangers(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], newTestSession(t, m, "aaaa")
+	s.receiveAll()
+	flood := map[string][]byte{
+		"DTLS":              record("hello"),
+		"unknown fragment":  stunMessage(stunmsg.BindingRequest, 1, "bbbb:x"),
+		"answers":           stunMessage(stunmsg.BindingSuccess, 1, ""),
+		"indications":       stunMessage(stunmsg.BindingIndication, 1, ""),
+		"malformed":         stunMessage(stunmsg.BindingSuccess, 1, "", emptyAddress),
+		"anything":          {200, 1, 2, 3},
+		"several in a read": bytes.Repeat([]byte{23}, 4000),
+	}
+	batch := make([][]byte, 0, maxSegments)
+	for name, b := range flood {
+		size := min(len(b), 100)
+		i := 0
+		if allocs := testing.AllocsPerRun(1000, func() {
+			p.dispatch(b, size, at(i), batch)
+			i++
+		}); allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+	if len(p.claims) != 0 || len(m.agents) != 1 || len(s.conn.(*packetConn).queue) != 0 {
+		t.Errorf("claims on %d addresses, %d agents, %d messages queued", len(p.claims), len(m.agents), len(s.conn.(*packetConn).queue))
+	}
+	// Who knows the fragment can fill the agent's queue, no more.
+	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x")
+	for i := range 10 * maxQueued {
+		p.dispatch(check, len(check), at(i), batch)
+	}
+	if n := len(s.conn.(*packetConn).queue); n != maxQueued || m.Stats().QueueFull != 9*maxQueued {
+		t.Errorf("%d messages queued, %d dropped", n, m.Stats().QueueFull)
+	}
+	if len(p.claims) != 0 {
+		t.Errorf("claims on %d addresses", len(p.claims))
+	}
+}
+
+// A datagram's way from the socket to its session and out again takes no memory.
+func TestSessionAllocs(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], m.NewSession(false)
+	defer s.Close()
+	x := newTestSocket(t, loopback[0])
+	s.SetPath(p.sock.local, x.local)
+	bytesIn := 0
+	s.Receive(func(datagrams [][]byte) {
+		for _, d := range datagrams {
+			bytesIn += len(d)
+		}
+	})
+	in := bytes.Repeat(append(record(""), make([]byte, 97)...), 30)
+	batch := make([][]byte, 0, maxSegments)
+	if n := testing.AllocsPerRun(100, func() { p.dispatch(in, 100, x.local, batch) }); n != 0 {
+		t.Errorf("in: %v allocations", n)
+	}
+	if bytesIn != 101*3000 {
+		t.Errorf("%d bytes", bytesIn)
+	}
+	out := numbered(repeated(30, 1200), true)
+	if n := testing.AllocsPerRun(100, func() {
+		if lost, err := s.Write(out); lost != 0 || err != nil {
+			t.Error(lost, err)
+		}
+		for left := 30 * 1200; left > 0; {
+			b, _, _, err := x.in.receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			left -= len(b)
+		}
+	}); n != 0 {
+		t.Errorf("out: %v allocations", n)
+	}
+}
+
+// Checks go out at 50 a second at first, at 2 a second in the end; a check of the
+// peer, another address or a nomination is not slowed down by that.
+func TestPacing(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	c := newTestSession(t, m, "aaaa").conn.(*packetConn)
+	now := time.Unix(1e9, 0)
+	const interval = 20 * time.Millisecond
+	sentIn := func(d time.Duration, to netip.AddrPort) (n int) {
+		for range d / interval {
+			if c.pacer.allow(now, to) {
+				n++
+			}
+			now = now.Add(interval)
+		}
+		return n
+	}
+	if n := sentIn(200*time.Millisecond, at(1)); n != 10 {
+		t.Errorf("%d checks in the first 200 ms, want all 10", n)
+	}
+	if n := sentIn(2*time.Second, at(1)); n != 20 {
+		t.Errorf("%d checks in the next two seconds, want 20", n)
+	}
+	if n := sentIn(20*time.Second, at(1)); n > 42 || n < 38 {
+		t.Errorf("%d checks in 20 s, want about 40", n)
+	}
+	if n := sentIn(200*time.Millisecond, at(2)); n != 10 {
+		t.Errorf("%d checks to another address, want 10", n)
+	}
+	c.pacer.heard(at(1))
+	if n := sentIn(200*time.Millisecond, at(1)); n < 9 {
+		t.Errorf("%d checks after one from the peer, want 10", n)
+	}
+	for i := range 3 * maxPaces {
+		c.pacer.allow(now, at(i))
+	}
+	if n := len(c.pacer.paths); n > maxPaces {
+		t.Errorf("%d addresses remembered", n)
+	}
+}
+
+// Over the agent's connection the same: nominations go out, checks beyond the pace do
+// not, and a check of the peer begins it anew.
+func TestPacedConn(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	s := newTestSession(t, m, "aaaa")
+	x := newPeer(t)
+	check, nominate := stunMessage(stunmsg.BindingRequest, 1, "x:aaaa"), stunMessage(stunmsg.BindingRequest, 2, "x:aaaa", useCandidate)
+	write := func(b []byte, n int) {
+		t.Helper()
+		for range n {
+			if k, err := s.conn.WriteTo(b, x.LocalAddr()); k != len(b) || err != nil {
+				t.Fatalf("WriteTo = %d, %v", k, err)
+			}
+		}
+	}
+	read := func(b []byte, n int) {
+		t.Helper()
+		for range n {
+			x.want("check", b, m.Addrs()[0])
+		}
+	}
+	for range 2 {
+		write(check, 12) // within 100 ms, or a few more are allowed
+		read(check, 10)
+		write(nominate, 5)
+		b := make([]byte, 100)
+		for left := 5; left > 0; {
+			n, _, err := x.ReadFromUDPAddrPort(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(b[:n], nominate) {
+				left--
+			}
+		}
+		request := stunMessage(stunmsg.BindingRequest, 3, "aaaa:x")
+		x.send(m, request)
+		s.wantSTUN("request", request, x.addr())
+	}
+}
+
+// Sessions come and go while packets come in for them.
+func TestSessionsComeAndGo(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	stop := make(chan struct{})
+	var senders, others sync.WaitGroup
+	x := newPeer(t)
+	senders.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			x.send(m, record("data"))
+			x.send(m, stunMessage(stunmsg.BindingRequest, 1, fmt.Sprintf("ufrag%d:x", i%8)))
+			x.send(m, stunMessage(stunmsg.BindingSuccess, 1, ""))
+		}
+	})
+	for i := range 8 {
+		others.Go(func() {
+			for range 30 {
+				s := newTestSession(t, m, fmt.Sprint("ufrag", i))
+				s.conn.WriteTo(stunMessage(stunmsg.BindingRequest, 1, "x:y"), x.LocalAddr())
+				s.SetPath(m.Addrs()[0], x.addr())
+				heard := make(chan struct{}, 1)
+				s.Receive(func([][]byte) {
+					select {
+					case heard <- struct{}{}:
+					default:
+					}
+					s.Write([][]byte{record("answer")})
+				})
+				// Of more sessions than an address may belong to, some hear nothing.
+				s.wantSTUNFrom(x)
+				s.Close()
+			}
+		})
+	}
+	others.Wait()
+	close(stop)
+	senders.Wait()
+	if p := m.ports[0]; len(p.claims) != 0 || len(m.agents) != 0 {
+		t.Errorf("left: claims on %v, agents %v", p.claims, m.agents)
+	}
+}
+
+// wantSTUNFrom reads any message of the peer.
+func (s *testSession) wantSTUNFrom(x peer) {
+	if _, from, err := s.conn.ReadFrom(make([]byte, 100)); err != nil || addrPort(from) != x.addr() {
+		s.t.Errorf("ReadFrom: %v, %v", from, err)
+	}
+}

@@ -1,0 +1,149 @@
+package udpmux
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
+)
+
+// maxQueued bounds the STUN messages that wait to be read by an agent, maxPlain what
+// waits if DTLS is among it.
+const (
+	maxQueued = 64
+	maxPlain  = 512
+)
+
+// packetConn is a port as an agent has it: what is read is STUN for that agent. Its
+// deadlines do nothing, as the agent's candidates need none.
+type packetConn struct {
+	a     *Agent
+	p     *port
+	ufrag string
+
+	mu       sync.Mutex
+	readable sync.Cond
+	closed   bool
+	queue    []message
+	pacer    pacer
+	ids      [64]uint32 // the beginnings of the last transaction IDs sent
+	next     int        // in ids
+}
+
+// message is a STUN message that came in.
+type message struct {
+	b    []byte
+	from netip.AddrPort
+}
+
+func newPacketConn(a *Agent, p *port, ufrag string) *packetConn {
+	c := &packetConn{a: a, p: p, ufrag: ufrag}
+	c.readable.L = &c.mu
+	return c
+}
+
+// put queues a copy of a message; false if the connection is closed.
+func (c *packetConn) put(d []byte, from netip.AddrPort) bool {
+	limit := maxQueued
+	if c.a.s.plain {
+		limit = maxPlain
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return false
+	case len(c.queue) >= limit:
+		c.p.m.drops.queueFull.Add(1)
+		return true
+	}
+	c.queue = append(c.queue, message{bytes.Clone(d), from})
+	c.readable.Signal()
+	return true
+}
+
+// ReadFrom returns the next message for the agent.
+func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 && !c.closed {
+		c.readable.Wait()
+	}
+	if c.closed {
+		return 0, nil, net.ErrClosed
+	}
+	m := c.queue[0]
+	c.queue[0] = message{}
+	if c.queue = c.queue[1:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	if binary.BigEndian.Uint16(m.b) == stunmsg.BindingRequest {
+		c.pacer.heard(m.from)
+	}
+	if len(m.b) > len(b) {
+		return 0, nil, io.ErrShortBuffer
+	}
+	return copy(b, m.b), net.UDPAddrFromAddrPort(m.from), nil
+}
+
+// WriteTo sends what the agent writes.
+func (c *packetConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		return 0, io.ErrClosedPipe // by which the library knows it
+	}
+	to := addrPort(addr)
+	if m, ok := stunmsg.Parse(b); ok && !c.a.sent(c, &m, to) {
+		return len(b), nil
+	}
+	if _, err := c.p.sock.send([][]byte{b}, to, fragmentAny); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// pace notes a check and tells whether it shall leave.
+func (c *packetConn) pace(m *stunmsg.Message, to netip.AddrPort) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !m.UseCandidate && !c.pacer.allow(time.Now(), to) {
+		return false
+	}
+	c.ids[c.next] = binary.BigEndian.Uint32(m.ID[:])
+	c.next = (c.next + 1) % len(c.ids)
+	return true
+}
+
+// asked tells whether a check with that transaction ID was among the last.
+func (c *packetConn) asked(id [12]byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.ids[:], binary.BigEndian.Uint32(id[:]))
+}
+
+// Close ends reading and writing here; the port stays while others need it.
+func (c *packetConn) Close() error {
+	c.mu.Lock()
+	closed := c.closed
+	c.closed, c.queue = true, nil
+	c.readable.Broadcast()
+	c.mu.Unlock()
+	if !closed {
+		c.a.remove(c)
+	}
+	return nil
+}
+
+func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.p.sock.local) }
+
+func (c *packetConn) SetDeadline(time.Time) error      { return nil }
+func (c *packetConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *packetConn) SetWriteDeadline(time.Time) error { return nil }
