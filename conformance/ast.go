@@ -52,6 +52,10 @@ type Packet struct {
 	Outer []string
 	// ECN is the ECN field, "" if the script does not name it.
 	ECN string
+	// Unseen are other fields of the IP header, which mean nothing here: tos, ttl, ...
+	Unseen []string
+	// Ports says that the packet has ports of its own.
+	Ports bool
 	// Other names what the packet is if not SCTP: tcp, udp, udplite, icmp.
 	Other string
 

@@ -106,6 +106,9 @@ func (r *runner) invoke(c *Call) (outcome, error) {
 	if c.Name == "socket" {
 		return r.socket(c)
 	}
+	if c.Name == "sctp_freepaddrs" || c.Name == "sctp_freeladdrs" {
+		return ok(0), nil
+	}
 	s := r.socketOf(c)
 	if s == nil {
 		if known(c.Name) {
@@ -130,6 +133,11 @@ func (r *runner) invoke(c *Call) (outcome, error) {
 			return ok(0), nil // FreeBSD returns 0 here, the RFC EINPROGRESS
 		}
 		return errno("EINPROGRESS"), nil
+	case "sctp_getpaddrs", "sctp_getladdrs":
+		if !r.owns(s) {
+			return errno("ENOTCONN"), nil
+		}
+		return ok(1), nil
 	case "close":
 		return r.close(s)
 	case "shutdown":
@@ -149,7 +157,7 @@ func (r *runner) invoke(c *Call) (outcome, error) {
 // known says whether invoke knows a call.
 func known(name string) bool {
 	return slices.Contains(strings.Fields(`bind sctp_bindx listen accept connect sctp_connectx close shutdown fcntl
-		setsockopt getsockopt sctp_opt_info read recv recvmsg sctp_recvmsg sctp_recvv write send sendto sendmsg
+		setsockopt getsockopt sctp_opt_info sctp_getpaddrs sctp_getladdrs read recv recvmsg sctp_recvmsg sctp_recvv write send sendto sendmsg
 		sctp_send sctp_sendx sctp_sendmsg sctp_sendv`), name)
 }
 

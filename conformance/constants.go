@@ -35,11 +35,12 @@ var constants = map[string]int64{
 
 	"SCTP_SS_DEFAULT": 0, "SCTP_SS_RR": 1, "SCTP_SS_RR_PKT": 2, "SCTP_SS_PRIO": 3, "SCTP_SS_FB": 4, "SCTP_SS_FCFS": 5,
 
-	"IPv4": 5, "IPv6": 6, "HOSTNAME": 11,
-}
+	"SCTP_NEXT_MSG_AVAIL": 1, "SCTP_NEXT_MSG_ISCOMPLETE": 2, "SCTP_NEXT_MSG_IS_UNORDERED": 4, "SCTP_NEXT_MSG_IS_NOTIFICATION": 8,
+	"SCTP_DATA_UNSENT": 1, "SCTP_DATA_SENT": 2, "SCTP_PARTIAL_DELIVERY_ABORTED": 1,
+	"SCTP_ADDR_AVAILABLE": 1, "SCTP_ADDR_UNREACHABLE": 2, "SCTP_ADDR_REMOVED": 3, "SCTP_ADDR_ADDED": 4,
+	"SCTP_ADDR_MADE_PRIM": 5, "SCTP_ADDR_CONFIRMED": 6,
+	"SCTP_AUTH_HMAC_ID_SHA1": 1, "SCTP_AUTH_HMAC_ID_SHA256": 3,
 
-func init() {
-	for _, l := range chunkTable.layouts { // lists of chunk types may name them
-		constants[l.name] = int64(l.code)
-	}
+	"IPv4": 5, "IPv6": 6, "HOSTNAME": 11,
+	"AUTH": 15, "ASCONF_ACK": 0x80, "ASCONF": 0xC1, // chunks of which only the types are known
 }

@@ -98,6 +98,8 @@ func (p *Packet) runnable() error {
 		return unsupportedf("packets of %s", p.Other)
 	case len(p.Outer) > 0:
 		return unsupportedf("packets in %s", strings.Join(p.Outer, ", "))
+	case p.Ports:
+		return unsupportedf("packets with ports of their own")
 	}
 	return nil
 }
@@ -108,12 +110,15 @@ var marks = map[string][]sctp.ECN{
 	"noecn": {sctp.NotECT}, "ect0": {sctp.ECT0}, "ect1": {sctp.ECT1}, "ect01": {sctp.ECT0, sctp.ECT1}, "ce": {sctp.CE},
 }
 
+// ecnFields are the names of the codepoints, in the order of their numbers.
+var ecnFields = [...]string{"noecn", "ect1", "ect0", "ce"}
+
 // compareMark compares the codepoint of a packet that the engine has sent with what the
 // script wants, if it does.
 func (p *Packet) compareMark(got sctp.ECN) error {
 	want, named := marks[p.ECN]
 	if named && !slices.Contains(want, got) {
-		return fmt.Errorf("ECN field: %s expected, not %s", p.ECN, [...]string{"noecn", "ect1", "ect0", "ce"}[got])
+		return fmt.Errorf("ECN field: %s expected, not %s", p.ECN, ecnFields[got])
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func (p *parser) packet() (*Packet, error) {
 			return nil, p.located(err)
 		}
 		pk.Chunks = append(pk.Chunks, c)
-		if !p.accept(";") {
+		if !p.accept(";") || p.peek().kind != tokWord && (p.peek().first || p.peek().kind == tokEOF) {
 			break
 		}
 	}
@@ -241,7 +241,8 @@ func (p *parser) located(err error) error {
 	return err
 }
 
-// outer reads the headers in front of the transport's and the ECN field.
+// outer reads what stands in front of the transport's header: other headers, fields
+// of the IP header, ports.
 func (p *parser) outer(pk *Packet) error {
 	for {
 		t := p.peek()
@@ -259,15 +260,56 @@ func (p *parser) outer(pk *Packet) error {
 				return err
 			}
 			p.accept(":")
-		case t.is("[") && p.after(1).kind == tokWord && p.after(2).is("]"):
-			p.next()
-			pk.ECN = p.next().text
-			p.next()
-			if _, known := marks[pk.ECN]; !known {
-				return p.errorf(t, "unknown ECN field %q", pk.ECN)
+		case (t.is("[") || t.is("(")) && p.after(1).kind == tokWord && !p.after(2).is("("):
+			if err := p.ipFields(pk); err != nil {
+				return err
 			}
+		case t.kind == tokNumber && p.after(1).is(">") && p.after(2).kind == tokNumber:
+			p.next()
+			p.next()
+			p.next()
+			pk.Ports = true
 		default:
 			return nil
+		}
+	}
+}
+
+// ipFields reads fields of the IP header: [ect0], [tos 0x02], (dscp cs1, ecn ce, ttl 63).
+func (p *parser) ipFields(pk *Packet) error {
+	end := ")"
+	if p.next().is("[") {
+		end = "]"
+	}
+	for {
+		t := p.next()
+		name := t.text
+		if slices.Contains([]string{"ecn", "tos", "class", "dscp", "ttl", "hlim", "flowlabel"}, name) {
+			t = p.next()
+		}
+		switch {
+		case t.kind == tokWord && (name == t.text || name == "ecn"):
+			if _, known := marks[t.text]; !known {
+				return p.errorf(t, "unknown ECN field %q", t.text)
+			}
+			pk.ECN = t.text
+		case t.kind == tokWord && name == "dscp":
+			pk.Unseen = append(pk.Unseen, name)
+		default:
+			n, err := strconv.ParseUint(t.text, 0, 20)
+			if err != nil || name == t.text || name == "ecn" {
+				return p.errorf(t, "a field of the IP header expected, not %v", t)
+			}
+			if name == "tos" || name == "class" {
+				pk.ECN = ecnFields[n&3]
+			}
+			pk.Unseen = append(pk.Unseen, name)
+		}
+		if p.accept(end) {
+			return nil
+		}
+		if err := p.expect(","); err != nil {
+			return err
 		}
 	}
 }

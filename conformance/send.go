@@ -155,7 +155,8 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 	if m.size < 0 || m.size > maxMessage {
 		return outcome{}, unsupportedf("a message of %d bytes", m.size)
 	}
-	const understood = 0x100 | 0x200 | 0x400 | 0x800 | 0x4000 // EOF, ABORT, UNORDERED, ADDR_OVER, SACK_IMMEDIATELY
+	// EOF, ABORT, UNORDERED, ADDR_OVER, SENDALL, SACK_IMMEDIATELY; there is one address and one association.
+	const understood = 0x100 | 0x200 | 0x400 | 0x800 | 0x1000 | 0x4000
 	if m.flags&^understood != 0 {
 		return outcome{}, unsupportedf("flags %#x of a message", m.flags&^understood)
 	}

@@ -11,7 +11,8 @@ type setting struct {
 	is  int64  // of a switch: what the engine does
 }
 
-// settings are the names behind net.inet.sctp of FreeBSD that scripts use.
+// settings are the names behind net.inet.sctp of FreeBSD and net.sctp of Linux that
+// scripts use.
 var settings = map[string]setting{
 	"assoc_rtx_max":      {opt: "sasoc_asocmaxrxt"},
 	"init_rtx_max":       {opt: "sinit_max_attempts"},
@@ -22,19 +23,31 @@ var settings = map[string]setting{
 	"delayed_sack_time":  {opt: "sack_delay"},
 	"heartbeat_interval": {opt: "spp_hbinterval"},
 	"maxburst":           {opt: "SCTP_MAX_BURST"},
-	"outgoing_streams":   {opt: "sinit_num_ostreams"},
-	"incoming_streams":   {opt: "sinit_max_instreams"},
-	"recvspace":          {opt: "SO_RCVBUF"},
-	"sendspace":          {opt: "SO_SNDBUF"},
-	"pr_enable":          {is: 1},
-	"reconfig_enable":    {is: 1},
-	"ecn_enable":         {opt: "SCTP_ECN_SUPPORTED"},
-	"auth_enable":        {is: 0},
-	"auth_disable":       {is: 1},
-	"asconf_enable":      {is: 0},
-	"nrsack_enable":      {is: 0},
-	"nrsack_on_off":      {is: 0},
-	"pktdrop_enable":     {is: 0},
+	"initial_cwnd":       {opt: "initial_cwnd"},
+	"nrsack_enable":      {opt: "SCTP_NRSACK_SUPPORTED"},
+	"nrsack_on_off":      {opt: "SCTP_NRSACK_SUPPORTED"},
+	"intl_enable":        {opt: "SCTP_INTERLEAVING_SUPPORTED"},
+
+	"association_max_retrans": {opt: "sasoc_asocmaxrxt"},
+	"max_init_retransmits":    {opt: "sinit_max_attempts"},
+	"sack_timeout":            {opt: "sack_delay"},
+	"hb_interval":             {opt: "spp_hbinterval"},
+	"max_burst":               {opt: "SCTP_MAX_BURST"},
+
+	"outgoing_streams": {opt: "sinit_num_ostreams"},
+	"incoming_streams": {opt: "sinit_max_instreams"},
+	"recvspace":        {opt: "SO_RCVBUF"},
+	"sendspace":        {opt: "SO_SNDBUF"},
+	"pr_enable":        {is: 1},
+	"prsctp_enable":    {is: 1},
+	"reconf_enable":    {is: 1},
+	"reconfig_enable":  {is: 1},
+	"ecn_enable":       {opt: "SCTP_ECN_SUPPORTED"},
+	"auth_enable":      {is: 0},
+	"auth_disable":     {is: 1},
+	"asconf_enable":    {is: 0},
+	"pktdrop_enable":   {is: 0},
+	"plpmtud_enable":   {is: 0}, // the search of the engine begins at another time
 }
 
 // shell takes a command line. None is run. The settings of a kernel's SCTP become
@@ -55,6 +68,8 @@ func (r *runner) shell(line string) error {
 		s, known := settings[name[strings.LastIndexByte(name, '.')+1:]]
 		n, err := strconv.ParseInt(value, 10, 64)
 		switch {
+		case known && s.opt == "" && n > s.is: // wants what is not there
+			return unsupportedf("the setting %s", word)
 		case !assigned, err != nil, !known, s.opt == "" && s.is != n:
 			if !r.opts.Lenient {
 				return unsupportedf("the setting %s", word)

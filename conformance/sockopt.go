@@ -1,34 +1,46 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// heartbeats says what the script does to heartbeats, anywhere in it.
-type heartbeats uint8
-
-const (
-	heartbeatsDefault heartbeats = iota
-	heartbeatsOff
-)
-
-// scanHeartbeats looks for calls that switch heartbeats off. The engine is told
-// before it starts, whereas scripts do it as soon as a socket lets them.
-func (s *Script) scanHeartbeats() heartbeats {
+// scanLate returns the values that options get once an association runs, by the
+// fields' names. Scripts set them as soon as a socket lets them, whereas the engine is
+// told before it starts, so it has them from the start.
+func (s *Script) scanLate() map[string]int64 {
+	late := make(map[string]int64)
+	running := false
 	for _, e := range s.Events {
-		if e.Call == nil || e.Call.Name != "setsockopt" || len(e.Call.Args) < 4 {
+		if e.Call == nil {
 			continue
 		}
-		if flags := e.Call.Args[3].field("spp_flags"); flags != nil {
-			if n, err := integer(flags); err == nil && n&constants["SPP_HB_DISABLE"] != 0 {
-				return heartbeatsOff
+		switch e.Call.Name {
+		case "connect", "sctp_connectx", "accept":
+			running = true
+		case "setsockopt":
+			if len(e.Call.Args) < 4 {
+				continue
 			}
+			name, given := e.Call.Args[2].Text, make(map[string]int64)
+			if values(e.Call.Args[3], name, given) != nil {
+				continue
+			}
+			late["spp_flags"] |= given["spp_flags"]
+			for _, key := range sockopts[name].keys(name) {
+				n, set := given[key]
+				_, known := late[key]
+				if running && set && !known && !kept(key, n) && (!sockopts[name].late || key == "spp_hbinterval" || key == "spp_pathmtu") {
+					late[key] = n
+				}
+			}
+			delete(late, "srto_initial") // the handshake needs the one of before
 		}
 	}
-	return heartbeatsDefault
+	return late
 }
 
 // A sockopt is what the runner knows about a socket option.
@@ -41,6 +53,14 @@ type sockopt struct {
 	late bool
 	// only, if not nil, are the values that the engine can have.
 	only []int64
+}
+
+// keys returns the names under which the values of an option are kept.
+func (o sockopt) keys(name string) []string {
+	if o.fields == "" {
+		return []string{name}
+	}
+	return strings.Fields(o.fields)
 }
 
 // sockopts are the options that are kept and, where they mean something to the
@@ -61,6 +81,7 @@ var sockopts = map[string]sockopt{
 	"SCTP_NODELAY":                {late: true}, // there is no Nagle algorithm
 	"SCTP_RECVRCVINFO":            {late: true},
 	"SCTP_RECVNXTINFO":            {late: true},
+	"SCTP_USE_EXT_RCVINFO":        {late: true},
 	"SCTP_I_WANT_MAPPED_V4_ADDR":  {late: true},
 	"SCTP_REUSE_PORT":             {late: true},
 	"SCTP_CONTEXT":                {late: true},
@@ -99,7 +120,8 @@ func values(v *Value, name string, into map[string]int64) error {
 	switch v.Kind {
 	case Struct:
 		for _, a := range v.Args {
-			if a.Kind != Pair || a.Args[0].Kind == Ellipsis || a.Args[0].Kind == List || a.Args[0].Kind == Struct {
+			if a.Kind != Pair || a.Args[0].Kind == Ellipsis || a.Args[0].Kind == List || a.Args[0].Kind == Struct ||
+				a.Text == "sin_addr" || a.Text == "sin6_addr" { // there is one pair of addresses
 				continue
 			}
 			n, err := integer(a.Args[0])
@@ -128,6 +150,11 @@ func values(v *Value, name string, into map[string]int64) error {
 
 // zeroKeeps are the structures in which 0 means: as it was.
 var zeroKeeps = []string{"srto_", "sinit_", "sasoc_", "spp_", "sack_"}
+
+// kept says whether a value of an option leaves it as it was.
+func kept(key string, n int64) bool {
+	return n == 0 && slices.ContainsFunc(zeroKeeps, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+}
 
 // setOption sets an option, or gives a command in the form of one.
 func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
@@ -167,6 +194,9 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 		out, in := int(given["sas_outstrms"]), int(given["sas_instrms"])
 		return r.command(s, func(a *sctp.Association) error { return a.AddStreams(r.time(), out, in) })
 	}
+	if given["srto_min"] > given["srto_max"] && given["srto_max"] != 0 {
+		return errno("EINVAL"), nil
+	}
 	if err := r.keepOption(s, name, given); err != nil {
 		return outcome{}, err
 	}
@@ -185,26 +215,19 @@ func (r *runner) keepOption(s *socket, name string, given map[string]int64) erro
 	if !known {
 		return unsupportedf("socket option %s", name)
 	}
-	fields := o.fields
-	if fields == "" {
-		fields = name
-	}
 	running := r.owns(s)
-	for _, key := range strings.Fields(fields) {
+	for _, key := range o.keys(name) {
 		n, set := given[key]
-		if !set {
-			continue
+		if key == "spp_flags" {
+			n = pathFlags(s.opts[key], n)
 		}
-		for _, prefix := range zeroKeeps {
-			set = set && !(n == 0 && strings.HasPrefix(key, prefix))
-		}
-		if !set || s.opts[key] == n {
+		if !set || kept(key, n) || s.opts[key] == n {
 			continue
 		}
 		if !allowed(o, n) {
 			return unsupportedf("%s of %d", name, n)
 		}
-		if running && !o.late {
+		if running && !o.late && r.late[key] != n {
 			return unsupportedf("%s while the association runs", name)
 		}
 		s.opts[key] = n
@@ -221,17 +244,24 @@ func allowed(o sockopt, n int64) bool {
 	return o.only == nil
 }
 
+// pathFlags returns the flags of a path after some were given: of two that exclude
+// each other, the later one counts.
+func pathFlags(had, given int64) int64 {
+	for _, pair := range []int64{1 | 2, 8 | 0x10} { // SPP_HB_ENABLE and SPP_HB_DISABLE, SPP_PMTUD_ENABLE and SPP_PMTUD_DISABLE
+		if given&pair != 0 {
+			had &^= pair
+		}
+	}
+	return (had | given) &^ constants["SPP_HB_DEMAND"]
+}
+
 // pathOption takes the flags of SCTP_PEER_ADDR_PARAMS.
 func (r *runner) pathOption(s *socket, given map[string]int64) (outcome, error) {
 	flags := given["spp_flags"]
-	if flags&constants["SPP_HB_ENABLE"] != 0 && r.owns(s) && given["spp_hbinterval"] != 0 {
-		return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS with an interval while the association runs")
-	}
-	if given["spp_pathmtu"] != 0 && r.owns(s) {
-		return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS with an MTU while the association runs")
-	}
-	if n := given["spp_pathmtu"]; n != 0 {
-		r.mtu = int(n) - 20
+	for _, key := range []string{"spp_hbinterval", "spp_pathmtu"} {
+		if n := given[key]; n != 0 && r.owns(s) && r.late[key] != n {
+			return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS while the association runs")
+		}
 	}
 	if flags&constants["SPP_HB_DEMAND"] != 0 {
 		return r.command(s, func(a *sctp.Association) error { return a.RequestHeartbeat(r.time(), 0) })
@@ -327,13 +357,16 @@ var eventKinds = map[string]string{
 
 // unsentKinds are the notifications that the engine's events do not give.
 var unsentKinds = []string{
-	"SCTP_PEER_ADDR_CHANGE", "SCTP_SEND_FAILED", "SCTP_SEND_FAILED_EVENT", "SCTP_PARTIAL_DELIVERY_EVENT",
-	"SCTP_ADAPTATION_INDICATION", "SCTP_AUTHENTICATION_EVENT", "SCTP_SENDER_DRY_EVENT",
+	"SCTP_SEND_FAILED", "SCTP_SEND_FAILED_EVENT", "SCTP_PARTIAL_DELIVERY_EVENT",
+	"SCTP_ADAPTATION_INDICATION", "SCTP_AUTHENTICATION_EVENT", "SCTP_NOTIFICATIONS_STOPPED_EVENT",
 }
 
 // subscribe switches a notification on or off.
 func (r *runner) subscribe(s *socket, kind int64, on bool) {
 	s.subs[kind] = on
+	if on && kind == constants["SCTP_SENDER_DRY_EVENT"] && r.owns(s) && r.stack.ups > 0 && !r.stack.busy() {
+		r.stack.inbox = append(r.stack.inbox, delivery{note: senderDry()})
+	}
 	for _, name := range unsentKinds {
 		if on && constants[name] == kind {
 			r.note("never given: %s", name)
@@ -380,7 +413,7 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 			return outcome{}, unsupportedf("socket option %s", name)
 		}
 		got["assoc_value"], got[name] = s.opts[name], s.opts[name]
-		for _, key := range strings.Fields(o.fields) {
+		for _, key := range o.keys(name) {
 			got[key] = s.opts[key]
 		}
 	}

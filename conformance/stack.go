@@ -102,6 +102,7 @@ type session struct {
 	ended bool  // EventClosed
 	err   error // with which it ended
 	taken bool  // a socket has it: by connect or by accept
+	sends bool  // something was left to send or to be acknowledged
 }
 
 // A delivery is what the application may receive: a message of a stream, or a
@@ -127,6 +128,7 @@ func (s *stack) events(r *runner) {
 	for {
 		a, e, ok := s.engine.event()
 		if !ok {
+			s.dry()
 			return
 		}
 		if a != s.assoc { // the peer began another
@@ -144,6 +146,19 @@ func (s *stack) events(r *runner) {
 		case sctp.EventClosed:
 			s.ended, s.err = true, e.Err
 		}
+	}
+}
+
+// busy says whether something is left to send or to be acknowledged.
+func (s *stack) busy() bool {
+	return s.assoc != nil && (s.assoc.TotalBufferedAmount() > 0 || s.assoc.Stats().UnackedDataChunks > 0)
+}
+
+// dry tells the socket when there is nothing left (RFC 6458, section 6.1.9).
+func (s *stack) dry() {
+	before := s.sends
+	if s.sends = s.busy(); before && !s.sends && !s.ended && s.owner.subs[constants["SCTP_SENDER_DRY_EVENT"]] {
+		s.inbox = append(s.inbox, delivery{note: senderDry()})
 	}
 }
 

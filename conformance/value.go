@@ -73,6 +73,9 @@ func (p *parser) single() (*Value, error) {
 		v.Kind = Ellipsis
 	case t.kind == tokString:
 		v.Kind = Text
+		if e := p.peek(); e.kind == tokEllipsis && !e.first { // "abc"..., which goes on
+			p.next()
+		}
 	case t.kind == tokAddr:
 		v.Kind = Address
 	case t.kind == tokNumber:
@@ -165,6 +168,9 @@ func integer(v *Value) (int64, error) {
 	case Word:
 		if n, ok := constants[v.Text]; ok {
 			return n, nil
+		}
+		if l := chunkTable.byName(strings.ReplaceAll(v.Text, "-", "_")); l != nil { // I-DATA
+			return int64(l.code), nil
 		}
 		return 0, badValue(v, "unknown constant %s", v.Text)
 	case Or:

@@ -22,19 +22,23 @@ import (
 
 func main() {
 	var cmd command
-	flag.BoolVar(&cmd.opts.Lenient, "lenient", false, "do not compare optional parameters of INIT and INIT ACK, do not insist on sysctl")
+	exact := flag.Bool("exact", false, "compare also what is a choice of the implementation, and insist on sysctl: for scripts written for this one")
 	flag.BoolVar(&cmd.opts.Strict, "strict", false, "a packet that is left at the end is a failure")
 	flag.BoolVar(&cmd.opts.Endpoint, "endpoint", true, "drive an endpoint; without it, an association alone")
 	flag.BoolVar(&cmd.quiet, "q", false, "print only what did not pass")
 	flag.BoolVar(&cmd.trace, "trace", false, "print the packets of each script")
 	flag.BoolVar(&cmd.parse, "parse", false, "read the scripts, do not run them")
+	settings := flag.String("set", "", "settings of the host that the suite takes for granted, with commas: rto_initial=3000 for one from before RFC 9260")
 	defined := flag.String("define", "FreeBSD", "names that #ifdef finds, with commas")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	cmd.out, cmd.defined = os.Stdout, strings.Split(*defined, ",")
+	if *settings != "" {
+		cmd.opts.Settings = strings.Split(*settings, ",")
+	}
+	cmd.out, cmd.defined, cmd.opts.Lenient = os.Stdout, strings.Split(*defined, ","), !*exact
 	if !cmd.run(flag.Args()) {
 		os.Exit(1)
 	}
