@@ -100,6 +100,14 @@ func newConnected(t testing.TB, cfg Config) *testConn {
 // time, which is to be no measurement of a round trip that probes could go by.
 func (tc *testConn) connect() {
 	tc.t.Helper()
+	tc.shakeHands()
+	tc.wantIdle("nothing to send after the handshake")
+	tc.a.paths.primary().rack.tlp.fresh = false
+}
+
+// shakeHands is connect for an association that may have something to send then.
+func (tc *testConn) shakeHands() {
+	tc.t.Helper()
 	if err := tc.a.Connect(tc.now); err != nil {
 		tc.t.Fatal(err)
 	}
@@ -108,8 +116,6 @@ func (tc *testConn) connect() {
 	tc.want("INIT ACK is answered with its cookie", "COOKIE ECHO")
 	tc.write(chunk{t: wire.TypeCookieAck})
 	tc.wantEvent("the association is established", EventConnected)
-	tc.wantIdle("nothing to send after the handshake")
-	tc.a.paths.primary().rack.tlp.fresh = false
 }
 
 // A written is something that write puts into a packet.

@@ -130,7 +130,8 @@ func FuzzEstablished(f *testing.F) {
 			b = wire.AppendParam(params(b, chunk), chunk, wire.ParamECN, nil)
 			return wire.AppendParam(b, chunk, wire.ParamExtensions, []byte{byte(wire.TypeIData), byte(wire.TypeIForwardTSN), byte(wire.TypeNRSack)})
 		}
-		e.connect()
+		e.shakeHands()
+		e.settle()
 		for range 300 {
 			if len(s) == 0 {
 				break
