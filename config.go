@@ -88,6 +88,10 @@ type Config struct {
 	// handshake: channels open two round trips earlier.
 	DisableSNAP bool
 
+	// PlainTransport has the DTLS library protect the records rather than our own
+	// code: slower, with nonces drawn at random; for comparison.
+	PlainTransport bool
+
 	// Logger receives the log of every layer. Default nil: nothing is logged.
 	Logger *slog.Logger
 }

@@ -257,6 +257,7 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		client:       p.dtlsClient,
 		timeout:      c.cfg.HandshakeTimeout,
 		rtt:          c.ice.roundTripTime(),
+		plain:        c.cfg.PlainTransport,
 		log:          newLogFactory(c.cfg.Logger),
 	})
 	if err != nil {

@@ -1,20 +1,16 @@
 package sluice
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/gob"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/pion/dtls/v2"
+
+	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
 )
 
 // minFlightInterval is the least time before a flight of the handshake is sent
@@ -22,10 +18,9 @@ import (
 // been measured by ICE, so twice its round-trip time is known to suffice.
 const minFlightInterval = 50 * time.Millisecond
 
-// maxRecordPayload is the largest message that arrives whole at a peer built on
-// the same library, which cuts datagrams at 8192 bytes: less the record header,
-// explicit nonce and tag.
-const maxRecordPayload = maxDatagram - recordHeader - 8 - 16
+// maxRecordPayload is the largest payload of a record that arrives whole at a peer
+// which cuts datagrams at 8192 bytes.
+const maxRecordPayload = maxDatagram - dtlsrecord.Before - dtlsrecord.After
 
 // handshakeConfig is what a handshake needs to know.
 type handshakeConfig struct {
@@ -34,6 +29,7 @@ type handshakeConfig struct {
 	client       bool
 	timeout      time.Duration
 	rtt          time.Duration // of the path, 0 if unknown
+	plain        bool          // Config.PlainTransport
 	log          logFactory
 }
 
@@ -53,55 +49,29 @@ func handshake(ctx context.Context, conn *datagramConn, hc handshakeConfig) (sec
 		}
 		return verdict
 	})
-	var session *dtls.Conn
-	var err error
-	if hc.client {
-		session, err = dtls.ClientWithContext(timed, conn, cfg)
-	} else {
-		session, err = dtls.ServerWithContext(timed, conn, cfg)
-	}
-	var mismatch *FingerprintError
-	switch {
-	case ctx.Err() != nil:
-		closeSession(session)
-		return nil, ctx.Err()
-	case errors.As(verdict, &mismatch):
-		closeSession(session)
-		return nil, verdict
-	case err != nil:
-		return nil, &HandshakeError{Err: err}
-	case verdict != nil:
-		closeSession(session)
-		return nil, &HandshakeError{Err: verdict}
-	}
-	state := session.ConnectionState()
-	s := &dtlsTransport{conn: session, path: conn, state: state, log: hc.log.scoped("dtls")}
-	s.info = secureInfo{Version: 0xFEFD, Cipher: cipherName(&state), Role: DTLSRoleServer}
-	if hc.client {
-		s.info.Role = DTLSRoleClient
-	}
-	conn.established()
-	return s, nil
-}
-
-// cipherName returns the name of the negotiated suite, which the library tells
-// only in its serialized state.
-func cipherName(state *dtls.State) string {
-	var serialized struct{ CipherSuiteID uint16 }
-	b, err := state.MarshalBinary()
-	if err == nil {
-		err = gob.NewDecoder(bytes.NewReader(b)).Decode(&serialized)
+	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: conn.write, Library: hc.plain})
+	conn.handle(session.HandleDatagrams)
+	err := session.Handshake(timed)
+	if err == nil && verdict != nil {
+		err = verdict
 	}
 	if err != nil {
-		return ""
+		session.Close()
+		var mismatch *FingerprintError
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(verdict, &mismatch):
+			return nil, verdict
+		}
+		return nil, &HandshakeError{Err: err}
 	}
-	return dtls.CipherSuiteName(dtls.CipherSuiteID(serialized.CipherSuiteID))
-}
-
-func closeSession(c *dtls.Conn) {
-	if c != nil {
-		c.Close()
+	t := &dtlsTransport{Session: session, path: conn}
+	t.info = secureInfo{Version: 0xFEFD, Cipher: session.CipherSuite(), Role: DTLSRoleServer}
+	if hc.client {
+		t.info.Role = DTLSRoleClient
 	}
+	return t, nil
 }
 
 // dtls returns the configuration of the library; verify sees the certificates
@@ -135,7 +105,7 @@ func (hc *handshakeConfig) dtls(verify func(rawCerts [][]byte) error) *dtls.Conf
 		ExtendedMasterSecret: dtls.RequireExtendedMasterSecret,
 		// ICE has verified the peer's address already.
 		InsecureSkipVerifyHello: true,
-		ReplayProtectionWindow:  1024,
+		ReplayProtectionWindow:  1024, // where it protects the records itself
 		FlightInterval:          max(minFlightInterval, 2*hc.rtt),
 		LoggerFactory:           hc.log,
 	}
@@ -149,110 +119,24 @@ func (hc *handshakeConfig) dtls(verify func(rawCerts [][]byte) error) *dtls.Conf
 	return cfg
 }
 
-// dtlsTransport is the secureTransport on the DTLS library.
+// dtlsTransport is the secureTransport of a finished handshake: a session, which
+// receives, protects and counts, with what net.Conn asks for besides.
 type dtlsTransport struct {
-	conn  *dtls.Conn
-	path  *datagramConn
-	state dtls.State
-	info  secureInfo
-	log   scopedLogger
-
-	closeOnce sync.Once
-	closeErr  error
-
-	readMu  sync.Mutex
-	kept    []byte // a message that was too large for the last Read
-	scratch []byte // where messages go that may be too large
+	*dtlsrecord.Session
+	path *datagramConn
+	info secureInfo
 }
 
-// Read is described at secureTransport. io.EOF: the peer closed.
-func (t *dtlsTransport) Read(p []byte) (int, error) {
-	t.readMu.Lock()
-	defer t.readMu.Unlock()
-	if t.kept != nil {
-		return t.handOver(p, t.kept)
-	}
-	buf := p
-	if len(p) < maxDatagram {
-		// The library loses a message that does not fit.
-		if t.scratch == nil {
-			t.scratch = make([]byte, maxDatagram)
-		}
-		buf = t.scratch
-	}
-	n, err := t.read(buf)
-	if err != nil {
-		return 0, err
-	}
-	if len(p) < maxDatagram {
-		return t.handOver(p, buf[:n])
-	}
-	return n, nil
-}
+// Read is not possible: packets are brought, see sctpnet.PacketSource.
+func (t *dtlsTransport) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-// handOver copies message to p or, if it does not fit, keeps it.
-func (t *dtlsTransport) handOver(p, message []byte) (int, error) {
-	if len(message) > len(p) {
-		t.kept = message
-		return 0, io.ErrShortBuffer
-	}
-	t.kept = nil
-	return copy(p, message), nil
-}
+func (t *dtlsTransport) LocalAddr() net.Addr  { return t.path.LocalAddr() }
+func (t *dtlsTransport) RemoteAddr() net.Addr { return t.path.RemoteAddr() }
 
-// read reads one message, and passes over what does not end the connection:
-// warning alerts and datagrams that are no records.
-func (t *dtlsTransport) read(buf []byte) (int, error) {
-	for {
-		n, err := t.conn.Read(buf)
-		var timeout net.Error
-		switch {
-		case err == nil:
-			return n, nil
-		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, dtls.ErrConnClosed):
-			return 0, io.EOF
-		case errors.As(err, &timeout) && timeout.Timeout():
-			return 0, os.ErrDeadlineExceeded
-		}
-		t.log.Debugf("read: %v", err)
-	}
-}
-
-// Write sends p as one record.
-func (t *dtlsTransport) Write(p []byte) (int, error) {
-	if len(p) > maxRecordPayload {
-		return 0, &MessageSizeError{Size: len(p), Max: maxRecordPayload}
-	}
-	n, err := t.conn.Write(p)
-	var timeout net.Error
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, dtls.ErrConnClosed):
-		return 0, net.ErrClosed
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return 0, os.ErrDeadlineExceeded
-	}
-	return 0, fmt.Errorf("sluice: DTLS: %w", err)
-}
-
-// Close sends close_notify and ends reads and writes. The path below it closes,
-// ICE stays.
-func (t *dtlsTransport) Close() error {
-	t.closeOnce.Do(func() {
-		t.path.willClose()
-		if err := t.conn.Close(); err != nil && !errors.Is(err, dtls.ErrConnClosed) {
-			t.closeErr = err
-		}
-	})
-	return t.closeErr
-}
-
-func (t *dtlsTransport) LocalAddr() net.Addr                { return t.path.LocalAddr() }
-func (t *dtlsTransport) RemoteAddr() net.Addr               { return t.path.RemoteAddr() }
-func (t *dtlsTransport) SetDeadline(d time.Time) error      { return t.conn.SetDeadline(d) }
-func (t *dtlsTransport) SetReadDeadline(d time.Time) error  { return t.conn.SetReadDeadline(d) }
-func (t *dtlsTransport) SetWriteDeadline(d time.Time) error { return t.conn.SetWriteDeadline(d) }
+// Deadlines have nothing to end: nothing here waits.
+func (t *dtlsTransport) SetDeadline(time.Time) error      { return nil }
+func (t *dtlsTransport) SetReadDeadline(time.Time) error  { return nil }
+func (t *dtlsTransport) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDontFragment is described at secureTransport.
 func (t *dtlsTransport) SetDontFragment(on bool) error {
@@ -262,16 +146,10 @@ func (t *dtlsTransport) SetDontFragment(on bool) error {
 	return t.path.dontFragment(on)
 }
 
-func (t *dtlsTransport) PeerCertificates() [][]byte {
-	var certs [][]byte
-	for _, der := range t.state.PeerCertificates {
-		certs = append(certs, append([]byte(nil), der...))
-	}
-	return certs
+func (t *dtlsTransport) ExportKeyingMaterial(label string, n int) ([]byte, error) {
+	return t.Export(label, nil, n)
 }
 
-func (t *dtlsTransport) ExportKeyingMaterial(label string, n int) ([]byte, error) {
-	return t.state.ExportKeyingMaterial(label, nil, n)
-}
+func (t *dtlsTransport) Dropped() DroppedRecords { return DroppedRecords(t.Stats().Dropped) }
 
 func (t *dtlsTransport) Info() secureInfo { return t.info }

@@ -117,17 +117,13 @@ func TestForgedSignatureRefused(t *testing.T) {
 			victim.run(t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			conn, _ := dtls.ClientWithContext(ctx, other.conn, attacker)
+			conn, _ := other.peer(ctx, attacker)
 			<-victim.done
 			var failed *HandshakeError
 			if forgeries == 0 || !errors.As(victim.err, &failed) {
 				t.Fatalf("a forged CertificateVerify (%d of them) was met with %v, want a *HandshakeError", forgeries, victim.err)
 			}
-			if conn != nil {
-				conn.Close()
-			}
-			other.conn.Close()
-			victim.conn.Close()
+			conn.Close()
 		})
 	})
 	t.Run("victim is client", func(t *testing.T) {
@@ -153,17 +149,14 @@ func TestForgedSignatureRefused(t *testing.T) {
 			victim.run(t.Context())
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			conn, _ := dtls.ServerWithContext(ctx, other.conn, attacker)
+			conn, _ := other.peer(ctx, attacker)
 			<-victim.done
 			var failed *HandshakeError
 			if forgeries == 0 || believed != 0 || !errors.As(victim.err, &failed) {
 				t.Fatalf("a forged ServerKeyExchange (%d of them) was believed %d times and met with %v, want a *HandshakeError",
 					forgeries, believed, victim.err)
 			}
-			if conn != nil {
-				conn.Close()
-			}
-			other.conn.Close()
+			conn.Close()
 		})
 	})
 }

@@ -13,45 +13,91 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/pion/dtls/v2"
+
+	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
 )
 
-// wire is one direction of a network in memory: what is written to it reaches
-// the other end's datagramConn, unless tamper says otherwise.
+// recordHeader is the size of the header of a DTLS record (RFC 6347, section 4.1).
+const recordHeader = 13
+
+// wire is one direction of a network in memory: what is written to it can be read
+// from it, unless tamper says otherwise.
 type wire struct {
 	net.Conn
-	to     *datagramConn
+	ch chan []byte
+
+	mu     sync.Mutex
 	tamper func(b []byte) [][]byte // nil passes everything
+	closed bool
+}
+
+func newWire(t testing.TB) *wire {
+	w := &wire{ch: make(chan []byte, 1024)}
+	t.Cleanup(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.closed = true
+		close(w.ch)
+	})
+	return w
 }
 
 func (w *wire) Write(b []byte) (int, error) {
+	w.mu.Lock()
 	out := [][]byte{b}
 	if w.tamper != nil {
 		out = w.tamper(bytes.Clone(b))
 	}
+	w.mu.Unlock()
 	for _, d := range out {
-		w.to.receive(bytes.Clone(d))
+		w.inject(d)
 	}
 	return len(b), nil
+}
+
+// inject puts a datagram on the wire that nobody wrote.
+func (w *wire) inject(b []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.ch <- bytes.Clone(b)
+	}
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	b, ok := <-w.ch
+	switch {
+	case !ok:
+		return 0, io.EOF
+	case len(b) > len(p):
+		return 0, io.ErrShortBuffer
+	}
+	return copy(p, b), nil
 }
 
 func (w *wire) LocalAddr() net.Addr  { return nil }
 func (w *wire) RemoteAddr() net.Addr { return nil }
 
 // newWires returns two ends of a network in memory.
-func newWires() (a, b *datagramConn, ab, ba *wire) {
-	ab, ba = &wire{}, &wire{}
+func newWires(t testing.TB) (a, b *datagramConn, ab, ba *wire) {
+	ab, ba = newWire(t), newWire(t)
 	log := newLogFactory(nil).scoped("test")
 	a, b = newDatagramConn(log), newDatagramConn(log)
 	a.use(ab)
 	b.use(ba)
-	ab.to, ba.to = b, a
+	go a.pump(ba)
+	go b.pump(ab)
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
 	return a, b, ab, ba
 }
 
@@ -71,24 +117,49 @@ type party struct {
 	s    secureTransport
 	err  error
 	done chan struct{}
+
+	got chan []byte // what came in
+	end chan error  // why no more will
 }
 
 func (p *party) run(ctx context.Context) {
 	p.done = make(chan struct{})
 	go func() {
 		defer close(p.done)
-		p.s, p.err = handshake(ctx, p.conn, p.hc)
+		if p.s, p.err = handshake(ctx, p.conn, p.hc); p.err == nil {
+			p.s.Receive(p.take)
+		}
 	}()
+}
+
+// take is what the transport hands packets to.
+func (p *party) take(packets [][]byte, err error) {
+	for _, b := range packets {
+		p.got <- bytes.Clone(b)
+	}
+	if err != nil {
+		p.end <- err
+	}
+}
+
+// peer runs the handshake as the library does it with another configuration.
+func (p *party) peer(ctx context.Context, cfg *dtls.Config) (*dtlsrecord.Session, error) {
+	s := dtlsrecord.New(dtlsrecord.Config{Client: p.hc.client, DTLS: cfg, Send: p.conn.write, Library: true})
+	p.conn.handle(s.HandleDatagrams)
+	return s, s.Handshake(ctx)
 }
 
 // newParties returns a client and a server that know each other's certificate.
 func newParties(t testing.TB) (client, server *party, toServer, toClient *wire) {
 	t.Helper()
 	cc, sc := mustCertificate(t), mustCertificate(t)
-	a, b, ab, ba := newWires()
+	a, b, ab, ba := newWires(t)
 	log := newLogFactory(nil)
-	client = &party{conn: a, hc: handshakeConfig{cert: cc, fingerprints: sc.Fingerprints(), client: true, timeout: 30 * time.Second, log: log}}
-	server = &party{conn: b, hc: handshakeConfig{cert: sc, fingerprints: cc.Fingerprints(), timeout: 30 * time.Second, log: log}}
+	newParty := func(conn *datagramConn, hc handshakeConfig) *party {
+		return &party{conn: conn, hc: hc, got: make(chan []byte, 1024), end: make(chan error, 8)}
+	}
+	client = newParty(a, handshakeConfig{cert: cc, fingerprints: sc.Fingerprints(), client: true, timeout: 30 * time.Second, log: log})
+	server = newParty(b, handshakeConfig{cert: sc, fingerprints: cc.Fingerprints(), timeout: 30 * time.Second, log: log})
 	return client, server, ab, ba
 }
 
@@ -108,12 +179,15 @@ func connectParties(t testing.TB, client, server *party) {
 	})
 }
 
-func wantMessage(t testing.TB, why string, from secureTransport, want []byte) {
+func wantMessage(t testing.TB, why string, from *party, want []byte) {
 	t.Helper()
-	buf := make([]byte, maxDatagram)
-	n, err := from.Read(buf)
-	if err != nil || !bytes.Equal(buf[:n], want) {
-		t.Fatalf("%s: read %d bytes, %v; want %d bytes", why, n, err, len(want))
+	select {
+	case got := <-from.got:
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%s: %d bytes came, want %d", why, len(got), len(want))
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s: nothing came", why)
 	}
 }
 
@@ -125,15 +199,23 @@ func send(t testing.TB, to secureTransport, b []byte) {
 }
 
 func TestHandshake(t *testing.T) {
+	for _, plain := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) { testHandshake(t, plain[0], plain[1]) })
+	}
+}
+
+// testHandshake takes what Config.PlainTransport is on either side.
+func testHandshake(t *testing.T, plainClient, plainServer bool) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server, _, _ := newParties(t)
+		client.hc.plain, server.hc.plain = plainClient, plainServer
 		connectParties(t, client, server)
 		for _, size := range []int{1, 13, 1188, maxRecordPayload} {
 			b := bytes.Repeat([]byte{byte(size)}, size)
 			send(t, client.s, b)
-			wantMessage(t, "client to server", server.s, b)
+			wantMessage(t, "client to server", server, b)
 			send(t, server.s, b)
-			wantMessage(t, "server to client", client.s, b)
+			wantMessage(t, "server to client", client, b)
 		}
 		if got := client.s.PeerCertificates(); len(got) != 1 || !bytes.Equal(got[0], server.hc.cert.DER()) {
 			t.Errorf("client sees another certificate than the server's")
@@ -173,7 +255,7 @@ func TestHandshakeRSA(t *testing.T) {
 			}
 			connectParties(t, client, server)
 			send(t, client.s, []byte("x"))
-			wantMessage(t, "with an RSA certificate", server.s, []byte("x"))
+			wantMessage(t, "with an RSA certificate", server, []byte("x"))
 		}
 	})
 }
@@ -252,30 +334,21 @@ func TestHandshakeTimeout(t *testing.T) {
 }
 
 func TestHandshakeCancelled(t *testing.T) {
-	for _, cancelBy := range []string{"context", "close"} {
-		t.Run(cancelBy, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, _, _, _ := newParties(t)
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				p.run(ctx)
-				synctest.Wait()
-				begin := time.Now()
-				if cancelBy == "context" {
-					cancel()
-				} else {
-					p.conn.Close()
-				}
-				<-p.done
-				if p.err == nil || cancelBy == "context" && p.err != context.Canceled {
-					t.Errorf("handshake = %v", p.err)
-				}
-				if d := time.Since(begin); d != 0 {
-					t.Errorf("took %v to stop", d)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _, _ := newParties(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		p.run(ctx)
+		synctest.Wait()
+		begin := time.Now()
+		cancel()
+		<-p.done
+		if p.err != context.Canceled {
+			t.Errorf("handshake = %v", p.err)
+		}
+		if d := time.Since(begin); d != 0 {
+			t.Errorf("took %v to stop", d)
+		}
+	})
 }
 
 // Any one datagram of the handshake may be lost; the flight is sent again after
@@ -301,9 +374,9 @@ func TestHandshakeSurvivesLoss(t *testing.T) {
 				}
 				n.Store(datagrams) // no more loss
 				send(t, client.s, []byte("up"))
-				wantMessage(t, "after loss", server.s, []byte("up"))
+				wantMessage(t, "after loss", server, []byte("up"))
 				send(t, server.s, []byte("down"))
-				wantMessage(t, "after loss", client.s, []byte("down"))
+				wantMessage(t, "after loss", client, []byte("down"))
 			})
 		})
 	}
@@ -336,7 +409,7 @@ func TestEarlyDataWithLostFinished(t *testing.T) {
 			t.Fatalf("client: %v", client.err)
 		}
 		for i := range 5 {
-			wantMessage(t, "early data", client.s, []byte{byte(i)})
+			wantMessage(t, "early data", client, []byte{byte(i)})
 		}
 		client.s.Close()
 		server.s.Close()
@@ -363,10 +436,10 @@ func plainRecord(contentType byte, seq byte, payload ...byte) []byte {
 // TRANSPORT: the library obeys unencrypted records after the handshake.
 func TestSpoofedPlaintextRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server, _, _ := newParties(t)
+		client, server, up, down := newParties(t)
 		connectParties(t, client, server)
 		for i, victim := range []*party{client, server} {
-			peer := []*party{server, client}[i]
+			peer, way := []*party{server, client}[i], []*wire{down, up}[i]
 			for _, spoof := range [][]byte{
 				plainRecord(21, 1, 2, 40),                                     // fatal alert
 				plainRecord(21, 2, 1, 0),                                      // close_notify
@@ -378,10 +451,10 @@ func TestSpoofedPlaintextRecords(t *testing.T) {
 				{21, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 255, 255},              // longer than the datagram
 				{0, 1}, {}, bytes.Repeat([]byte{22}, 200), bytes.Repeat([]byte{255}, 9000),
 			} {
-				victim.conn.receive(bytes.Clone(spoof))
+				way.inject(spoof)
 			}
 			send(t, peer.s, []byte("still here"))
-			wantMessage(t, "after spoofed records", victim.s, []byte("still here"))
+			wantMessage(t, "after spoofed records", victim, []byte("still here"))
 		}
 	})
 }
@@ -390,59 +463,10 @@ func TestSpoofedPlaintextRecords(t *testing.T) {
 // from a real one; application data can.
 func TestPlaintextApplicationDataDuringHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server, _, _ := newParties(t)
-		client.conn.receive(plainRecord(23, 1, 'x'))
-		server.conn.receive(plainRecord(23, 1, 'x'))
+		client, server, up, down := newParties(t)
+		down.inject(plainRecord(23, 1, 'x'))
+		up.inject(plainRecord(23, 1, 'x'))
 		connectParties(t, client, server)
-	})
-}
-
-func TestReadIntoShortBuffer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, server, _, _ := newParties(t)
-		connectParties(t, client, server)
-		message := []byte("a message of 25 bytes, ok")
-		send(t, client.s, message)
-		send(t, client.s, []byte("next"))
-		if n, err := server.s.Read(make([]byte, 10)); n != 0 || err != io.ErrShortBuffer {
-			t.Errorf("Read into 10 bytes = %d, %v; want io.ErrShortBuffer", n, err)
-		}
-		wantMessage(t, "the message is kept", server.s, message)
-		small := make([]byte, 4)
-		if n, err := server.s.Read(small); n != 4 || err != nil || string(small) != "next" {
-			t.Errorf("Read = %q, %v", small[:n], err)
-		}
-	})
-}
-
-func TestWriteTooLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, server, _, _ := newParties(t)
-		connectParties(t, client, server)
-		var size *MessageSizeError
-		if n, err := client.s.Write(make([]byte, maxRecordPayload+1)); n != 0 || !errors.As(err, &size) {
-			t.Errorf("Write = %d, %v; want a *MessageSizeError", n, err)
-		}
-		send(t, client.s, []byte("fits"))
-		wantMessage(t, "after an error", server.s, []byte("fits"))
-	})
-}
-
-func TestSecureDeadlines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, server, _, _ := newParties(t)
-		connectParties(t, client, server)
-		begin := time.Now()
-		client.s.SetReadDeadline(begin.Add(time.Minute))
-		if _, err := client.s.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Read = %v, want os.ErrDeadlineExceeded", err)
-		}
-		if d := time.Since(begin); d != time.Minute {
-			t.Errorf("deadline of a minute passed after %v", d)
-		}
-		client.s.SetReadDeadline(time.Time{})
-		send(t, server.s, []byte("x"))
-		wantMessage(t, "after the deadline", client.s, []byte("x"))
 	})
 }
 
@@ -456,22 +480,13 @@ func TestSecureClose(t *testing.T) {
 				if closer == "server" {
 					closing, other = server, client
 				}
-				blocked := make(chan error)
-				go func() {
-					_, err := closing.s.Read(make([]byte, 100))
-					blocked <- err
-				}()
-				synctest.Wait()
 				for range 3 {
 					if err := closing.s.Close(); err != nil {
 						t.Errorf("Close = %v", err)
 					}
 				}
-				if err := <-blocked; err != io.EOF {
-					t.Errorf("Read during Close = %v, want io.EOF", err)
-				}
-				if _, err := other.s.Read(make([]byte, 100)); err != io.EOF { // close_notify
-					t.Errorf("Read at the other side = %v, want io.EOF", err)
+				if err := <-other.end; err != io.EOF { // close_notify
+					t.Errorf("the other side ends with %v, want io.EOF", err)
 				}
 				if _, err := closing.s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Write after Close = %v, want net.ErrClosed", err)
@@ -522,7 +537,7 @@ func TestHandshakeRefuses(t *testing.T) {
 				victim.run(t.Context())
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				conn, err := dtls.ClientWithContext(ctx, other.conn, cfg)
+				conn, err := other.peer(ctx, cfg)
 				<-victim.done
 				if (victim.err == nil) != c.ok {
 					t.Errorf("server: %v; client: %v", victim.err, err)
@@ -530,10 +545,7 @@ func TestHandshakeRefuses(t *testing.T) {
 				if victim.s != nil {
 					victim.s.Close()
 				}
-				if conn != nil {
-					conn.Close()
-				}
-				other.conn.Close()
+				conn.Close()
 			})
 		})
 	}

@@ -1,16 +1,21 @@
 package sluice
 
-import "net"
+import (
+	"net"
+
+	"github.com/sluice-rtc/sluice/sctp/sctpnet"
+)
 
 // secureTransport is all that the layers above know of DTLS and ICE: a
 // connection that carries datagrams, and what the handshake established. No
 // type of the ICE or DTLS library crosses it, so that others can stand here.
 //
-// Read returns exactly one message; into a buffer too small for it, it returns
-// io.ErrShortBuffer and keeps the message for the next Read. Write sends one
-// message or loses it, as a network does, and does not wait for the peer.
+// It brings packets rather than have them read, and protects those to send where they
+// lie. Nothing waits for the peer: what cannot be sent is lost, as in a network.
 type secureTransport interface {
 	net.Conn
+	sctpnet.PacketSource
+	sctpnet.InPlaceWriter
 
 	// SetDontFragment says whether the network may fragment what is written from
 	// now on; it returns an error if there is no saying so.
@@ -22,6 +27,9 @@ type secureTransport interface {
 
 	// ExportKeyingMaterial derives n bytes for the label (RFC 5705).
 	ExportKeyingMaterial(label string, n int) ([]byte, error)
+
+	// Dropped counts what was received and came to nothing.
+	Dropped() DroppedRecords
 
 	// Info returns what was negotiated.
 	Info() secureInfo

@@ -27,7 +27,6 @@ type Stats struct {
 type TransportStats struct {
 	PacketsSent     uint64 `json:"packetsSent"`
 	PacketsReceived uint64 `json:"packetsReceived"`
-	PacketsLost     uint64 `json:"packetsLost"` // received and dropped because nobody read them in time; not in W3C's
 	BytesSent       uint64 `json:"bytesSent"`
 	BytesReceived   uint64 `json:"bytesReceived"`
 
@@ -41,6 +40,22 @@ type TransportStats struct {
 	DTLSRole   string    `json:"dtlsRole"`             // "unknown" before start
 	TLSVersion string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
 	DTLSCipher string    `json:"dtlsCipher,omitempty"` // IANA name
+
+	RecordsDropped DroppedRecords `json:"recordsDropped"` // not in W3C's
+}
+
+// DroppedRecords count records of DTLS that were received and came to nothing, by the
+// reason. They come from a network that repeats and damages, or from somebody who
+// pretends to be the peer, and do no harm.
+type DroppedRecords struct {
+	Malformed uint64 `json:"malformed"` // truncated, oversized, of no known type or version
+	Plaintext uint64 `json:"plaintext"` // not encrypted, where they have to be
+	Epoch     uint64 `json:"epoch"`     // of an epoch that there is not
+	Replayed  uint64 `json:"replayed"`  // received before, or too old to tell
+	Forged    uint64 `json:"forged"`    // failing authentication
+	NoRoom    uint64 `json:"noRoom"`    // beyond what is kept of what comes too early
+	Ignored   uint64 `json:"ignored"`   // authentic and without meaning here
+	Late      uint64 `json:"late"`      // after the end
 }
 
 // SCTPTransportStats are RTCSctpTransportStats. What there is beside them is in
@@ -114,6 +129,7 @@ func (c *core) stats() Stats {
 		info := secure.Info()
 		s.Transport.DTLSCipher = info.Cipher
 		s.Transport.TLSVersion = tlsVersion(info.Version)
+		s.Transport.RecordsDropped = secure.Dropped()
 		if certs := secure.PeerCertificates(); len(certs) > 0 {
 			s.Certificates = append(s.Certificates, certificateStats(certs[0]))
 		}
@@ -149,7 +165,6 @@ func (t *iceTransport) addStats(s *Stats) {
 	c := &t.path.counters
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.packetsSent.Load(), c.bytesSent.Load()
 	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.packetsReceived.Load(), c.bytesReceived.Load()
-	s.Transport.PacketsLost = c.packetsLost.Load()
 	if closed {
 		return
 	}

@@ -52,7 +52,7 @@ var layers = []layer{
 	{dir: "sctp/sctptrace", own: []string{"sctp", "sctp/internal/wire"}},
 
 	{dir: "internal/archtest"},
-	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2"}},
+	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2", "github.com/pion/logging"}},
 	{dir: "internal/netsim"},
 	{dir: "internal/stunmsg"},
 	{dir: "internal/udpmux", own: []string{"internal/stunmsg", "internal/udpsock"}, other: []string{"golang.org/x/sys"}},

@@ -93,3 +93,16 @@ func (a *additional) set(header []byte, size int) []byte {
 	binary.BigEndian.PutUint16(a[11:], uint16(size))
 	return a[:]
 }
+
+// nextRecord returns the first record of a datagram and what follows; nil if there
+// is none, or none that is whole.
+func nextRecord(datagram []byte) (record, rest []byte) {
+	if len(datagram) < headerSize {
+		return nil, datagram
+	}
+	size := headerSize + int(binary.BigEndian.Uint16(datagram[11:]))
+	if size > len(datagram) {
+		return nil, datagram
+	}
+	return datagram[:size], datagram[size:]
+}

@@ -1,0 +1,486 @@
+package dtlsrecord
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// plainRecord builds an unencrypted record such as anybody can send who knows the
+// addresses.
+func plainRecord(contentType byte, number uint64, body ...byte) []byte {
+	record := make([]byte, headerSize, headerSize+len(body))
+	putHeader(record, contentType, number, len(body))
+	return append(record, body...)
+}
+
+// fragmentOf builds a fragment of a handshake message.
+func fragmentOf(kind byte, number uint16, length, offset int, body ...byte) []byte {
+	return slices.Concat([]byte{kind, byte(length >> 16), byte(length >> 8), byte(length), byte(number >> 8), byte(number),
+		byte(offset >> 16), byte(offset >> 8), byte(offset), byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body)
+}
+
+// wantDropped fails the test unless that is what was dropped since before.
+func wantDropped(t testing.TB, why string, p *party, before Dropped, want Dropped) {
+	t.Helper()
+	synctest.Wait()
+	got := p.Stats().Dropped
+	diff := Dropped{
+		Malformed: got.Malformed - before.Malformed, Plaintext: got.Plaintext - before.Plaintext, Epoch: got.Epoch - before.Epoch,
+		Replayed: got.Replayed - before.Replayed, Forged: got.Forged - before.Forged, NoRoom: got.NoRoom - before.NoRoom,
+		Ignored: got.Ignored - before.Ignored, Late: got.Late - before.Late,
+	}
+	if diff != want {
+		t.Errorf("%s: dropped %+v, want %+v", why, diff, want)
+	}
+}
+
+// After the handshake nothing that is not authentic does anything, but to a counter.
+func TestSpoofedRecords(t *testing.T) {
+	for _, victimIs := range []string{"client", "server"} {
+		synctest.Test(t, func(t *testing.T) {
+			c, s, up, down := newParties(t, nil, nil)
+			connect(t, c, s, up, down)
+			victim, in, out := c, down, up
+			if victimIs == "server" {
+				victim, in, out = s, up, down
+			}
+			genuine := in.sent()
+			long := make([]byte, MaxPayload+300)
+			sealed := func(contentType byte, number uint64, size int) []byte {
+				return plainRecord(contentType, 1<<48|number, bytes.Repeat([]byte{byte(number)}, size)...)
+			}
+			cases := []struct {
+				desc     string
+				datagram []byte
+				want     Dropped
+			}{
+				{"a fatal alert", plainRecord(typeAlert, 900, 2, 40), Dropped{Plaintext: 1}},
+				{"close_notify", plainRecord(typeAlert, 901, 1, 0), Dropped{Plaintext: 1}},
+				{"application data", plainRecord(typeApplicationData, 902, 'h', 'i'), Dropped{Plaintext: 1}},
+				{"an unknown type", plainRecord(60, 903, 1, 2, 3), Dropped{Plaintext: 1}},
+				{"a ClientHello", plainRecord(typeHandshake, 904, fragmentOf(1, 0, 0, 0)...), Dropped{Plaintext: 1}},
+				{"a HelloRequest", plainRecord(typeHandshake, 905, fragmentOf(0, 7, 0, 0)...), Dropped{Plaintext: 1}},
+				{"part of a message", plainRecord(typeHandshake, 906, fragmentOf(11, 9, 1024, 7, 1, 2)...), Dropped{Plaintext: 1}},
+				{"ChangeCipherSpec", plainRecord(typeChangeCipherSpec, 907, 1), Dropped{Plaintext: 1}},
+				{"two in a datagram", slices.Concat(plainRecord(typeChangeCipherSpec, 908, 1), plainRecord(typeAlert, 909, 2, 10)), Dropped{Plaintext: 2}},
+				{"epoch 1, but not encrypted", plainRecord(typeAlert, 1<<48|910, 2, 0), Dropped{Malformed: 1}},
+				{"a forged alert", sealed(typeAlert, 911, 26), Dropped{Forged: 1}},
+				{"forged data", sealed(typeApplicationData, 912, 1200), Dropped{Forged: 1}},
+				{"forged data from the end of time", sealed(typeApplicationData, maxSequence, 100), Dropped{Forged: 1}},
+				{"a forged Finished", sealed(typeHandshake, 913, 48), Dropped{Forged: 1}},
+				{"a forged ChangeCipherSpec", sealed(typeChangeCipherSpec, 914, 30), Dropped{Forged: 1}},
+				{"nothing but a tag", sealed(typeApplicationData, 915, 16), Dropped{Malformed: 1}},
+				{"epoch 2", plainRecord(typeApplicationData, 2<<48, long[:100]...), Dropped{Epoch: 1}},
+				{"epoch 65535", plainRecord(typeAlert, 65535<<48, 2, 40), Dropped{Epoch: 1}},
+				{"longer than a record may be", sealed(typeApplicationData, 916, len(long)+After), Dropped{Malformed: 1}},
+				{"longer than the datagram", []byte{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 255, 255, 1}, Dropped{Malformed: 1}},
+				{"a header and no more", []byte{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 0}, Dropped{Malformed: 1}},
+				{"half a header", []byte{23, 254, 253, 0, 1}, Dropped{Malformed: 1}},
+				{"another protocol", bytes.Repeat([]byte{0x16, 3, 3}, 100), Dropped{Malformed: 1}},
+				{"noise", bytes.Repeat([]byte{255}, 9000), Dropped{Malformed: 1}},
+				{"an empty datagram", nil, Dropped{}},
+			}
+			for _, c := range cases {
+				before := victim.Stats().Dropped
+				in.inject(c.datagram)
+				wantDropped(t, c.desc, victim, before, c.want)
+			}
+			// Whatever was genuine is no more than a replay.
+			for _, d := range genuine {
+				in.inject(d)
+			}
+			synctest.Wait()
+			if n := len(out.sent()); n > 3 {
+				t.Errorf("the victim has sent %d datagrams: it answers", n)
+			}
+			wantTalk(t, "after all that", c, s)
+		})
+	}
+}
+
+// Every datagram of a whole connection comes a second time, and a third time later:
+// every payload arrives once.
+func TestReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		twice := func(d []byte) [][]byte { return [][]byte{d, d} }
+		up.setTamper(twice)
+		down.setTamper(twice)
+		connect(t, c, s, up, down)
+		for i := range 10 {
+			mustWrite(t, c, []byte{byte(i), 'a'}, []byte{byte(i), 'b'})
+		}
+		synctest.Wait()
+		for _, d := range up.sent() {
+			up.inject(d)
+		}
+		for i := range 10 {
+			want(t, "once", s, []byte{byte(i), 'a'}, []byte{byte(i), 'b'})
+		}
+		synctest.Wait()
+		if len(s.got) != 0 {
+			t.Errorf("%d payloads came twice", len(s.got))
+		}
+		// 20 payloads and Finished, each twice too often.
+		if got := s.Stats(); got.Received != 20 || got.Dropped.Replayed < 41 || got.Dropped.Forged != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// What is spoofed while the handshake runs and cannot be genuine, or is contradicted
+// by its going on, does not end it. (A spoofed hello may: DTLS 1.2 has nothing
+// against that.)
+func TestSpoofedDuringHandshake(t *testing.T) {
+	for _, c := range []struct {
+		desc   string
+		record []byte
+	}{
+		{"a fatal alert", plainRecord(typeAlert, 50, 2, 40)},
+		{"close_notify", plainRecord(typeAlert, 51, 1, 0)},
+		{"a warning", plainRecord(typeAlert, 52, 1, 90)},
+		{"an alert of one byte", plainRecord(typeAlert, 53, 2)},
+		{"application data", plainRecord(typeApplicationData, 54, 'x')},
+		{"ChangeCipherSpec", plainRecord(typeChangeCipherSpec, 55, 1)},
+		{"a broken ChangeCipherSpec", plainRecord(typeChangeCipherSpec, 56, 9, 9, 9)},
+		{"an unknown type", plainRecord(60, 57, 1)},
+		{"an empty record", plainRecord(typeHandshake, 58)},
+		{"a cut header", plainRecord(typeHandshake, 59, 1, 0, 0)},
+		{"a fragment past the end", plainRecord(typeHandshake, 60, fragmentOf(11, 2, 4, 3, 1, 2)...)},
+		{"a fragment of nothing", plainRecord(typeHandshake, 61, fragmentOf(11, 1, 500, 0)...)},
+		{"a message far ahead", plainRecord(typeHandshake, 62, fragmentOf(11, 30, 1, 0, 1)...)},
+		{"forged Finished", plainRecord(typeHandshake, 1<<48, make([]byte, 48)...)},
+		{"forged data", plainRecord(typeApplicationData, 1<<48|1, make([]byte, 48)...)},
+		{"a forged alert", plainRecord(typeAlert, 1<<48|2, make([]byte, 26)...)},
+		{"an alert in epoch 1, not encrypted", plainRecord(typeAlert, 1<<48|3, 2, 40)},
+		{"epoch 7", plainRecord(typeAlert, 7<<48, 2, 40)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server, up, down := newParties(t, nil, nil)
+			// Around every datagram, in both directions.
+			for _, w := range []*way{up, down} {
+				w.setTamper(func(d []byte) [][]byte { return [][]byte{c.record, d, c.record} })
+			}
+			start := time.Now()
+			connect(t, client, server, up, down)
+			if d := time.Since(start); d != 0 {
+				t.Errorf("%s: took %v", c.desc, d)
+			}
+			up.setTamper(nil)
+			down.setTamper(nil)
+			wantTalk(t, c.desc, client, server)
+			if got := client.Stats().Dropped; got.Total() == 0 && c.record[0] != typeChangeCipherSpec {
+				t.Errorf("%s: nothing was dropped", c.desc)
+			}
+		})
+	}
+}
+
+// An alert that is not contradicted counts, after a second: who is refused need not
+// wait for the end of its patience.
+func TestRefusalIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc := dtlsConfig(t)
+		sc.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { return errors.New("not you") }
+		c, s, up, down := newParties(t, nil, sc)
+		start := time.Now()
+		begin(t, c, s, up, down)
+		<-s.done
+		<-c.done
+		if s.err == nil || c.err == nil {
+			t.Errorf("client: %v, server: %v", c.err, s.err)
+		}
+		if d := time.Since(start); d < alertPatience || d > 2*alertPatience {
+			t.Errorf("the client heard of it after %v", d)
+		}
+	})
+}
+
+// The library sends the alert that ends a handshake in the epoch of the keys, but
+// unencrypted: it has to be sealed, or the peer cannot believe it.
+func TestAlertOfHandshakeIsSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		// The same state as while the client waits for Finished.
+		sealer, own := newEnds(t, 0xC02B)
+		_, opener := sealer, own
+		c.send.mu.Lock()
+		c.send.sealer, c.send.own = sealer, &Opener{}
+		c.send.mu.Unlock()
+		before := len(up.sent())
+		up.setTamper(func([]byte) [][]byte { return nil })
+		c.writeLibrary(plainRecord(typeAlert, 1<<48|1, 2, 40))
+		sent := up.sent()[before:]
+		if len(sent) != 1 {
+			t.Fatalf("%d datagrams were sent", len(sent))
+		}
+		if alert, err := opener.Open(sent[0]); err != nil || !bytes.Equal(alert, []byte{2, 40}) {
+			t.Errorf("sent %x, which opens as %x, %v", sent[0], alert, err)
+		}
+	})
+}
+
+// Handshake messages without end, of anybody: what is kept of them is bounded, for
+// the library and by it.
+func TestHandshakeFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, out := newWay(t), newWay(t)
+		out.to = func([][]byte) {}
+		p := newParty(Config{DTLS: dtlsConfig(t)}, in, out)
+		go in.run()
+		go out.run()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		p.run(ctx)
+		number := uint64(0)
+		flood := func(body []byte) {
+			p.HandleDatagrams([][]byte{plainRecord(typeHandshake, number, body...)})
+			number++
+		}
+		for i := range 3000 {
+			flood(fragmentOf(11, uint16(i), 0, 0))        // in sequence, empty
+			flood(fragmentOf(11, uint16(i), 60000, 0, 1)) // large, of which one byte is there
+			flood(fragmentOf(11, 31, 1000, i%999, 1))     // ahead, piecemeal
+			flood(fragmentOf(1, 60000, 0, 0))             // far ahead
+			p.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1<<48|number, make([]byte, 48)...)})
+			p.HandleDatagrams([][]byte{plainRecord(typeApplicationData, 1<<48|number, make([]byte, 1200)...)})
+		}
+		r := &p.receive
+		r.mu.Lock()
+		kept := 0
+		for _, m := range r.assembler.partial {
+			if m != nil {
+				kept += len(m.message)
+			}
+		}
+		if kept > maxMessageBytes+maxAhead*messageHeader || r.assembler.next > maxMessages {
+			t.Errorf("%d bytes kept, %d messages passed on", kept, r.assembler.next)
+		}
+		if len(r.early) > maxEarly || len(r.held) > maxHeld || r.heldBytes > maxHeldBytes {
+			t.Errorf("%d early, %d held, %d bytes of them", len(r.early), len(r.held), r.heldBytes)
+		}
+		r.mu.Unlock()
+		p.shim.mu.Lock()
+		if n := len(p.shim.queue); n > maxMessages {
+			t.Errorf("%d datagrams wait for the library", n)
+		}
+		p.shim.mu.Unlock()
+		<-p.done
+		if got := p.Stats().Dropped.NoRoom; got < 10000 {
+			t.Errorf("%d counted as dropped for want of room", got)
+		}
+	})
+}
+
+// An end that is reached by limits: both sides know.
+func TestKeysUsedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		c.send.sealer.blocks = maxBlocks - 80
+		mustWrite(t, c, make([]byte, 1200))
+		var limit *LimitError
+		if n, err := c.Write(make([]byte, 1200)); n != 0 || !errors.As(err, &limit) {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+		want(t, "before the limit", s, make([]byte, 1200))
+		wantEnd(t, "close_notify", s, io.EOF)
+		if err := <-c.end; !errors.As(err, &limit) {
+			t.Errorf("our side ends with %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		s.receive.opener.forged = maxForged - 1
+		for range 2 {
+			up.inject(plainRecord(typeApplicationData, 1<<48|77, make([]byte, 100)...))
+		}
+		var limit *LimitError
+		if err := <-s.end; !errors.As(err, &limit) {
+			t.Errorf("the victim of 2^36 forgeries ends with %v", err)
+		}
+		wantEnd(t, "close_notify", c, io.EOF)
+	})
+}
+
+// Alerts of the peer: fatal ones end the connection, without an answer; warnings and
+// what asks for another handshake do nothing.
+func TestAlerts(t *testing.T) {
+	for _, c := range []struct {
+		desc        string
+		contentType byte
+		body        []byte
+		ends        error
+		want        Dropped
+	}{
+		{"fatal", typeAlert, []byte{2, 40}, &AlertError{40}, Dropped{}},
+		{"warning", typeAlert, []byte{1, 90}, nil, Dropped{Ignored: 1}},
+		{"of one byte", typeAlert, []byte{1}, nil, Dropped{Malformed: 1}},
+		{"HelloRequest", typeHandshake, fragmentOf(0, 0, 0, 0), nil, Dropped{Ignored: 1}},
+		{"ClientHello", typeHandshake, fragmentOf(1, 0, 2, 0, 1, 2), nil, Dropped{Ignored: 1}},
+		{"an unknown type", 60, []byte{1, 2, 3}, nil, Dropped{Ignored: 1}},
+		{"no data", typeApplicationData, nil, nil, Dropped{}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server, up, down := newParties(t, nil, nil)
+			connect(t, client, server, up, down)
+			before := server.Stats().Dropped
+			client.send.mu.Lock()
+			client.sendOne(client.send.appendSealed(nil, c.contentType, c.body))
+			client.send.mu.Unlock()
+			wantDropped(t, c.desc, server, before, c.want)
+			if c.ends == nil {
+				wantTalk(t, c.desc, client, server)
+				return
+			}
+			var alert *AlertError
+			if err := <-server.end; !errors.As(err, &alert) || *alert != *c.ends.(*AlertError) {
+				t.Errorf("%s: ended with %v", c.desc, err)
+			}
+		})
+	}
+}
+
+// The receiver may close, and several may at once.
+func TestCloseWithinReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		calls := 0
+		s.Receive(func(payloads [][]byte, err error) {
+			calls++
+			go s.Close()
+			s.Close()
+		})
+		mustWrite(t, c, []byte("a"), []byte("b"))
+		wantEnd(t, "closed from within", c, io.EOF)
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("the receiver was called %d times", calls)
+		}
+		if s.receive.opener != nil || s.send.sealer != nil || s.secrets.Master != [48]byte{} {
+			t.Error("keys are left")
+		}
+	})
+}
+
+func TestSessionAllocatesNothing(t *testing.T) {
+	c, s, up, down := newParties(t, nil, nil)
+	connect(t, c, s, up, down)
+	frames := make([][]byte, 16)
+	buf := make([]byte, len(frames)*(Before+1200+After))
+	for i := range frames {
+		frames[i] = buf[:Before+1200+After]
+		buf = buf[len(frames[i]):]
+	}
+	got := 0
+	s.Receive(func(payloads [][]byte, err error) { got += len(payloads) })
+	up.mu.Lock() // the way is not used: nothing but these two goes on
+	defer up.mu.Unlock()
+	c.cfg.Send = func(datagrams [][]byte) (int, error) {
+		s.HandleDatagrams(datagrams)
+		return 0, nil
+	}
+	allocs := testing.AllocsPerRun(200, func() {
+		if lost, err := c.WriteInPlace(frames); lost != 0 || err != nil {
+			t.Fatal(lost, err)
+		}
+	})
+	if allocs > 0 || got != 201*len(frames) {
+		t.Errorf("%v allocations for %d records; %d came", allocs, len(frames), got)
+	}
+}
+
+// Datagrams of any content, during a handshake and after: nothing panics, nothing is
+// handed over, and the connection goes on.
+func FuzzHandleDatagrams(f *testing.F) {
+	f.Add([]byte{}, false)
+	f.Add(plainRecord(typeAlert, 1, 2, 40), false)
+	f.Add(plainRecord(typeHandshake, 1, fragmentOf(2, 0, 60, 0, make([]byte, 60)...)...), false)
+	f.Add(plainRecord(typeApplicationData, 1<<48, make([]byte, 40)...), true)
+	f.Add(plainRecord(typeHandshake, 1<<48, make([]byte, 48)...), true)
+	f.Fuzz(func(t *testing.T, b []byte, client bool) {
+		if len(b) > 800 {
+			return // might fill what is kept of early records
+		}
+		secrets := Secrets{Suite: 0xC02B}
+		peer, _, err := secrets.Protection(!client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [][]byte
+		s := New(Config{Client: client, Send: func([][]byte) (int, error) { return 0, nil }})
+		s.Receive(func(payloads [][]byte, err error) {
+			for _, p := range payloads {
+				got = append(got, bytes.Clone(p))
+			}
+			if err != nil {
+				t.Fatalf("%x ended the session: %v", b, err)
+			}
+		})
+		s.HandleDatagrams([][]byte{bytes.Clone(b)})
+		s.secrets = secrets // whatever hello it may have been shown
+		s.setKeys(secrets.ClientRandom, secrets.Master)
+		s.HandleDatagrams([][]byte{bytes.Clone(b), mustSeal(t, peer, []byte("early"))})
+		bb := batches.Get().(*batch)
+		s.receive.mu.Lock()
+		s.send.establish(s)
+		s.receive.establish(s, bb)
+		s.release(bb)
+		s.HandleDatagrams([][]byte{bytes.Clone(b), mustSeal(t, peer, []byte("late"))})
+		if len(got) != 2 || string(got[0]) != "early" || string(got[1]) != "late" {
+			t.Fatalf("handed over: %q", got)
+		}
+		s.Close()
+	})
+}
+
+// FuzzAssembler cuts messages into fragments and mixes others in: what comes out is a
+// prefix of the messages, each as it was.
+func FuzzAssembler(f *testing.F) {
+	f.Add([]byte("some message"), []byte{3, 1, 4, 1, 5}, []byte{})
+	f.Add(bytes.Repeat([]byte{1}, 300), []byte{0, 0, 255, 2}, fragmentOf(9, 1, 3, 0, 1, 2))
+	f.Fuzz(func(t *testing.T, body, order, junk []byte) {
+		if len(body) > 2000 || len(order) > 200 || len(junk) > 200 {
+			return
+		}
+		var a assembler
+		var out [][]byte
+		whole := func(m []byte) { out = append(out, bytes.Clone(m)) }
+		var messages [][]byte
+		for i := range 3 {
+			messages = append(messages, fragmentOf(byte(20+i), uint16(i), len(body), 0, body...))
+		}
+		for _, o := range order {
+			m := messages[int(o)%3]
+			from := 0
+			if len(body) > 0 {
+				from = int(o) * 7 % len(body)
+			}
+			to := min(len(body), from+1+int(o)%50)
+			a.add(fragmentOf(m[0], binary.BigEndian.Uint16(m[4:]), len(body), from, body[from:to]...), whole)
+		}
+		for i := range messages {
+			a.add(messages[i], whole)
+		}
+		a.add(junk, whole)
+		if len(out) < 3 {
+			t.Fatalf("%d messages came out", len(out))
+		}
+		for i, m := range messages {
+			if !bytes.Equal(out[i], m) {
+				t.Fatalf("message %d came out as %x, want %x", i, out[i], m)
+			}
+		}
+	})
+}

@@ -1,0 +1,232 @@
+package dtlsrecord
+
+import (
+	"fmt"
+	"net"
+	"sync"
+)
+
+// sending is what a Session needs to send.
+type sending struct {
+	mu       sync.Mutex
+	sealer   *Sealer // nil before there are keys, and after the end
+	own      *Opener // opens what the library seals; nil once the handshake is over
+	sequence uint64  // of the next record of epoch 0
+	finished []byte  // our Finished, once sent: handshake message
+	writable bool    // application data may be written
+	library  bool    // protects the records
+	ended    bool
+
+	frame  []byte    // one record, while the handshake runs
+	single [1][]byte // a batch of one
+}
+
+// A PayloadError says that a payload does not fit into a record.
+type PayloadError struct{ Size int } // bytes
+
+func (e *PayloadError) Error() string {
+	return fmt.Sprintf("dtlsrecord: a payload of %d bytes does not fit into a record of %d", e.Size, MaxPayload)
+}
+
+// Room returns how many bytes WriteInPlace needs before and after each payload. It
+// does not change after the handshake.
+func (s *Session) Room() (before, after int) {
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	if s.send.library {
+		return 0, 0
+	}
+	return Before, After
+}
+
+// WriteInPlace seals payloads where they lie and sends them, in order: each frame is a
+// payload with the room around it that Room says. It returns how many were lost, and
+// the error of the last of these: that of Config.Send, or ErrNotReady, net.ErrClosed, a
+// *PayloadError, a *LimitError, for all from there on; a *LimitError ends the Session.
+// Frames are not kept.
+func (s *Session) WriteInPlace(frames [][]byte) (lost int, err error) {
+	t := &s.send
+	t.mu.Lock()
+	if t.library {
+		t.mu.Unlock()
+		return s.writeByLibrary(frames)
+	}
+	n, err := s.seal(frames)
+	lost = len(frames) - n
+	if n > 0 {
+		unsent, sendErr := s.cfg.Send(frames[:n])
+		lost += unsent
+		if err == nil {
+			err = sendErr
+		}
+	}
+	t.mu.Unlock()
+	s.counters.sent.Add(uint64(len(frames) - lost))
+	if limit, ok := err.(*LimitError); ok {
+		s.close(&ending{err: limit})
+	}
+	return lost, err
+}
+
+// seal seals frames of application data and returns how many. The sending lock is held.
+func (s *Session) seal(frames [][]byte) (int, error) {
+	t := &s.send
+	switch {
+	case t.ended:
+		return 0, net.ErrClosed
+	case !t.writable:
+		return 0, ErrNotReady
+	}
+	for i, frame := range frames {
+		if size := len(frame) - Before - After; size > MaxPayload || size < 0 {
+			return i, &PayloadError{size}
+		}
+		if err := t.sealer.Seal(frame); err != nil {
+			return i, err
+		}
+	}
+	return len(frames), nil
+}
+
+// Write sends a copy of p as one record; errors are those of WriteInPlace.
+func (s *Session) Write(p []byte) (int, error) {
+	before, after := s.Room()
+	frame := make([]byte, before+len(p)+after)
+	copy(frame[before:], p)
+	if lost, err := s.WriteInPlace([][]byte{frame}); lost > 0 {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// writeLibrary sends a datagram of the library: records of epoch 0 as they are, those
+// of epoch 1 sealed anew, so that one Sealer alone gives out numbers. What cannot be
+// sent is lost, as in a network; the library repeats it.
+func (s *Session) writeLibrary(datagram []byte) {
+	t := &s.send
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
+	if t.library {
+		s.noteHello(datagram)
+		s.sendOne(datagram)
+		return
+	}
+	if t.sealer != nil && t.own == nil {
+		return // the handshake is over, the library is being put away
+	}
+	out := t.frame[:0]
+	finished := false
+	for {
+		record, rest := nextRecord(datagram)
+		if record == nil {
+			break
+		}
+		datagram = rest
+		if epochOf(record) == 0 {
+			s.noteHello(record)
+			t.sequence = max(t.sequence, sequenceOf(record)+1)
+			out = append(out, record...)
+			continue
+		}
+		message, ok := t.openOwn(record)
+		if !ok {
+			continue
+		}
+		if record[0] == typeHandshake {
+			t.finished, finished = append([]byte(nil), message...), true
+		}
+		out = t.appendSealed(out, record[0], message)
+	}
+	t.frame = out
+	s.sendOne(out)
+	if finished && s.cfg.Client && s.cfg.FalseStart {
+		s.openWriting()
+	}
+}
+
+// openOwn returns what is in a record that the library sealed in epoch 1. Alerts that
+// it sends before it counts the handshake as over say epoch 1 and are not encrypted.
+func (t *sending) openOwn(record []byte) ([]byte, bool) {
+	if t.own == nil {
+		return nil, false
+	}
+	if record[0] == typeAlert && len(record) == headerSize+alertSize {
+		return record[headerSize:], true
+	}
+	message, err := t.own.Open(append([]byte(nil), record...))
+	return message, err == nil
+}
+
+// appendSealed appends a record of epoch 1 that is not application data.
+func (t *sending) appendSealed(out []byte, contentType byte, body []byte) []byte {
+	at := len(out)
+	out = append(out, make([]byte, Before)...)
+	out = append(out, body...)
+	out = append(out, make([]byte, After)...)
+	if t.sealer.seal(out[at:], contentType) != nil {
+		return out[:at]
+	}
+	return out
+}
+
+// sendOne sends one datagram, or loses it. The sending lock is held.
+func (s *Session) sendOne(datagram []byte) {
+	if len(datagram) > 0 {
+		s.send.single[0] = datagram
+		s.cfg.Send(s.send.single[:])
+		s.send.single[0] = nil
+	}
+}
+
+// noteHello remembers what our own ServerHello says.
+func (s *Session) noteHello(datagram []byte) {
+	if record, _ := nextRecord(datagram); record != nil && record[0] == typeHandshake && epochOf(record) == 0 {
+		s.noteMessage(record[headerSize:])
+	}
+}
+
+// openWriting lets application data be written. The sending lock is held.
+func (s *Session) openWriting() {
+	if !s.send.writable && !s.send.ended {
+		s.send.writable = true
+		close(s.writable)
+	}
+}
+
+// resendFinished sends the last flight again, under new numbers (RFC 6347, section
+// 4.2.4): the peer has repeated the one before. Only the server has it to do.
+func (s *Session) resendFinished() {
+	t := &s.send
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || t.library || t.finished == nil {
+		return
+	}
+	var out [headerSize + 1]byte
+	putHeader(out[:], typeChangeCipherSpec, t.sequence, 1)
+	out[headerSize] = 1
+	t.sequence++
+	s.sendOne(t.appendSealed(out[:], typeHandshake, t.finished))
+	s.counters.finishedResent.Add(1)
+}
+
+// end sends close_notify, if it is to be sent and can be, and erases the keys.
+func (t *sending) end(s *Session, notify bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if notify && t.writable && t.sealer != nil {
+		s.sendOne(t.appendSealed(nil, typeAlert, []byte{alertWarning, alertCloseNotify}))
+	}
+	t.ended, t.frame = true, nil
+	if t.sealer != nil {
+		t.sealer.erase()
+		t.sealer = nil
+	}
+	if t.own != nil {
+		t.own.erase()
+		t.own = nil
+	}
+}
