@@ -34,6 +34,7 @@ missing() {
 	fi
 	echo '#include <usrsctp.h>' | gcc -E - >/dev/null 2>&1 || echo libusrsctp-dev
 	have make || echo make
+	have openssl || echo openssl
 	# Without them neither Go modules nor packages come over TLS.
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
@@ -44,6 +45,7 @@ reason() {
 	gcc | libc6-dev) echo "the race detector and the usrsctp tests" ;;
 	libusrsctp-dev) echo "the usrsctp tests" ;;
 	make) echo "the Makefile" ;;
+	openssl) echo "the tests of DTLS against OpenSSL" ;;
 	ca-certificates) echo "downloads over TLS" ;;
 	esac
 }
@@ -81,7 +83,7 @@ if [ "${1:-}" = --missing ]; then
 	exit 0
 fi
 if [ -z "$wanted" ]; then
-	say "browsers and build tools are there, nothing to install"
+	say "browsers, build tools and peers are there, nothing to install"
 	exit 0
 fi
 say "missing here, to be installed with apt-get:"

@@ -15,6 +15,7 @@ is_missing() { printf '%s\n' "$missing" | grep -qx "$1"; }
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 packages=$(go list ./... | grep -v '/e2e\(/\|$\)')
 
+if is_missing openssl; then loud "NO openssl: ITS TESTS ARE SKIPPED"; fi
 step "tests"
 # shellcheck disable=SC2086 # one word per package
 go test $packages
