@@ -50,6 +50,7 @@ cross: ## compile for other systems, and run the 32-bit tests of what needs no n
 	GOARCH=386 CGO_ENABLED=0 go test ./sctp/... ./dcep ./datachannel ./internal/netsim ./internal/udpmux
 
 e2e: ## the tests with browsers and other programs alone
+	cd e2e/dtls3 && go test -count=1 ./...
 	go test -count=1 -p 1 -timeout 15m ./e2e/...
 
 sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one

@@ -31,6 +31,9 @@ else
 	SIM_SEEDS=20 go test -race $packages
 fi
 
+step "DTLS against another major version of its library"
+(cd e2e/dtls3 && go test -count=1 ./...)
+
 step "tests with browsers and other programs"
 for package in chromium firefox-esr libusrsctp-dev; do
 	if is_missing $package; then loud "NO $package: ITS TESTS ARE SKIPPED"; fi
