@@ -45,16 +45,18 @@ type Config struct {
 	ICELite bool
 
 	// ICEDisconnectedTimeout is the silence after which ICE counts as
-	// disconnected. Default 5 s.
+	// disconnected, if a check goes unanswered in it. Default 5 s.
 	ICEDisconnectedTimeout time.Duration
 
 	// ICEFailedTimeout is the time after that, or the time of checking beyond
 	// ICEDisconnectedTimeout, after which ICE has failed. Default 35 s: together
-	// not before the 39.5 s of RFC 8863.
+	// not before the 39.5 s of RFC 8863. Once connected ICE also fails, and nothing
+	// more is sent, 30 s after the peer last answered a check (RFC 7675).
 	ICEFailedTimeout time.Duration
 
-	// ICEKeepaliveInterval is the time between checks of the selected pair.
-	// Default 2 s.
+	// ICEKeepaliveInterval is the time between checks of the selected pair, each
+	// time changed by up to a fifth. Default 5 s; RFC 7675, section 5.1, allows
+	// not less.
 	ICEKeepaliveInterval time.Duration
 
 	// HandshakeTimeout bounds the DTLS handshake. Default 30 s.
@@ -120,7 +122,7 @@ const (
 	defaultMaxMessageSize         = 262144
 	defaultICEDisconnectedTimeout = 5 * time.Second
 	defaultICEFailedTimeout       = 35 * time.Second
-	defaultICEKeepalive           = 2 * time.Second
+	defaultICEKeepalive           = 5 * time.Second
 	defaultHandshakeTimeout       = 30 * time.Second
 	defaultRTOInitial             = 500 * time.Millisecond
 	defaultRTOMin                 = 400 * time.Millisecond

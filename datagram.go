@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxDatagram is the largest datagram that ICE hands over, and that a peer on the
@@ -26,6 +27,7 @@ type datagramConn struct {
 	receive   func(datagrams [][]byte) // set when ready is closed
 	ready     chan struct{}
 	counters  pathCounters
+	authentic atomic.Int64 // when the last authentic record came in, in Unix nanoseconds; 0 for none
 }
 
 // pathEnd is an ICE connection.
@@ -40,8 +42,25 @@ func newDatagramConn(log scopedLogger) *datagramConn {
 	return &datagramConn{log: log, closed: make(chan struct{}), ready: make(chan struct{})}
 }
 
-// use sends everything from now on to next.
-func (c *datagramConn) use(next net.Conn) { c.next.Store(&pathEnd{next}) }
+// use sends everything from now on to next, nowhere if that is nil.
+func (c *datagramConn) use(next net.Conn) {
+	if next == nil {
+		c.next.Store(nil)
+		return
+	}
+	c.next.Store(&pathEnd{next})
+}
+
+// noteAuthentic notes that a record was authentic: the peer is there.
+func (c *datagramConn) noteAuthentic() { c.authentic.Store(time.Now().UnixNano()) }
+
+// lastAuthentic returns when the last authentic record came in, zero if none did.
+func (c *datagramConn) lastAuthentic() time.Time {
+	if at := c.authentic.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
 
 // handle sets the function that gets what comes in, once. Until then it waits below.
 func (c *datagramConn) handle(f func(datagrams [][]byte)) {

@@ -130,6 +130,20 @@ type dtlsTransport struct {
 // Read is not possible: packets are brought, see sctpnet.PacketSource.
 func (t *dtlsTransport) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
+// Receive passes on packets, and notes that the peer is there.
+func (t *dtlsTransport) Receive(f func(packets [][]byte, err error)) {
+	if f == nil {
+		t.Session.Receive(nil)
+		return
+	}
+	t.Session.Receive(func(packets [][]byte, err error) {
+		if len(packets) > 0 {
+			t.path.noteAuthentic()
+		}
+		f(packets, err)
+	})
+}
+
 func (t *dtlsTransport) LocalAddr() net.Addr  { return t.path.LocalAddr() }
 func (t *dtlsTransport) RemoteAddr() net.Addr { return t.path.RemoteAddr() }
 

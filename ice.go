@@ -23,6 +23,10 @@ const (
 	// a peer starts whose signalling takes a second.
 	iceMaxRequests = 65535
 
+	// iceNever is a time-out of the library that never comes; two of them can be
+	// added.
+	iceNever = time.Duration(1 << 61)
+
 	// maxRemoteCandidates bounds the candidates taken from the peer in one
 	// generation; further ones are ignored.
 	maxRemoteCandidates = 100
@@ -58,6 +62,8 @@ type iceTransport struct {
 	names mdnsResolver
 	path  *datagramConn // what the layers above see of all generations
 
+	expiry time.Duration // of consent
+
 	ctx       context.Context // ends with close
 	cancel    context.CancelFunc
 	working   sync.WaitGroup // everything that runs in the background
@@ -80,7 +86,7 @@ type iceTransport struct {
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	factory := newLogFactory(cfg.Logger)
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
-		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}),
+		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry,
 		names: mdnsResolver{loopback: cfg.IncludeLoopback, log: factory}}
 	t.path = newDatagramConn(t.log)
 	t.path.dontFragment = t.setDontFragment
@@ -95,7 +101,7 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 // agentConfig is the configuration of the agent of one generation.
 func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.AgentConfig {
 	cfg := g.t.cfg
-	zero, interval, requests := time.Duration(0), iceCheckInterval, uint16(iceMaxRequests)
+	zero, never, interval, requests := time.Duration(0), iceNever, iceCheckInterval, uint16(iceMaxRequests)
 	c := &ice.AgentConfig{
 		LocalUfrag:             g.ufrag,
 		LocalPwd:               g.pwd,
@@ -103,9 +109,9 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		PortMin:                cfg.PortMin,
 		PortMax:                cfg.PortMax,
 		MulticastDNSMode:       ice.MulticastDNSModeDisabled, // see mdnsResolver
-		DisconnectedTimeout:    &cfg.ICEDisconnectedTimeout,
-		FailedTimeout:          &cfg.ICEFailedTimeout,
-		KeepaliveInterval:      &cfg.ICEKeepaliveInterval,
+		DisconnectedTimeout:    &never,                       // these three: see consent
+		FailedTimeout:          &never,
+		KeepaliveInterval:      &zero,
 		CheckInterval:          &interval,
 		MaxBindingRequests:     &requests,
 		PrflxAcceptanceMinWait: &zero, // browsers with .local names are found as peer-reflexive
@@ -381,6 +387,7 @@ func (t *iceTransport) proceed(remote iceCredentials) error {
 	}
 	g, controlling := t.next, t.controlling
 	t.agreed, t.next = g, nil
+	g.consent.agreed(remote)
 	t.background(func() { g.run(controlling, remote) })
 	return nil
 }
@@ -407,6 +414,7 @@ func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
 	}
 	old := t.used
 	t.used = g
+	g.consent.start()
 	t.path.use(conn)
 	t.background(func() { t.path.pump(conn) })
 	t.reportState()
@@ -415,6 +423,7 @@ func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
 		return
 	}
 	t.ev.pathChanged()
+	old.consent.stop()
 	t.background(func() {
 		linger := time.NewTimer(retireAfter)
 		defer linger.Stop()

@@ -1,8 +1,10 @@
 package sluice
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -44,6 +46,7 @@ type iceGeneration struct {
 	t         *iceTransport
 	net       *guardedNet
 	agent     *ice.Agent
+	consent   *consent
 	closeOnce sync.Once
 
 	// These are guarded by t.mu.
@@ -62,10 +65,12 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		return nil, err
 	}
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
-		gatheredCh: make(chan struct{})}
+		gatheredCh: make(chan struct{}), consent: newConsent(t, local)}
+	g.consent.changed = g.onConsent
 	if g.net, err = newGuardedNet(tlsServers(uris), t.log); err != nil {
 		return nil, err
 	}
+	g.net.tap = g.consent
 	t.mu.Lock()
 	g.net.whole = t.whole
 	t.mu.Unlock()
@@ -118,21 +123,33 @@ func (g *iceGeneration) onCandidate(c ice.Candidate) {
 	t.reportGathering()
 }
 
-// onState is called by the agent.
+// onState is called by the agent, which knows nothing beyond the selection of a
+// pair: see consent.
 func (g *iceGeneration) onState(s ice.ConnectionState) {
-	states := map[ice.ConnectionState]ICEConnectionState{
-		ice.ConnectionStateChecking:     ICEConnectionStateChecking,
-		ice.ConnectionStateConnected:    ICEConnectionStateConnected,
-		ice.ConnectionStateCompleted:    ICEConnectionStateConnected,
-		ice.ConnectionStateDisconnected: ICEConnectionStateDisconnected,
-		ice.ConnectionStateFailed:       ICEConnectionStateFailed,
-	}
 	g.t.mu.Lock()
 	defer g.t.mu.Unlock()
-	if state, ok := states[s]; ok {
-		g.state = state
-		g.t.reportState()
+	switch {
+	case s == ice.ConnectionStateChecking && g.state == ICEConnectionStateNew:
+		g.state = ICEConnectionStateChecking
+	case s == ice.ConnectionStateConnected && g.state == ICEConnectionStateChecking:
+		g.state = ICEConnectionStateConnected
 	}
+	g.t.reportState()
+}
+
+// onConsent takes the state that consent gives.
+func (g *iceGeneration) onConsent(s ICEConnectionState) {
+	t := g.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.used != g {
+		return
+	}
+	if g.state = s; s == ICEConnectionStateFailed {
+		t.path.use(nil) // RFC 7675, section 5.1: nothing is sent without consent
+		t.background(g.shut)
+	}
+	t.reportState()
 }
 
 // onPair is called by the agent when it has selected a pair.
@@ -142,6 +159,7 @@ func (g *iceGeneration) onPair(local, remote ice.Candidate) {
 	defer t.mu.Unlock()
 	g.pairs++
 	t.pairChanges++
+	g.consent.selected(local, remote)
 	t.log.Infof("selected pair %s - %s", local, remote)
 	if g.pairs > 1 && t.used == g { // the first one is announced by adopt
 		t.ev.pathChanged()
@@ -154,12 +172,21 @@ func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
 	if controlling {
 		dial = g.agent.Dial
 	}
-	conn, err := dial(g.t.ctx, remote.ufrag, remote.pwd)
-	if err != nil {
-		g.t.log.Infof("ICE: %v", err) // closed meanwhile: by the transport, or for a newer generation
+	ctx, cancel := context.WithTimeout(g.t.ctx, g.t.cfg.ICEDisconnectedTimeout+g.t.cfg.ICEFailedTimeout)
+	defer cancel()
+	conn, err := dial(ctx, remote.ufrag, remote.pwd)
+	if err == nil {
+		g.t.adopt(g, conn)
 		return
 	}
-	g.t.adopt(g, conn)
+	g.t.log.Infof("ICE: %v", err) // also if closed meanwhile: by the transport, or for a newer generation
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		g.t.mu.Lock()
+		g.state = ICEConnectionStateFailed
+		g.t.reportState()
+		g.t.mu.Unlock()
+		g.shut()
+	}
 }
 
 // resolve finds the address of a .local candidate, then adds it.
@@ -185,13 +212,22 @@ func (g *iceGeneration) addCanonical(canonical string) error {
 	return nil
 }
 
-// close ends the agent, its sockets and its goroutines, and waits for that.
+// close is shut for a generation that is not needed any more.
 func (g *iceGeneration) close() {
+	g.t.mu.Lock()
+	g.t.forget(g)
+	g.t.mu.Unlock()
+	g.shut()
+}
+
+// shut ends the agent, its sockets and its goroutines, and waits for that. What is
+// known of the generation stays.
+func (g *iceGeneration) shut() {
 	g.closeOnce.Do(func() {
 		t := g.t
+		g.consent.stop()
 		t.mu.Lock()
 		gathering := g.gathering == ICEGatheringStateGathering
-		t.forget(g)
 		t.mu.Unlock()
 		if gathering {
 			g.net.close() // or the agent would wait for servers that do not answer

@@ -43,6 +43,8 @@ type guardedNet struct {
 	turns map[string]string
 	tls   tls.Config
 
+	tap stunTap // sees the STUN messages between the agent and its peer; may be nil
+
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
@@ -165,7 +167,7 @@ func (n *guardedNet) DialTCP(network string, laddr, raddr *net.TCPAddr) (transpo
 		return nil, err
 	}
 	s := &tcpGuard{TCPConn: c.(*net.TCPConn), net: n}
-	s.guard.next = s.TCPConn
+	s.guard = newStreamGuard(s.TCPConn, n.tap)
 	if !n.track(s) {
 		return nil, net.ErrClosed
 	}
@@ -194,7 +196,7 @@ func (n *guardedNet) Dial(_, address string) (net.Conn, error) {
 		c = secure
 	}
 	s := &streamConn{Conn: c, net: n}
-	s.guard.next = c
+	s.guard = newStreamGuard(c, n.tap)
 	if !n.track(s) {
 		return nil, net.ErrClosed
 	}
@@ -287,6 +289,7 @@ type udpGuard struct {
 	sock *net.UDPConn // the same
 	net  *guardedNet
 	kind guardKind
+	turn *turnTap // guardServer
 
 	mu      sync.Mutex
 	servers []netip.AddrPort // guardServer: addresses written to
@@ -297,6 +300,9 @@ type udpGuard struct {
 // guard puts a socket behind the rules; nil after close.
 func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
 	g := &udpGuard{UDPConn: c, sock: c, net: n, kind: kind}
+	if kind == guardServer {
+		g.turn = newTURNTap(n.tap, g.sendToServer)
+	}
 	if !n.track(g) {
 		return nil
 	}
@@ -365,9 +371,41 @@ func (g *udpGuard) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
 	return g.UDPConn.WriteToUDP(p, addr)
 }
 
+// localAddr and sendCheck are those of checkSender.
+func (g *udpGuard) localAddr() netip.AddrPort { return addrPort(g.LocalAddr()) }
+
+func (g *udpGuard) sendCheck(b []byte, to netip.AddrPort) error {
+	_, err := g.sock.WriteToUDPAddrPort(b, to)
+	return err
+}
+
 // admit applies the rules to a datagram that came in.
 func (g *udpGuard) admit(b []byte, addr net.Addr) bool {
 	from := addrPort(addr)
+	if !g.admitFrom(b, from) {
+		return false
+	}
+	switch {
+	case g.kind == guardServer:
+		return !g.turn.fromServer(b)
+	case g.kind == guardPeers && g.net.tap != nil:
+		return !g.net.tap.incoming(b, from)
+	}
+	return true
+}
+
+// sendToServer writes to the TURN server.
+func (g *udpGuard) sendToServer(b []byte) error {
+	g.mu.Lock()
+	servers := g.servers
+	g.mu.Unlock()
+	if len(servers) == 0 {
+		return net.ErrClosed
+	}
+	return g.sendCheck(b, servers[0])
+}
+
+func (g *udpGuard) admitFrom(b []byte, from netip.AddrPort) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.kind == guardServer && !slices.Contains(g.servers, from) {
@@ -402,8 +440,14 @@ func (g *udpGuard) noteSent(b []byte, to netip.AddrPort) bool {
 	if g.kind == guardServer && !slices.Contains(g.servers, to) && len(g.servers) < maxServers {
 		g.servers = append(g.servers, to)
 	}
+	if g.kind == guardServer {
+		g.turn.toServer(b)
+	}
 	if g.kind != guardPeers || !stun.IsMessage(b) {
 		return true
+	}
+	if g.net.tap != nil {
+		g.net.tap.outgoing(b, g)
 	}
 	m := stun.Message{Raw: b}
 	if m.Decode() != nil || m.Type != stun.BindingRequest {

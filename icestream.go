@@ -13,8 +13,16 @@ import (
 // and passes on those that may reach the library.
 type streamGuard struct {
 	next io.Reader
+	turn *turnTap
 	in   []byte // received, not yet a whole frame
 	out  []byte // admitted frames, not yet read
+}
+
+func newStreamGuard(c net.Conn, tap stunTap) streamGuard {
+	return streamGuard{next: c, turn: newTURNTap(tap, func(b []byte) error {
+		_, err := c.Write(b)
+		return err
+	})}
 }
 
 var errNotTURN = errors.New("sluice: stream of a TURN server is neither STUN nor ChannelData")
@@ -39,7 +47,7 @@ func (s *streamGuard) Read(p []byte) (int, error) {
 		}
 		frame := s.in[:size:size]
 		s.in = s.in[size:]
-		if admitSTUN(frame) {
+		if admitSTUN(frame) && !s.turn.fromServer(frame) {
 			s.out = frame
 		}
 	}
@@ -79,6 +87,11 @@ type tcpGuard struct {
 
 func (c *tcpGuard) Read(p []byte) (int, error) { return c.guard.Read(p) }
 
+func (c *tcpGuard) Write(p []byte) (int, error) {
+	c.guard.turn.toServer(p)
+	return c.TCPConn.Write(p)
+}
+
 func (c *tcpGuard) Close() error {
 	c.net.untrack(c)
 	return c.TCPConn.Close()
@@ -92,6 +105,11 @@ type streamConn struct {
 }
 
 func (c *streamConn) Read(p []byte) (int, error) { return c.guard.Read(p) }
+
+func (c *streamConn) Write(p []byte) (int, error) {
+	c.guard.turn.toServer(p)
+	return c.Conn.Write(p)
+}
 
 func (c *streamConn) Close() error {
 	c.net.untrack(c)

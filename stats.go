@@ -178,6 +178,11 @@ func (t *iceTransport) addStats(s *Stats) {
 	}
 	if p, ok := g.agent.GetSelectedCandidatePairStats(); ok {
 		s.Transport.SelectedCandidatePairID = pairID(p)
+		for i := range s.CandidatePairs {
+			if q := &s.CandidatePairs[i]; q.ID == pairID(p) {
+				g.consent.addStats(q) // the agent's checks end with the selection
+			}
+		}
 	}
 	s.LocalCandidates = candidateStats(g.agent.GetLocalCandidatesStats())
 	s.RemoteCandidates = candidateStats(g.agent.GetRemoteCandidatesStats())
