@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -132,7 +133,10 @@ func (v *Value) items() (items []*Value, open bool) {
 	return items, open
 }
 
-// String returns the value as a script says it.
+// maxShown is how many members of a list are shown.
+const maxShown = 32
+
+// String returns the value as a script says it, but for long lists.
 func (v *Value) String() string {
 	switch v.Kind {
 	case Ellipsis:
@@ -154,6 +158,9 @@ func (v *Value) String() string {
 	case Item:
 		return v.Text + "[" + join(v.Args, ", ") + "]"
 	case List:
+		if n := len(v.Args); n > maxShown {
+			return fmt.Sprintf("[%s, ... %d more]", join(v.Args[:maxShown/2], ", "), n-maxShown/2)
+		}
 		return "[" + join(v.Args, ", ") + "]"
 	case Struct:
 		return "{" + join(v.Args, ", ") + "}"

@@ -265,7 +265,7 @@ func (r *runner) close(s *socket) (outcome, error) {
 	if !r.owns(s) {
 		return ok(0), nil
 	}
-	if s.linger0 {
+	if s.opts["onoff"] != 0 && s.opts["linger"] == 0 {
 		r.stack.assoc.Abort(r.time(), "")
 	} else if err := r.stack.assoc.Shutdown(r.time()); err != nil && !errors.Is(err, sctp.ErrClosed) {
 		return outcome{}, failf("close: %v", err)

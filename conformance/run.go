@@ -77,6 +77,7 @@ type sentPacket struct {
 type runner struct {
 	opts   Options
 	script *Script
+	left   []Event // behind the one that is executed
 	epoch  time.Time
 	now    time.Duration // since the start of the script
 	last   time.Duration // time of the event before, as the script says it
@@ -145,7 +146,7 @@ func (r *runner) run() (Pos, error) {
 	var pos Pos
 	for i := range r.script.Events {
 		e := &r.script.Events[i]
-		pos = e.Pos
+		pos, r.left = e.Pos, r.script.Events[i+1:]
 		if blocked, err := r.returned(r.due(e)); err != nil {
 			return blocked, err
 		}

@@ -187,6 +187,9 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 	if m.ttl > 0 && !msg.Reliability.LimitRetransmits {
 		msg.Reliability = sctp.Reliability{LimitLifetime: true, Lifetime: time.Duration(m.ttl) * time.Millisecond}
 	}
+	if s.opts["SCTP_NODELAY"] == 0 && r.stack.busy() {
+		r.note("there is no Nagle algorithm, as if SCTP_NODELAY were set")
+	}
 	eof := m.flags&constants["SCTP_EOF"] != 0
 	if m.size > 0 || !eof {
 		if err := r.stack.assoc.Send(r.time(), msg); err != nil {

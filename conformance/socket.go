@@ -14,7 +14,6 @@ type socket struct {
 	listening bool
 	connected bool // connect was called, or accept returned it
 	closed    bool
-	linger0   bool // SO_LINGER with time 0: close aborts
 	opts      map[string]int64
 	subs      map[int64]bool // notifications that it wants, by type
 }
@@ -56,6 +55,9 @@ func (r *runner) config(s *socket) sctp.Config {
 	if n := int(opts["SCTP_MAXSEG"]); n > 0 {
 		cfg.MTU = min(cfg.MTU, n+headerLen+16)
 	}
+	if opts["sack_freq"] == 1 {
+		cfg.SackDelay = 1 // ns: none
+	}
 	if opts["spp_flags"]&constants["SPP_HB_DISABLE"] != 0 {
 		cfg.HeartbeatInterval = -1
 	}
@@ -67,7 +69,7 @@ func newSocket(style int64) *socket {
 	return &socket{style: style, subs: make(map[int64]bool), opts: map[string]int64{
 		"srto_initial": 1000, "srto_min": 1000, "srto_max": 60000,
 		"sinit_num_ostreams": 65535, "sinit_max_instreams": 65535, "sinit_max_attempts": 8, "sinit_max_init_timeo": 60000,
-		"sasoc_asocmaxrxt": 10, "sasoc_cookie_life": 60000, "sasoc_number_peer_destinations": 1,
+		"sasoc_asocmaxrxt": 10, "sasoc_cookie_life": 60000,
 		"spp_hbinterval": 30000, "spp_pathmaxrxt": 10, "spp_flags": 9, "sack_delay": 200, "sack_freq": 2,
 		"SCTP_ENABLE_STREAM_RESET": 5, // as the engine does by default
 		"SCTP_MAX_BURST":           4, "SO_RCVBUF": 2 << 20, "SO_SNDBUF": 2 << 20,

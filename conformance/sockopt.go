@@ -68,7 +68,7 @@ func (o sockopt) keys(name string) []string {
 var sockopts = map[string]sockopt{
 	"SCTP_RTOINFO":                {fields: "srto_initial srto_max srto_min"},
 	"SCTP_INITMSG":                {fields: "sinit_num_ostreams sinit_max_instreams sinit_max_attempts sinit_max_init_timeo"},
-	"SCTP_ASSOCINFO":              {fields: "sasoc_asocmaxrxt sasoc_cookie_life sasoc_peer_rwnd sasoc_local_rwnd sasoc_number_peer_destinations"},
+	"SCTP_ASSOCINFO":              {fields: "sasoc_asocmaxrxt sasoc_cookie_life"},
 	"SCTP_PEER_ADDR_PARAMS":       {fields: "spp_hbinterval spp_pathmaxrxt spp_pathmtu spp_flags spp_ipv6_flowlabel spp_dscp", late: true},
 	"SCTP_DELAYED_SACK":           {fields: "sack_delay sack_freq"},
 	"SCTP_DEFAULT_SEND_PARAM":     {fields: "sinfo_stream sinfo_flags sinfo_ppid sinfo_context sinfo_timetolive", late: true},
@@ -82,6 +82,8 @@ var sockopts = map[string]sockopt{
 	"SCTP_RECVRCVINFO":            {late: true},
 	"SCTP_RECVNXTINFO":            {late: true},
 	"SCTP_USE_EXT_RCVINFO":        {late: true},
+	"SCTP_PRIMARY_ADDR":           {late: true}, // there is one
+	"SO_LINGER":                   {fields: "onoff linger", late: true},
 	"SCTP_I_WANT_MAPPED_V4_ADDR":  {late: true},
 	"SCTP_REUSE_PORT":             {late: true},
 	"SCTP_CONTEXT":                {late: true},
@@ -182,7 +184,10 @@ func (r *runner) setOption(s *socket, name string, v *Value) (outcome, error) {
 		if on == nil || time == nil {
 			return outcome{}, badValue(v, "{onoff=, linger=} expected, not %v", v)
 		}
-		s.linger0 = on.Num != 0 && time.Num == 0
+		s.opts["linger"], s.opts["onoff"] = time.Num, 0
+		if on.Num != 0 {
+			s.opts["onoff"] = 0x80 // as FreeBSD says it
+		}
 		return ok(0), nil
 	case "SCTP_RESET_STREAMS":
 		return r.resetStreams(s, v)
@@ -227,12 +232,18 @@ func (r *runner) keepOption(s *socket, name string, given map[string]int64) erro
 		if !allowed(o, n) {
 			return unsupportedf("%s of %d", name, n)
 		}
-		if running && !o.late && r.late[key] != n {
+		if running && !o.late && r.late[key] != n && r.packetsFollow() {
 			return unsupportedf("%s while the association runs", name)
 		}
 		s.opts[key] = n
 	}
 	return nil
+}
+
+// packetsFollow says whether packets are left in the script, by which a change would be
+// seen.
+func (r *runner) packetsFollow() bool {
+	return slices.ContainsFunc(r.left, func(e Event) bool { return e.Packet != nil })
 }
 
 func allowed(o sockopt, n int64) bool {
@@ -259,7 +270,7 @@ func pathFlags(had, given int64) int64 {
 func (r *runner) pathOption(s *socket, given map[string]int64) (outcome, error) {
 	flags := given["spp_flags"]
 	for _, key := range []string{"spp_hbinterval", "spp_pathmtu"} {
-		if n := given[key]; n != 0 && r.owns(s) && r.late[key] != n {
+		if n := given[key]; n != 0 && r.owns(s) && r.late[key] != n && r.packetsFollow() {
 			return outcome{}, unsupportedf("SCTP_PEER_ADDR_PARAMS while the association runs")
 		}
 	}
@@ -379,6 +390,11 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 	switch name {
 	case "SO_ERROR":
 		return ok(0), r.compareError(v)
+	case "SCTP_GET_ASSOC_NUMBER", "SCTP_GET_ASSOC_ID_LIST":
+		if s.style != constants["SOCK_SEQPACKET"] { // RFC 6458, sections 8.2.5 and 8.2.6
+			return errno("EINVAL"), nil
+		}
+		return outcome{}, unsupportedf("socket option %s", name)
 	case "SCTP_STATUS", "SCTP_GET_PEER_ADDR_INFO":
 		if r.stack.assoc == nil || r.stack.ended {
 			return errno("EINVAL"), nil
@@ -412,9 +428,17 @@ func (r *runner) getOption(s *socket, name string, v *Value) (outcome, error) {
 		if !known {
 			return outcome{}, unsupportedf("socket option %s", name)
 		}
-		got["assoc_value"], got[name] = s.opts[name], s.opts[name]
-		for _, key := range o.keys(name) {
+		n := s.opts[name]
+		if name == "SCTP_MAXSEG" && n == 0 && r.owns(s) { // what fits
+			n = int64(r.mtu - headerLen - 16)
+		}
+		got["assoc_value"], got[name] = n, n
+		for _, key := range strings.Fields(o.fields) {
 			got[key] = s.opts[key]
+		}
+		if name == "SCTP_ASSOCINFO" && r.owns(s) {
+			got["sasoc_number_peer_destinations"] = 1
+			got["sasoc_peer_rwnd"] = r.status()["sstat_rwnd"]
 		}
 	}
 	return ok(0), r.compareOption(name, v, got)

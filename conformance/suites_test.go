@@ -130,18 +130,40 @@ func TestLateOptions(t *testing.T) {
 	const late = "+0 setsockopt(3, IPPROTO_SCTP, "
 	const path = late + "SCTP_PEER_ADDR_PARAMS, {spp_address={sa_family=AF_INET, sin_port=htons(1), sin_addr=inet_addr(\"192.0.2.1\")}, "
 	const send = "+0 write(3, ..., 1000) = 1000\n"
+	const more = "+0 < sctp: SHUTDOWN[flgs=0, cum_tsn=0]\n+0 > sctp: SHUTDOWN_ACK[flgs=0]\n"
 	for _, tt := range []suiteCase{
-		{"the least RTO", late + "SCTP_RTOINFO, {srto_max=1000, srto_min=1000}, 16) = 0\n" + late + "SCTP_RTOINFO, {srto_max=1000, srto_min=500}, 16) = 0\n", Unsupported, "SCTP_RTOINFO while"},
+		{"the least RTO", late + "SCTP_RTOINFO, {srto_max=1000, srto_min=1000}, 16) = 0\n" + late + "SCTP_RTOINFO, {srto_max=1000, srto_min=500}, 16) = 0\n" + more, Unsupported, "SCTP_RTOINFO while"},
 		{"the delay of SACKs", late + "SCTP_DELAYED_SACK, {sack_delay=100, sack_freq=2}, 12) = 0\n+0 < sctp: DATA[flgs=BE, len=20, tsn=1, sid=0, ssn=0, ppid=0]\n" +
 			"+0 > sctp: SACK[flgs=0, cum_tsn=1, a_rwnd=..., gaps=[], dups=[]]\n+0 < sctp: DATA[flgs=BE, len=20, tsn=2, sid=0, ssn=1, ppid=0]\n" +
 			"+0.1 > sctp: SACK[flgs=0, cum_tsn=2, a_rwnd=..., gaps=[], dups=[]]\n", Pass, ""},
-		{"an RTO at most less than the first", late + "SCTP_RTOINFO, {srto_max=500, srto_min=100}, 16) = 0\n", Unsupported, "SCTP_RTOINFO while"},
+		{"an RTO at most less than the first", late + "SCTP_RTOINFO, {srto_max=500, srto_min=100}, 16) = 0\n" + more, Unsupported, "SCTP_RTOINFO while"},
+		{"a change that nobody sees", late + "SCTP_RTOINFO, {srto_max=500, srto_min=100}, 16) = 0\n", Pass, ""},
+		{"no delay of SACKs", late + "SCTP_DELAYED_SACK, {sack_freq=1}, 12) = 0\n+0 < sctp: DATA[flgs=BE, len=20, tsn=1, sid=0, ssn=0, ppid=0]\n" +
+			"+0 > sctp: SACK[flgs=0, cum_tsn=1, a_rwnd=..., gaps=[], dups=[]]\n+0 < sctp: DATA[flgs=BE, len=20, tsn=2, sid=0, ssn=1, ppid=0]\n" +
+			"+0 > sctp: SACK[flgs=0, cum_tsn=2, a_rwnd=..., gaps=[], dups=[]]\n", Pass, ""},
 		{"the MTU, in bytes of chunks", path + "spp_pathmtu=516, spp_flags=SPP_PMTUD_DISABLE}, 152) = 0\n" + send +
 			"+0 > sctp: DATA[flgs=B, len=516, tsn=1, sid=0, ssn=0, ppid=0]\n+0 > sctp: DATA[flgs=E, len=516, tsn=2, sid=0, ssn=0, ppid=0]\n", Pass, ""},
 		{"flags of the path", path + "spp_hbinterval=300, spp_flags=SPP_HB_ENABLE|SPP_DSCP}, 152) = 0\n" + path + "spp_flags=SPP_HB_DISABLE}, 152) = 0\n" +
 			"+0 getsockopt(3, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, {spp_address=..., spp_hbinterval=300, spp_flags=SPP_HB_DISABLE|SPP_PMTUD_ENABLE|SPP_DSCP}, [152]) = 0\n", Pass, ""},
-		{"two intervals", path + "spp_hbinterval=300, spp_flags=SPP_HB_ENABLE}, 152) = 0\n" + path + "spp_hbinterval=400, spp_flags=SPP_HB_ENABLE}, 152) = 0\n", Unsupported, "PARAMS while"},
+		{"two intervals", path + "spp_hbinterval=300, spp_flags=SPP_HB_ENABLE}, 152) = 0\n" + path + "spp_hbinterval=400, spp_flags=SPP_HB_ENABLE}, 152) = 0\n" + more, Unsupported, "PARAMS while"},
 		{"bounds in the wrong order", late + "SCTP_RTOINFO, {srto_max=1, srto_min=2}, 16) = -1 EINVAL\n", Pass, ""},
+	} {
+		tt.run(t, Options{})
+	}
+}
+
+// TestOptionValues: what options say of an association, beside what was set.
+func TestOptionValues(t *testing.T) {
+	const get, set = "+0 getsockopt(3, IPPROTO_SCTP, ", "+0 setsockopt(3, IPPROTO_SCTP, "
+	for _, tt := range []suiteCase{
+		{"of the peer", set + "SCTP_ASSOCINFO, {sasoc_number_peer_destinations=3, sasoc_peer_rwnd=1, sasoc_cookie_life=7000}, 20) = 0\n" +
+			get + "SCTP_ASSOCINFO, {sasoc_number_peer_destinations=1, sasoc_peer_rwnd=10000, sasoc_cookie_life=7000}, [20]) = 0\n", Pass, ""},
+		{"the largest chunk", get + "SCTP_MAXSEG, {assoc_value=1452}, [8]) = 0\n" + set + "SCTP_MAXSEG, {assoc_value=1200}, 8) = 0\n" +
+			get + "SCTP_MAXSEG, {assoc_value=1200}, [8]) = 0\n", Pass, ""},
+		{"the only address", set + "SCTP_PRIMARY_ADDR, {ssp_addr={sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr(\"192.0.2.1\")}}, 136) = 0\n" +
+			get + "SCTP_PRIMARY_ADDR, {ssp_addr=...}, [136]) = 0\n", Pass, ""},
+		{"lingering", "+0 setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=30}, 8) = 0\n+0 getsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=128, linger=30}, [8]) = 0\n", Pass, ""},
+		{"what only one-to-many sockets have", get + "SCTP_GET_ASSOC_NUMBER, [0], [4]) = -1 EINVAL\n" + get + "SCTP_GET_ASSOC_ID_LIST, {gaids_number_of_ids=0, gaids_assoc_id=[...]}, [0]) = -1\n", Pass, ""},
 	} {
 		tt.run(t, Options{})
 	}

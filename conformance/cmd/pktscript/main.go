@@ -114,9 +114,7 @@ func (c *command) report(path string, src []byte, res conformance.Result) {
 		c.passed++
 		if !c.quiet {
 			fmt.Fprintf(c.out, "pass         %s\n", path)
-			for _, n := range res.Notes {
-				fmt.Fprintf(c.out, "             note: %s\n", n)
-			}
+			c.notes(res.Notes)
 		}
 		return
 	case conformance.Fail:
@@ -130,5 +128,12 @@ func (c *command) report(path string, src []byte, res conformance.Result) {
 	}
 	if res.Got != "" {
 		fmt.Fprintf(c.out, "             sent: %s\n", res.Got)
+	}
+	c.notes(res.Notes)
+}
+
+func (c *command) notes(notes []string) {
+	for _, n := range notes {
+		fmt.Fprintf(c.out, "             note: %s\n", n)
 	}
 }
