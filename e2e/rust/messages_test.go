@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
@@ -25,19 +26,6 @@ type batch struct {
 	rtx, life      int // limits: retransmissions plus 1, milliseconds; 0 is none
 	count, size    int
 	seq            int // number of the first message
-}
-
-// payload returns the content of a message: its number in four bytes, then noise
-// that follows from it, as in testdata/peer.
-func payload(seq, size int) []byte {
-	b := make([]byte, max(size, 4))
-	binary.BigEndian.PutUint32(b, uint32(seq))
-	x := uint32(seq)*2654435761 + 1
-	for i := 4; i < size; i++ {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
-	}
-	return b[:size]
 }
 
 // theySend lets the peer send the batch.
@@ -60,7 +48,7 @@ func (p *pair) theySend(b batch) {
 func (p *pair) weSend(b batch) error {
 	for i := range b.count {
 		m := sctp.Message{
-			Stream: b.first + uint16(i)%b.streams, PPID: ppid, Unordered: b.unordered, Payload: payload(b.seq+i, b.size),
+			Stream: b.first + uint16(i)%b.streams, PPID: ppid, Unordered: b.unordered, Payload: link.Payload(b.seq+i, b.size),
 		}
 		switch {
 		case b.rtx > 0:
@@ -120,7 +108,7 @@ func (p *pair) theyReceived(y *tally) {
 		p.t.Fatal(report, err)
 	}
 	hash := fnv.New64a()
-	_, _ = hash.Write(payload(seq, size))
+	_, _ = hash.Write(link.Payload(seq, size))
 	if proto != ppid || sum != fmt.Sprintf("%016x", hash.Sum64()) {
 		p.t.Fatalf("the peer received message %d with PPID %d and another content than was sent", seq, proto)
 	}
@@ -145,7 +133,7 @@ func (p *pair) weReceived(stream uint16, y *tally) error {
 			continue
 		}
 		seq := int(binary.BigEndian.Uint32(message))
-		if info.PPID != ppid || info.Unordered != y.unordered() || !bytes.Equal(message, payload(seq, len(message))) {
+		if info.PPID != ppid || info.Unordered != y.unordered() || !bytes.Equal(message, link.Payload(seq, len(message))) {
 			return fmt.Errorf("stream %d: %+v is not as it was sent", stream, info)
 		}
 		return y.take(stream, seq, len(message))
@@ -186,7 +174,7 @@ func TestExchange(t *testing.T) {
 		{"sctp-proto, we begin", setup{crate: "sctp-proto"}},
 		{"sctp-proto, they begin", setup{crate: "sctp-proto", theyBegin: true}},
 	} {
-		for name, conditions := range map[string]*netsim.Conditions{"good network": nil, "bad network": lossy} {
+		for name, conditions := range map[string]*netsim.Conditions{"good network": nil, "bad network": link.Lossy} {
 			t.Run(s.desc+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				s := s.setup
@@ -219,7 +207,7 @@ func TestPartialReliability(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s, %d retransmissions or %d ms, %d bytes, unordered %v", crate, b.rtx-1, b.life, b.size, b.unordered), func(t *testing.T) {
 				t.Parallel()
-				p := connect(t, setup{crate: crate, conditions: lossy})
+				p := connect(t, setup{crate: crate, conditions: link.Lossy})
 				b.first, b.streams, b.count = 1, 3, 100
 				last := batch{first: 1, streams: 3, count: 3, size: 10, seq: 5000, unordered: b.unordered}
 				sent := make(chan error, 1)

@@ -3,19 +3,17 @@ package rust
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"net"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 	"github.com/sluice-rtc/sluice/sctp/sctpnet"
@@ -50,12 +48,6 @@ type setup struct {
 	conditions *netsim.Conditions
 	cfg        sctp.Config
 	options    []string
-}
-
-// lossy is a bad network.
-var lossy = &netsim.Conditions{
-	Latency: 2 * time.Millisecond, Loss: 0.05, Reorder: 0.1, ReorderDelay: 3 * time.Millisecond,
-	Duplicate: 0.02, Corrupt: 0.01,
 }
 
 // connect establishes an association.
@@ -152,36 +144,8 @@ func (p *pair) dial(port int, conditions *netsim.Conditions) net.Conn {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	_ = udp.SetReadBuffer(4 << 20)
 	p.do("peer %d", udp.LocalAddr().(*net.UDPAddr).Port)
-	if conditions == nil {
-		return udp
-	}
-	seed := fnv.New64a()
-	_, _ = io.WriteString(seed, p.t.Name())
-	ours, theirs := netsim.Pipe(netsim.PipeConfig{
-		Seed: seed.Sum64(), AtoB: *conditions, BtoA: *conditions, ReceiveQueue: 4 << 20,
-	})
-	go forward(theirs, udp)
-	go forward(udp, theirs)
-	return ours
-}
-
-// forward carries packets until from is closed, and then closes both.
-func forward(to, from net.Conn) {
-	defer func() {
-		_ = to.Close()
-		_ = from.Close()
-	}()
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := from.Read(buf)
-		if err == nil {
-			_, _ = to.Write(buf[:n]) // refused is lost
-		} else if !errors.Is(err, syscall.ECONNREFUSED) {
-			return
-		}
-	}
+	return link.Over(udp, conditions, p.t.Name())
 }
 
 // put takes a report.

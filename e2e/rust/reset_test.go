@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
@@ -14,7 +15,7 @@ import (
 func TestReset(t *testing.T) {
 	for _, crate := range []string{"dcsctp", "sctp-proto"} {
 		for _, who := range []string{"we", "they"} {
-			for name, conditions := range map[string]*netsim.Conditions{"good network": nil, "bad network": lossy} {
+			for name, conditions := range map[string]*netsim.Conditions{"good network": nil, "bad network": link.Lossy} {
 				t.Run(crate+"/"+who+"/"+name, func(t *testing.T) {
 					t.Parallel()
 					p := connect(t, setup{crate: crate, conditions: conditions})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/sctp"
 	"github.com/sluice-rtc/sluice/sctp/sctpnet"
 )
@@ -52,7 +53,7 @@ func TestHandover(t *testing.T) {
 	for _, crate := range []string{"dcsctp", "sctp-proto"} {
 		t.Run(crate, func(t *testing.T) {
 			t.Parallel()
-			p := connect(t, setup{crate: crate, conditions: lossy})
+			p := connect(t, setup{crate: crate, conditions: link.Lossy})
 			for round := range 4 {
 				p.exchange(batch{first: 1, streams: 3, count: 30, size: 3000, seq: 1000 * round})
 				state := p.handOver()

@@ -3,6 +3,7 @@ package usrsctp
 import (
 	"testing"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
@@ -20,7 +21,7 @@ func TestNRSACK(t *testing.T) {
 	}{
 		{"we connect", true, setup{options: []string{"nrsack=1"}}},
 		{"usrsctp connects", true, setup{role: theyConnect, options: []string{"nrsack=1"}}},
-		{"bad network", true, setup{conditions: lossy, options: []string{"nrsack=1"}}},
+		{"bad network", true, setup{conditions: link.Lossy, options: []string{"nrsack=1"}}},
 		{"only usrsctp offers", false, setup{options: []string{"nrsack=1"}}},
 		{"only we offer", true, setup{}},
 	} {
@@ -63,7 +64,7 @@ func TestInterleaving(t *testing.T) {
 		{"we connect", false, setup{options: []string{"interleave=1"}}},
 		{"usrsctp connects", false, setup{role: theyConnect, options: []string{"interleave=1"}}},
 		{"encapsulated", false, setup{mode: encapsulated, options: []string{"interleave=1"}}},
-		{"bad network", false, setup{conditions: lossy, options: []string{"interleave=1"}}},
+		{"bad network", false, setup{conditions: link.Lossy, options: []string{"interleave=1"}}},
 		{"only usrsctp offers", true, setup{options: []string{"interleave=1"}}},
 		{"only we offer", false, setup{}},
 	} {

@@ -1,6 +1,10 @@
 package usrsctp
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sluice-rtc/sluice/e2e/link"
+)
 
 // Every role in both modes: the handshake, messages both ways, a graceful end.
 func TestHandshake(t *testing.T) {
@@ -13,7 +17,7 @@ func TestHandshake(t *testing.T) {
 					t.Parallel()
 					s := setup{mode: mode, role: role}
 					if name == "bad network" {
-						s.conditions = lossy
+						s.conditions = link.Lossy
 					}
 					a, p := connect(t, testContext(t), s)
 					// 9260-5.1.1-a: what one side allows bounds what the other uses.

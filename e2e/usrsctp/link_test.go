@@ -3,14 +3,13 @@ package usrsctp
 import (
 	"encoding/binary"
 	"errors"
-	"hash/fnv"
-	"io"
 	"net"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
@@ -153,13 +152,6 @@ func (t *tap) show(way way, kind byte, value []byte) {
 	t.watchers = rest
 }
 
-// lossy is a bad network: a twentieth of the packets is lost, a tenth overtaken, some
-// come twice and some damaged.
-var lossy = &netsim.Conditions{
-	Latency: 2 * time.Millisecond, Loss: 0.05, Reorder: 0.1, ReorderDelay: 3 * time.Millisecond,
-	Duplicate: 0.02, Corrupt: 0.01,
-}
-
 // dial returns our end of the way to the peer, with these conditions in both
 // directions if there are any. port is our UDP port, 0 for any.
 func dial(t *testing.T, p *peer, conditions *netsim.Conditions, port int) *tap {
@@ -172,34 +164,6 @@ func dial(t *testing.T, p *peer, conditions *netsim.Conditions, port int) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = udp.SetReadBuffer(4 << 20)
 	p.do("peer %d", udp.LocalAddr().(*net.UDPAddr).Port)
-	if conditions == nil {
-		return &tap{Conn: udp}
-	}
-	seed := fnv.New64a()
-	_, _ = io.WriteString(seed, t.Name())
-	ours, theirs := netsim.Pipe(netsim.PipeConfig{
-		Seed: seed.Sum64(), AtoB: *conditions, BtoA: *conditions, ReceiveQueue: 4 << 20,
-	})
-	go forward(theirs, udp)
-	go forward(udp, theirs)
-	return &tap{Conn: ours}
-}
-
-// forward carries packets until from is closed, and then closes both.
-func forward(to, from net.Conn) {
-	defer func() {
-		_ = to.Close()
-		_ = from.Close()
-	}()
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := from.Read(buf)
-		if err == nil {
-			_, _ = to.Write(buf[:n]) // refused is lost
-		} else if !errors.Is(err, syscall.ECONNREFUSED) {
-			return
-		}
-	}
+	return &tap{Conn: link.Over(udp, conditions, t.Name())}
 }

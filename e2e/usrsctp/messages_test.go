@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -32,19 +33,6 @@ type batch struct {
 	policy, value  int // as usrsctp's; value in milliseconds or retransmissions
 	count, size    int
 	seq            int // number of the first message
-}
-
-// payload returns the content of a message: its number in four bytes, then noise
-// that follows from it, as in peer.c.
-func payload(seq, size int) []byte {
-	b := make([]byte, max(size, 4))
-	binary.BigEndian.PutUint32(b, uint32(seq))
-	x := uint32(seq)*2654435761 + 1
-	for i := 4; i < size; i++ {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
-	}
-	return b[:size]
 }
 
 func (b batch) order() string {
@@ -70,7 +58,7 @@ func (a *assoc) send(b batch) error {
 	for i := range b.count {
 		err := a.WriteMessage(a.ctx, sctp.Message{
 			Stream: b.first + uint16(i)%b.streams, PPID: ppid, Unordered: b.unordered,
-			Reliability: b.reliability(), Payload: payload(b.seq+i, b.size),
+			Reliability: b.reliability(), Payload: link.Payload(b.seq+i, b.size),
 		})
 		if err != nil {
 			return fmt.Errorf("message %d: %w", b.seq+i, err)
@@ -149,7 +137,7 @@ func (a *assoc) next(stream uint16) (arrival, error) {
 		return arrival{}, fmt.Errorf("stream %d: %d bytes with PPID %d", stream, len(message), info.PPID)
 	}
 	seq := int(binary.BigEndian.Uint32(message))
-	if !bytes.Equal(message, payload(seq, len(message))) {
+	if !bytes.Equal(message, link.Payload(seq, len(message))) {
 		return arrival{}, fmt.Errorf("stream %d: content of message %d is not what was sent", stream, seq)
 	}
 	return arrival{info.Stream, info.Unordered, len(message), seq}, nil
@@ -164,7 +152,7 @@ func (p *peer) nextMessage() arrival {
 		size: number(p.t, words[3]), seq: number(p.t, words[4]),
 	}
 	hash := fnv.New64a()
-	_, _ = hash.Write(payload(m.seq, m.size))
+	_, _ = hash.Write(link.Payload(m.seq, m.size))
 	if words[1] != fmt.Sprint(ppid) || words[5] != fmt.Sprintf("%016x", hash.Sum64()) {
 		p.t.Fatalf("usrsctp received message %d with PPID %s and another content than was sent", m.seq, words[1])
 	}

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sluice-rtc/sluice/e2e/link"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // networks are the networks of tests that must hold on any.
-var networks = map[string]*netsim.Conditions{"good network": nil, "bad network": lossy}
+var networks = map[string]*netsim.Conditions{"good network": nil, "bad network": link.Lossy}
 
 // Streams are reset by each side and both at once, right behind what was sent on them,
 // and their identifiers used again (RFC 6525): what was sent before a reset arrives

@@ -1,6 +1,10 @@
 package usrsctp
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sluice-rtc/sluice/e2e/link"
+)
 
 // Bulk both ways at once: each message once, intact, and in order where that is asked for.
 func TestTransfer(t *testing.T) {
@@ -19,11 +23,11 @@ func TestTransfer(t *testing.T) {
 		{"256 KiB unordered", setup{}, batch{streams: 2, unordered: true, count: 16, size: 256 << 10}},
 		{"encapsulated, 16 KiB ordered", setup{mode: encapsulated}, batch{streams: 4, count: 256, size: 16 << 10}},
 		{"encapsulated, 256 KiB unordered", setup{mode: encapsulated}, batch{streams: 4, unordered: true, count: 16, size: 256 << 10}},
-		{"bad network, tiny ordered", setup{conditions: lossy}, batch{streams: 3, count: 1000, size: 5}},
-		{"bad network, 16 KiB ordered", setup{conditions: lossy}, batch{streams: 4, count: 32, size: 16 << 10}},
-		{"bad network, 16 KiB unordered", setup{conditions: lossy}, batch{streams: 4, unordered: true, count: 32, size: 16 << 10}},
-		{"bad network, 256 KiB ordered", setup{conditions: lossy}, batch{streams: 2, count: 3, size: 256 << 10}},
-		{"bad network, encapsulated, 256 KiB unordered", setup{mode: encapsulated, conditions: lossy},
+		{"bad network, tiny ordered", setup{conditions: link.Lossy}, batch{streams: 3, count: 1000, size: 5}},
+		{"bad network, 16 KiB ordered", setup{conditions: link.Lossy}, batch{streams: 4, count: 32, size: 16 << 10}},
+		{"bad network, 16 KiB unordered", setup{conditions: link.Lossy}, batch{streams: 4, unordered: true, count: 32, size: 16 << 10}},
+		{"bad network, 256 KiB ordered", setup{conditions: link.Lossy}, batch{streams: 2, count: 3, size: 256 << 10}},
+		{"bad network, encapsulated, 256 KiB unordered", setup{mode: encapsulated, conditions: link.Lossy},
 			batch{streams: 2, unordered: true, count: 3, size: 256 << 10}},
 	} {
 		t.Run(c.desc, func(t *testing.T) {
