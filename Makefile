@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross e2e sim sim-arch fuzz bench bench-net bench-transport
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -18,7 +18,7 @@ test: ## every test, browsers included
 setup: ## install browsers and build tools (Debian, root)
 	@sh scripts/setup.sh
 
-check: fmt vet staticcheck archtest race ## before a commit
+check: fmt vet staticcheck archtest cross race ## before a commit
 	@$(MAKE) --no-print-directory sim SIM_SEEDS=200
 
 fmt:
@@ -40,7 +40,10 @@ requirements: ## what the engine has to do, and the tests that show it
 race:
 	SIM_SEEDS=20 go test -race $(PACKAGES)
 
-cross: ## compile for other systems, and run the 32-bit tests of what needs no network
+cross: ## compile what depends on the system, tests too, for each of the others
+	@sh scripts/cross.sh
+
+cross-all: ## compile everything for other systems, and run the 32-bit tests of what needs no network
 	GOOS=windows go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=freebsd go vet . ./internal/...

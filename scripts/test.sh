@@ -20,6 +20,9 @@ step "tests"
 # shellcheck disable=SC2086 # one word per package
 go test $packages
 
+step "other systems"
+sh scripts/cross.sh
+
 step "the simulation with 32 bits"
 sh scripts/sim-arch.sh 40 386
 
