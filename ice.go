@@ -23,6 +23,13 @@ const (
 	// a peer starts whose signalling takes a second.
 	iceMaxRequests = 65535
 
+	// iceReflexiveWait and iceRelayWait are how long a controlling agent hopes for a
+	// pair that is better than one with a server-reflexive or a relayed candidate:
+	// some checks long, and as long as NATs on both sides may take to let one
+	// through. The library would wait 0.5 s and 2 s.
+	iceReflexiveWait = 100 * time.Millisecond
+	iceRelayWait     = 500 * time.Millisecond
+
 	// iceNever is a time-out of the library that never comes; two of them can be
 	// added.
 	iceNever = time.Duration(1 << 61)
@@ -102,6 +109,7 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.AgentConfig {
 	cfg := g.t.cfg
 	zero, never, interval, requests := time.Duration(0), iceNever, iceCheckInterval, uint16(iceMaxRequests)
+	reflexiveWait, relayWait := iceReflexiveWait, iceRelayWait
 	c := &ice.AgentConfig{
 		LocalUfrag:             g.ufrag,
 		LocalPwd:               g.pwd,
@@ -115,6 +123,8 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		CheckInterval:          &interval,
 		MaxBindingRequests:     &requests,
 		PrflxAcceptanceMinWait: &zero, // browsers with .local names are found as peer-reflexive
+		SrflxAcceptanceMinWait: &reflexiveWait,
+		RelayAcceptanceMinWait: &relayWait,
 		CandidateTypes:         []ice.CandidateType{ice.CandidateTypeHost},
 		LoggerFactory:          factory,
 		Lite:                   cfg.ICELite,

@@ -297,8 +297,11 @@ func (c *consent) judge(now time.Time) ICEConnectionState {
 	return c.state
 }
 
-// probes reports whether checks are sent: a lite agent sends none.
-func (c *consent) probes() bool { return !c.cfg.ICELite && c.via != nil }
+// probes reports whether checks are sent. A lite agent sends none, unless the
+// peer is lite, too, and so it controls (RFC 8445, section 6.1.1).
+func (c *consent) probes() bool {
+	return c.via != nil && (!c.cfg.ICELite || c.role.Type == stun.AttrICEControlling)
+}
 
 func (c *consent) patience() time.Duration {
 	return min(consentPatience, c.cfg.ICEDisconnectedTimeout/2)

@@ -50,7 +50,11 @@ func newConsentTest(t *testing.T, cfg Config) *consentTest {
 	}
 	p.agreed(newICECredentials())
 	// The agent's checks show the socket and the role.
-	p.outgoing(p.build(stun.BindingRequest, stun.NewUsername("a:b"), ice.AttrControlling(7)).Raw, p)
+	if cfg.ICELite { // it checks only what checks it
+		p.outgoing(p.build(stun.BindingRequest, stun.NewUsername("a:b"), ice.AttrControlled(7)).Raw, p)
+	} else {
+		p.outgoing(p.build(stun.BindingRequest, stun.NewUsername("a:b"), ice.AttrControlling(7)).Raw, p)
+	}
 	local, err := ice.UnmarshalCandidate("1 1 udp 2130706431 192.0.2.9 2000 typ host")
 	must(t, err)
 	remote, err := ice.UnmarshalCandidate("1 1 udp 2130706431 192.0.2.1 1000 typ host")

@@ -1,0 +1,71 @@
+package sluice
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// inNamespace runs the test that calls it again, in a network namespace of its own
+// in which the ip commands have been carried out. It returns true there, and false
+// in the process that started that, which has nothing more to do. Where namespaces
+// are not permitted the test is skipped.
+func inNamespace(t *testing.T, commands ...string) bool {
+	t.Helper()
+	const variable = "SLUICE_TEST_NAMESPACE"
+	if os.Getenv(variable) == t.Name() {
+		for _, c := range commands {
+			ip(t, c)
+		}
+		return true
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("no command ip (iproute2)")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", fmt.Sprint("-test.timeout=", 3*testTimeout))
+	cmd.Env = append(os.Environ(), variable+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	switch {
+	case err != nil && !errors.As(err, &failed):
+		t.Skipf("no network namespaces here: %v", err)
+	case err != nil:
+		t.Errorf("in a network namespace: %v\n%s", err, out)
+	case strings.Contains(string(out), "--- SKIP"):
+		t.Skipf("in a network namespace:\n%s", out)
+	}
+	return false
+}
+
+// ip runs a command of iproute2, and skips the test if that is not possible here.
+func ip(t testing.TB, args string) {
+	t.Helper()
+	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		t.Skipf("ip %s: %v: %s", args, err, out)
+	}
+}
+
+// wireCommands make a pair of connected interfaces, with addresses on the first.
+func wireCommands(name string, addresses ...string) []string {
+	commands := []string{
+		"link add " + name + " type veth peer name " + name + "x",
+		"link set " + name + " up", "link set " + name + "x up",
+	}
+	for _, a := range addresses {
+		if strings.Contains(a, ":") {
+			a += " nodad"
+		}
+		commands = append(commands, "addr add "+a+" dev "+name)
+	}
+	return commands
+}
