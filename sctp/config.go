@@ -79,7 +79,8 @@ type Config struct {
 	// MaxBurst limits the new data sent at one opportunity, in full packets:
 	// when the peer is heard of, and a millisecond or more later. Once data is
 	// paced (CUBIC and BBR, when a round trip was measured) it limits what goes at once after a
-	// pause, where a millisecond's worth is not more. Default 4, at most 16384.
+	// pause, where a millisecond's worth is not more; where a round trip is shorter than a
+	// millisecond 64 KiB may go at once. Default 4, at most 16384.
 	MaxBurst int
 
 	// LossDetection is how lost DATA is found. Default RACK.

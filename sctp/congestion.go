@@ -46,8 +46,8 @@ type congestionController interface {
 	// window returns how much may be outstanding.
 	window() int
 
-	// pacing returns the rate to send at in bytes per second, 0 for as fast as the
-	// window allows.
+	// pacing returns the rate to send at in bytes per second; 0 for as fast as window
+	// and Max.Burst allow; tooShortToPace.
 	pacing() int64
 
 	// ssthresh returns the window above which it grows slowly. It is also what a

@@ -147,6 +147,29 @@ func TestSlowStart(t *testing.T) {
 	}
 }
 
+// TestShortRoundTrips: where a round trip is too short to be paced a SACK is answered
+// with up to 64 KiB of what the window allows; else Max.Burst holds. // 9260-6.1-c
+func TestShortRoundTrips(t *testing.T) {
+	for _, c := range []struct {
+		kind CongestionControl
+		want int // bytes, up to a packet less or more
+	}{{CUBIC, paceQuantumBytes}, {Reno, 4 * testPMDCS}} {
+		tc := newConnected(t, Config{CongestionControl: c.kind, HeartbeatInterval: -1, InitialWindow: 200_000})
+		tc.send(Message{Payload: payload(1_000_000)})
+		sent := 0
+		for range 3 { // until the first window is out, and the round trip measured
+			tc.advance(100 * time.Microsecond)
+			sent += len(tc.sent)
+			tc.sent = nil
+			tc.write(sack{cum: sent - 1})
+		}
+		n := len(tc.sent) * testPMDCS
+		if n < c.want-testPMDCS || n > c.want+testPMDCS {
+			t.Errorf("%v: %d bytes at once, want %d", c.kind, n, c.want)
+		}
+	}
+}
+
 // TestFastRetransmit: three misses, one reduction, and one packet whatever the
 // window says. // 9260-7.2.4-a 9260-7.2.4-b DCSCTP-retransmission
 func TestFastRetransmit(t *testing.T) {

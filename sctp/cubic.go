@@ -201,11 +201,13 @@ const minRTTLife = 10 * time.Second
 
 // pacing spreads a window over less than a round trip, so that it does not hold
 // the window back: over half of one in slow start, over four fifths later. That
-// is the least round trip, because others contain the delay of SACKs. When it is
-// shorter than timers are accurate the window is all there is to it.
+// is the least round trip, because others contain the delay of SACKs.
 func (c *cubic) pacing() int64 {
-	if c.minRTT < paceQuantum {
+	switch {
+	case c.minRTT == 0:
 		return 0
+	case c.minRTT < paceQuantum:
+		return tooShortToPace
 	}
 	rate := int64(c.cwnd) * 2 * int64(time.Second) / int64(c.minRTT)
 	if c.cwnd >= c.threshold {

@@ -23,6 +23,11 @@ const (
 	paceQuantum      = time.Millisecond
 	paceQuantumBytes = 64 << 10
 
+	// tooShortToPace, in place of a rate, says that a round trip is shorter than timers
+	// are accurate, so that the window is all there is to it. At one opportunity goes
+	// what a paced path sends when it wakes up at the highest rates.
+	tooShortToPace = -1
+
 	// maxPaceDelay bounds how long one packet delays the next, whatever a
 	// controller believes.
 	maxPaceDelay = time.Second

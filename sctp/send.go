@@ -336,10 +336,14 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 // mayStart reports whether another packet with data may go now; unless it is paced
 // the burst limit holds for new data.
 func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
-	if rate := path.cc.pacing(); rate > 0 {
+	limit := a.cfg.MaxBurst
+	switch rate := path.cc.pacing(); {
+	case rate > 0:
 		return !path.pacer.held(now, rate)
+	case rate == tooShortToPace:
+		limit = max(limit, paceQuantumBytes/path.pmdcs())
 	}
-	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0
+	return again || path.mayBurst(now, limit) || a.sent.outstanding == 0
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
