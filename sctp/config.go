@@ -163,6 +163,9 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return fmt.Sprintf("sctp: Config.%s: %s", e.Field, e.Rule) }
 
+// defaultMTU is the default of Config.MTU.
+const defaultMTU = 1188
+
 // What is longer than maxDuration, or more than maxBurst packets, is a slip; sums and
 // products of what is not do not overflow. A time-out below minTimeout is over before
 // an answer can come.
@@ -176,7 +179,7 @@ const (
 func (c *Config) complete() error {
 	set(&c.LocalPort, 5000)
 	set(&c.RemotePort, 5000)
-	set(&c.MTU, 1188)
+	set(&c.MTU, defaultMTU)
 	set(&c.MaxMTU, max(c.MTU, 1432))
 	set(&c.ReceiveBuffer, 2<<20)
 	set(&c.SendBuffer, 2<<20)

@@ -196,9 +196,10 @@ func (d *pmtud) choose() int {
 	return 0
 }
 
-// sent takes note of a packet with data that must stay whole; t is a chunk in it.
+// sent takes note of a packet with data that must stay whole; t is a chunk in it. It is
+// large if it is more than half of what every path is taken to carry, or should be.
 func (d *pmtud) sent(size int, t wire.TSN) {
-	if !d.marked && size > d.base/2 {
+	if !d.marked && size > min(d.base, defaultMTU)/2 {
 		d.marked, d.mark = true, t
 	}
 }

@@ -22,14 +22,7 @@ func newProbing(t testing.TB, cfg Config) *testConn {
 	cfg.LossDetection = MissIndications // the next timer is T3-rtx
 	cfg.CongestionControl = Reno
 	tc := newTestConn(t, cfg)
-	if err := tc.a.Connect(tc.now); err != nil {
-		t.Fatal(err)
-	}
-	tc.want("Connect sends INIT", "INIT")
-	tc.write(tc.initAck())
-	tc.want("INIT ACK is answered with its cookie", "COOKIE ECHO")
-	tc.write(chunk{t: wire.TypeCookieAck})
-	tc.wantEvent("the association is established", EventConnected)
+	tc.shakeHands()
 	return tc
 }
 
@@ -344,6 +337,26 @@ func TestSearchBlackHole(t *testing.T) {
 	tc.send(Message{Payload: payload(5000)})
 	if n := len(tc.sent[0]); n != 1188 {
 		t.Fatalf("packet of %d bytes", n)
+	}
+}
+
+// TestSearchBlackHoleBelow: a path that ceases to carry the base, which is a large one,
+// may fragment packets of less than half of it, too. // 8899-4.3-a 8899-5.2-b
+func TestSearchBlackHoleBelow(t *testing.T) {
+	tc := newProbing(t, Config{MTU: 9000, MaxMTU: 9004})
+	for _, size := range []int{9000, 9004} {
+		tc.wantProbe("a probe", size)
+		tc.answerProbe()
+	}
+	tc.a.Send(tc.now, Message{Payload: payload(1000)})
+	for n := range 4 {
+		tx, ok := tc.a.Transmit(tc.now, nil)
+		if !ok || tx.Whole != (n < 2) {
+			t.Fatalf("transmission %d: %v, whole %v", n, ok, tx.Whole)
+		}
+		tc.drop()
+		tc.now, _ = tc.a.Timeout()
+		tc.a.HandleTimeout(tc.now)
 	}
 }
 
