@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -148,7 +149,11 @@ func (p *pair) exchange(b batch) {
 	p.theySend(b)
 	ours, theirs := newTally(b), newTally(b)
 	for i := range b.count { // in turn, so that no stream stops the others
-		if err := p.weReceived(b.first+uint16(i)%b.streams, ours); err != nil {
+		err := p.weReceived(b.first+uint16(i)%b.streams, ours)
+		for p.repeats && errors.Is(err, io.EOF) {
+			err = p.weReceived(b.first+uint16(i)%b.streams, ours)
+		}
+		if err != nil {
 			p.t.Fatal(err)
 		}
 	}

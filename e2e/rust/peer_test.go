@@ -35,6 +35,7 @@ type pair struct {
 	log     []string // the last ones, and commands
 	more    chan struct{}
 	resets  map[sctp.EventKind]int
+	repeats bool // the peer may reset a stream once more, late
 
 	way net.Conn // to the peer
 	cfg sctpnet.Config
