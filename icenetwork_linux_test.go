@@ -66,3 +66,50 @@ func TestIPv6(t *testing.T) {
 		t.Errorf("candidates %s", lines)
 	}
 }
+
+// The interface that carries the data disappears, another takes over: the
+// application is told that ICE is disconnected, restarts it, and every message
+// arrives.
+func TestNetworkChange(t *testing.T) {
+	commands := append(wireCommands("old", "10.77.0.1/24", "fd5a:77::1/64"), wireCommands("fixed", "10.80.0.1/24", "fd5a:80::1/64")...)
+	if !inNamespace(t, append(commands, "link set lo up")...) {
+		return
+	}
+	cfg := Config{ICEKeepaliveInterval: 50 * time.Millisecond, ICEDisconnectedTimeout: 300 * time.Millisecond, ICEFailedTimeout: testTimeout}
+	mobile, server := cfg, cfg
+	mobile.InterfaceFilter = func(name string) bool { return !strings.HasPrefix(name, "fixed") }
+	server.InterfaceFilter = func(name string) bool { return strings.HasPrefix(name, "fixed") }
+	a, b := newTestPeer(t, mobile), newTestPeer(t, server)
+	trickle(t, a, b)
+	trickle(t, b, a)
+	states := make(chan ICEConnectionState, 100)
+	a.OnICEConnectionStateChange(func(s ICEConnectionState) { states <- s })
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, true)
+	other := receive(t, "channel", b.channels)
+	flows := []*flow{startFlow(t, ch, other), startFlow(t, other, ch)}
+	networks := []string{"old", "new", "newer"}
+	for i, name := range networks {
+		for _, f := range flows {
+			f.goesOn(t, "over "+name)
+		}
+		local, _ := selectedCandidates(t, a)
+		if prefix := fmt.Sprint(77 + i); !strings.Contains(local.Address, prefix) {
+			t.Errorf("over %s: the local candidate is %+v", name, local)
+		}
+		if i == len(networks)-1 {
+			break
+		}
+		ip(t, "link del "+name)
+		want(t, "a", states, ICEConnectionStateDisconnected)
+		for _, c := range wireCommands(networks[i+1], fmt.Sprintf("10.%d.0.1/24", 78+i), fmt.Sprintf("fd5a:%d::1/64", 78+i)) {
+			ip(t, c)
+		}
+		a.RestartICE()
+		negotiate(t, a, b, true)
+		want(t, "a", states, ICEConnectionStateConnected)
+	}
+	for _, f := range flows {
+		f.finish(t)
+	}
+}
