@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +17,10 @@ import (
 type Config struct {
 	// ICEServers are the STUN and TURN servers to ask for candidates. Default none.
 	ICEServers []ICEServer
+
+	// ICEServerRoots are the certificate authorities by which TURN servers over TLS
+	// are verified. Default nil: those of the system.
+	ICEServerRoots *x509.CertPool
 
 	// ICETransportPolicy restricts the candidates: "all" (the default when
 	// empty), or "relay" for those of TURN servers only.

@@ -71,6 +71,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		return nil, err
 	}
 	g.net.tap = g.consent
+	g.net.tls.RootCAs = t.cfg.ICEServerRoots
 	t.mu.Lock()
 	g.net.whole = t.whole
 	t.mu.Unlock()

@@ -69,7 +69,13 @@ type pagePeer struct {
 // newPeer makes an RTCPeerConnection in the page.
 func (p *page) newPeer(name string) *pagePeer {
 	p.t.Helper()
-	p.do(nil, "lab.create(args[0])", name)
+	return p.newPeerWith(name, nil)
+}
+
+// newPeerWith makes one with an RTCConfiguration.
+func (p *page) newPeerWith(name string, configuration any) *pagePeer {
+	p.t.Helper()
+	p.do(nil, "lab.create(...args)", name, configuration)
 	return &pagePeer{page: p, name: name}
 }
 

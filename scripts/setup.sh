@@ -35,6 +35,7 @@ missing() {
 	echo '#include <usrsctp.h>' | gcc -E - >/dev/null 2>&1 || echo libusrsctp-dev
 	have make || echo make
 	have openssl || echo openssl
+	have turnserver || echo coturn
 	# Without them neither Go modules nor packages come over TLS.
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
@@ -45,6 +46,7 @@ reason() {
 	gcc | libc6-dev) echo "the race detector and the usrsctp tests" ;;
 	libusrsctp-dev) echo "the usrsctp tests" ;;
 	make) echo "the Makefile" ;;
+	coturn) echo "the tests of STUN and TURN" ;;
 	openssl) echo "the tests of DTLS against OpenSSL" ;;
 	ca-certificates) echo "downloads over TLS" ;;
 	esac
