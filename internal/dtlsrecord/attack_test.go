@@ -351,53 +351,31 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// The receiver may close, and several may at once.
-func TestCloseWithinReceiver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, s, up, down := newParties(t, nil, nil)
-		connect(t, c, s, up, down)
-		calls := 0
-		s.Receive(func(payloads [][]byte, err error) {
-			calls++
-			go s.Close()
-			s.Close()
-		})
-		mustWrite(t, c, []byte("a"), []byte("b"))
-		wantEnd(t, "closed from within", c, io.EOF)
-		synctest.Wait()
-		if calls != 1 {
-			t.Errorf("the receiver was called %d times", calls)
-		}
-		if s.receive.opener != nil || s.send.sealer != nil || s.secrets.Master != [48]byte{} {
-			t.Error("keys are left")
-		}
-	})
-}
-
-func TestSessionAllocatesNothing(t *testing.T) {
-	c, s, up, down := newParties(t, nil, nil)
-	connect(t, c, s, up, down)
-	frames := make([][]byte, 16)
-	buf := make([]byte, len(frames)*(Before+1200+After))
-	for i := range frames {
-		frames[i] = buf[:Before+1200+After]
-		buf = buf[len(frames[i]):]
+// A client cannot choose our suite or random by a ServerHello of its own, nor anybody
+// else by a second one.
+func TestHelloIsBelievedOnce(t *testing.T) {
+	hello := func(random byte, suite uint16) []byte {
+		body := append(make([]byte, 35), byte(suite>>8), byte(suite), 0)
+		body[2] = random
+		return fragmentOf(messageServerHello, 0, len(body), 0, body...)
 	}
-	got := 0
-	s.Receive(func(payloads [][]byte, err error) { got += len(payloads) })
-	up.mu.Lock() // the way is not used: nothing but these two goes on
-	defer up.mu.Unlock()
-	c.cfg.Send = func(datagrams [][]byte) (int, error) {
-		s.HandleDatagrams(datagrams)
-		return 0, nil
+	server := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
+	server.HandleDatagrams([][]byte{plainRecord(typeHandshake, 0, hello(1, 0xC0AC)...)})
+	if server.hello {
+		t.Error("the server takes a ServerHello from the client")
 	}
-	allocs := testing.AllocsPerRun(200, func() {
-		if lost, err := c.WriteInPlace(frames); lost != 0 || err != nil {
-			t.Fatal(lost, err)
+	server.writeLibrary(plainRecord(typeHandshake, 0, hello(2, 0xC02B)...))
+	server.writeLibrary(plainRecord(typeHandshake, 1, hello(3, 0xC0AC)...))
+	client := New(Config{Client: true, Send: func([][]byte) (int, error) { return 0, nil }})
+	client.writeLibrary(plainRecord(typeHandshake, 0, hello(1, 0xC0AC)...))
+	client.HandleDatagrams([][]byte{plainRecord(typeHandshake, 0, hello(2, 0xC02B)...)})
+	second := hello(3, 0xC0AC)
+	second[5] = 1
+	client.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1, second...)})
+	for _, s := range []*Session{server, client} {
+		if s.secrets.Suite != 0xC02B || s.secrets.ServerRandom[0] != 2 {
+			t.Errorf("client=%v: suite %04X, random %x", s.cfg.Client, s.secrets.Suite, s.secrets.ServerRandom[0])
 		}
-	})
-	if allocs > 0 || got != 201*len(frames) {
-		t.Errorf("%v allocations for %d records; %d came", allocs, len(frames), got)
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *Session) Handshake(ctx context.Context) error {
 
 // handshake runs the handshake to its end.
 func (s *Session) handshake(ctx context.Context) error {
+	if s.cfg.DTLS == nil {
+		return errTwice
+	}
 	connect := dtls.ServerWithContext
 	if s.cfg.Client {
 		connect = dtls.ClientWithContext
@@ -126,8 +129,9 @@ func (k keyLog) Write(line []byte) (int, error) {
 	return n, nil
 }
 
-// noteMessage remembers what the ServerHello says, ours or the peer's.
-func (s *Session) noteMessage(message []byte) {
+// noteHello remembers what the ServerHello says, once: it is the client's business to
+// look at the messages that come in, the server's to look at its own.
+func (s *Session) noteHello(message []byte) {
 	if len(message) < messageHeader {
 		return
 	}
@@ -137,7 +141,9 @@ func (s *Session) noteMessage(message []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.secrets.ServerRandom, s.secrets.Suite, s.hello = random, suite, true
+	if !s.hello {
+		s.secrets.ServerRandom, s.secrets.Suite, s.hello = random, suite, true
+	}
 }
 
 // setKeys makes the keys of epoch 1, and takes records that came before them.

@@ -337,6 +337,9 @@ func TestNotReady(t *testing.T) {
 	if err := s.Handshake(t.Context()); err != net.ErrClosed {
 		t.Errorf("Handshake after Close: %v", err)
 	}
+	if err := s.Handshake(t.Context()); err != errTwice {
+		t.Errorf("a second Handshake: %v", err)
+	}
 	var end error
 	s.Receive(func(_ [][]byte, err error) { end = err })
 	if end != nil {

@@ -303,7 +303,9 @@ func (s *Session) plainRecord(record []byte) {
 	switch record[0] {
 	case typeHandshake:
 		reason := r.assembler.add(body, func(message []byte) {
-			s.noteMessage(message)
+			if s.cfg.Client {
+				s.noteHello(message)
+			}
 			s.shim.deliverMessage(message)
 		})
 		if reason != dropNothing {

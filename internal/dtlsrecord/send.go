@@ -110,7 +110,7 @@ func (s *Session) writeLibrary(datagram []byte) {
 		return
 	}
 	if t.library {
-		s.noteHello(datagram)
+		s.noteOwnHello(datagram)
 		s.sendOne(datagram)
 		return
 	}
@@ -126,7 +126,7 @@ func (s *Session) writeLibrary(datagram []byte) {
 		}
 		datagram = rest
 		if epochOf(record) == 0 {
-			s.noteHello(record)
+			s.noteOwnHello(record)
 			t.sequence = max(t.sequence, sequenceOf(record)+1)
 			out = append(out, record...)
 			continue
@@ -181,10 +181,11 @@ func (s *Session) sendOne(datagram []byte) {
 	}
 }
 
-// noteHello remembers what our own ServerHello says.
-func (s *Session) noteHello(datagram []byte) {
-	if record, _ := nextRecord(datagram); record != nil && record[0] == typeHandshake && epochOf(record) == 0 {
-		s.noteMessage(record[headerSize:])
+// noteOwnHello looks at records of the library.
+func (s *Session) noteOwnHello(datagram []byte) {
+	record, _ := nextRecord(datagram)
+	if !s.cfg.Client && record != nil && record[0] == typeHandshake && epochOf(record) == 0 {
+		s.noteHello(record[headerSize:])
 	}
 }
 

@@ -84,6 +84,7 @@ var (
 	// ErrNotReady: there are no keys yet.
 	ErrNotReady = errors.New("dtlsrecord: the handshake is not over")
 
+	errTwice  = errors.New("dtlsrecord: there has been a handshake, or no configuration for one")
 	errNoKeys = errors.New("dtlsrecord: the handshake gave no keys")
 )
 

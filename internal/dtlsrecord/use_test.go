@@ -1,0 +1,169 @@
+package dtlsrecord
+
+import (
+	"bytes"
+	"io"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/pion/dtls/v2"
+)
+
+// The receiver may close, and several may at once.
+func TestCloseWithinReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		calls := 0
+		s.Receive(func(payloads [][]byte, err error) {
+			calls++
+			go s.Close()
+			s.Close()
+		})
+		mustWrite(t, c, []byte("a"), []byte("b"))
+		wantEnd(t, "closed from within", c, io.EOF)
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("the receiver was called %d times", calls)
+		}
+		if s.receive.opener != nil || s.send.sealer != nil || s.secrets.Master != [48]byte{} {
+			t.Error("keys are left")
+		}
+	})
+}
+
+func TestSessionAllocatesNothing(t *testing.T) {
+	c, s, up, down := newParties(t, nil, nil)
+	connect(t, c, s, up, down)
+	frames := make([][]byte, 16)
+	buf := make([]byte, len(frames)*(Before+1200+After))
+	for i := range frames {
+		frames[i] = buf[:Before+1200+After]
+		buf = buf[len(frames[i]):]
+	}
+	got := 0
+	s.Receive(func(payloads [][]byte, err error) { got += len(payloads) })
+	up.mu.Lock() // the way is not used: nothing but these two goes on
+	defer up.mu.Unlock()
+	c.cfg.Send = func(datagrams [][]byte) (int, error) {
+		s.HandleDatagrams(datagrams)
+		return 0, nil
+	}
+	allocs := testing.AllocsPerRun(200, func() {
+		if lost, err := c.WriteInPlace(frames); lost != 0 || err != nil {
+			t.Fatal(lost, err)
+		}
+	})
+	if allocs > 0 || got != 201*len(frames) {
+		t.Errorf("%v allocations for %d records; %d came", allocs, len(frames), got)
+	}
+}
+
+// Everything at once, from many goroutines, until it is closed: for the race detector.
+func TestConcurrentUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		connect(t, c, s, up, down)
+		var working sync.WaitGroup
+		for _, p := range []*party{c, s} {
+			p.Receive(func([][]byte, error) { p.Stats() })
+			for i := range 4 {
+				working.Go(func() {
+					for j := 0; ; j++ {
+						if _, err := p.Write([]byte{byte(i), byte(j)}); err != nil {
+							return
+						}
+						if j%64 == 0 {
+							p.Export("EXPORTER-test", nil, 4)
+							p.PeerCertificates()
+							p.HandleDatagrams([][]byte{plainRecord(typeApplicationData, 1<<48|uint64(j), make([]byte, 60)...)})
+							p.Receive(func([][]byte, error) {})
+						}
+						if i == 3 && j == 300 {
+							c.Close()
+						}
+					}
+				})
+			}
+		}
+		working.Wait()
+	})
+}
+
+// Once the handshake is over a Session is small: nothing of the library is left.
+func TestSessionMemory(t *testing.T) {
+	const sessions = 50
+	var kept [2 * sessions]*Session
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	cc, sc := dtlsConfig(t), dtlsConfig(t)
+	goroutines := runtime.NumGoroutine()
+	before := heap()
+	for i := range sessions {
+		c, s := quietPair(t, cc, sc)
+		kept[2*i], kept[2*i+1] = c, s
+	}
+	after := heap()
+	if per := (after - min(before, after)) / (2 * sessions); per > 8<<10 {
+		t.Errorf("a session takes %d bytes", per)
+	} else {
+		t.Logf("a session takes %d bytes", per)
+	}
+	if n := runtime.NumGoroutine() - goroutines; n > 0 {
+		t.Errorf("%d goroutines for %d sessions", n, len(kept))
+	}
+	runtime.KeepAlive(&kept)
+}
+
+// quietPair connects two Sessions by channels that are used as long as the handshake
+// lasts.
+func quietPair(t *testing.T, client, server *dtls.Config) (c, s *Session) {
+	t.Helper()
+	up, down, done := make(chan []byte, 100), make(chan []byte, 100), make(chan struct{})
+	to := func(ch chan []byte) func([][]byte) (int, error) {
+		return func(datagrams [][]byte) (int, error) {
+			for _, d := range datagrams {
+				select {
+				case ch <- bytes.Clone(d):
+				default:
+				}
+			}
+			return 0, nil
+		}
+	}
+	c = New(Config{Client: true, DTLS: client, Send: to(up)})
+	s = New(Config{DTLS: server, Send: to(down)})
+	pump := func(from chan []byte, to *Session) {
+		for {
+			select {
+			case d := <-from:
+				to.HandleDatagrams([][]byte{d})
+			case <-done:
+				return
+			}
+		}
+	}
+	var pumps, handshakes sync.WaitGroup
+	pumps.Go(func() { pump(up, s) })
+	pumps.Go(func() { pump(down, c) })
+	for _, p := range []*Session{c, s} {
+		handshakes.Go(func() {
+			if err := p.Handshake(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	handshakes.Wait()
+	close(done)
+	pumps.Wait()
+	none := func([][]byte) (int, error) { return 0, nil }
+	c.cfg.Send, s.cfg.Send = none, none
+	return c, s
+}
