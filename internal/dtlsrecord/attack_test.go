@@ -229,56 +229,117 @@ func TestAlertOfHandshakeIsSealed(t *testing.T) {
 	})
 }
 
+// The same where the handshake takes longer than a spoofed alert is doubted.
+func TestSpoofedAlertDuringSlowHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, up, down := newParties(t, nil, nil)
+		up.delay, down.delay = alertPatience*2/5, alertPatience*2/5
+		c.cfg.DTLS.FlightInterval, s.cfg.DTLS.FlightInterval = 3*time.Second, 3*time.Second
+		for range 3 {
+			c.HandleDatagrams([][]byte{plainRecord(typeAlert, 50, 2, 40)})
+			s.HandleDatagrams([][]byte{plainRecord(typeAlert, 51, 1, 0)})
+		}
+		start := time.Now()
+		connect(t, c, s, up, down)
+		if d := time.Since(start); d <= alertPatience {
+			t.Errorf("the handshake was over after %v", d)
+		}
+		wantTalk(t, "a slow network", c, s)
+		if got := c.Stats().Dropped; got.Ignored != 2 || got.Plaintext != 1 {
+			t.Errorf("dropped: %+v", got)
+		}
+	})
+}
+
 // Handshake messages without end, of anybody: what is kept of them is bounded, for
 // the library and by it.
 func TestHandshakeFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		in, out := newWay(t), newWay(t)
-		out.to = func([][]byte) {}
-		p := newParty(Config{DTLS: dtlsConfig(t)}, in, out)
-		go in.run()
-		go out.run()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		p.run(ctx)
-		number := uint64(0)
-		flood := func(body []byte) {
-			p.HandleDatagrams([][]byte{plainRecord(typeHandshake, number, body...)})
-			number++
-		}
-		for i := range 3000 {
-			flood(fragmentOf(11, uint16(i), 0, 0))        // in sequence, empty
-			flood(fragmentOf(11, uint16(i), 60000, 0, 1)) // large, of which one byte is there
-			flood(fragmentOf(11, 31, 1000, i%999, 1))     // ahead, piecemeal
-			flood(fragmentOf(1, 60000, 0, 0))             // far ahead
-			p.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1<<48|number, make([]byte, 48)...)})
-			p.HandleDatagrams([][]byte{plainRecord(typeApplicationData, 1<<48|number, make([]byte, 1200)...)})
-		}
-		r := &p.receive
-		r.mu.Lock()
-		kept := 0
-		for _, m := range r.assembler.partial {
-			if m != nil {
-				kept += len(m.message)
+	for _, c := range []struct {
+		desc string
+		body func(i int) []byte
+	}{
+		{"empty, in sequence", func(i int) []byte { return fragmentOf(11, uint16(i), 0, 0) }},
+		{"of one byte, in sequence", func(i int) []byte { return fragmentOf(11, uint16(i), 1, 0, 1) }},
+		{"of 4000 bytes, in sequence", func(i int) []byte { return fragmentOf(11, uint16(i), 4000, 0, make([]byte, 4000)...) }},
+		{"of 60000 bytes, one of them there", func(i int) []byte { return fragmentOf(11, uint16(i%9), 60000, i, 1) }},
+		{"of 16 MB", func(i int) []byte { return fragmentOf(11, uint16(i%9), 1<<24-1, i, 1) }},
+		{"ahead, piecemeal", func(i int) []byte { return fragmentOf(11, 5, 1000, i%999, 1) }},
+		{"ahead, over and over", func(i int) []byte { return fragmentOf(11, 7, 9, 0, make([]byte, 9)...) }},
+		{"far ahead", func(i int) []byte { return fragmentOf(1, 60000, 0, 0) }},
+		{"many in a record", func(i int) []byte { return bytes.Repeat(fragmentOf(11, uint16(i), 0, 0), 500) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			in, out := newWay(t), newWay(t)
+			out.to = func([][]byte) {}
+			p := newParty(Config{DTLS: dtlsConfig(t)}, in, out)
+			go in.run()
+			go out.run()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			passed := 0
+			for i := range 2000 {
+				p.HandleDatagrams([][]byte{plainRecord(typeHandshake, uint64(i), c.body(i)...)})
+				p.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1<<48|uint64(i), make([]byte, 48)...)})
+				p.HandleDatagrams([][]byte{plainRecord(typeApplicationData, 1<<48|uint64(i), make([]byte, 1200)...)})
+				p.HandleDatagrams([][]byte{plainRecord(typeAlert, uint64(i), 1, 0)})
 			}
+			r := &p.receive
+			kept := 0
+			for _, m := range r.assembler.partial {
+				if m != nil {
+					kept += len(m.message)
+				}
+			}
+			for _, d := range p.shim.queue {
+				passed += len(d)
+			}
+			if kept > maxMessageBytes+maxAhead*messageHeader || r.assembler.next > maxMessages || passed > maxMessageBytes+maxMessages*50 {
+				t.Errorf("%s: %d bytes kept, %d messages of %d bytes passed on", c.desc, kept, r.assembler.next, passed)
+			}
+			if len(r.early) > maxEarly || len(r.held) > maxHeld || r.heldBytes > maxHeldBytes {
+				t.Errorf("%s: %d early, %d held, %d bytes of them", c.desc, len(r.early), len(r.held), r.heldBytes)
+			}
+			if got := p.Stats().Dropped; got.NoRoom < 3000 || got.Ignored != 1999 {
+				t.Errorf("%s: dropped %+v", c.desc, got)
+			}
+			p.run(ctx) // with what there is
+			<-p.done
+			if p.err == nil {
+				t.Errorf("%s: the handshake succeeded", c.desc)
+			}
+		})
+	}
+}
+
+// Fragments that contradict each other do not mix.
+func TestAssemblerContradiction(t *testing.T) {
+	var a assembler
+	var out [][]byte
+	add := func(fragment []byte) dropReason {
+		return a.add(fragment, func(m []byte) { out = append(out, bytes.Clone(m)) })
+	}
+	for _, c := range []struct {
+		desc     string
+		fragment []byte
+		want     dropReason
+	}{
+		{"the beginning", fragmentOf(11, 0, 4, 0, 'a', 'b'), dropNothing},
+		{"of another type", fragmentOf(12, 0, 4, 2, 'x', 'x'), dropMalformed},
+		{"of another length", fragmentOf(11, 0, 5, 2, 'x', 'x', 'x'), dropMalformed},
+		{"past the end", fragmentOf(11, 0, 4, 3, 'x', 'x'), dropMalformed},
+		{"a header cut short", fragmentOf(11, 0, 4, 3, 'x')[:11], dropMalformed},
+		{"a body cut short", fragmentOf(11, 0, 4, 2, 'x', 'x')[:13], dropMalformed},
+		{"nothing", nil, dropMalformed},
+		{"the rest", fragmentOf(11, 0, 4, 2, 'c', 'd'), dropNothing},
+		{"the rest again", fragmentOf(11, 0, 4, 2, 'x', 'x'), dropNothing},
+	} {
+		if got := add(c.fragment); got != c.want {
+			t.Errorf("%s: %v, want %v", c.desc, got, c.want)
 		}
-		if kept > maxMessageBytes+maxAhead*messageHeader || r.assembler.next > maxMessages {
-			t.Errorf("%d bytes kept, %d messages passed on", kept, r.assembler.next)
-		}
-		if len(r.early) > maxEarly || len(r.held) > maxHeld || r.heldBytes > maxHeldBytes {
-			t.Errorf("%d early, %d held, %d bytes of them", len(r.early), len(r.held), r.heldBytes)
-		}
-		r.mu.Unlock()
-		p.shim.mu.Lock()
-		if n := len(p.shim.queue); n > maxMessages {
-			t.Errorf("%d datagrams wait for the library", n)
-		}
-		p.shim.mu.Unlock()
-		<-p.done
-		if got := p.Stats().Dropped.NoRoom; got < 10000 {
-			t.Errorf("%d counted as dropped for want of room", got)
-		}
-	})
+	}
+	if len(out) != 1 || !bytes.Equal(out[0], fragmentOf(11, 0, 4, 0, 'a', 'b', 'c', 'd')) {
+		t.Errorf("came out: %q", out)
+	}
 }
 
 // An end that is reached by limits: both sides know.

@@ -88,7 +88,7 @@ func (s *Session) establish(conn *dtls.Conn) error {
 	}
 	s.release(b)
 	if !library || err != nil || s.ended.Load() != nil {
-		conn.Close() // it has nothing to send any more, see writeLibrary
+		conn.Close() // what it says now is not sent, see openOwn
 	}
 	return err
 }

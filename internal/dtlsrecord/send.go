@@ -114,9 +114,6 @@ func (s *Session) writeLibrary(datagram []byte) {
 		s.sendOne(datagram)
 		return
 	}
-	if t.sealer != nil && t.own == nil {
-		return // the handshake is over, the library is being put away
-	}
 	out := t.frame[:0]
 	finished := false
 	for {
@@ -147,8 +144,9 @@ func (s *Session) writeLibrary(datagram []byte) {
 	}
 }
 
-// openOwn returns what is in a record that the library sealed in epoch 1. Alerts that
-// it sends before it counts the handshake as over say epoch 1 and are not encrypted.
+// openOwn returns what is in a record that the library sealed in epoch 1; nothing once
+// the handshake is over and the library is put away. Alerts that it sends before it
+// counts the handshake as over say epoch 1 and are not encrypted.
 func (t *sending) openOwn(record []byte) ([]byte, bool) {
 	if t.own == nil {
 		return nil, false

@@ -3,6 +3,7 @@ package dtlsrecord
 import (
 	"bytes"
 	"io"
+	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ func TestCloseWithinReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, up, down := newParties(t, nil, nil)
 		connect(t, c, s, up, down)
+		sealing, opening := reflect.ValueOf(s.send.sealer.aead).Elem(), reflect.ValueOf(s.receive.opener.aead).Elem()
 		calls := 0
 		s.Receive(func(payloads [][]byte, err error) {
 			calls++
@@ -28,7 +30,7 @@ func TestCloseWithinReceiver(t *testing.T) {
 		if calls != 1 {
 			t.Errorf("the receiver was called %d times", calls)
 		}
-		if s.receive.opener != nil || s.send.sealer != nil || s.secrets.Master != [48]byte{} {
+		if s.receive.opener != nil || s.send.sealer != nil || s.secrets.Master != [48]byte{} || !sealing.IsZero() || !opening.IsZero() {
 			t.Error("keys are left")
 		}
 	})
