@@ -455,6 +455,9 @@ func TestSpoofedPlaintextRecords(t *testing.T) {
 			}
 			send(t, peer.s, []byte("still here"))
 			wantMessage(t, "after spoofed records", victim, []byte("still here"))
+			if got := victim.s.Dropped(); got != (DroppedRecords{Plaintext: 7, Malformed: 4}) {
+				t.Errorf("dropped: %+v", got)
+			}
 		}
 	})
 }
