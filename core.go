@@ -219,6 +219,7 @@ func (c *core) converse(secure secureTransport, p startParameters) error {
 		RemoteMaxMessageSize: p.remote.maxMessageSize,
 		RemotePort:           p.remote.sctpPort,
 		PeerInitToken:        c.usableToken(p.remote.initToken),
+		RoundTripTime:        c.ice.roundTripTime(),
 	})
 	if err != nil {
 		c.session.Fail(err)

@@ -94,7 +94,7 @@ func (ch *Channel) peerClosed() {
 	switch {
 	case ch.face.inOnChannel:
 		return // until it returns
-	case ch.state == Connecting:
+	case ch.state < Closing && !ch.confirmed:
 		ch.fail(channelError("the peer refused the channel", nil))
 	case ch.state == Open:
 		ch.leave(Closing)

@@ -12,7 +12,8 @@ import (
 )
 
 // The session sends the OPEN that it should, reliable and ordered, on the stream
-// that it should (8832-6-a, 8832-v), and is open with the ACK, not before.
+// that it should (8832-6-a, 8832-v), and has opened the channel: it does not wait for
+// the ACK (w3c-sctp-c).
 func TestOpenOnTheWire(t *testing.T) {
 	hostile(t, Config{}, false, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
 		ch := value(s.CreateChannel("chat", &Init{Unordered: true, MaxRetransmits: ptr[uint16](3)}))(t)
@@ -22,7 +23,7 @@ func TestOpenOnTheWire(t *testing.T) {
 			t.Fatalf("%+v %q", info, b)
 		}
 		settle()
-		wantState(t, ch, Connecting)
+		wantState(t, ch, Open)
 		r.send(1, dcep.PPIDControl, []byte{2})
 		settle()
 		wantState(t, ch, Open)

@@ -171,9 +171,10 @@ func (s *Session) onConnected() {
 	s.flush()
 }
 
-// connect starts a channel on an established association: a negotiated one is
-// open at once, another when the peer acknowledged its OPEN. Until then the
-// application may only use WriteMessage, whose messages follow the OPEN.
+// connect starts a channel on an established association: it is open at once
+// (w3c-sctp-c), one that is not negotiated with its OPEN ahead of all else. Nobody
+// waits for the ACK: messages may follow the OPEN (RFC 8832, section 6), and a
+// peer that does not want the channel closes it.
 func (ch *Channel) connect() {
 	if int(ch.st.id) >= ch.s.maxChannels {
 		if !ch.s.reaches(ch.st.id) {
@@ -185,7 +186,6 @@ func (ch *Channel) connect() {
 	ch.prioritize()
 	if ch.negotiated {
 		ch.confirmed = true
-		ch.opened()
 	} else {
 		open := dcep.Open{
 			ChannelType: ch.kind, Priority: ch.priority, Reliability: uint32(ch.reliability),
@@ -197,6 +197,7 @@ func (ch *Channel) connect() {
 		}
 		ch.out.queue.pushFront(outgoing{data: raw, ppid: dcep.PPIDControl})
 	}
+	ch.opened()
 	if ch.out.queue.len() > 0 {
 		ch.block()
 	}
@@ -221,7 +222,4 @@ func (ch *Channel) opened() {
 // confirm notes a message of the peer on the channel: it has the channel, and
 // messages no longer have to be ordered behind the OPEN (RFC 8832, section 6). A
 // user message may overtake the ACK; it says as much.
-func (ch *Channel) confirm() {
-	ch.confirmed = true
-	ch.opened()
-}
+func (ch *Channel) confirm() { ch.confirmed = true }

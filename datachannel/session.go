@@ -92,6 +92,10 @@ type Params struct {
 	// returns here: the association is then established without a handshake (SNAP,
 	// draft-hancke-tsvwg-snap). nil: with one.
 	PeerInitToken []byte
+
+	// RoundTripTime is that of the transport as it has been measured, by ICE for
+	// example; 0 if it is not known. It shortens the first timeouts.
+	RoundTripTime time.Duration
 }
 
 // role is the DTLS role, on which identifiers depend.
@@ -218,6 +222,7 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 	conn, err := sctpnet.New(nc, sctpnet.Config{
 		SCTP:          cfg,
 		PeerInitToken: p.PeerInitToken,
+		ExpectedRTT:   p.RoundTripTime,
 		Logger:        s.cfg.Logger,
 		OnEvent:       func(_ *sctpnet.Conn, ev sctp.Event) { s.onEvent(ev) },
 	}, true)

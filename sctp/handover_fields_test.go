@@ -21,7 +21,7 @@ var handoverFields = map[string]string{
 		"out parts, sent parts, recovery idle, forward parts, window parts, tsns parts, in parts, ack parts, reconfig parts, " +
 		"control idle, strays idle, events idle, counters anew, trace config",
 	"identity": "localPort carried, remotePort carried, localTag carried, peerTag carried",
-	"handshake": "localTSN carried, learned anew, t1 idle, transmits idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
+	"handshake": "localTSN carried, learned anew, t1 idle, transmits idle, quick anew, quicks idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
 		"unrecognized idle, cookieAck idle, secret carried, peerKind carried, snap anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",

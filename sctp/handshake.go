@@ -21,6 +21,8 @@ type handshake struct {
 	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie
 	t1           timer
 	transmits    int
+	quick        time.Duration // until the INIT or COOKIE ECHO is sent again, doubled each time, as long as RTO is more; zero: not known
+	quicks       int           // transmissions of this step that waited so
 	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       time.Time     // the last of them
@@ -35,7 +37,7 @@ type handshake struct {
 
 // retry takes an expiry of T1 and reports whether there is one more try.
 func (h *handshake) retry(limit int) bool {
-	h.due = h.transmits <= limit
+	h.due = h.transmits-h.quicks <= limit
 	return h.due
 }
 
@@ -44,11 +46,38 @@ func (h *handshake) sent(now time.Time, rto time.Duration) {
 	h.due = false
 	h.transmits++
 	h.sentAt = now
+	if quick := h.quick << min(h.transmits-1, 16); quick > 0 && quick < rto && h.quicks == h.transmits-1 {
+		h.quicks++
+		rto = quick
+	}
 	h.t1.start(now, rto)
 }
 
+// wasQuick reports whether the last transmission waited for less than RTO.
+func (h *handshake) wasQuick() bool { return h.quicks == h.transmits }
+
 // next begins the next step of the handshake, with its own count of transmissions.
-func (h *handshake) next() { h.due, h.transmits = true, 0; h.t1.stop() }
+func (h *handshake) next() { h.due, h.transmits, h.quicks = true, 0, 0; h.t1.stop() }
+
+// minQuick is the least time after which INIT and COOKIE ECHO are sent again: what
+// answers them is not delayed as a SACK may be, but the peer has to work for it.
+const minQuick = 50 * time.Millisecond
+
+// ExpectRTT says what the round-trip time to the peer is, as something below has
+// measured it, ICE for example; to be called before Connect. Then the timeouts do not
+// begin at Config.RTOInitial, but at what follows from that time by the rules for a first
+// measurement (RFC 9260, section 6.3.1), not below Config.RTOMin. The minimum does not hold
+// for INIT and COOKIE ECHO, whose answers nobody delays: these are sent again after three round-trip times,
+// 50 ms at least, then after twice as long, until that exceeds the RTO, and only from then on count
+// for Config.MaxInitRetransmits. The first measurement of the association replaces the expectation.
+func (a *Association) ExpectRTT(rtt time.Duration) {
+	if rtt <= 0 || a.state != Closed {
+		return
+	}
+	rtt = min(rtt, a.cfg.RTOMax)
+	a.paths.primary().rto.expect(rtt)
+	a.hs.quick = max(3*rtt, minQuick)
+}
 
 // finish ends the handshake.
 func (h *handshake) finish() {

@@ -307,6 +307,62 @@ func TestT1(t *testing.T) {
 	}
 }
 
+// TestExpectRTT: with a round-trip time known from below INIT and COOKIE ECHO are sent
+// again after three of them, then with backoff as ever, and given up no earlier than
+// without; timeouts of data stay above RTO.Min. // 9260-4-c 9260-6.3.1-a
+func TestExpectRTT(t *testing.T) {
+	const ms = time.Millisecond
+	for _, step := range []string{"INIT", "COOKIE ECHO"} {
+		t.Run(step, func(t *testing.T) {
+			tc := newTestConn(t, Config{MaxInitRetransmits: 1, RTOInitial: 900 * ms, RTOMin: 400 * ms})
+			tc.a.ExpectRTT(40 * ms)
+			if rto := tc.a.Stats().RTO; rto != 400*ms {
+				t.Fatalf("RTO %v, want RTO.Min", rto)
+			}
+			if err := tc.a.Connect(tc.now); err != nil {
+				t.Fatal(err)
+			}
+			tc.want("INIT", "INIT")
+			if step == "COOKIE ECHO" {
+				tc.write(tc.initAck())
+				tc.want("COOKIE ECHO", step)
+			}
+			for _, want := range []time.Duration{120, 240, 400} {
+				if d := tc.advanceToTimer(); d != want*ms {
+					t.Fatalf("repeated after %v, want %v ms", d, want)
+				}
+				tc.want("the same chunk", step)
+			}
+			if d := tc.advanceToTimer(); d != 800*ms {
+				t.Fatalf("given up after %v", d)
+			}
+			tc.wantEvent("given up", EventClosed)
+		})
+	}
+	tc := newTestConn(t, Config{})
+	tc.a.ExpectRTT(ms)
+	if err := tc.a.Connect(tc.now); err != nil {
+		t.Fatal(err)
+	}
+	tc.a.ExpectRTT(ms / 2) // too late
+	tc.want("INIT", "INIT")
+	if d := tc.advanceToTimer(); d != 50*ms {
+		t.Fatalf("repeated after %v on a short path", d)
+	}
+	tc.want("INIT", "INIT")
+	tc.now = tc.now.Add(700 * ms)
+	tc.write(tc.initAck())
+	tc.want("the answer to the second is no sample", "COOKIE ECHO")
+	if s := tc.a.Stats(); s.SRTT != 0 || s.RTO != time.Second {
+		t.Fatalf("SRTT %v, RTO %v", s.SRTT, s.RTO)
+	}
+	slow := newTestConn(t, Config{})
+	slow.a.ExpectRTT(time.Hour)
+	if rto := slow.a.Stats().RTO; rto != time.Second {
+		t.Fatalf("RTO %v, want RTO.Initial", rto)
+	}
+}
+
 // TestHandshakeRTT: the handshake is a round-trip sample, unless repeated. // 9260-6.3.1-a 9260-6.3.1-b
 func TestHandshakeRTT(t *testing.T) {
 	for _, repeated := range []bool{false, true} {

@@ -20,6 +20,13 @@ func (e *rtoEstimator) init(cfg *Config) {
 	*e = rtoEstimator{rto: cfg.RTOInitial, initial: cfg.RTOInitial, minimum: cfg.RTOMin, maxi: cfg.RTOMax}
 }
 
+// expect takes the round-trip time that something else has measured: before the first
+// sample the timeout is as after one of that size, if that is less.
+func (e *rtoEstimator) expect(r time.Duration) {
+	e.initial = min(e.initial, max(3*r, e.minimum)) // rule C2: R + 4*(R/2)
+	e.rto = e.initial
+}
+
 // sample takes a round-trip time. It ends any backoff.
 func (e *rtoEstimator) sample(r time.Duration) {
 	r = max(r, 0)

@@ -63,7 +63,9 @@ func (a *Association) expireT1(path *path) {
 		a.end(ErrHandshakeTimeout)
 		return
 	}
-	path.rto.backoff()
+	if !a.hs.wasQuick() {
+		path.rto.backoff()
+	}
 }
 
 // expireT3 takes everything outstanding as lost (RFC 9260, section 6.3.3), or

@@ -22,6 +22,10 @@ type Config struct {
 	// for Listen and Dial, which do not look at it.
 	PeerInitToken []byte
 
+	// ExpectedRTT is the round-trip time to the peer as the transport has measured it,
+	// 0 if it is not known: see sctp.Association.ExpectRTT. Not for Listen and Dial.
+	ExpectedRTT time.Duration
+
 	// OnEvent, if set, receives each event of the association, in order and one
 	// at a time, with no lock of the Conn held; it may call back into the Conn
 	// but must not block: not in WriteMessage, ReadMessage, Shutdown or Close,

@@ -67,6 +67,7 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	assoc.ExpectRTT(cfg.ExpectedRTT)
 	switch {
 	case cfg.PeerInitToken != nil:
 		err = assoc.ConnectWithToken(time.Now(), cfg.PeerInitToken)
