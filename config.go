@@ -41,6 +41,12 @@ type Config struct {
 	// ephemeral port.
 	PortMin, PortMax uint16
 
+	// UDPMux carries this connection over sockets that it shares with others, all
+	// on one port. The host candidates are then those of the UDPMux, as far as NetworkTypes
+	// and IPFilter let them pass; TURN servers are spoken to over sockets of their own. Default
+	// nil: sockets of this connection alone.
+	UDPMux *UDPMux
+
 	// DisableMulticastDNS ignores remote candidates with a .local name, which
 	// browsers send in place of addresses; by default the name is resolved.
 	DisableMulticastDNS bool
@@ -187,6 +193,10 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "DTLSRole", Rule: `must be "auto", "client" or "server"`}
 	case cfg.PortMin > cfg.PortMax:
 		return &ConfigError{Field: "PortMin", Rule: "must not exceed PortMax"}
+	case cfg.UDPMux != nil && cfg.PortMin|cfg.PortMax != 0:
+		return &ConfigError{Field: "UDPMux", Rule: "goes without PortMin and PortMax: it has its port"}
+	case cfg.UDPMux != nil && cfg.ICETransportPolicy == ICETransportPolicyRelay:
+		return &ConfigError{Field: "UDPMux", Rule: "goes without the relay policy, which does not use it"}
 	case cfg.ICELite && (len(cfg.ICEServers) > 0 || cfg.ICETransportPolicy == ICETransportPolicyRelay):
 		return &ConfigError{Field: "ICELite", Rule: "goes without ICEServers and without the relay policy"}
 	case cfg.MaxMessageSize < 0:

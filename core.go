@@ -247,22 +247,22 @@ func (c *core) usableToken(token []byte) []byte {
 
 // connect waits for ICE, then brings up DTLS.
 func (c *core) connect(p startParameters) (secureTransport, error) {
-	conn, err := c.ice.connection(c.ctx)
+	path, err := c.ice.connection(c.ctx)
 	if err != nil {
 		return nil, err
 	}
 	c.setDTLSState(DTLSStateConnecting)
-	secure, err := handshake(c.ctx, conn, handshakeConfig{
+	secure, err := handshake(c.ctx, path, handshakeConfig{
 		cert:         c.cert,
 		fingerprints: p.remote.fingerprints,
 		client:       p.dtlsClient,
 		timeout:      c.cfg.HandshakeTimeout,
 		rtt:          c.ice.roundTripTime(),
 		plain:        c.cfg.PlainTransport,
+		dontFragment: c.ice.setDontFragment,
 		log:          newLogFactory(c.cfg.Logger),
 	})
 	if err != nil {
-		conn.Close()
 		c.setDTLSState(DTLSStateFailed)
 		return nil, err
 	}

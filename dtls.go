@@ -11,12 +11,16 @@ import (
 	"github.com/pion/dtls/v2"
 
 	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
+	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
 
 // minFlightInterval is the least time before a flight of the handshake is sent
 // again. RFC 6347, section 4.2.4.1, starts at 1 s and doubles; the path has just
 // been measured by ICE, so twice its round-trip time is known to suffice.
 const minFlightInterval = 50 * time.Millisecond
+
+// maxDatagram is the largest datagram that a peer on the same libraries takes whole.
+const maxDatagram = 8192
 
 // maxRecordPayload is the largest payload of a record that arrives whole at a peer
 // which cuts datagrams at 8192 bytes.
@@ -31,13 +35,17 @@ type handshakeConfig struct {
 	rtt          time.Duration // of the path, 0 if unknown
 	plain        bool          // Config.PlainTransport
 	log          logFactory
+
+	// dontFragment says whether the network may fragment datagrams; nil if there is no
+	// saying so.
+	dontFragment func(on bool) error
 }
 
-// handshake establishes DTLS 1.2 over conn. It returns a *FingerprintError if
-// the peer is not who signalling announced, a *HandshakeError if the handshake
-// failed or took too long, or the error of ctx. It leaves closing conn to the
-// caller if it fails.
-func handshake(ctx context.Context, conn *datagramConn, hc handshakeConfig) (secureTransport, error) {
+// handshake establishes DTLS 1.2 over path, which ICE keeps: what there is to send goes to
+// the pair that is selected at the time. It returns a *FingerprintError if the peer
+// is not who signalling announced, a *HandshakeError if the handshake failed or took
+// too long, or the error of ctx.
+func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (secureTransport, error) {
 	timed, cancel := context.WithTimeout(ctx, hc.timeout)
 	defer cancel()
 	var verdict error = errors.New("the peer's certificate was never verified")
@@ -49,8 +57,8 @@ func handshake(ctx context.Context, conn *datagramConn, hc handshakeConfig) (sec
 		}
 		return verdict
 	})
-	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: conn.write, Library: hc.plain})
-	conn.handle(session.HandleDatagrams)
+	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain})
+	path.Receive(session.HandleDatagrams)
 	err := session.Handshake(timed)
 	if err == nil && verdict != nil {
 		err = verdict
@@ -66,7 +74,7 @@ func handshake(ctx context.Context, conn *datagramConn, hc handshakeConfig) (sec
 		}
 		return nil, &HandshakeError{Err: err}
 	}
-	t := &dtlsTransport{Session: session, path: conn}
+	t := &dtlsTransport{Session: session, path: path, dontFragment: hc.dontFragment}
 	t.info = secureInfo{Version: 0xFEFD, Cipher: session.CipherSuite(), Role: DTLSRoleServer}
 	if hc.client {
 		t.info.Role = DTLSRoleClient
@@ -123,8 +131,9 @@ func (hc *handshakeConfig) dtls(verify func(rawCerts [][]byte) error) *dtls.Conf
 // receives, protects and counts, with what net.Conn asks for besides.
 type dtlsTransport struct {
 	*dtlsrecord.Session
-	path *datagramConn
-	info secureInfo
+	path         *udpmux.Session
+	dontFragment func(on bool) error
+	info         secureInfo
 }
 
 // Read is not possible: packets are brought, see sctpnet.PacketSource.
@@ -138,14 +147,22 @@ func (t *dtlsTransport) Receive(f func(packets [][]byte, err error)) {
 	}
 	t.Session.Receive(func(packets [][]byte, err error) {
 		if len(packets) > 0 {
-			t.path.noteAuthentic()
+			t.path.NoteAuthentic()
 		}
 		f(packets, err)
 	})
 }
 
-func (t *dtlsTransport) LocalAddr() net.Addr  { return t.path.LocalAddr() }
-func (t *dtlsTransport) RemoteAddr() net.Addr { return t.path.RemoteAddr() }
+func (t *dtlsTransport) LocalAddr() net.Addr  { return knownAddr(t.path.LocalAddr()) }
+func (t *dtlsTransport) RemoteAddr() net.Addr { return knownAddr(t.path.RemoteAddr()) }
+
+// knownAddr stands in for the address of a connection without a selected pair.
+func knownAddr(a net.Addr) net.Addr {
+	if a == nil {
+		return &net.UDPAddr{}
+	}
+	return a
+}
 
 // Deadlines have nothing to end: nothing here waits.
 func (t *dtlsTransport) SetDeadline(time.Time) error      { return nil }
@@ -154,10 +171,10 @@ func (t *dtlsTransport) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDontFragment is described at secureTransport.
 func (t *dtlsTransport) SetDontFragment(on bool) error {
-	if t.path.dontFragment == nil {
+	if t.dontFragment == nil {
 		return errors.ErrUnsupported
 	}
-	return t.path.dontFragment(on)
+	return t.dontFragment(on)
 }
 
 func (t *dtlsTransport) ExportKeyingMaterial(label string, n int) ([]byte, error) {

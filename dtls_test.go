@@ -22,6 +22,7 @@ import (
 	"github.com/pion/dtls/v2"
 
 	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
+	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
 
 // recordHeader is the size of the header of a DTLS record (RFC 6347, section 4.1).
@@ -86,19 +87,26 @@ func (w *wire) LocalAddr() net.Addr  { return nil }
 func (w *wire) RemoteAddr() net.Addr { return nil }
 
 // newWires returns two ends of a network in memory.
-func newWires(t testing.TB) (a, b *datagramConn, ab, ba *wire) {
+func newWires(t testing.TB) (a, b *udpmux.Session, ab, ba *wire) {
 	ab, ba = newWire(t), newWire(t)
-	log := newLogFactory(nil).scoped("test")
-	a, b = newDatagramConn(log), newDatagramConn(log)
-	a.use(ab)
-	b.use(ba)
-	go a.pump(ba)
-	go b.pump(ab)
-	t.Cleanup(func() {
-		a.Close()
-		b.Close()
-	})
-	return a, b, ab, ba
+	end := func(out, in *wire) *udpmux.Session {
+		s := udpmux.New(udpmux.Config{}).NewSession(false)
+		s.SetConn(out)
+		t.Cleanup(func() { s.Close() })
+		go func() {
+			b := make([]byte, maxDatagram)
+			for {
+				switch n, err := in.Read(b); {
+				case err == nil:
+					s.Deliver([][]byte{b[:n]})
+				case errors.Is(err, io.EOF):
+					return
+				}
+			}
+		}()
+		return s
+	}
+	return end(ab, ba), end(ba, ab), ab, ba
 }
 
 func mustCertificate(t testing.TB) *Certificate {
@@ -112,7 +120,7 @@ func mustCertificate(t testing.TB) *Certificate {
 
 // party is one end of a handshake in a test.
 type party struct {
-	conn *datagramConn
+	conn *udpmux.Session
 	hc   handshakeConfig
 	s    secureTransport
 	err  error
@@ -144,8 +152,8 @@ func (p *party) take(packets [][]byte, err error) {
 
 // peer runs the handshake as the library does it with another configuration.
 func (p *party) peer(ctx context.Context, cfg *dtls.Config) (*dtlsrecord.Session, error) {
-	s := dtlsrecord.New(dtlsrecord.Config{Client: p.hc.client, DTLS: cfg, Send: p.conn.write, Library: true})
-	p.conn.handle(s.HandleDatagrams)
+	s := dtlsrecord.New(dtlsrecord.Config{Client: p.hc.client, DTLS: cfg, Send: p.conn.Write, Library: true})
+	p.conn.Receive(s.HandleDatagrams)
 	return s, s.Handshake(ctx)
 }
 
@@ -155,7 +163,7 @@ func newParties(t testing.TB) (client, server *party, toServer, toClient *wire) 
 	cc, sc := mustCertificate(t), mustCertificate(t)
 	a, b, ab, ba := newWires(t)
 	log := newLogFactory(nil)
-	newParty := func(conn *datagramConn, hc handshakeConfig) *party {
+	newParty := func(conn *udpmux.Session, hc handshakeConfig) *party {
 		return &party{conn: conn, hc: hc, got: make(chan []byte, 1024), end: make(chan error, 8)}
 	}
 	client = newParty(a, handshakeConfig{cert: cc, fingerprints: sc.Fingerprints(), client: true, timeout: 30 * time.Second, log: log})

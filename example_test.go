@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/netip"
 
 	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/datachannel"
@@ -57,4 +58,62 @@ func ExamplePeerConnection() {
 	}
 	fmt.Println(string(m.Data))
 	// Output: echo: hello
+}
+
+// A server has all its peers on one UDP port.
+func ExampleUDPMux() {
+	mux, err := sluice.NewUDPMux(sluice.UDPMuxConfig{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mux.Close()
+
+	ctx := context.Background()
+	for _, name := range []string{"first", "second"} {
+		server, err := sluice.NewTransport(sluice.Config{UDPMux: mux})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer server.Abort()
+		server.OnChannel(func(ch *datachannel.Channel) {
+			ch.OnMessage(func(m datachannel.Message) { ch.SendText("hello, " + string(m.Data)) })
+		})
+		toPeer, err := server.LocalParameters(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+
+		// Parameters go to the peer as JSON, and those of the peer come back.
+		peer, err := sluice.NewTransport(sluice.Config{IncludeLoopback: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer peer.Abort()
+		ch, err := peer.CreateChannel("greeting", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fromPeer, err := peer.LocalParameters(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		go server.Start(ctx, fromPeer)
+		if err := peer.Start(ctx, toPeer); err != nil {
+			log.Fatal(err)
+		}
+
+		if err := ch.WriteMessage(ctx, []byte(name), true); err != nil {
+			log.Fatal(err)
+		}
+		m, err := ch.ReadMessage(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(string(m.Data))
+	}
+	fmt.Println(len(mux.Addrs()), "port,", mux.Stats().Connections, "connections")
+	// Output:
+	// hello, first
+	// hello, second
+	// 1 port, 2 connections
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pion/ice/v2"
 	"github.com/pion/stun"
+
+	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
 
 const (
@@ -67,7 +69,9 @@ type iceTransport struct {
 	log   scopedLogger
 	ev    iceEvents
 	names mdnsResolver
-	path  *datagramConn // what the layers above see of all generations
+
+	mux     *udpmux.Mux     // of this connection alone, or that of Config.UDPMux
+	session *udpmux.Session // the datagrams of all generations: what the layers above see
 
 	expiry time.Duration // of consent
 
@@ -95,8 +99,12 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
 		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry,
 		names: mdnsResolver{loopback: cfg.IncludeLoopback, log: factory}}
-	t.path = newDatagramConn(t.log)
-	t.path.dontFragment = t.setDontFragment
+	if cfg.UDPMux != nil {
+		t.mux = cfg.UDPMux.mux
+	} else {
+		t.mux = udpmux.New(udpmux.Config{})
+	}
+	t.session = t.mux.NewSession(cfg.PlainTransport)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if err := t.restart(newICECredentials()); err != nil {
 		t.close()
@@ -114,8 +122,6 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		LocalUfrag:             g.ufrag,
 		LocalPwd:               g.pwd,
 		Urls:                   uris,
-		PortMin:                cfg.PortMin,
-		PortMax:                cfg.PortMax,
 		MulticastDNSMode:       ice.MulticastDNSModeDisabled, // see mdnsResolver
 		DisconnectedTimeout:    &never,                       // these three: see consent
 		FailedTimeout:          &never,
@@ -128,6 +134,7 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		CandidateTypes:         []ice.CandidateType{ice.CandidateTypeHost},
 		LoggerFactory:          factory,
 		Lite:                   cfg.ICELite,
+		UDPMux:                 icePorts{g.ports, g.net},
 		Net:                    g.net,
 		ProxyDialer:            g.net,
 		InterfaceFilter:        cfg.InterfaceFilter,
@@ -217,20 +224,21 @@ func (t *iceTransport) gathered() <-chan struct{} {
 // gather starts gathering for the newest generation, once.
 func (t *iceTransport) gather() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.closed {
+		t.mu.Unlock()
 		return ErrClosed
 	}
 	g := t.newest()
-	if g.gathering != ICEGatheringStateNew {
+	begun := g.gathering != ICEGatheringStateNew
+	if !begun {
+		g.gathering = ICEGatheringStateGathering
+		t.reportGathering()
+	}
+	t.mu.Unlock()
+	if begun {
 		return nil
 	}
-	if err := g.agent.GatherCandidates(); err != nil {
-		return fmt.Errorf("sluice: gathering: %w", err)
-	}
-	g.gathering = ICEGatheringStateGathering
-	t.reportGathering()
-	return nil
+	return g.gather() // which calls the filters of the application
 }
 
 // reportGathering reports the state of the newest generation. t.mu is held.
@@ -330,10 +338,10 @@ func (t *iceTransport) start(controlling bool, remote iceCredentials) error {
 
 // connection waits until there is a path, be it of the generation that was
 // started or of one that a restart began meanwhile, and returns the path.
-func (t *iceTransport) connection(ctx context.Context) (*datagramConn, error) {
+func (t *iceTransport) connection(ctx context.Context) (*udpmux.Session, error) {
 	select {
 	case <-t.connected:
-		return t.path, nil
+		return t.session, nil
 	case <-t.ctx.Done():
 		return nil, ErrClosed
 	case <-ctx.Done():
@@ -423,10 +431,10 @@ func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
 		return
 	}
 	old := t.used
-	t.used = g
+	t.used, g.conn = g, conn
 	g.consent.start()
-	t.path.use(conn)
-	t.background(func() { t.path.pump(conn) })
+	g.follow()
+	g.pump()
 	t.reportState()
 	if old == nil {
 		close(t.connected)
@@ -451,7 +459,7 @@ func (t *iceTransport) setDontFragment(on bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.whole = on
-	var failed error
+	failed := t.session.SetDontFragment(on)
 	for _, g := range t.live {
 		failed = errors.Join(failed, g.net.setDontFragment(on))
 	}
@@ -481,11 +489,14 @@ func (t *iceTransport) close() {
 		live := slices.Clone(t.live)
 		t.mu.Unlock()
 		t.cancel()
-		t.path.Close()
 		for _, g := range live {
 			g.close()
 		}
+		t.session.Close()
 		t.names.close()
+		if t.cfg.UDPMux == nil {
+			t.mux.Close()
+		}
 		t.working.Wait()
 	})
 }

@@ -150,7 +150,7 @@ func candidateAddr(c ice.Candidate) netip.AddrPort {
 
 // newConsent returns that of a generation with those credentials.
 func newConsent(t *iceTransport, local iceCredentials) *consent {
-	return &consent{cfg: t.cfg, expiry: t.expiry, local: local, heard: t.path.lastAuthentic}
+	return &consent{cfg: t.cfg, expiry: t.expiry, local: local, heard: t.session.LastAuthentic}
 }
 
 // start begins with consent as the connectivity checks gave it.

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/pion/ice/v2"
+
+	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
 
 // iceCredentials are a user fragment and a password (RFC 8839, section 5.4).
@@ -44,12 +46,18 @@ func (c *iceCredentials) validate() error {
 type iceGeneration struct {
 	iceCredentials
 	t         *iceTransport
-	net       *guardedNet
+	ports     *udpmux.Agent // of the host candidates
+	net       *guardedNet   // the other sockets
 	agent     *ice.Agent
 	consent   *consent
+	selected  chan struct{} // closed when a pair was selected
 	closeOnce sync.Once
 
 	// These are guarded by t.mu.
+	conn        *ice.Conn // nil before there is a pair
+	pair        udpPair   // the selected one
+	relayed     bool      // there is a candidate that is not at a port
+	pumping     bool      // what comes in over conn is read
 	state       ICEConnectionState
 	gathering   ICEGatheringState
 	gatheredCh  chan struct{} // closed when all local candidates are known
@@ -65,12 +73,13 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		return nil, err
 	}
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
-		gatheredCh: make(chan struct{}), consent: newConsent(t, local)}
+		gatheredCh: make(chan struct{}), selected: make(chan struct{}), consent: newConsent(t, local)}
 	g.consent.changed = g.onConsent
 	if g.net, err = newGuardedNet(tlsServers(uris), t.log); err != nil {
 		return nil, err
 	}
-	g.net.tap = g.consent
+	g.ports = t.session.NewAgent()
+	g.net.ports, g.net.tap = g.ports, g.consent
 	g.net.tls.RootCAs = t.cfg.ICEServerRoots
 	t.mu.Lock()
 	g.net.whole = t.whole
@@ -101,6 +110,7 @@ func (g *iceGeneration) discard() {
 	if g.agent != nil {
 		g.agent.Close() // its error is that it was closed before
 	}
+	g.ports.Close()
 	g.net.close()
 }
 
@@ -109,7 +119,14 @@ func (g *iceGeneration) onCandidate(c ice.Candidate) {
 	t := g.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.generation(g.ufrag) != g || g.gathering != ICEGatheringStateGathering {
+	if t.generation(g.ufrag) != g {
+		return
+	}
+	if c != nil && (c.Type() == ice.CandidateTypeRelay || c.NetworkType().IsTCP()) {
+		g.relayed = true
+		g.pump()
+	}
+	if g.gathering != ICEGatheringStateGathering {
 		return
 	}
 	if c != nil {
@@ -147,7 +164,7 @@ func (g *iceGeneration) onConsent(s ICEConnectionState) {
 		return
 	}
 	if g.state = s; s == ICEConnectionStateFailed {
-		t.path.use(nil) // RFC 7675, section 5.1: nothing is sent without consent
+		t.session.SetConn(nil) // RFC 7675, section 5.1: nothing is sent without consent
 		t.background(g.shut)
 	}
 	t.reportState()
@@ -159,10 +176,14 @@ func (g *iceGeneration) onPair(local, remote ice.Candidate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g.pairs++
+	g.pair = newUDPPair(local, remote)
 	t.pairChanges++
 	g.consent.selected(local, remote)
 	t.log.Infof("selected pair %s - %s", local, remote)
-	if g.pairs > 1 && t.used == g { // the first one is announced by adopt
+	if g.pairs == 1 {
+		close(g.selected) // adopt does the rest
+	} else if t.used == g {
+		g.follow()
 		t.ev.pathChanged()
 	}
 }
@@ -177,7 +198,11 @@ func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
 	defer cancel()
 	conn, err := dial(ctx, remote.ufrag, remote.pwd)
 	if err == nil {
-		g.t.adopt(g, conn)
+		select {
+		case <-g.selected:
+			g.t.adopt(g, conn)
+		case <-g.t.ctx.Done():
+		}
 		return
 	}
 	g.t.log.Infof("ICE: %v", err) // also if closed meanwhile: by the transport, or for a newer generation
@@ -232,12 +257,14 @@ func (g *iceGeneration) shut() {
 		t.mu.Unlock()
 		if gathering {
 			g.net.close() // or the agent would wait for servers that do not answer
+			g.ports.Close()
 		}
 		// The handlers only post, so waiting for them cannot deadlock. Otherwise
 		// the agent goes first: it releases its TURN allocations.
 		if err := g.agent.GracefulClose(); err != nil {
 			t.log.Warnf("closing the agent: %v", err)
 		}
+		g.ports.Close()
 		g.net.close()
 	})
 }

@@ -12,28 +12,30 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pion/stun"
 	"github.com/pion/transport/v2"
 	"github.com/pion/transport/v2/stdnet"
 
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
+	"github.com/sluice-rtc/sluice/internal/udpmux"
 	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // guardedNet hands the ICE agent and its TURN clients their sockets, and stands
 // between these and the network:
 //
-//   - A STUN message that cannot be decoded, or has an address attribute of a
-//     size other than 8 or 20 bytes, is dropped: the STUN library panics on some.
+//   - A STUN message that is malformed, or has an address attribute of a size
+//     other than 8 or 20 bytes, is dropped: the STUN library panics on some.
 //   - A TURN socket hears only the server it has written to.
-//   - While a socket waits for a STUN server, it hears only that server's answer,
-//     and the question is repeated (RFC 8489, section 6.2.1), which the library
-//     does not do.
-//   - Unanswered connectivity checks are thinned out, see pacer.
+//   - STUN servers are asked from the ports of the host candidates.
 //   - Every socket is known, so that close leaves none behind, whatever the
 //     agent was doing.
+//
+// The sockets of host candidates are those of package udpmux, which keeps these rules
+// itself.
 type guardedNet struct {
 	*stdnet.Net // interfaces and all that is not overridden
 
+	ports  *udpmux.Agent // of the host candidates
 	ctx    context.Context
 	cancel context.CancelFunc
 	log    scopedLogger
@@ -114,18 +116,6 @@ func (n *guardedNet) setDontFragment(on bool) error {
 		}
 	}
 	return failed
-}
-
-// ListenUDP is where host and server-reflexive candidates get their sockets.
-func (n *guardedNet) ListenUDP(network string, laddr *net.UDPAddr) (transport.UDPConn, error) {
-	c, err := net.ListenUDP(network, laddr)
-	if err != nil {
-		return nil, err
-	}
-	if g := n.guard(c, guardPeers); g != nil {
-		return g, nil
-	}
-	return nil, net.ErrClosed
 }
 
 // ListenPacket is where TURN clients over UDP get theirs.
@@ -246,37 +236,11 @@ func (n *guardedNet) resolve(network, address string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil
 }
 
-// admitSTUN reports whether a datagram may reach the STUN library. It decodes
-// with the library's own decoder, so that both see the same attributes.
-func admitSTUN(b []byte) bool {
-	if !stun.IsMessage(b) {
-		return true
-	}
-	m := stun.Message{Raw: b}
-	return m.Decode() == nil && goodAddresses(&m)
-}
-
-// goodAddresses checks the size of the address attributes: 8 bytes with an IPv4
-// address, 20 with an IPv6 one (RFC 8489, section 14.1).
-func goodAddresses(m *stun.Message) bool {
-	for _, a := range m.Attributes {
-		switch a.Type {
-		case stun.AttrMappedAddress, stun.AttrXORMappedAddress, stun.AttrXORPeerAddress,
-			stun.AttrXORRelayedAddress, stun.AttrAlternateServer, stun.AttrResponseOrigin, stun.AttrOtherAddress:
-			if len(a.Value) != 8 && len(a.Value) != 20 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // guardKind says whom a UDP socket may hear.
 type guardKind int
 
 const (
-	guardPeers     guardKind = iota // anybody; one STUN server while asking it
-	guardServer                     // the addresses written to: TURN
+	guardServer    guardKind = iota // the addresses written to: TURN
 	guardConnected                  // the system filters
 )
 
@@ -293,8 +257,6 @@ type udpGuard struct {
 
 	mu      sync.Mutex
 	servers []netip.AddrPort // guardServer: addresses written to
-	query   *serverQuery     // guardPeers: the unanswered question to a STUN server
-	pacer   pacer
 }
 
 // guard puts a socket behind the rules; nil after close.
@@ -318,10 +280,6 @@ func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
 
 func (g *udpGuard) Close() error {
 	g.net.untrack(g)
-	g.mu.Lock()
-	g.query.stop()
-	g.query = nil
-	g.mu.Unlock()
 	return g.UDPConn.Close()
 }
 
@@ -358,40 +316,30 @@ func (g *udpGuard) Read(p []byte) (int, error) {
 }
 
 func (g *udpGuard) WriteTo(p []byte, addr net.Addr) (int, error) {
-	if !g.noteSent(p, addrPort(addr)) {
-		return len(p), nil
-	}
+	g.noteServer(p, addrPort(addr))
 	return g.UDPConn.WriteTo(p, addr)
 }
 
 func (g *udpGuard) WriteToUDP(p []byte, addr *net.UDPAddr) (int, error) {
-	if !g.noteSent(p, addrPort(addr)) {
-		return len(p), nil
-	}
+	g.noteServer(p, addrPort(addr))
 	return g.UDPConn.WriteToUDP(p, addr)
-}
-
-// localAddr and sendCheck are those of checkSender.
-func (g *udpGuard) localAddr() netip.AddrPort { return addrPort(g.LocalAddr()) }
-
-func (g *udpGuard) sendCheck(b []byte, to netip.AddrPort) error {
-	_, err := g.sock.WriteToUDPAddrPort(b, to)
-	return err
 }
 
 // admit applies the rules to a datagram that came in.
 func (g *udpGuard) admit(b []byte, addr net.Addr) bool {
 	from := addrPort(addr)
-	if !g.admitFrom(b, from) {
+	g.mu.Lock()
+	stranger := g.kind == guardServer && !slices.Contains(g.servers, from)
+	g.mu.Unlock()
+	switch {
+	case stranger:
+		g.net.log.Debugf("dropped a packet to a TURN socket from %s, which is not the server", from)
+		return false
+	case !stunmsg.Admit(b):
+		g.net.log.Debugf("dropped a malformed STUN message from %s", from)
 		return false
 	}
-	switch {
-	case g.kind == guardServer:
-		return !g.turn.fromServer(b)
-	case g.kind == guardPeers && g.net.tap != nil:
-		return !g.net.tap.incoming(b, from)
-	}
-	return true
+	return !g.turn.fromServer(b)
 }
 
 // sendToServer writes to the TURN server.
@@ -402,63 +350,21 @@ func (g *udpGuard) sendToServer(b []byte) error {
 	if len(servers) == 0 {
 		return net.ErrClosed
 	}
-	return g.sendCheck(b, servers[0])
+	_, err := g.sock.WriteToUDPAddrPort(b, servers[0])
+	return err
 }
 
-func (g *udpGuard) admitFrom(b []byte, from netip.AddrPort) bool {
+// noteServer notes whom a TURN socket writes to, and what.
+func (g *udpGuard) noteServer(b []byte, to netip.AddrPort) {
+	if g.kind != guardServer {
+		return
+	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.kind == guardServer && !slices.Contains(g.servers, from) {
-		g.net.log.Debugf("dropped a packet to a TURN socket from %s, which is not the server", from)
-		return false
-	}
-	if !stun.IsMessage(b) {
-		return g.query == nil
-	}
-	m := stun.Message{Raw: b}
-	if m.Decode() != nil || !goodAddresses(&m) {
-		g.net.log.Debugf("dropped a malformed STUN message from %s", from)
-		return false
-	}
-	if g.query != nil {
-		if !g.query.answeredBy(&m, from) {
-			return false
-		}
-		g.query.stop()
-		g.query = nil
-	}
-	if m.Type == stun.BindingRequest {
-		g.pacer.heard(from)
-	}
-	return true
-}
-
-// noteSent looks at a datagram about to leave, and says whether it shall.
-func (g *udpGuard) noteSent(b []byte, to netip.AddrPort) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.kind == guardServer && !slices.Contains(g.servers, to) && len(g.servers) < maxServers {
+	if !slices.Contains(g.servers, to) && len(g.servers) < maxServers {
 		g.servers = append(g.servers, to)
 	}
-	if g.kind == guardServer {
-		g.turn.toServer(b)
-	}
-	if g.kind != guardPeers || !stun.IsMessage(b) {
-		return true
-	}
-	if g.net.tap != nil {
-		g.net.tap.outgoing(b, g)
-	}
-	m := stun.Message{Raw: b}
-	if m.Decode() != nil || m.Type != stun.BindingRequest {
-		return true
-	}
-	if !m.Contains(stun.AttrUsername) { // connectivity checks have one (RFC 8445, section 7.2.2)
-		g.query.stop()
-		g.query = newServerQuery(g, b, m.TransactionID, to)
-		return true
-	}
-	return m.Contains(stun.AttrUseCandidate) || g.pacer.allow(time.Now(), to)
+	g.mu.Unlock()
+	g.turn.toServer(b)
 }
 
 // addrPort is addr in a comparable form; IPv4 in IPv6 is IPv4.

@@ -1,7 +1,6 @@
 package sluice
 
 import (
-	"net"
 	"syscall"
 	"testing"
 )
@@ -25,7 +24,7 @@ func TestLaterSockets(t *testing.T) {
 	defer n.close()
 	for _, on := range []bool{false, true, false} {
 		must(t, n.setDontFragment(on))
-		c, err := n.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		c, err := n.ListenPacket("udp4", "127.0.0.1:0")
 		must(t, err)
 		if mode := mtuDiscovery(t, c.(*udpGuard)); mode != map[bool]int{false: syscall.IP_PMTUDISC_DONT, true: syscall.IP_PMTUDISC_PROBE}[on] {
 			t.Errorf("whole %v, and the socket has mode %d", on, mode)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/pion/stun"
 	"github.com/pion/transport/v2"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
 
 // streamGuard reads the frames of TURN over a stream (RFC 8656, section 3.1)
@@ -47,7 +49,7 @@ func (s *streamGuard) Read(p []byte) (int, error) {
 		}
 		frame := s.in[:size:size]
 		s.in = s.in[size:]
-		if admitSTUN(frame) && !s.turn.fromServer(frame) {
+		if stunmsg.Admit(frame) && !s.turn.fromServer(frame) {
 			s.out = frame
 		}
 	}

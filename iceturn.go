@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/pion/stun"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
 
 // turnTap sees the STUN messages between agent and peer that go through a TURN
@@ -80,7 +82,7 @@ func (t *turnTap) fromServer(b []byte) bool {
 		return false
 	}
 	inner, peer := t.unwrap(b)
-	return stun.IsMessage(inner) && admitSTUN(inner) && t.tap.incoming(inner, peer)
+	return stun.IsMessage(inner) && stunmsg.Admit(inner) && t.tap.incoming(inner, peer)
 }
 
 // unwrap returns what a message carries to or from a peer, nil if nothing.

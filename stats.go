@@ -162,9 +162,9 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
 	closed := t.closed
 	t.mu.Unlock()
-	c := &t.path.counters
-	s.Transport.PacketsSent, s.Transport.BytesSent = c.packetsSent.Load(), c.bytesSent.Load()
-	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.packetsReceived.Load(), c.bytesReceived.Load()
+	c := t.session.Stats()
+	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
+	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.Received, c.ReceivedBytes
 	if closed {
 		return
 	}

@@ -442,7 +442,7 @@ func TestTransportPeerVanishes(t *testing.T) {
 	a.OnStateChange(func(s TransportState) { states <- s })
 	connect(t, a, b)
 	want(t, "a", states, TransportStateConnected)
-	b.core.ice.used.net.close() // pulls the cable
+	b.core.ice.mux.Close() // pulls the cable
 	want(t, "a", states, TransportStateDisconnected)
 	want(t, "a", states, TransportStateFailed)
 	<-a.Done()
@@ -503,6 +503,9 @@ func TestTransportStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantChannelMessage(t, accept(t, b), make([]byte, 5000), false)
+	if !eventually(func() bool { return ch.ReadyState() == datachannel.Open }) {
+		t.Fatal("the channel does not open")
+	}
 	s, peer := a.Stats(), b.Stats()
 	tr := s.Transport
 	if tr.DTLSState != DTLSStateConnected || tr.TLSVersion != "FEFD" || tr.DTLSCipher != "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" ||

@@ -11,15 +11,15 @@ import (
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
 
-// An Agent is the sockets of one ICE agent, as that knows them: it implements the
-// library's UDPMux. It belongs to one generation of a Session.
+// An Agent is the sockets of one ICE agent, one generation of a Session. But for the type
+// that Conn returns it is the library's UDPMux.
 type Agent struct {
 	s *Session
 
 	mu        sync.Mutex
 	closed    bool
 	ports     []*port // where candidates are gathered
-	conns     []*packetConn
+	conns     []*Conn
 	servers   []*ServerConn
 	newcomers int // addresses that the peer's checks have brought up
 }
@@ -55,12 +55,14 @@ func (a *Agent) Listen(addrs []netip.Addr, low, high uint16) error {
 		p.wanted = false
 	}
 	for _, addr := range addrs {
-		i := slices.IndexFunc(m.ports, func(p *port) bool { return p.sock.local.Addr() == addr })
-		var p *port
+		p := m.at(addr)
+		if p != nil && p.ailing.Load() && !m.cfg.Shared {
+			m.shut(p) // systems that put programs to sleep break their sockets
+			p = nil
+		}
 		var err error
 		switch {
-		case i >= 0:
-			p = m.ports[i]
+		case p != nil:
 		case m.cfg.Shared:
 			err = fmt.Errorf("udpmux: no port at %v", addr)
 		default:
@@ -92,9 +94,9 @@ func (a *Agent) GetListenAddresses() []net.Addr {
 	return addrs
 }
 
-// GetConn returns the connection of the port with the local address, on which the
+// Conn returns the connection of the port with the local address, on which the
 // requests come in that name the user fragment.
-func (a *Agent) GetConn(ufrag string, local net.Addr) (net.PacketConn, error) {
+func (a *Agent) Conn(ufrag string, local net.Addr) (*Conn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := addrPort(local)
@@ -114,7 +116,7 @@ func (a *Agent) GetConn(ufrag string, local net.Addr) (net.PacketConn, error) {
 	if err := a.s.m.register(ufrag, a, p); err != nil {
 		return nil, fmt.Errorf("udpmux: %w", err)
 	}
-	c := newPacketConn(a, p, ufrag)
+	c := newConn(a, p, ufrag)
 	a.conns = append(a.conns, c)
 	return c, nil
 }
@@ -132,17 +134,17 @@ func (a *Agent) RemoveConnByUfrag(ufrag string) {
 }
 
 // remove takes out a connection that is being closed.
-func (a *Agent) remove(c *packetConn) {
+func (a *Agent) remove(c *Conn) {
 	a.mu.Lock()
-	a.conns = slices.DeleteFunc(a.conns, func(other *packetConn) bool { return other == c })
-	last := !slices.ContainsFunc(a.conns, func(other *packetConn) bool { return other.ufrag == c.ufrag })
+	a.conns = slices.DeleteFunc(a.conns, func(other *Conn) bool { return other == c })
+	last := !slices.ContainsFunc(a.conns, func(other *Conn) bool { return other.ufrag == c.ufrag })
 	a.mu.Unlock()
 	a.s.m.unregister(c.ufrag, a, c.p, last)
 	a.s.m.sweep()
 }
 
 // conn returns the connection of a port, or nil.
-func (a *Agent) conn(p *port) *packetConn {
+func (a *Agent) conn(p *port) *Conn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range a.conns {
@@ -170,12 +172,15 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 }
 
 // sent notes a message of the agent that is about to leave, and tells whether it shall.
-func (a *Agent) sent(c *packetConn, m *stunmsg.Message, to netip.AddrPort) bool {
+func (a *Agent) sent(c *Conn, m *stunmsg.Message, to netip.AddrPort) bool {
 	switch m.Type {
 	case stunmsg.BindingRequest:
 		// A remote candidate: the peer's answer comes from there, and maybe more.
 		a.s.claim(address{c.p, to}, false)
-		return c.pace(m, to)
+		if !c.pace(m, to) {
+			return false
+		}
+		a.s.counters.checks.Add(1)
 	case stunmsg.BindingSuccess:
 		// The agent answers so only to what was made with its password.
 		if a.s.claim(address{c.p, to}, true) {

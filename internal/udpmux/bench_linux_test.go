@@ -63,7 +63,7 @@ func benchmarkSessions(b *testing.B, count, stride int) {
 		b.Cleanup(func() { s.Close() })
 		a := s.NewAgent()
 		a.Listen(loopback[:1], 0, 0)
-		c, err := a.GetConn(fmt.Sprintf("%016d", i), net.UDPAddrFromAddrPort(to))
+		c, err := a.Conn(fmt.Sprintf("%016d", i), net.UDPAddrFromAddrPort(to))
 		if err != nil {
 			b.Fatal(err)
 		}

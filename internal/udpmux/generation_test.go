@@ -28,12 +28,12 @@ func TestGenerations(t *testing.T) {
 		}
 		var conns []net.PacketConn
 		for _, at := range a.GetListenAddresses() {
-			c, err := a.GetConn(ufrag, at)
+			c, err := a.Conn(ufrag, at)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, err := a.GetConn(ufrag, at); again != c || err != nil {
-				t.Errorf("GetConn again: %v, %v", again, err)
+			if again, err := a.Conn(ufrag, at); again != c || err != nil {
+				t.Errorf("Conn again: %v, %v", again, err)
 			}
 			conns = append(conns, c)
 		}
@@ -90,8 +90,8 @@ func TestGenerations(t *testing.T) {
 	ports(second, loopback[0])
 	s.Close()
 	ports()
-	if _, err := s.NewAgent().GetConn("five", net.UDPAddrFromAddrPort(first)); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("GetConn of a closed session: %v", err)
+	if _, err := s.NewAgent().Conn("five", net.UDPAddrFromAddrPort(first)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Conn of a closed session: %v", err)
 	}
 }
 
@@ -144,20 +144,20 @@ func TestListenOneNumber(t *testing.T) {
 	if err := a.Listen([]netip.Addr{second, loopback[0]}, 0, 0); err == nil || len(a.GetListenAddresses()) != 1 {
 		t.Errorf("Listen = %v, %v", err, a.GetListenAddresses())
 	}
-	if _, err := a.GetConn("aaaa", &net.UDPAddr{IP: net.IPv6loopback, Port: int(m.Addrs()[1].Port())}); err == nil {
-		t.Error("GetConn at a port that the agent did not ask for")
+	if _, err := a.Conn("aaaa", &net.UDPAddr{IP: net.IPv6loopback, Port: int(m.Addrs()[1].Port())}); err == nil {
+		t.Error("Conn at a port that the agent did not ask for")
 	}
-	first, err := a.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0]))
+	first, err := a.Conn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := m.NewSession(false).NewAgent()
 	b.Listen(loopback[:1], 0, 0)
-	if _, err := b.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err == nil {
+	if _, err := b.Conn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err == nil {
 		t.Error("a user fragment that is in use")
 	}
 	first.Close()
-	if _, err := b.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err != nil {
+	if _, err := b.Conn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0])); err != nil {
 		t.Errorf("a user fragment that was in use: %v", err)
 	}
 	b.Close()

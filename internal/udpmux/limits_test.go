@@ -133,9 +133,9 @@ func TestNewcomersAreBounded(t *testing.T) {
 	taken := 0
 	for i := range 2 * maxNewcomers {
 		from := netip.AddrPortFrom(loopback[0], uint16(20000+i))
-		before := len(s.conn.(*packetConn).queue)
+		before := len(s.conn.queue)
 		p.dispatch(check, len(check), from, nil)
-		if len(s.conn.(*packetConn).queue) == before {
+		if len(s.conn.queue) == before {
 			continue
 		}
 		s.wantSTUN("check", check, from)
@@ -175,15 +175,15 @@ func TestFloodOfStrangers(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, allocs)
 		}
 	}
-	if len(p.claims) != 0 || len(m.agents) != 1 || len(s.conn.(*packetConn).queue) != 0 {
-		t.Errorf("claims on %d addresses, %d agents, %d messages queued", len(p.claims), len(m.agents), len(s.conn.(*packetConn).queue))
+	if len(p.claims) != 0 || len(m.agents) != 1 || len(s.conn.queue) != 0 {
+		t.Errorf("claims on %d addresses, %d agents, %d messages queued", len(p.claims), len(m.agents), len(s.conn.queue))
 	}
 	// Who knows the fragment can fill the agent's queue, no more.
 	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x")
 	for i := range 10 * maxQueued {
 		p.dispatch(check, len(check), at(i), batch)
 	}
-	if n := len(s.conn.(*packetConn).queue); n != maxQueued || m.Stats().QueueFull != 9*maxQueued {
+	if n := len(s.conn.queue); n != maxQueued || m.Stats().QueueFull != 9*maxQueued {
 		t.Errorf("%d messages queued, %d dropped", n, m.Stats().QueueFull)
 	}
 	if len(p.claims) != 0 {
@@ -233,7 +233,7 @@ func TestSessionAllocs(t *testing.T) {
 // peer, another address or a nomination is not slowed down by that.
 func TestPacing(t *testing.T) {
 	m := newTestMux(t, loopback[0])
-	c := newTestSession(t, m, "aaaa").conn.(*packetConn)
+	c := newTestSession(t, m, "aaaa").conn
 	now := time.Unix(1e9, 0)
 	const interval = 20 * time.Millisecond
 	sentIn := func(d time.Duration, to netip.AddrPort) (n int) {

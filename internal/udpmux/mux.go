@@ -127,6 +127,16 @@ func (m *Mux) shut(p *port) {
 	m.ports = slices.DeleteFunc(m.ports, func(other *port) bool { return other == p })
 }
 
+// at returns the port with the address, or nil. m.mu is held.
+func (m *Mux) at(addr netip.Addr) *port {
+	for _, p := range m.ports {
+		if p.sock.local.Addr() == addr {
+			return p
+		}
+	}
+	return nil
+}
+
 // portAt returns the port with that local address, or nil.
 func (m *Mux) portAt(local netip.AddrPort) *port {
 	m.mu.Lock()
@@ -161,6 +171,7 @@ func (m *Mux) Close() error {
 		for _, p := range m.ports {
 			p.sock.close()
 		}
+		m.ports = nil
 		for _, a := range m.agents {
 			agents = append(agents, a)
 		}
@@ -196,14 +207,21 @@ func (m *Mux) read(p *port) {
 		b, size, from, err := p.sock.in.receive()
 		switch {
 		case err == nil:
-			failed = 0
+			if failed > 0 {
+				failed = 0
+				p.ailing.Store(false)
+			}
 			batch = p.dispatch(b, size, from, batch)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
 			// What ICMP said of a datagram sent, mostly; the next read is a new one.
 			m.drops.readErrors.Add(1)
-			if failed++; failed > maxFailed && !m.pause() {
+			if failed++; failed <= maxFailed {
+				continue
+			}
+			p.ailing.Store(true)
+			if !m.pause() {
 				return
 			}
 		}

@@ -79,7 +79,7 @@ type testSession struct {
 	*Session
 	t     testing.TB
 	agent *Agent
-	conn  net.PacketConn
+	conn  *Conn
 	got   chan []byte // datagrams
 }
 
@@ -98,7 +98,7 @@ func newTestSession(t testing.TB, m *Mux, ufrag string) *testSession {
 		t.Fatal(err)
 	}
 	var err error
-	if s.conn, err = s.agent.GetConn(ufrag, net.UDPAddrFromAddrPort(m.Addrs()[0])); err != nil {
+	if s.conn, err = s.agent.Conn(ufrag, net.UDPAddrFromAddrPort(m.Addrs()[0])); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -350,7 +350,7 @@ func TestPath(t *testing.T) {
 		for _, d := range batch {
 			p.want(why, d, from)
 		}
-		if local, remote := s.Path(); local != from || remote != p.addr() {
+		if local, remote := s.LocalAddr(), s.RemoteAddr(); addrPort(local) != from || addrPort(remote) != p.addr() {
 			t.Errorf("%s: path %v - %v", why, local, remote)
 		}
 	}
@@ -373,7 +373,7 @@ func TestPath(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	s.SetConn(ours)
-	if local, remote := s.Path(); local.IsValid() || remote.IsValid() {
+	if local, remote := s.LocalAddr(), s.RemoteAddr(); local != ours.LocalAddr() || remote != ours.RemoteAddr() {
 		t.Errorf("path %v - %v", local, remote)
 	}
 	written := make(chan struct{})
@@ -390,6 +390,9 @@ func TestPath(t *testing.T) {
 	<-written
 	s.SetConn(nil)
 	wantLost("path lost", 3, ErrNoPath)
+	if local, remote := s.LocalAddr(), s.RemoteAddr(); local != nil || remote != nil {
+		t.Errorf("path %v - %v", local, remote)
+	}
 	s.SetPath(m.Addrs()[0], x.addr())
 	s.Close()
 	wantLost("closed", 3, net.ErrClosed)
@@ -418,8 +421,8 @@ func TestMuxClosed(t *testing.T) {
 	if lost, err := s.Write([][]byte{{1}}); lost != 1 || !errors.Is(err, ErrNoPath) || errors.Is(err, net.ErrClosed) {
 		t.Errorf("Write = %d, %v", lost, err)
 	}
-	if _, err := s.NewAgent().GetConn("bbbb", addr); err == nil {
-		t.Error("GetConn on a closed Mux")
+	if _, err := s.NewAgent().Conn("bbbb", addr); err == nil {
+		t.Error("Conn on a closed Mux")
 	}
 	if err := m.Listen(loopback[:1], 0); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Listen on a closed Mux: %v", err)
@@ -457,7 +460,7 @@ func TestPlainSession(t *testing.T) {
 	defer s.Close()
 	a := s.NewAgent()
 	a.Listen(loopback[:1], 0, 0)
-	c, err := a.GetConn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0]))
+	c, err := a.Conn("aaaa", net.UDPAddrFromAddrPort(m.Addrs()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
@@ -13,9 +14,10 @@ import (
 type port struct {
 	m      *Mux
 	sock   *socket
-	asked  uint16 // the port number that was asked for
-	users  int    // packetConns open; guarded by m.mu
-	wanted bool   // by the agent that came last; guarded by m.mu
+	asked  uint16      // the port number that was asked for
+	users  int         // Conns open; guarded by m.mu
+	wanted bool        // by the agent that came last; guarded by m.mu
+	ailing atomic.Bool // reading fails
 
 	mu      sync.Mutex
 	claims  map[netip.AddrPort][]claim // replaced, not changed: dispatch reads them without the lock

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -41,6 +42,8 @@ type Session struct {
 	closed   atomic.Bool
 	counters sessionCounters
 
+	authentic atomic.Int64 // see NoteAuthentic; Unix nanoseconds, 0 for never
+
 	mu        sync.Mutex
 	agents    []*Agent
 	addresses []address // claims, the oldest first
@@ -61,15 +64,16 @@ type path struct {
 }
 
 type sessionCounters struct {
-	received, receivedBytes, sent, sentBytes, receiveLost, sendLost atomic.Uint64
+	received, receivedBytes, sent, sentBytes, receiveLost, sendLost, checks atomic.Uint64
 }
 
-// SessionStats count datagrams and their bytes, of DTLS only.
+// SessionStats count datagrams and their bytes, of DTLS but for the checks.
 type SessionStats struct {
 	Received, ReceivedBytes uint64
 	Sent, SentBytes         uint64
 	ReceiveLost             uint64 // came in before there was a receiver, and too many
 	SendLost                uint64 // there was no path, or the system refused them
+	Checks                  uint64 // connectivity checks sent
 }
 
 // NewSession returns a Session without agents and path. A Mux that is not shared has
@@ -239,13 +243,27 @@ func (s *Session) sendsTo(p *port, addr netip.AddrPort) bool {
 	return to != nil && to.address == address{p, addr}
 }
 
-// Path returns the addresses of the path; they are not valid without one, or if it
-// is not from a port.
-func (s *Session) Path() (local, remote netip.AddrPort) {
-	if to := s.path.Load(); to != nil && to.p != nil {
-		return to.p.sock.local, to.addr
+// LocalAddr and RemoteAddr return the addresses of the path, nil without one.
+func (s *Session) LocalAddr() net.Addr {
+	switch to := s.path.Load(); {
+	case to == nil:
+		return nil
+	case to.conn != nil:
+		return to.conn.LocalAddr()
+	default:
+		return net.UDPAddrFromAddrPort(to.p.sock.local)
 	}
-	return netip.AddrPort{}, netip.AddrPort{}
+}
+
+func (s *Session) RemoteAddr() net.Addr {
+	switch to := s.path.Load(); {
+	case to == nil:
+		return nil
+	case to.conn != nil:
+		return to.conn.RemoteAddr()
+	default:
+		return net.UDPAddrFromAddrPort(to.addr)
+	}
 }
 
 // SetDontFragment says whether hosts and routers may fragment what is written from
@@ -286,7 +304,7 @@ func (s *Session) generations() []*Agent {
 
 // asker returns the connection of the agent that has sent a check with that transaction
 // ID from the port, or nil.
-func (s *Session) asker(p *port, id [12]byte) *packetConn {
+func (s *Session) asker(p *port, id [12]byte) *Conn {
 	for _, a := range s.generations() {
 		if c := a.conn(p); c != nil && c.asked(id) {
 			return c
@@ -295,12 +313,24 @@ func (s *Session) asker(p *port, id [12]byte) *packetConn {
 	return nil
 }
 
+// NoteAuthentic notes that what came in was authentic: the peer is there.
+func (s *Session) NoteAuthentic() { s.authentic.Store(time.Now().UnixNano()) }
+
+// LastAuthentic returns when NoteAuthentic was called last, zero if it never was.
+func (s *Session) LastAuthentic() time.Time {
+	if at := s.authentic.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
 // Stats returns the counters.
 func (s *Session) Stats() SessionStats {
 	c := &s.counters
 	return SessionStats{
 		Received: c.received.Load(), ReceivedBytes: c.receivedBytes.Load(), ReceiveLost: c.receiveLost.Load(),
 		Sent: c.sent.Load(), SentBytes: c.sentBytes.Load(), SendLost: c.sendLost.Load(),
+		Checks: c.checks.Load(),
 	}
 }
 

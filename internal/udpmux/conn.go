@@ -3,6 +3,7 @@ package udpmux
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -20,9 +21,9 @@ const (
 	maxPlain  = 512
 )
 
-// packetConn is a port as an agent has it: what is read is STUN for that agent. Its
+// Conn is a port as an agent has it: what is read is STUN for that agent. Its
 // deadlines do nothing, as the agent's candidates need none.
-type packetConn struct {
+type Conn struct {
 	a     *Agent
 	p     *port
 	ufrag string
@@ -42,14 +43,14 @@ type message struct {
 	from netip.AddrPort
 }
 
-func newPacketConn(a *Agent, p *port, ufrag string) *packetConn {
-	c := &packetConn{a: a, p: p, ufrag: ufrag}
+func newConn(a *Agent, p *port, ufrag string) *Conn {
+	c := &Conn{a: a, p: p, ufrag: ufrag}
 	c.readable.L = &c.mu
 	return c
 }
 
 // put queues a copy of a message; false if the connection is closed.
-func (c *packetConn) put(d []byte, from netip.AddrPort) bool {
+func (c *Conn) put(d []byte, from netip.AddrPort) bool {
 	limit := maxQueued
 	if c.a.s.plain {
 		limit = maxPlain
@@ -69,7 +70,7 @@ func (c *packetConn) put(d []byte, from netip.AddrPort) bool {
 }
 
 // ReadFrom returns the next message for the agent.
-func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
+func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.queue) == 0 && !c.closed {
@@ -93,7 +94,7 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 // WriteTo sends what the agent writes.
-func (c *packetConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+func (c *Conn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	c.mu.Lock()
 	closed := c.closed
 	c.mu.Unlock()
@@ -110,27 +111,50 @@ func (c *packetConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return len(b), nil
 }
 
+// WriteCheck sends a check that is not the agent's, and not paced. The answer can be
+// read like one to the agent.
+func (c *Conn) WriteCheck(b []byte, to netip.AddrPort) error {
+	m, ok := stunmsg.Parse(b)
+	if !ok {
+		return errors.New("udpmux: no STUN message")
+	}
+	c.mu.Lock()
+	closed := c.closed
+	c.note(&m)
+	c.mu.Unlock()
+	if closed {
+		return net.ErrClosed
+	}
+	_, err := c.p.sock.send([][]byte{b}, to, fragmentAny)
+	return err
+}
+
 // pace notes a check and tells whether it shall leave.
-func (c *packetConn) pace(m *stunmsg.Message, to netip.AddrPort) bool {
+func (c *Conn) pace(m *stunmsg.Message, to netip.AddrPort) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !m.UseCandidate && !c.pacer.allow(time.Now(), to) {
 		return false
 	}
-	c.ids[c.next] = binary.BigEndian.Uint32(m.ID[:])
-	c.next = (c.next + 1) % len(c.ids)
+	c.note(m)
 	return true
 }
 
+// note remembers a check that is sent. c.mu is held.
+func (c *Conn) note(m *stunmsg.Message) {
+	c.ids[c.next] = binary.BigEndian.Uint32(m.ID[:])
+	c.next = (c.next + 1) % len(c.ids)
+}
+
 // asked tells whether a check with that transaction ID was among the last.
-func (c *packetConn) asked(id [12]byte) bool {
+func (c *Conn) asked(id [12]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Contains(c.ids[:], binary.BigEndian.Uint32(id[:]))
 }
 
 // Close ends reading and writing here; the port stays while others need it.
-func (c *packetConn) Close() error {
+func (c *Conn) Close() error {
 	c.mu.Lock()
 	closed := c.closed
 	c.closed, c.queue = true, nil
@@ -142,8 +166,8 @@ func (c *packetConn) Close() error {
 	return nil
 }
 
-func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.p.sock.local) }
+func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.p.sock.local) }
 
-func (c *packetConn) SetDeadline(time.Time) error      { return nil }
-func (c *packetConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *packetConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *Conn) SetDeadline(time.Time) error      { return nil }
+func (c *Conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
