@@ -16,7 +16,7 @@ func check(v *Value, t *table, inbound bool) error {
 	for _, a := range v.Args {
 		switch {
 		case a.Kind == Ellipsis:
-			if inbound && l.tail != bytesTail {
+			if inbound && l.tail != bytesTail && inner == nil { // of parameters: no more of them
 				return badValue(a, "what comes in must be complete")
 			}
 		case a.Kind == Item && inner != nil:

@@ -334,6 +334,9 @@ func (c *coder) element(b []byte, l *layout, key string, v *Value) ([]byte, erro
 		}
 		return b, nil
 	}
+	if v.Kind == Span && v.Args[0].Num == v.Args[1].Num { // some write a TSN as a block
+		v = v.Args[0]
+	}
 	n, err := unsigned(v, 4)
 	if c.foreign(receiver) {
 		n = uint64(uint32(n) + c.offset)

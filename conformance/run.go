@@ -36,7 +36,9 @@ type Options struct {
 	// choice of an implementation is not compared: the optional parameters of INIT
 	// and INIT ACK, the order of the chunks of a packet, a SACK that rides along,
 	// the I bit of DATA that the script does not want, the cause of an ABORT that
-	// names none, which gaps of a NR-SACK are never dropped. Switches of the host are taken for granted.
+	// names none, which gaps of a NR-SACK are never dropped. How many streams and how
+	// large a buffer the host has, unless it is set, are what the script says in INIT
+	// and INIT ACK. Switches of the host are taken for granted.
 	Lenient bool
 	// Settings are settings of the host's SCTP, as sysctl takes them, from the start:
 	// what a suite takes for granted that was written for another.
@@ -137,6 +139,9 @@ func (s *Script) Run(opts Options) Result {
 func (r *runner) run() (Pos, error) {
 	if pos, err := r.options(); err != nil {
 		return pos, err
+	}
+	if r.opts.Lenient {
+		r.assume()
 	}
 	for _, setting := range r.opts.Settings {
 		if err := r.shell("sysctl " + setting); err != nil {

@@ -190,6 +190,9 @@ func (r *runner) transmit(s *socket, m *sending) (outcome, error) {
 	if s.opts["SCTP_NODELAY"] == 0 && r.stack.busy() {
 		r.note("there is no Nagle algorithm, as if SCTP_NODELAY were set")
 	}
+	if n := s.opts["SCTP_MAXSEG"]; n > 0 && int64(m.size) > n {
+		r.note("SCTP_MAXSEG is the size of packets as well: no fragments are bundled")
+	}
 	eof := m.flags&constants["SCTP_EOF"] != 0
 	if m.size > 0 || !eof {
 		if err := r.stack.assoc.Send(r.time(), msg); err != nil {

@@ -50,6 +50,26 @@ var settings = map[string]setting{
 	"plpmtud_enable":   {is: 0}, // the search of the engine begins at another time
 }
 
+// assume takes from a script what its host has where nothing else is said, which its
+// INIT and INIT ACK tell: how many streams, how large a buffer.
+func (r *runner) assume() {
+	for _, e := range r.script.Events {
+		if e.Packet == nil || e.Packet.Inbound {
+			continue
+		}
+		for _, c := range e.Packet.Chunks {
+			if c.Text != "INIT" && c.Text != "INIT_ACK" {
+				continue
+			}
+			for key, opt := range map[string]string{"os": "sinit_num_ostreams", "is": "sinit_max_instreams", "a_rwnd": "SO_RCVBUF"} {
+				if v := c.field(key); v != nil && v.Kind == Number {
+					r.defaults[opt] = max(r.defaults[opt], v.Num)
+				}
+			}
+		}
+	}
+}
+
 // shell takes a command line. None is run. The settings of a kernel's SCTP become
 // defaults of the sockets made afterwards, where they mean something here.
 func (r *runner) shell(line string) error {

@@ -214,3 +214,46 @@ func TestNotificationsOfSuites(t *testing.T) {
 		tt.run(t, Options{})
 	}
 }
+
+// TestAssumedHost: a script for another host says in INIT and INIT ACK what that has.
+// Parameters that come in may be left open, and a TSN may be written in other ways.
+func TestAssumedHost(t *testing.T) {
+	const client = "0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n+0 connect(3, ..., ...) = -1 EINPROGRESS\n" +
+		"+0 > sctp: INIT[flgs=0, tag=1, a_rwnd=70000, os=7, is=9, tsn=0, ...]\n" +
+		"+0 < sctp: INIT_ACK[flgs=0, tag=2, a_rwnd=10000, os=20, is=20, tsn=0, STATE_COOKIE[len=4, val=...], ...]\n" +
+		"+0 > sctp: COOKIE_ECHO[flgs=0, len=4, val=...]\n+0 < sctp: COOKIE_ACK[flgs=0]\n" +
+		"+0 getsockopt(3, IPPROTO_SCTP, SCTP_STATUS, {sstat_instrms=9, sstat_outstrms=7}, [176]) = 0\n" +
+		"+0 write(3, ..., 4) = 4\n+0 > sctp: DATA[flgs=BE, len=20, tsn=0, sid=0, ssn=0, ppid=0]\n" +
+		"+0 < sctp: SACK[flgs=0, cum_tsn=-1, a_rwnd=10000, gaps=[], dups=[]]\n" +
+		"+0 < sctp: SACK[flgs=0, cum_tsn=0, a_rwnd=10000, gaps=[], dups=[0 : 0]]\n"
+	const server = "0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n" +
+		"+0 < sctp: INIT[flgs=0, tag=1, a_rwnd=10000, os=4, is=3, tsn=1, ...]\n" +
+		"+0 > sctp: INIT_ACK[flgs=0, tag=2, a_rwnd=..., os=%, is=12, tsn=1, ...]\n"
+	for _, tt := range []struct {
+		desc, in string
+		opts     Options
+		want     Status
+	}{
+		{"a client", client, Options{Lenient: true}, Pass},
+		{"a client, to the letter", client, Options{}, Fail},
+		{"a setting comes first", client, Options{Lenient: true, Settings: []string{"incoming_streams=8"}}, Fail},
+		{"a server", strings.Replace(server, "%", "3", 1), Options{Lenient: true}, Pass},
+		{"a server with more streams than the client takes", strings.Replace(server, "%", "4", 1), Options{Lenient: true}, Fail},
+		{"a buffer that cannot be", strings.Replace(client, "70000", "1000", 1), Options{Lenient: true}, Unsupported},
+	} {
+		s, err := Parse("x", []byte(tt.in))
+		if err != nil {
+			t.Errorf("%s: %v", tt.desc, err)
+			continue
+		}
+		tt.opts.Endpoint = true
+		if res := s.Run(tt.opts); res.Status != tt.want {
+			t.Errorf("%s: %v in line %d: %s (%s), want %v", tt.desc, res.Status, res.Pos.Line, res.Reason, res.Got, tt.want)
+		}
+	}
+	for _, in := range []string{"< sctp: COOKIE_ACK[flgs=0, ...]", "< sctp: SACK[flgs=0, cum_tsn=-2, a_rwnd=0, gaps=[], dups=[]]", "< sctp: SACK[flgs=0, cum_tsn=1, a_rwnd=0, gaps=[], dups=[1 : 2]]"} {
+		if _, err := Parse("x", []byte("0 "+in)); err == nil {
+			t.Errorf("%s is accepted", in)
+		}
+	}
+}

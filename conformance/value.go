@@ -206,6 +206,9 @@ func unsigned(v *Value, size int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if n == -1 && size == 4 { // the TSN before 0
+		n = 1<<32 - 1
+	}
 	if n < 0 || uint64(n)>>(8*size) != 0 {
 		return 0, badValue(v, "%d does not fit %d bits", n, 8*size)
 	}
