@@ -93,7 +93,15 @@ func wantChannelMessage(t testing.TB, ch *datachannel.Channel, data []byte, isTe
 }
 
 func TestTransport(t *testing.T) {
-	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	ours, plain := func(*Config) {}, func(cfg *Config) { cfg.PlainTransport = true }
+	t.Run("ours", func(t *testing.T) { testTransport(t, ours, ours) })
+	t.Run("plain", func(t *testing.T) { testTransport(t, plain, plain) })
+	t.Run("ours and plain", func(t *testing.T) { testTransport(t, ours, plain) })
+	t.Run("plain and ours", func(t *testing.T) { testTransport(t, plain, ours) })
+}
+
+func testTransport(t *testing.T, configureA, configureB func(*Config)) {
+	a, b := newTestTransport(t, configureA), newTestTransport(t, configureB)
 	early, err := a.CreateChannel("early", nil)
 	if err != nil {
 		t.Fatal(err)

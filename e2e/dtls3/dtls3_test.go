@@ -204,7 +204,9 @@ func TestEverySuite(t *testing.T) {
 					}
 					o, peer := connect(t, client, suite, server, nil)
 					talk(t, o, peer)
-					if got := o.Stats(); got.Received != 100 || got.Dropped.Total() != 0 {
+					got := o.Stats()
+					got.Dropped.Plaintext = 0 // a flight that was repeated because somebody was slow
+					if got.Received != 100 || got.Dropped.Total() != 0 {
 						t.Errorf("%+v", got)
 					}
 					state, _ := peer.ConnectionState()

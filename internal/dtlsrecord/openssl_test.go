@@ -216,7 +216,9 @@ func TestOpenSSL(t *testing.T) {
 						t.Errorf("suite %s", got)
 					}
 					talkToOpenSSL(t, st, peer)
-					if got := st.Stats().Dropped; got.Total() != 0 {
+					got := st.Stats().Dropped
+					got.Plaintext = 0 // a flight that was repeated because somebody was slow
+					if got.Total() != 0 {
 						t.Errorf("dropped: %+v", got)
 					}
 					if weClose {

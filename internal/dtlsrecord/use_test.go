@@ -126,7 +126,7 @@ func TestSessionMemory(t *testing.T) {
 
 // quietPair connects two Sessions by channels that are used as long as the handshake
 // lasts.
-func quietPair(t *testing.T, client, server *dtls.Config) (c, s *Session) {
+func quietPair(t testing.TB, client, server *dtls.Config) (c, s *Session) {
 	t.Helper()
 	up, down, done := make(chan []byte, 100), make(chan []byte, 100), make(chan struct{})
 	to := func(ch chan []byte) func([][]byte) (int, error) {
