@@ -262,6 +262,25 @@ func TestT3(t *testing.T) {
 	}
 }
 
+// TestT3OnePacket: what fills less than the window of one packet is followed by no
+// second packet until something is acknowledged. // 9260-7.2.3-a
+func TestT3OnePacket(t *testing.T) {
+	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, LossDetection: MissIndications})
+	for range 4 { // of which no two fit into a packet
+		tc.send(Message{Payload: payload(testPMDCS * 3 / 5)})
+	}
+	tc.sent = nil
+	tc.advanceToTimer()
+	tc.want("the earliest", "DATA tsn=0")
+	tc.wantIdle("and only that, though it is less than the window")
+	tc.write(sack{cum: -1})
+	tc.wantIdle("nothing was acknowledged")
+	tc.write(sack{cum: 0})
+	tc.want("as the window allows", "DATA tsn=1")
+	tc.want("to which the last packet may exceed it", "DATA tsn=2")
+	tc.wantIdle("no more")
+}
+
 // TestT3Restarts when the earliest outstanding chunk is acknowledged, and only then. // 9260-6.3.2-a
 func TestT3Restarts(t *testing.T) {
 	tc := missing(t, 10)

@@ -11,6 +11,7 @@ type recovery struct {
 	exit    wire.TSN // the Fast Recovery exit point
 	reduced uint64   // number of the last packet sent before the window was reduced
 	packet  bool     // one packet of retransmissions may go whatever cwnd says
+	single  bool     // T3-rtx has expired: one packet at a time until something is acknowledged
 	prr     prr
 	undo    undo
 }
@@ -76,13 +77,16 @@ func (r *recovery) advanced(cum wire.TSN) bool {
 }
 
 // stop ends the recovery. It may still be found to have been needless.
-func (r *recovery) stop() { r.on, r.timeout, r.packet, r.prr = false, false, false, prr{} }
+func (r *recovery) stop() {
+	r.on, r.timeout, r.packet, r.single, r.prr = false, false, false, false, prr{}
+}
 
 // timedOut takes the expiry of T3-rtx, which ends Fast Recovery. With RACK a recovery
 // begins, or the one going on continues.
 func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
 	was := r.active()
 	r.stop()
+	r.single = true // 9260-7.2.3-a
 	if !rack {
 		return
 	}

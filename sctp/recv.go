@@ -386,6 +386,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 		return
 	}
 	a.answered(path) // also if it is a FORWARD-TSN that was acknowledged
+	a.recovery.single = false
 	if f.any {
 		path.cc.acked(now, ackEvent{
 			bytes: f.bytes, before: before, flight: a.sent.flight, rtt: f.delay, srtt: path.rto.srtt,

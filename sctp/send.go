@@ -334,8 +334,12 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 }
 
 // mayStart reports whether another packet with data may go now; unless it is paced
-// the burst limit holds for new data.
+// the burst limit holds for new data. After T3-rtx no second packet is in flight until
+// something is acknowledged (RFC 9260, section 7.2.3), though it may be less than cwnd.
 func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+	if a.recovery.single && a.sent.flight > 0 {
+		return false
+	}
 	limit := a.cfg.MaxBurst
 	switch rate := path.cc.pacing(); {
 	case rate > 0:
