@@ -133,10 +133,24 @@ func (v *Value) items() (items []*Value, open bool) {
 	return items, open
 }
 
-// maxShown is how many members of a list are shown.
+// maxShown is how many members of a list messages show.
 const maxShown = 32
 
-// String returns the value as a script says it, but for long lists.
+// brief returns the value with long lists cut.
+func brief(v *Value) *Value {
+	out := *v
+	out.Args = make([]*Value, 0, len(v.Args))
+	for i, a := range v.Args {
+		if v.Kind == List && len(v.Args) > maxShown && i == maxShown/2 {
+			out.Args = append(out.Args, &Value{Kind: Word, Text: fmt.Sprintf("... %d more", len(v.Args)-i)})
+			break
+		}
+		out.Args = append(out.Args, brief(a))
+	}
+	return &out
+}
+
+// String returns the value as a script says it.
 func (v *Value) String() string {
 	switch v.Kind {
 	case Ellipsis:
@@ -158,9 +172,6 @@ func (v *Value) String() string {
 	case Item:
 		return v.Text + "[" + join(v.Args, ", ") + "]"
 	case List:
-		if n := len(v.Args); n > maxShown {
-			return fmt.Sprintf("[%s, ... %d more]", join(v.Args[:maxShown/2], ", "), n-maxShown/2)
-		}
 		return "[" + join(v.Args, ", ") + "]"
 	case Struct:
 		return "{" + join(v.Args, ", ") + "}"

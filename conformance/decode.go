@@ -44,7 +44,7 @@ func (c *coder) parseItem(b []byte, t *table) (*Value, error) {
 	}
 	l := t.byCode(code)
 	v := &Value{Kind: Item, raw: b}
-	if l == nil || len(b) < l.minLen() {
+	if l == nil || len(b) < l.minLen() || l.tail == addrTail && len(b) != addrLen[l.name] {
 		genericForm(v, b, t)
 		return v, nil
 	}
@@ -72,6 +72,9 @@ func (c *coder) parseItem(b []byte, t *table) (*Value, error) {
 	}
 	return v, c.parseTail(v, l, rest)
 }
+
+// addrLen is how long a parameter with an address is.
+var addrLen = map[string]int{"IPV4_ADDRESS": 8, "IPV6_ADDRESS": 20}
 
 // genericForm makes v the form of an item that is given by number and bytes.
 func genericForm(v *Value, b []byte, t *table) {
@@ -126,10 +129,7 @@ func (c *coder) parseTail(v *Value, l *layout, b []byte) error {
 			b = b[4:]
 		}
 	case addrTail:
-		a, ok := netip.AddrFromSlice(b)
-		if !ok {
-			return errShort
-		}
+		a, _ := netip.AddrFromSlice(b)
 		add(l.key, &Value{Kind: Address, Text: a.String()})
 	case paramTail:
 		p, err := c.parse(b, paramTable)

@@ -162,7 +162,7 @@ func (r *runner) inbound(p *Packet) error {
 	binary.LittleEndian.PutUint32(b[8:], sum)
 	r.wire.seen(b, tag)
 	if r.opts.Trace != nil {
-		r.opts.Trace(r.now, false, joinChunks(p.Chunks))
+		r.opts.Trace(r.now, false, showChunks(p.Chunks))
 	}
 	if err := r.stack.arrived(r, p); err != nil {
 		return err
@@ -298,7 +298,7 @@ func (r *runner) compare(want *Packet, b []byte) error {
 		if _, ok := err.(*valueError); ok {
 			return err
 		}
-		return &stop{Fail, err.Error(), joinChunks(got)}
+		return &stop{Fail, err.Error(), showChunks(got)}
 	}
 	return nil
 }
@@ -375,7 +375,16 @@ func (r *runner) show(b []byte) string {
 	if err != nil {
 		return fmt.Sprintf("%#x (%v)", b, err)
 	}
-	return joinChunks(got)
+	return showChunks(got)
 }
 
 func joinChunks(chunks []*Value) string { return join(chunks, "; ") }
+
+// showChunks returns chunks as messages show them.
+func showChunks(chunks []*Value) string {
+	texts := make([]string, len(chunks))
+	for i, c := range chunks {
+		texts[i] = brief(c).String()
+	}
+	return strings.Join(texts, "; ")
+}

@@ -257,3 +257,34 @@ func TestAssumedHost(t *testing.T) {
 		}
 	}
 }
+
+// TestShown: messages cut long lists, what is written as a script does not. Addresses of
+// the other family are shown as bytes.
+func TestShown(t *testing.T) {
+	long := "COOKIE_ECHO[flgs=0, len=44, val=[" + strings.Repeat("0x01, ", 39) + "0x01]]"
+	s, err := Parse("x", []byte("0 < sctp: "+long+"; CHUNK[type=6, flgs=0, len=16, val=[0, 11, 0, 12, 0, 6, 0, 8, 1, 2, 3, 4]]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks := s.Events[0].Packet.Chunks
+	if got := joinChunks(chunks[:1]); got != long {
+		t.Errorf("written as %s", got)
+	}
+	if got := showChunks(chunks[:1]); !strings.HasSuffix(got, "0x01, ... 24 more]]") || len(got) > 150 {
+		t.Errorf("shown as %s", got)
+	}
+	c := &coder{fromEngine: true}
+	b, err := c.chunks(nil, chunks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := c.parse(b, chunkTable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chunk := range seen {
+		if err := check(chunk, chunkTable, false); err != nil {
+			t.Errorf("%v: %v", chunk, err)
+		}
+	}
+}
