@@ -143,8 +143,9 @@ func (s *Session) finish() {
 	}
 }
 
-// conclude erases the key and drops what was kept, once the Session has ended. It
-// returns what the receiver is to be told, if anything. The receiving lock is held.
+// conclude erases keys and drops what was kept, once the Session has ended. It returns
+// what the receiver is to be told, if anything. The receiving lock is held, so keys
+// that were being made when the Session ended are there by now, and no others will be.
 func (s *Session) conclude() *ending {
 	r := &s.receive
 	why := s.ended.Load()
@@ -154,6 +155,12 @@ func (s *Session) conclude() *ending {
 	if r.opener != nil {
 		r.opener.erase()
 	}
+	s.send.mu.Lock()
+	s.send.erase()
+	s.send.mu.Unlock()
+	s.mu.Lock()
+	clear(s.secrets.Master[:])
+	s.mu.Unlock()
 	if r.alert != nil {
 		r.alert.Stop()
 	}

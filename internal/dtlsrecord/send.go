@@ -220,6 +220,11 @@ func (t *sending) end(s *Session, notify bool) {
 		s.sendOne(t.appendSealed(nil, typeAlert, []byte{alertWarning, alertCloseNotify}))
 	}
 	t.ended, t.frame = true, nil
+	t.erase()
+}
+
+// erase erases the keys. The sending lock is held.
+func (t *sending) erase() {
 	if t.sealer != nil {
 		t.sealer.erase()
 		t.sealer = nil

@@ -64,7 +64,6 @@ type Session struct {
 
 	writable chan struct{} // closed when application data may be written
 	ended    atomic.Pointer[ending]
-	done     chan struct{} // closed when ended
 
 	mu           sync.Mutex
 	secrets      Secrets
@@ -90,7 +89,7 @@ var (
 
 // New makes a Session. It does nothing until Handshake and HandleDatagrams are called.
 func New(cfg Config) *Session {
-	s := &Session{cfg: cfg, writable: make(chan struct{}), done: make(chan struct{})}
+	s := &Session{cfg: cfg, writable: make(chan struct{})}
 	s.shim = newShim(s.writeLibrary)
 	s.receive.library = cfg.Library
 	s.send.library = cfg.Library
@@ -192,11 +191,7 @@ func (s *Session) end(why *ending, notify bool) {
 	if !s.ended.CompareAndSwap(nil, why) {
 		return
 	}
-	close(s.done)
 	s.shim.Close()
 	s.send.end(s, notify)
-	s.mu.Lock()
-	clear(s.secrets.Master[:])
-	s.mu.Unlock()
 	s.finish()
 }

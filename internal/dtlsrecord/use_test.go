@@ -63,6 +63,20 @@ func TestSessionAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Keys that are made just when the Session ends are erased, too.
+func TestEndWhileKeysAreMade(t *testing.T) {
+	s := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
+	s.receive.mu.Lock() // as setKeys does
+	s.Close()
+	sealer, opener := newEnds(t, 0xC02B)
+	s.secrets.Master[0] = 1
+	s.send.sealer, s.receive.opener = sealer, opener
+	s.release(nil)
+	if s.send.sealer != nil || s.receive.opener != nil || sealer.aead != nil || opener.aead != nil || s.secrets.Master[0] != 0 {
+		t.Error("keys are left")
+	}
+}
+
 // Everything at once, from many goroutines, until it is closed: for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
