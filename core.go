@@ -47,7 +47,7 @@ type core struct {
 
 	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
-	running sync.WaitGroup // the goroutine of start
+	running sync.WaitGroup // the goroutine of start, then the session, then the end
 
 	mu        sync.Mutex
 	params    startParameters // set by start
@@ -199,36 +199,45 @@ func (r *remoteParameters) validate() error {
 	return checkFingerprints(r.fingerprints)
 }
 
-// run is the goroutine of start.
+// run is the goroutine of start. It connects and leaves the session to itself.
 func (c *core) run(p startParameters) {
-	defer c.running.Done()
 	secure, err := c.connect(p)
 	if err == nil {
-		err = c.converse(secure, p)
-	} else {
-		c.session.Fail(err)
+		err = c.session.Start(watchedTransport{secure, func() { go c.finish() }}, datachannel.Params{
+			DTLSClient:           p.dtlsClient,
+			RemoteMaxMessageSize: p.remote.maxMessageSize,
+			RemotePort:           p.remote.sctpPort,
+			PeerInitToken:        c.usableToken(p.remote.initToken),
+			RoundTripTime:        c.ice.roundTripTime(),
+		})
+		if err == nil {
+			return // to finish
+		}
+		secure.Close()
 	}
+	c.session.Fail(err)
 	c.end(err)
+	c.running.Done()
 }
 
-// converse runs the session until the association ends.
-func (c *core) converse(secure secureTransport, p startParameters) error {
-	defer secure.Close()
-	err := c.session.Start(secure, datachannel.Params{
-		DTLSClient:           p.dtlsClient,
-		RemoteMaxMessageSize: p.remote.maxMessageSize,
-		RemotePort:           p.remote.sctpPort,
-		PeerInitToken:        c.usableToken(p.remote.initToken),
-		RoundTripTime:        c.ice.roundTripTime(),
-	})
-	if err != nil {
-		c.session.Fail(err)
-		return err
-	}
+// watchedTransport is the transport of a session, which closes it when the association
+// has ended, whichever way: so no goroutine need wait for the end.
+type watchedTransport struct {
+	secureTransport
+	closed func()
+}
+
+func (t watchedTransport) Close() error {
+	t.closed()
+	return t.secureTransport.Close()
+}
+
+// finish is what comes after run when the association has ended, or is about to.
+func (c *core) finish() {
+	defer c.running.Done()
 	<-c.session.Done()
-	secure.Close()
 	c.setDTLSState(DTLSStateClosed)
-	return c.session.Err()
+	c.end(c.session.Err())
 }
 
 // usableToken returns the peer's INIT token if it is good to establish the
