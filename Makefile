@@ -69,7 +69,7 @@ bench-net: ## goodput and delay over an emulated link, with pion/sctp beside: be
 	cd bench && go test -count=1 -timeout 30m -run '^TestNet' -v . -write
 
 bench-transport: ## what DTLS, ICE and the sockets cost, with the plain libraries beside: bench/RESULTS.md
-	cd bench && go test -count=1 -timeout 30m -run '^TestTransport' -v . -write
+	cd bench && go test -count=1 -timeout 30m -run '^TestTransport$$' -v . -write
 
 bench: ## every benchmark, with allocations
 	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

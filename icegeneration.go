@@ -75,9 +75,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
 		gatheredCh: make(chan struct{}), selected: make(chan struct{}), consent: newConsent(t, local)}
 	g.consent.changed = g.onConsent
-	if g.net, err = newGuardedNet(tlsServers(uris), t.log); err != nil {
-		return nil, err
-	}
+	g.net = newGuardedNet(tlsServers(uris), t.log)
 	g.ports = t.session.NewAgent()
 	g.net.ports, g.net.tap = g.ports, g.consent
 	g.net.tls.RootCAs = t.cfg.ICEServerRoots

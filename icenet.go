@@ -33,7 +33,7 @@ import (
 // The sockets of host candidates are those of package udpmux, which keeps these rules
 // itself.
 type guardedNet struct {
-	*stdnet.Net // interfaces and all that is not overridden
+	stdnet.Net // all that is not overridden
 
 	ports  *udpmux.Agent // of the host candidates
 	ctx    context.Context
@@ -59,14 +59,20 @@ const (
 	dialTimeout    = 5 * time.Second // TCP and TLS to a TURN server
 )
 
-func newGuardedNet(turns map[string]string, log scopedLogger) (*guardedNet, error) {
-	std, err := stdnet.NewNet()
+func newGuardedNet(turns map[string]string, log scopedLogger) *guardedNet {
+	n := &guardedNet{log: log, turns: turns, open: make(map[io.Closer]struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// Interfaces returns those that there are now. They are not kept, as stdnet.Net does:
+// each connection would hold on to what the system says of all of them.
+func (n *guardedNet) Interfaces() ([]*transport.Interface, error) {
+	now, err := stdnet.NewNet()
 	if err != nil {
 		return nil, fmt.Errorf("sluice: network interfaces: %w", err)
 	}
-	n := &guardedNet{Net: std, log: log, turns: turns, open: make(map[io.Closer]struct{})}
-	n.ctx, n.cancel = context.WithCancel(context.Background())
-	return n, nil
+	return now.Interfaces()
 }
 
 // close closes every socket still open and refuses new ones.

@@ -116,10 +116,7 @@ func FuzzAdmitSTUN(f *testing.F) {
 
 func newTestNet(t testing.TB, turns map[string]string) *guardedNet {
 	t.Helper()
-	n, err := newGuardedNet(turns, newLogFactory(nil).scoped("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := newGuardedNet(turns, newLogFactory(nil).scoped("test"))
 	t.Cleanup(n.close)
 	return n
 }

@@ -2,7 +2,7 @@
 // what is compared with is no dependency of sluice.
 //
 // The tests whose names begin with TestNet run both over an emulated link, in
-// virtual time: the figures do not depend on the machine. Those whose names begin with
-// TestTransport run over loopback, on Linux, and depend on it. With -write the figures
+// virtual time: the figures do not depend on the machine. TestTransport runs over loopback,
+// on Linux, and its figures depend on the machine. With -write the figures
 // go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`.
 package bench

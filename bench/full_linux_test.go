@@ -15,7 +15,7 @@ import (
 const messageSize = 16 << 10
 
 // connectTransports returns both ends of a data channel over the whole stack.
-func connectTransports(t testing.TB, change func(*sluice.Config)) (a, b *datachannel.Channel) {
+func connectTransports(t testing.TB, change func(end int, c *sluice.Config)) (a, b *datachannel.Channel) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -23,9 +23,7 @@ func connectTransports(t testing.TB, change func(*sluice.Config)) (a, b *datacha
 	var params [2]sluice.TransportParameters
 	for i := range ends {
 		cfg := sluice.Config{IncludeLoopback: true, NetworkTypes: []string{"udp4"}, IPFilter: net.IP.IsLoopback}
-		if change != nil {
-			change(&cfg)
-		}
+		change(i, &cfg)
 		var err error
 		if ends[i], err = sluice.NewTransport(cfg); err != nil {
 			t.Fatal(err)
@@ -74,13 +72,14 @@ func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration
 	return n
 }
 
-// TestTransportFull: the whole stack, from data channel to data channel.
-func TestTransportFull(t *testing.T) {
+// benchFull: the whole stack, from data channel to data channel.
+func benchFull(t *testing.T) {
 	variants := []struct {
 		name   string
-		change func(*sluice.Config)
+		change func(end int, c *sluice.Config)
 	}{
-		{"sluice", nil},
+		{"sluice", func(int, *sluice.Config) {}},
+		{"sluice with PlainTransport", func(_ int, c *sluice.Config) { c.PlainTransport = true }},
 	}
 	var works []func() int64
 	for _, v := range variants {
@@ -89,7 +88,6 @@ func TestTransportFull(t *testing.T) {
 		works[len(works)-1]()
 	}
 	costs := alternate(rounds, works...)
-	section(transportTitle, transportPreface)
 	table(t, "The whole stack, messages of 16 KiB", "CPU-s/GB", "MB/s", "allocations per message")
 	for i, v := range variants {
 		row(t, v.name, fmt.Sprintf("%.2f", median(costs[i], cost.perGB)), fmt.Sprintf("%.0f", median(costs[i], cost.rate)),
@@ -97,9 +95,8 @@ func TestTransportFull(t *testing.T) {
 	}
 }
 
-// TestTransportAbove: what is above the transport, for itself.
-func TestTransportAbove(t *testing.T) {
-	section(transportTitle, transportPreface)
+// benchAbove: what is above the transport, for itself.
+func benchAbove(t *testing.T) {
 	table(t, "Data channels over a transport in memory", "CPU-s/GB", "MB/s", "messages/s", "allocations per message")
 	for _, size := range []int{64, 1 << 10, 16 << 10, 64 << 10} {
 		a, b := connectMemory(t, datachannel.Config{SCTP: sctp.Config{ZeroChecksum: sctp.DTLSDetection}})

@@ -26,14 +26,25 @@ turn, and each figure is the median; the ratios are to be trusted more than the 
 	burst      = 32 // records in a batch
 )
 
+// TestTransport makes the tables, from the cipher up to data channels.
+func TestTransport(t *testing.T) {
+	section(transportTitle, transportPreface)
+	t.Run("Records", benchRecords)
+	t.Run("Sessions", benchSessions)
+	t.Run("Crowd", benchCrowd)
+	t.Run("Full", benchFull)
+	t.Run("Latency", benchLatency)
+	t.Run("Above", benchAbove)
+}
+
 func newSecrets() *dtlsrecord.Secrets {
 	s := &dtlsrecord.Secrets{Suite: 0xC02B}
 	rand.Read(s.Master[:])
 	return s
 }
 
-// TestTransportRecords: protection of records alone, beside the cipher in it.
-func TestTransportRecords(t *testing.T) {
+// benchRecords: protection of records alone, beside the cipher in it.
+func benchRecords(t *testing.T) {
 	const count = 500_000
 	s := newSecrets()
 	sealer, _, err := s.Protection(true)
@@ -76,7 +87,6 @@ func TestTransportRecords(t *testing.T) {
 		return count * recordSize
 	}
 	costs := alternate(rounds, ours, bare)
-	section(transportTitle, transportPreface)
 	table(t, "Record protection alone: seal and open", "CPU-s/GB", "allocations per record", "of AES-GCM itself")
 	reference := median(costs[1], cost.perGB)
 	for i, name := range []string{"sluice", "AES-GCM itself"} {
@@ -127,12 +137,13 @@ func (c *carrier) carry(d time.Duration) int64 {
 	return c.arrived.Load() - begin
 }
 
-// TestTransportSessions: from one session to another, below SCTP.
-func TestTransportSessions(t *testing.T) {
+// benchSessions: from one session to another, below SCTP.
+func benchSessions(t *testing.T) {
 	carriers := []struct {
 		name string
 		*carrier
 	}{
+		{"sluice", newOursCarrier(t)},
 		{"dtls/v2 on ice/v2", newPlainCarrier(t)},
 	}
 	var works []func() int64
@@ -141,7 +152,6 @@ func TestTransportSessions(t *testing.T) {
 		works = append(works, func() int64 { return c.carry(time.Second) })
 	}
 	costs := alternate(rounds, works...)
-	section(transportTitle, transportPreface)
 	table(t, "Session to session below SCTP", "CPU-s/GB", "MB/s", "allocations per record", "CPU relative to the libraries", "lost")
 	reference := median(costs[len(costs)-1], cost.perGB)
 	for i, c := range carriers {
