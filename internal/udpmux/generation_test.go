@@ -82,12 +82,19 @@ func TestGenerations(t *testing.T) {
 	two.Close()
 	ports(second)
 
-	listen("three", second, loopback[0])
+	three, _ := listen("three", second, loopback[0])
 	ports(second, loopback[0])
 	s.SetConn(nil)
 	ports(second, loopback[0])
-	listen("four")
-	ports(second, loopback[0])
+	four, _ := listen("four", second)
+	ports(second, loopback[0]) // the third has users
+	four.Close()
+	three.Close()
+	ports(second)
+	if err := s.NewAgent().Listen(loopback[:1], 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	ports(loopback[0])
 	s.Close()
 	ports()
 	if _, err := s.NewAgent().Conn("five", net.UDPAddrFromAddrPort(first)); !errors.Is(err, net.ErrClosed) {

@@ -198,6 +198,19 @@ func TestSTUNToItsAgent(t *testing.T) {
 			s.wantSTUN("answer", answer, x.addr())
 		}
 	}
+	// Earlier checks are remembered, too.
+	for i, s := range []*testSession{a, b} {
+		for k := range byte(3) {
+			check := stunMessage(stunmsg.BindingRequest, byte(20+10*i)+k, "xxxx:aaaa")
+			s.conn.WriteTo(check, x.LocalAddr())
+			x.want("check", check, m.Addrs()[0])
+		}
+	}
+	for i, s := range []*testSession{a, b} {
+		answer := stunMessage(stunmsg.BindingSuccess, byte(20+10*i), "")
+		x.send(m, answer)
+		s.wantSTUN("answer to the first of three", answer, x.addr())
+	}
 	// Of answers to nothing known both hear.
 	late := stunMessage(stunmsg.BindingSuccess, 99, "")
 	x.send(m, late)
@@ -222,7 +235,7 @@ func TestDropped(t *testing.T) {
 	}
 	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:xxxx")
 	drop(&want.Malformed,
-		[]byte{0}, check[:19], check[:len(check)-1], append(bytes.Clone(check), 0, 0, 0, 0),
+		[]byte{0}, []byte{3}, check[:19], check[:len(check)-1], append(bytes.Clone(check), 0, 0, 0, 0),
 		stunMessage(stunmsg.BindingRequest, 1, "aaaa:xxxx", emptyAddress),
 		stunMessage(stunmsg.BindingSuccess, 1, "", emptyAddress),
 		stunMessage(stunmsg.BindingRequest, 1, "aaaa:xxxx", append([]byte{0x80, 0x22, 0x07, 0xd0}, make([]byte, 2000)...)))
@@ -394,8 +407,12 @@ func TestPath(t *testing.T) {
 		t.Errorf("path %v - %v", local, remote)
 	}
 	s.SetPath(m.Addrs()[0], x.addr())
+	s.receiveAll()
 	s.Close()
 	wantLost("closed", 3, net.ErrClosed)
+	if s.Deliver(batch); len(s.got) != 0 {
+		t.Error("received after Close")
+	}
 	if got, want := s.Stats(), (SessionStats{Sent: 7 * 3, SentBytes: 7 * 2700, SendLost: 6}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -29,6 +29,7 @@ type writer struct {
 	// falls when the kernel refuses: a segment must fit the link's MTU, and some
 	// devices refuse all of them.
 	maxGSO int
+	before int // what it was before the refusal of the message being tried in parts; or 0
 
 	name     unix.RawSockaddrInet6
 	nameLen  uint32
@@ -82,6 +83,7 @@ func (w *writer) send(packets [][]byte, to netip.AddrPort) (sent int, err error)
 			for ; first < w.n; first++ {
 				sent += w.sizes[first]
 				packets = packets[w.sizes[first]:]
+				w.before = 0
 			}
 			if first == w.prepared {
 				break
@@ -92,14 +94,19 @@ func (w *writer) send(packets [][]byte, to netip.AddrPort) (sent int, err error)
 			err = os.NewSyscallError("sendmmsg", w.err)
 			packets = packets[w.sizes[first]:]
 			first++
+			if w.before > 0 { // it was not for the cutting
+				w.maxGSO, w.before = w.before, 0
+			}
 		}
 	}
 	return sent, err
 }
 
-// refusesGSO tells whether it was for the cutting that the kernel refused a message,
-// and if so sees to it that it is not asked for as much again.
+// refusesGSO tells whether it may be for the cutting that the kernel refused a
+// message, and if so sees to it that it is not asked for as much again, unless it
+// refuses the parts, too.
 func (w *writer) refusesGSO(size int) bool {
+	was := w.maxGSO
 	switch {
 	case w.err == syscall.EIO: // the device cannot compute checksums
 		w.maxGSO = 0
@@ -110,6 +117,7 @@ func (w *writer) refusesGSO(size int) bool {
 	default:
 		return false
 	}
+	w.before = was
 	return true
 }
 

@@ -2,6 +2,7 @@ package udpmux
 
 import (
 	"bytes"
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -81,5 +82,35 @@ func TestSegmentsTooLarge(t *testing.T) {
 	a.out.err = syscall.ENETUNREACH
 	if a.out.refusesGSO(1200) {
 		t.Error("ENETUNREACH is no refusal of GSO")
+	}
+}
+
+// Where datagrams are refused one by one, too, it was not for the cutting: here for their
+// destination, to which the kernel sends nothing.
+func TestRefusedForAnotherReason(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	if a.out.maxGSO == 0 {
+		t.Skip("no UDP_SEGMENT here")
+	}
+	nowhere := netip.MustParseAddrPort("192.0.2.1:9") // from 127.0.0.1: EINVAL
+	for range 3 {
+		if sent, err := a.send(numbered(repeated(10, 1200), true), nowhere, fragmentAny); sent != 0 || err == nil {
+			t.Skipf("%d were sent, %v", sent, err)
+		}
+		if a.out.maxGSO != maxBytes {
+			t.Fatalf("segments up to %d from now on", a.out.maxGSO)
+		}
+	}
+	if sent, err := a.send(numbered(repeated(10, 1200), true), b.local, fragmentAny); sent != 10 || err != nil {
+		t.Errorf("send = %d, %v", sent, err)
+	}
+	collect(t, b, 10, a.local)
+	// As it was, if it was for the cutting.
+	a.out.err = syscall.EINVAL
+	if !a.out.refusesGSO(1200) || a.out.before != maxBytes {
+		t.Errorf("before: %d", a.out.before)
+	}
+	if sent, err := a.send(numbered(repeated(3, 1200), true), b.local, fragmentAny); sent != 3 || err != nil || a.out.maxGSO != 1199 {
+		t.Errorf("send = %d, %v; segments up to %d", sent, err, a.out.maxGSO)
 	}
 }
