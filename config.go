@@ -51,6 +51,12 @@ type Config struct {
 	// browsers send in place of addresses; by default the name is resolved.
 	DisableMulticastDNS bool
 
+	// HideHostAddresses puts .local names into host candidates in place of addresses
+	// of this host, as browsers do; the peer resolves them by multicast DNS, which
+	// goes no further than the local network. What the peer sees of the packets it
+	// sees all the same. Default off.
+	HideHostAddresses bool
+
 	// ICELite makes this side ICE-lite (RFC 8445, section 2.5): only for a host
 	// with a public address. It answers checks and sends none.
 	ICELite bool

@@ -68,7 +68,7 @@ type iceTransport struct {
 	cfg   *Config
 	log   scopedLogger
 	ev    iceEvents
-	names mdnsResolver
+	names mdnsNode
 
 	mux     *udpmux.Mux     // of this connection alone, or that of Config.UDPMux
 	session *udpmux.Session // the datagrams of all generations: what the layers above see
@@ -98,7 +98,7 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	factory := newLogFactory(cfg.Logger)
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
 		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry,
-		names: mdnsResolver{loopback: cfg.IncludeLoopback, log: factory}}
+		names: mdnsNode{loopback: cfg.IncludeLoopback, log: factory.scoped("mdns")}}
 	if cfg.UDPMux != nil {
 		t.mux = cfg.UDPMux.mux
 	} else {
@@ -122,7 +122,7 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		LocalUfrag:             g.ufrag,
 		LocalPwd:               g.pwd,
 		Urls:                   uris,
-		MulticastDNSMode:       ice.MulticastDNSModeDisabled, // see mdnsResolver
+		MulticastDNSMode:       ice.MulticastDNSModeDisabled, // see mdnsNode
 		DisconnectedTimeout:    &never,                       // these three: see consent
 		FailedTimeout:          &never,
 		KeepaliveInterval:      &zero,

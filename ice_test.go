@@ -414,6 +414,7 @@ func TestCanonicalCandidate(t *testing.T) {
 			want: "1 1 udp 5 6aa5e2d3-1.local 5000 typ host", local: "6aa5e2d3-1.local"},
 		// 8839-5-a: ignored.
 		{desc: "name", in: "candidate:1 1 udp 5 example.com 5000 typ host"},
+		{desc: ".local of more than one label", in: "candidate:1 1 udp 5 printer.office.local 5000 typ host"},
 		{desc: ".local srflx", in: "candidate:1 1 udp 5 a.local 5000 typ srflx"},
 		{desc: "TCP", in: "candidate:1 1 tcp 5 192.0.2.1 9 typ host tcptype active"},
 		{desc: "component", in: "candidate:1 2 udp 5 192.0.2.1 9 typ host"},
@@ -508,11 +509,11 @@ func TestMulticastDNS(t *testing.T) {
 		t.Skipf("no multicast DNS here: %v", err)
 	}
 	defer responder.Close()
-	r := mdnsResolver{loopback: true, log: newLogFactory(nil)}
+	r := mdnsNode{loopback: true, log: newLogFactory(nil).scoped("test")}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	ip, err := r.resolve(ctx, "sluice-test.local")
-	if err != nil || ip.To4() == nil {
+	if err != nil || !ip.Is4() {
 		t.Errorf("resolve = %v, %v", ip, err)
 	}
 	ended, stop := context.WithCancel(t.Context())

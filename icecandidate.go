@@ -3,9 +3,13 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pion/ice/v2"
 )
 
 // canonicalCandidate checks a candidate line against RFC 8839, section 5.1, and
@@ -45,7 +49,7 @@ func canonicalCandidate(line string) (canonical, local string, err error) {
 		if addr.IsUnspecified() || addr.IsMulticast() {
 			return "", "", nil
 		}
-	} else if f[7] == "host" && strings.HasSuffix(f[4], ".local") {
+	} else if f[7] == "host" && strings.HasSuffix(f[4], ".local") && strings.Count(f[4], ".") == 1 {
 		local = f[4]
 	} else {
 		return "", "", nil // RFC 8839, section 5.1: a name is ignored
@@ -59,6 +63,41 @@ func canonicalCandidate(line string) (canonical, local string, err error) {
 		n = 12
 	}
 	return strings.Join(f[:n], " "), local, nil
+}
+
+// describe writes a candidate of ours for the peer. If addresses of this host are
+// to be hidden, host candidates have names in place of them, and no other
+// candidate tells the address that it was made with
+// (draft-ietf-mmusic-mdns-ice-candidates, section 3.1).
+func (t *iceTransport) describe(c ice.Candidate) (string, error) {
+	line := c.Marshal()
+	if !t.cfg.HideHostAddresses {
+		return "candidate:" + line, nil
+	}
+	f := strings.Fields(line)
+	if c.Type() == ice.CandidateTypeHost {
+		addr, err := netip.ParseAddr(f[4])
+		if err == nil {
+			f[4], err = t.names.hide(addr)
+		}
+		if err != nil {
+			return "", err
+		}
+		// The foundation must not tell the address either.
+		f[0] = hiddenFoundation(f[4], f[2])
+	}
+	if i := slices.Index(f, "raddr"); i > 0 {
+		f[i+1], f[i+3] = "0.0.0.0", "9"
+		if c.NetworkType().IsIPv6() {
+			f[i+1] = "::"
+		}
+	}
+	return "candidate:" + strings.Join(f, " "), nil
+}
+
+// hiddenFoundation is one for a name and a transport (RFC 8445, section 5.1.1.3).
+func hiddenFoundation(name, transport string) string {
+	return fmt.Sprint(crc32.ChecksumIEEE([]byte(name + transport)))
 }
 
 // splitCandidate returns the fields of a candidate line without its prefix.

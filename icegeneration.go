@@ -128,7 +128,11 @@ func (g *iceGeneration) onCandidate(c ice.Candidate) {
 		return
 	}
 	if c != nil {
-		line := "candidate:" + c.Marshal()
+		line, err := t.describe(c)
+		if err != nil {
+			t.log.Warnf("a candidate that stays unknown to the peer: %v", err)
+			return
+		}
 		g.candidates = append(g.candidates, line)
 		t.ev.candidate(localCandidate{g.ufrag, line})
 		return

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/netns"
 )
 
 // connectOver connects two peers with that configuration and returns the kinds
@@ -48,7 +50,7 @@ func selectedCandidates(t *testing.T, p *testPeer) (local, remote CandidateStats
 // IPv6 only, with a unique local address, restarted once; and both versions, of
 // which IPv6 is preferred or not, but one works.
 func TestIPv6(t *testing.T) {
-	if !inNamespace(t, append(wireCommands("w", "fd5a:1::1/64", "10.77.0.1/24"), "link set lo up")...) {
+	if !netns.Inside(t, append(netns.Wire("w", "fd5a:1::1/64", "10.77.0.1/24"), "link set lo up")...) {
 		return
 	}
 	local, _ := connectOver(t, Config{NetworkTypes: []string{"udp6"}, ICEKeepaliveInterval: 20 * time.Millisecond}, 1)
@@ -71,8 +73,8 @@ func TestIPv6(t *testing.T) {
 // application is told that ICE is disconnected, restarts it, and every message
 // arrives.
 func TestNetworkChange(t *testing.T) {
-	commands := append(wireCommands("old", "10.77.0.1/24", "fd5a:77::1/64"), wireCommands("fixed", "10.80.0.1/24", "fd5a:80::1/64")...)
-	if !inNamespace(t, append(commands, "link set lo up")...) {
+	commands := append(netns.Wire("old", "10.77.0.1/24", "fd5a:77::1/64"), netns.Wire("fixed", "10.80.0.1/24", "fd5a:80::1/64")...)
+	if !netns.Inside(t, append(commands, "link set lo up")...) {
 		return
 	}
 	cfg := Config{ICEKeepaliveInterval: 50 * time.Millisecond, ICEDisconnectedTimeout: 300 * time.Millisecond, ICEFailedTimeout: testTimeout}
@@ -100,10 +102,10 @@ func TestNetworkChange(t *testing.T) {
 		if i == len(networks)-1 {
 			break
 		}
-		ip(t, "link del "+name)
+		netns.IP(t, "link del "+name)
 		want(t, "a", states, ICEConnectionStateDisconnected)
-		for _, c := range wireCommands(networks[i+1], fmt.Sprintf("10.%d.0.1/24", 78+i), fmt.Sprintf("fd5a:%d::1/64", 78+i)) {
-			ip(t, c)
+		for _, c := range netns.Wire(networks[i+1], fmt.Sprintf("10.%d.0.1/24", 78+i), fmt.Sprintf("fd5a:%d::1/64", 78+i)) {
+			netns.IP(t, c)
 		}
 		a.RestartICE()
 		negotiate(t, a, b, true)
@@ -111,5 +113,39 @@ func TestNetworkChange(t *testing.T) {
 	}
 	for _, f := range flows {
 		f.finish(t)
+	}
+}
+
+// Host addresses behind names: nothing that signalling carries has one, and a side
+// that only knows names finds the other by multicast DNS.
+func TestHideHostAddresses(t *testing.T) {
+	if !netns.Inside(t, append(netns.Wire("w", "10.77.0.1/24", "fd5a:1::1/64"), "link set lo up")...) {
+		return
+	}
+	for _, network := range []string{"udp4", "udp6"} {
+		cfg := Config{HideHostAddresses: true, NetworkTypes: []string{network}}
+		a, b := newTestPeer(t, cfg), newTestPeer(t, cfg)
+		ch := wantChannel(t, a.PeerConnection)
+		must(t, a.SetLocalDescription(SessionDescription{}))
+		receive(t, "candidates", a.GatheringComplete())
+		offer := *a.LocalDescription()
+		for _, secret := range []string{"10.77.", "fd5a:"} {
+			if strings.Contains(offer.SDP, secret) {
+				t.Errorf("%s: the offer has %s:\n%s", network, secret, offer.SDP)
+			}
+		}
+		if !strings.Contains(offer.SDP, ".local ") {
+			t.Fatalf("%s: no name in the offer:\n%s", network, offer.SDP)
+		}
+		must(t, b.SetRemoteDescription(offer))
+		must(t, b.SetLocalDescription(SessionDescription{}))
+		answer := *b.LocalDescription()
+		answer.SDP = withoutCandidates(answer.SDP) // so that only b can begin
+		must(t, a.SetRemoteDescription(answer))
+		exchange(t, ch, receive(t, "channel", b.channels))
+		_, remote := selectedCandidates(t, b)
+		if remote.CandidateType != "host" {
+			t.Errorf("%s: b has not resolved the name: %+v", network, remote)
+		}
 	}
 }

@@ -1,4 +1,6 @@
-package sluice
+// Package netns runs tests in network namespaces of their own: interfaces that come
+// and go, and no packet that leaves the machine.
+package netns
 
 import (
 	"errors"
@@ -8,25 +10,29 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// inNamespace runs the test that calls it again, in a network namespace of its own
+// timeout bounds a test in a namespace.
+const timeout = 2 * time.Minute
+
+// Inside runs the test that calls it again, in a network namespace of its own
 // in which the ip commands have been carried out. It returns true there, and false
 // in the process that started that, which has nothing more to do. Where namespaces
 // are not permitted the test is skipped.
-func inNamespace(t *testing.T, commands ...string) bool {
+func Inside(t *testing.T, commands ...string) bool {
 	t.Helper()
 	const variable = "SLUICE_TEST_NAMESPACE"
 	if os.Getenv(variable) == t.Name() {
 		for _, c := range commands {
-			ip(t, c)
+			IP(t, c)
 		}
 		return true
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("no command ip (iproute2)")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", fmt.Sprint("-test.timeout=", 3*testTimeout))
+	cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", fmt.Sprint("-test.timeout=", timeout))
 	cmd.Env = append(os.Environ(), variable+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() != 0 {
@@ -47,16 +53,16 @@ func inNamespace(t *testing.T, commands ...string) bool {
 	return false
 }
 
-// ip runs a command of iproute2, and skips the test if that is not possible here.
-func ip(t testing.TB, args string) {
+// IP runs a command of iproute2, and skips the test if that is not possible here.
+func IP(t testing.TB, args string) {
 	t.Helper()
 	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 		t.Skipf("ip %s: %v: %s", args, err, out)
 	}
 }
 
-// wireCommands make a pair of connected interfaces, with addresses on the first.
-func wireCommands(name string, addresses ...string) []string {
+// Wire returns the commands that make a pair of connected interfaces, with addresses on the first.
+func Wire(name string, addresses ...string) []string {
 	commands := []string{
 		"link add " + name + " type veth peer name " + name + "x",
 		"link set " + name + " up", "link set " + name + "x up",
