@@ -327,10 +327,10 @@ func TestRestartRevives(t *testing.T) {
 	for _, lost := range []ICEConnectionState{ICEConnectionStateDisconnected, ICEConnectionStateFailed} {
 		t.Run(string(lost), func(t *testing.T) {
 			cfg := loopbackConfig()
-			cfg.ICEDisconnectedTimeout, cfg.ICEKeepaliveInterval = 200*time.Millisecond, 50*time.Millisecond
+			cfg.ICEDisconnectedTimeout, cfg.ICEKeepaliveInterval = 500*time.Millisecond, 50*time.Millisecond
 			cfg.ICEFailedTimeout = testTimeout
 			if lost == ICEConnectionStateFailed {
-				cfg.ICEFailedTimeout = 200 * time.Millisecond
+				cfg.ICEFailedTimeout = 1500 * time.Millisecond
 			}
 			a, b := newTestPeer(t, cfg), newTestPeer(t, cfg)
 			states := make(chan ICEConnectionState, 100)
