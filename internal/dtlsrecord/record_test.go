@@ -240,8 +240,8 @@ func TestWindow(t *testing.T) {
 			state = state*6364136223846793005 + 1442695040888963407
 			return state >> 33 % n
 		}
-		at := random(200)
 		for range 2000 {
+			var at uint64
 			switch random(10) {
 			case 0:
 				at = top + random(3*windowSize)
