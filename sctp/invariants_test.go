@@ -325,7 +325,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.gated():
+	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.flying(wire.ParamTSNReset):
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"
