@@ -107,8 +107,9 @@ type Config struct {
 	// handshake: channels open two round trips earlier.
 	DisableSNAP bool
 
-	// PlainTransport has the DTLS library protect the records rather than our own
-	// code: slower, with nonces drawn at random; for comparison.
+	// PlainTransport leaves the data to the DTLS and ICE libraries rather than to our own
+	// record protection and batched sockets: slower, with nonces drawn at random; for
+	// comparison.
 	PlainTransport bool
 
 	// Logger receives the log of every layer. Default nil: nothing is logged.

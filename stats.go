@@ -41,7 +41,20 @@ type TransportStats struct {
 	TLSVersion string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
 	DTLSCipher string    `json:"dtlsCipher,omitempty"` // IANA name
 
-	RecordsDropped DroppedRecords `json:"recordsDropped"` // not in W3C's
+	PacketsDiscardedOnSend uint64           `json:"packetsDiscardedOnSend"` // for want of a path, or refused by the system; W3C's has it for each pair
+	DatagramsDropped       DroppedDatagrams `json:"datagramsDropped"`       // not in W3C's
+	RecordsDropped         DroppedRecords   `json:"recordsDropped"`         // not in W3C's
+}
+
+// DroppedDatagrams count datagrams that came in at the sockets of a connection and
+// that neither ICE nor DTLS has seen, by the reason. On a UDPMux all but Early are
+// nobody's in particular, and counted by UDPMux.Stats.
+type DroppedDatagrams struct {
+	Strangers uint64 `json:"strangers"` // from addresses that are not the peer's, or STUN for somebody else
+	Malformed uint64 `json:"malformed"` // STUN that is broken
+	Unknown   uint64 `json:"unknown"`   // neither DTLS nor STUN of a kind that is used
+	QueueFull uint64 `json:"queueFull"` // STUN of which too much came in at once
+	Early     uint64 `json:"early"`     // DTLS before ICE had a path, beyond what is kept
 }
 
 // DroppedRecords count records of DTLS that were received and came to nothing, by the
@@ -165,6 +178,12 @@ func (t *iceTransport) addStats(s *Stats) {
 	c := t.session.Stats()
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
 	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.Received, c.ReceivedBytes
+	s.Transport.PacketsDiscardedOnSend = c.SendLost
+	s.Transport.DatagramsDropped.Early = c.ReceiveLost
+	if t.cfg.UDPMux == nil {
+		d, m := &s.Transport.DatagramsDropped, t.mux.Stats()
+		d.Strangers, d.Malformed, d.Unknown, d.QueueFull = m.Strangers, m.Malformed, m.Unknown, m.QueueFull
+	}
 	if closed {
 		return
 	}
