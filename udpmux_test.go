@@ -260,3 +260,31 @@ func TestRelayed(t *testing.T) {
 		t.Errorf("%+v; ports %v", s, a.core.ice.mux.Addrs())
 	}
 }
+
+// What strangers send to the sockets of a connection is in its statistics.
+func TestDatagramsDropped(t *testing.T) {
+	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	ch, err := a.CreateChannel("data", nil)
+	must(t, err)
+	connect(t, a, b)
+	other := accept(t, b)
+	exchange(t, ch, other)
+	if d := a.Stats().Transport.DatagramsDropped; d.Strangers+d.Malformed+d.Unknown != 0 {
+		t.Errorf("before: %+v", d)
+	}
+	stranger := listenLoopback(t)
+	to := a.core.transport().LocalAddr()
+	for _, datagram := range [][]byte{plainRecord(21, 1, 2, 40), strayIndication(t), []byte("hello")} {
+		stranger.WriteTo(datagram, to)
+	}
+	if !eventually(func() bool {
+		d := a.Stats().Transport.DatagramsDropped
+		return d.Strangers == 1 && d.Malformed == 1 && d.Unknown == 1
+	}) {
+		t.Errorf("%+v", a.Stats().Transport.DatagramsDropped)
+	}
+	exchange(t, ch, other)
+	if d := a.Stats().Transport.RecordsDropped; d != (DroppedRecords{}) {
+		t.Errorf("records of a stranger: %+v", d)
+	}
+}

@@ -169,3 +169,25 @@ func TestListenOneNumber(t *testing.T) {
 	}
 	b.Close()
 }
+
+// A fragment stays the agent's while one of its connections is open.
+func TestCloseOneOfTwo(t *testing.T) {
+	m := newTestMux(t, second, loopback[0])
+	s := m.NewSession(false)
+	defer s.Close()
+	a := s.NewAgent()
+	a.Listen([]netip.Addr{second, loopback[0]}, 0, 0)
+	var conns []*Conn
+	for _, at := range a.GetListenAddresses() {
+		c, err := a.Conn("aaaa", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	conns[1].Close()
+	x := newPeer(t)
+	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x")
+	x.send(m, check) // to the first port
+	(&testSession{Session: s, t: t, conn: conns[0]}).wantSTUN("check", check, x.addr())
+}

@@ -114,3 +114,48 @@ func TestRefusedForAnotherReason(t *testing.T) {
 		t.Errorf("send = %d, %v; segments up to %d", sent, err, a.out.maxGSO)
 	}
 }
+
+// Batches are cut so that the kernel takes them at once.
+func TestBatchesFitKernel(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	if a.out.maxGSO == 0 {
+		t.Skip("no UDP_SEGMENT here")
+	}
+	for _, sizes := range [][]int{repeated(150, 300), repeated(60, 1472), repeated(1000, 20)} {
+		if sent, err := a.send(numbered(sizes, true), b.local, fragmentAny); sent != len(sizes) || err != nil || a.out.maxGSO != maxBytes {
+			t.Errorf("%d of %d: sent %d, %v; segments up to %d from now on", len(sizes), sizes[0], sent, err, a.out.maxGSO)
+		}
+		collect(t, b, len(sizes), a.local)
+	}
+}
+
+// A socket changes with what it sends, and not between.
+func TestDontFragment(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	for i, c := range []struct {
+		f    fragmentation
+		want int
+	}{{fragmentAny, unix.IP_PMTUDISC_DONT}, {fragmentNever, unix.IP_PMTUDISC_PROBE}, {fragmentAny, unix.IP_PMTUDISC_PROBE},
+		{fragmentAllow, unix.IP_PMTUDISC_DONT}, {fragmentAny, unix.IP_PMTUDISC_DONT}, {fragmentNever, unix.IP_PMTUDISC_PROBE}} {
+		if _, err := a.send(numbered([]int{10}, true), b.local, c.f); err != nil {
+			t.Fatal(err)
+		}
+		a.raw.Control(func(fd uintptr) {
+			if mode, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER); mode != c.want || err != nil {
+				t.Errorf("%d: mode %d, %v; want %d", i, mode, err, c.want)
+			}
+		})
+	}
+}
+
+// A socket on which nothing comes in holds no buffer.
+func TestIdleSocket(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	a.send(numbered([]int{10}, true), b.local, fragmentAny)
+	collect(t, b, 1, a.local)
+	b.raw.Control(func(fd uintptr) {
+		if b.in.recvmmsg(fd) || b.in.buf != nil {
+			t.Error("a buffer is held")
+		}
+	})
+}
