@@ -107,6 +107,13 @@ type Config struct {
 	// handshake: channels open two round trips earlier.
 	DisableSNAP bool
 
+	// DTLSFalseStart has the DTLS client send data together with its Finished, one
+	// round trip before that of the server comes (RFC 7918), so that with an SCTP
+	// handshake on the wire channels open one round trip earlier. Cipher suites, key
+	// exchange and certificates are such that only the authenticated server can read
+	// that data, but RFC 8827, section 6.5, forbids it to WebRTC endpoints. Default false.
+	DTLSFalseStart bool
+
 	// PlainTransport leaves the data to the DTLS and ICE libraries rather than to our own
 	// record protection and batched sockets: slower, with nonces drawn at random; for
 	// comparison.

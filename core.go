@@ -268,6 +268,7 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		timeout:      c.cfg.HandshakeTimeout,
 		rtt:          c.ice.roundTripTime(),
 		plain:        c.cfg.PlainTransport,
+		falseStart:   c.cfg.DTLSFalseStart,
 		dontFragment: c.ice.setDontFragment,
 		log:          newLogFactory(c.cfg.Logger),
 	})

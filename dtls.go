@@ -34,6 +34,7 @@ type handshakeConfig struct {
 	timeout      time.Duration
 	rtt          time.Duration // of the path, 0 if unknown
 	plain        bool          // Config.PlainTransport
+	falseStart   bool          // Config.DTLSFalseStart
 	log          logFactory
 
 	// dontFragment says whether the network may fragment datagrams; nil if there is no
@@ -57,7 +58,7 @@ func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (s
 		}
 		return verdict
 	})
-	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain})
+	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain, FalseStart: hc.falseStart})
 	path.Receive(session.HandleDatagrams)
 	err := session.Handshake(timed)
 	if err == nil && verdict != nil {

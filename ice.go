@@ -134,7 +134,7 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		CandidateTypes:         []ice.CandidateType{ice.CandidateTypeHost},
 		LoggerFactory:          factory,
 		Lite:                   cfg.ICELite,
-		UDPMux:                 icePorts{g.ports, g.net},
+		UDPMux:                 icePorts{g.ports, g.net, &g.checks},
 		Net:                    g.net,
 		ProxyDialer:            g.net,
 		InterfaceFilter:        cfg.InterfaceFilter,
@@ -406,6 +406,7 @@ func (t *iceTransport) proceed(remote iceCredentials) error {
 	g, controlling := t.next, t.controlling
 	t.agreed, t.next = g, nil
 	g.consent.agreed(remote)
+	g.checks.begin(remote)
 	t.background(func() { g.run(controlling, remote) })
 	return nil
 }
@@ -430,8 +431,19 @@ func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
 	if t.closed || t.agreed != g {
 		return
 	}
+	g.conn = conn
+	if t.used == g { // data has gone over a pair that worked before
+		g.follow()
+		g.pump()
+		return
+	}
+	t.take(g)
+}
+
+// take moves the data to the path of g. t.mu is held.
+func (t *iceTransport) take(g *iceGeneration) {
 	old := t.used
-	t.used, g.conn = g, conn
+	t.used = g
 	g.consent.start()
 	g.follow()
 	g.pump()
@@ -473,6 +485,9 @@ func (t *iceTransport) roundTripTime() time.Duration {
 	t.mu.Unlock()
 	if g == nil {
 		return 0
+	}
+	if rtt := g.checks.roundTripTime(); rtt > 0 {
+		return rtt
 	}
 	s, ok := g.agent.GetSelectedCandidatePairStats()
 	if !ok {

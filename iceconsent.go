@@ -118,6 +118,21 @@ func (c *consent) selected(local, remote ice.Candidate) {
 	c.live(c.granted)
 }
 
+// proven says which pair carries data until one is selected. It has just been checked.
+func (c *consent) proven(pair udpPair) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.senders {
+		if s.localAddr() == pair.local {
+			c.via = s
+		}
+	}
+	c.peer = pair.remote
+	c.priority = 110<<24 | 0xFFFFFF // as in selected, of the one local candidate that counts now
+	c.granted = time.Now()
+	c.live(c.granted)
+}
+
 // sender finds the socket behind a candidate; c.mu is held.
 func (c *consent) sender(local ice.Candidate) checkSender {
 	at := candidateAddr(local)

@@ -50,6 +50,7 @@ type iceGeneration struct {
 	net       *guardedNet   // the other sockets
 	agent     *ice.Agent
 	consent   *consent
+	checks    pairChecks
 	selected  chan struct{} // closed when a pair was selected
 	closeOnce sync.Once
 
@@ -76,7 +77,9 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		gatheredCh: make(chan struct{}), selected: make(chan struct{}), consent: newConsent(t, local)}
 	g.consent.changed = g.onConsent
 	g.net = newGuardedNet(tlsServers(uris), t.log)
+	g.checks.local, g.checks.every, g.checks.usable = local, t.cfg.ICEKeepaliveInterval, g.onUsable
 	g.ports = t.session.NewAgent()
+	g.ports.OnEarly(g.checks.early)
 	g.net.ports, g.net.tap = g.ports, g.consent
 	g.net.tls.RootCAs = t.cfg.ICEServerRoots
 	t.mu.Lock()
@@ -178,16 +181,33 @@ func (g *iceGeneration) onPair(local, remote ice.Candidate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g.pairs++
+	before := g.pair
 	g.pair = newUDPPair(local, remote)
+	g.checks.end()
 	t.pairChanges++
 	g.consent.selected(local, remote)
 	t.log.Infof("selected pair %s - %s", local, remote)
 	if g.pairs == 1 {
 		close(g.selected) // adopt does the rest
-	} else if t.used == g {
+	}
+	if t.used == g && (g.pairs > 1 || g.pair != before) {
 		g.follow()
 		t.ev.pathChanged()
 	}
+}
+
+// onUsable is called when a pair works, though none is nominated yet.
+func (g *iceGeneration) onUsable(pair udpPair) {
+	t := g.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.agreed != g || t.used != nil || g.pairs > 0 || t.cfg.PlainTransport {
+		return
+	}
+	t.log.Infof("data may go over %v - %v", pair.local, pair.remote)
+	g.pair, g.state = pair, ICEConnectionStateConnected
+	g.consent.proven(pair)
+	t.take(g)
 }
 
 // run checks until a pair is selected, then moves the data there.
@@ -254,6 +274,7 @@ func (g *iceGeneration) shut() {
 	g.closeOnce.Do(func() {
 		t := g.t
 		g.consent.stop()
+		g.checks.end()
 		t.mu.Lock()
 		gathering := g.gathering == ICEGatheringStateGathering
 		t.mu.Unlock()

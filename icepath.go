@@ -43,7 +43,9 @@ func (g *iceGeneration) follow() {
 		}
 		g.t.log.Warnf("over the agent: %v", err)
 	}
-	session.SetConn(g.conn)
+	if g.conn != nil { // else adopt will be here again
+		session.SetConn(g.conn)
+	}
 }
 
 // pump begins to hand over what comes in over the agent, if anything does: at a

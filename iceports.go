@@ -14,7 +14,8 @@ import (
 // connections on which there is STUN only, shown to the tap.
 type icePorts struct {
 	*udpmux.Agent
-	net *guardedNet
+	net    *guardedNet
+	checks *pairChecks
 }
 
 // GetConn is that of the library's UDPMux.
@@ -23,19 +24,23 @@ func (p icePorts) GetConn(ufrag string, local net.Addr) (net.PacketConn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return portConn{c, p.net.tap}, nil
+	return portConn{c, p.net.tap, p.checks}, nil
 }
 
 // portConn is a port as an agent has it.
 type portConn struct {
 	*udpmux.Conn
-	tap stunTap // nil: there is nobody to show anything to
+	tap    stunTap // nil: there is nobody to show anything to
+	checks *pairChecks
 }
 
 func (c portConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.Conn.ReadFrom(b)
 		if err != nil || c.tap == nil || !c.tap.incoming(b[:n], addrPort(from)) {
+			if err == nil {
+				c.checks.incoming(b[:n], c.localAddr(), addrPort(from))
+			}
 			return n, from, err
 		}
 	}
@@ -45,6 +50,7 @@ func (c portConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if c.tap != nil {
 		c.tap.outgoing(b, c)
 	}
+	c.checks.outgoing(b, c.Conn, addrPort(to))
 	return c.Conn.WriteTo(b, to)
 }
 

@@ -1,6 +1,8 @@
 package sluice
 
 import (
+	"net/netip"
+
 	"time"
 
 	"github.com/pion/ice/v2"
@@ -173,7 +175,7 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed := t.closed
+	closed, pair := t.closed, g.pair
 	t.mu.Unlock()
 	c := t.session.Stats()
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
@@ -195,7 +197,12 @@ func (t *iceTransport) addStats(s *Stats) {
 			ResponsesReceived: p.ResponsesReceived,
 		})
 	}
-	if p, ok := g.agent.GetSelectedCandidatePairStats(); ok {
+	s.LocalCandidates = candidateStats(g.agent.GetLocalCandidatesStats())
+	s.RemoteCandidates = candidateStats(g.agent.GetRemoteCandidatesStats())
+	p, ok := g.agent.GetSelectedCandidatePairStats()
+	if !ok && pair.local.IsValid() { // data flows, and ICE is yet to nominate
+		s.Transport.SelectedCandidatePairID = s.pairOf(pair)
+	} else if ok {
 		s.Transport.SelectedCandidatePairID = pairID(p)
 		for i := range s.CandidatePairs {
 			if q := &s.CandidatePairs[i]; q.ID == pairID(p) {
@@ -203,8 +210,25 @@ func (t *iceTransport) addStats(s *Stats) {
 			}
 		}
 	}
-	s.LocalCandidates = candidateStats(g.agent.GetLocalCandidatesStats())
-	s.RemoteCandidates = candidateStats(g.agent.GetRemoteCandidatesStats())
+}
+
+// pairOf returns the ID of the pair with those addresses, "" if there is none.
+func (s *Stats) pairOf(pair udpPair) string {
+	at := func(list []CandidateStats, id string) netip.AddrPort {
+		for _, c := range list {
+			if c.ID == id {
+				addr, _ := netip.ParseAddr(c.Address)
+				return netip.AddrPortFrom(addr, uint16(c.Port))
+			}
+		}
+		return netip.AddrPort{}
+	}
+	for _, p := range s.CandidatePairs {
+		if at(s.LocalCandidates, p.LocalCandidateID) == pair.local && at(s.RemoteCandidates, p.RemoteCandidateID) == pair.remote {
+			return p.ID
+		}
+	}
+	return ""
 }
 
 func pairID(p ice.CandidatePairStats) string { return p.LocalCandidateID + "-" + p.RemoteCandidateID }

@@ -22,6 +22,7 @@ type Agent struct {
 	conns     []*Conn
 	servers   []*ServerConn
 	newcomers int // addresses that the peer's checks have brought up
+	early     func(c *Conn, request []byte, from netip.AddrPort)
 }
 
 // maxNewcomers bounds the addresses that the peer may bring up by checks: each becomes
@@ -81,6 +82,15 @@ func (a *Agent) Listen(addrs []netip.Addr, low, high uint16) error {
 	a.mu.Unlock()
 	m.sweep()
 	return failed
+}
+
+// OnEarly sets the function that is shown each request that comes in before the agent
+// reads, which it does once it knows the peer. It may write the answer to the Conn. To be
+// called before Listen.
+func (a *Agent) OnEarly(f func(c *Conn, request []byte, from netip.AddrPort)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.early = f
 }
 
 // GetListenAddresses returns the addresses of the ports, as *net.UDPAddr.
@@ -163,12 +173,16 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 		return false
 	}
 	a.mu.Lock()
-	full := a.newcomers >= maxNewcomers
+	full, early := a.newcomers >= maxNewcomers, a.early
 	a.mu.Unlock()
 	if full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == a.s }) {
 		return false
 	}
-	return c.put(d, from)
+	taken, read := c.put(d, from)
+	if taken && !read && early != nil {
+		early(c, d, from)
+	}
+	return taken
 }
 
 // sent notes a message of the agent that is about to leave, and tells whether it shall.

@@ -31,6 +31,7 @@ type Conn struct {
 	mu       sync.Mutex
 	readable sync.Cond
 	closed   bool
+	reading  bool // ReadFrom was called
 	queue    []message
 	pacer    pacer
 	ids      [64]uint32 // the beginnings of the last transaction IDs sent
@@ -49,8 +50,10 @@ func newConn(a *Agent, p *port, ufrag string) *Conn {
 	return c
 }
 
-// put queues a copy of a message; false if the connection is closed.
-func (c *Conn) put(d []byte, from netip.AddrPort) bool {
+// put queues a copy of a message, and tells whether the agent reads already; taken is false if
+// the connection is closed. Of the requests that come from one address before the agent reads only
+// the last one is kept, nominations apart: the peer may have to repeat them for long.
+func (c *Conn) put(d []byte, from netip.AddrPort) (taken, reading bool) {
 	limit := maxQueued
 	if c.a.s.plain {
 		limit = maxPlain
@@ -59,20 +62,37 @@ func (c *Conn) put(d []byte, from netip.AddrPort) bool {
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return false
+		return false, c.reading
+	case !c.reading && c.replace(d, from):
+		return true, false
 	case len(c.queue) >= limit:
 		c.p.m.drops.queueFull.Add(1)
-		return true
+		return true, c.reading
 	}
 	c.queue = append(c.queue, message{bytes.Clone(d), from})
 	c.readable.Signal()
-	return true
+	return true, c.reading
+}
+
+// replace puts a request into the place of an earlier one, if there is one. c.mu is held.
+func (c *Conn) replace(d []byte, from netip.AddrPort) bool {
+	m, ok := stunmsg.Parse(d)
+	for i := range c.queue {
+		q := &c.queue[i]
+		if old, _ := stunmsg.Parse(q.b); ok && q.from == from && m.Type == stunmsg.BindingRequest &&
+			old.Type == m.Type && old.UseCandidate == m.UseCandidate {
+			q.b = bytes.Clone(d)
+			return true
+		}
+	}
+	return false
 }
 
 // ReadFrom returns the next message for the agent.
 func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reading = true
 	for len(c.queue) == 0 && !c.closed {
 		c.readable.Wait()
 	}

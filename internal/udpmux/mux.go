@@ -22,6 +22,18 @@ type Config struct {
 	// session. Otherwise there is one session, and its agents open ports and let go
 	// of them.
 	Shared bool
+
+	// Open, if set, opens the sockets in place of the system: those of a network in
+	// memory, for example.
+	Open func(at netip.AddrPort) (PacketConn, error)
+}
+
+// A PacketConn is a socket that is not the system's. *net.UDPConn has these methods.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	Close() error
 }
 
 const (
@@ -91,7 +103,13 @@ func (m *Mux) open(at netip.AddrPort) (*port, error) {
 	if m.closed {
 		return nil, net.ErrClosed
 	}
-	sock, err := openSocket(at, m.buffers)
+	var sock *socket
+	var err error
+	if m.cfg.Open != nil {
+		sock, err = openOther(at, m.cfg.Open)
+	} else {
+		sock, err = openSocket(at, m.buffers)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +222,7 @@ func (m *Mux) read(p *port) {
 	batch := make([][]byte, 0, maxSegments)
 	failed := 0
 	for {
-		b, size, from, err := p.sock.in.receive()
+		b, size, from, err := p.sock.receive()
 		switch {
 		case err == nil:
 			if failed > 0 {

@@ -121,7 +121,8 @@ func (p *port) handleAnswer(id [12]byte, d []byte, from netip.AddrPort) {
 	for _, c := range claims {
 		for _, a := range c.s.generations() {
 			if conn := a.conn(p); conn != nil {
-				taken = conn.put(d, from) || taken
+				put, _ := conn.put(d, from)
+				taken = taken || put
 			}
 		}
 	}

@@ -33,6 +33,9 @@ type socket struct {
 
 	in reader
 
+	other PacketConn // in place of conn, raw, in and out; or nil
+	buf   []byte     // to read from other
+
 	sendMu sync.Mutex
 	out    writer
 	whole  bool // datagrams are sent with the DF bit
@@ -67,7 +70,31 @@ func openSocket(at netip.AddrPort, buffers socketBuffers) (*socket, error) {
 	return s, nil
 }
 
-func (s *socket) close() error { return s.conn.Close() }
+// openOther is openSocket by a function of Config.
+func openOther(at netip.AddrPort, open func(netip.AddrPort) (PacketConn, error)) (*socket, error) {
+	conn, err := open(at)
+	if err != nil {
+		return nil, err
+	}
+	return &socket{other: conn, local: addrPort(conn.LocalAddr()), frozen: true, buf: make([]byte, readSize)}, nil
+}
+
+func (s *socket) close() error {
+	if s.other != nil {
+		return s.other.Close()
+	}
+	return s.conn.Close()
+}
+
+// receive waits for datagrams of one sender: each is size bytes of b, the last may
+// be shorter. They are valid until the next call.
+func (s *socket) receive() (b []byte, size int, from netip.AddrPort, err error) {
+	if s.other == nil {
+		return s.in.receive()
+	}
+	n, from, err := s.other.ReadFromUDPAddrPort(s.buf)
+	return s.buf[:n], n, from, err
+}
 
 // fragmentation says what to do about the DF bit of a datagram.
 type fragmentation uint8
@@ -87,6 +114,9 @@ const (
 func (s *socket) send(packets [][]byte, to netip.AddrPort, f fragmentation) (int, error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
+	if s.other != nil {
+		return s.sendOther(packets, to)
+	}
 	if whole := f == fragmentNever; f != fragmentAny && whole != s.whole && !s.frozen {
 		if err := udpsock.SetDontFragment(s.conn, whole); err != nil && errors.Is(err, net.ErrClosed) {
 			return 0, err
@@ -94,4 +124,16 @@ func (s *socket) send(packets [][]byte, to netip.AddrPort, f fragmentation) (int
 		s.whole = whole
 	}
 	return s.out.send(packets, to)
+}
+
+// sendOther is send over a PacketConn.
+func (s *socket) sendOther(packets [][]byte, to netip.AddrPort) (sent int, err error) {
+	for _, p := range packets {
+		if _, e := s.other.WriteToUDPAddrPort(p, to); e != nil {
+			err = e
+		} else {
+			sent++
+		}
+	}
+	return sent, err
 }
