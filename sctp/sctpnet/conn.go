@@ -46,7 +46,8 @@ type Conn struct {
 type actor uint8
 
 const (
-	aCaller actor = iota // the application's or the transport's, which wants to go home
+	aCaller actor = iota // the application's, which wants to go home
+	aSource              // the transport's, which others wait for
 	aReader              // the reading goroutine
 	aTimer               // of a timer that fired, free to stay as long as needed
 	aWriter              // the sending goroutine of a transport that blocks

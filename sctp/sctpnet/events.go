@@ -92,7 +92,7 @@ func (c *Conn) dispatch(by actor) {
 	}
 	c.events.busy = true
 	for n := 0; c.events.len() > 0; n++ {
-		if by == aCaller && n == maxRounds {
+		if (by == aCaller || by == aSource) && n == maxRounds {
 			c.fireTimer()
 			break
 		}

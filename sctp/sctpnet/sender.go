@@ -8,8 +8,10 @@ import (
 
 const (
 	// maxRounds is how many batches, and how many events, a goroutine of the
-	// application takes care of before it leaves the rest to the timer's.
-	maxRounds = 64
+	// application takes care of before it leaves the rest to the timer's. One of the
+	// transport sends no more than sourceRounds batches: others may wait for it.
+	maxRounds    = 64
+	sourceRounds = 4
 
 	// stallTime is how long a Write may take before the transport counts as one
 	// that blocks.
@@ -38,7 +40,7 @@ type sender struct {
 	own   bool      // there is a sending goroutine
 	work  bool      // it has been told that there is something to do
 	told  sync.Cond // signalled with work
-	// A Write that keeps a goroutine of the application is broken off with a
+	// A Write that keeps a goroutine that is not ours is broken off with a
 	// write deadline, which whoever returns last takes away.
 	brokenOff bool
 }
@@ -95,7 +97,7 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 	s.busy, s.by = true, by
 	b := newBatch(s.mtu, s.before, s.after)
 	for round := 0; ; round++ {
-		if by == aCaller && round == maxRounds {
+		if by == aCaller && round == maxRounds || by == aSource && round == sourceRounds {
 			c.fireTimer()
 			break
 		}
@@ -189,7 +191,7 @@ func (c *Conn) unstick() {
 	if !c.reader.waiting {
 		c.startReader() // the old one is stuck, and ends when it returns
 	}
-	if s.by == aCaller {
+	if s.by == aCaller || s.by == aSource {
 		c.unlocked(func() { c.nc.SetWriteDeadline(time.Unix(1, 0)) })
 		if s.busy {
 			s.brokenOff = true

@@ -52,5 +52,5 @@ func (c *Conn) handlePackets(packets [][]byte, err error) {
 			c.assoc.HandlePacket(now, 0, packet)
 		}
 	}
-	c.settle(now, aCaller)
+	c.settle(now, aSource)
 }

@@ -81,6 +81,8 @@ type pushing struct {
 	f       func([][]byte, error)
 	early   [][]byte // what came in before there was f
 	closed  bool
+	delay   time.Duration // how long WriteInPlace takes
+	longest time.Duration // that f took
 	refuse  error         // what WriteInPlace says of the first frame, which is lost
 	block   chan struct{} // WriteInPlace waits until it is closed
 	batches []int         // how many frames WriteInPlace got
@@ -97,7 +99,7 @@ func (p *pushing) Room() (before, after int) { return p.before, p.after }
 
 func (p *pushing) WriteInPlace(frames [][]byte) (lost int, err error) {
 	p.mu.Lock()
-	closed, block := p.closed, p.block
+	closed, block, delay := p.closed, p.block, p.delay
 	err, p.refuse = p.refuse, nil
 	p.batches = append(p.batches, len(frames))
 	p.mu.Unlock()
@@ -106,6 +108,9 @@ func (p *pushing) WriteInPlace(frames [][]byte) (lost int, err error) {
 	}
 	if block != nil {
 		<-block
+	}
+	if delay > 0 {
+		netsim.Elapse(delay)
 	}
 	for i, f := range frames {
 		if len(f) <= p.before+p.after {
@@ -187,7 +192,11 @@ func (p *pushing) bring(batch []byte) {
 		invert(d)
 		packets = append(packets, d)
 	}
+	start := time.Now()
 	f(packets, nil)
+	p.mu.Lock()
+	p.longest = max(p.longest, time.Since(start))
+	p.mu.Unlock()
 	fill(batch, 0xEE)
 }
 
@@ -618,6 +627,45 @@ func TestPushFullReader(t *testing.T) {
 			t.Error(err)
 		}
 		end(a, b, c, d)
+	})
+}
+
+// The transport's goroutine sends a few batches, and not all that a window allows which
+// opens wide.
+func TestPushLetsSourceGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		defer h.close()
+		const buffer = 2 << 20
+		cfg := Config{SCTP: sctp.Config{InitialWindow: buffer, ReceiveBuffer: buffer, MaxBurst: 1000}}
+		a, b, pa, _ := connectPushing(t, h, cfg, cfg)
+		defer end(a, b)
+		const count = 80
+		writing := result(func() error {
+			for i := range byte(count) {
+				if err := a.WriteMessage(background, message(1, 50_000, i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		netsim.Elapse(10 * time.Second) // until the window of b is closed
+		pa.mu.Lock()
+		pa.delay, pa.longest, pa.batches = 10*time.Millisecond, 0, nil
+		pa.mu.Unlock()
+		for i := range byte(count) {
+			if got := read(t, b, 1); !bytes.Equal(got, message(1, 50_000, i).Payload) {
+				t.Errorf("message %d differs", i)
+			}
+		}
+		if err := <-writing; err != nil {
+			t.Error(err)
+		}
+		pa.mu.Lock()
+		defer pa.mu.Unlock()
+		if pa.longest > sourceRounds*pa.delay || len(pa.batches) < 3*sourceRounds {
+			t.Errorf("kept for %v; %d batches", pa.longest, len(pa.batches))
+		}
 	})
 }
 
