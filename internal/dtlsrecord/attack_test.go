@@ -440,6 +440,33 @@ func TestHelloIsBelievedOnce(t *testing.T) {
 	}
 }
 
+// Where the library protects the records, handshake records of epoch 1 reach it as they
+// are; too long ones would end the handshake.
+func TestLongRecordsForLibrary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, down := newWay(t), newWay(t)
+		c := newParty(Config{Client: true, DTLS: dtlsConfig(t), Library: true}, down, up)
+		s := newParty(Config{DTLS: dtlsConfig(t), Library: true}, up, down)
+		t.Cleanup(func() {
+			c.Close()
+			s.Close()
+		})
+		long := plainRecord(typeHandshake, 1<<48|7, make([]byte, maxDatagram)...)
+		down.setTamper(func(d []byte) [][]byte {
+			if d[0] == typeChangeCipherSpec {
+				return [][]byte{long, d}
+			}
+			return [][]byte{d}
+		})
+		up.setTamper(func(d []byte) [][]byte { return [][]byte{long, d} })
+		connect(t, c, s, up, down)
+		wantTalk(t, "after long records", c, s)
+		if n := c.Stats().Dropped.Malformed; n == 0 {
+			t.Error("nothing was dropped")
+		}
+	})
+}
+
 // Datagrams of any content, during a handshake and after: nothing panics, nothing is
 // handed over, and the connection goes on.
 func FuzzHandleDatagrams(f *testing.F) {

@@ -146,12 +146,12 @@ func (s *Session) noteHello(message []byte) {
 	}
 }
 
-// setKeys makes the keys of epoch 1, and takes records that came before them.
+// setKeys makes the keys of epoch 1, once, and takes records that came before them.
 func (s *Session) setKeys(clientRandom [32]byte, master [48]byte) {
 	r, t := &s.receive, &s.send
 	r.mu.Lock()
 	defer s.release(nil)
-	if s.ended.Load() != nil {
+	if s.ended.Load() != nil || r.keyed {
 		return
 	}
 	s.mu.Lock()

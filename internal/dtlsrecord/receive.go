@@ -374,6 +374,9 @@ func (s *Session) handshakeRecord(record []byte) {
 		}
 		r.early = append(r.early, bytes.Clone(record))
 		return
+	case len(record) > maxDatagram: // nothing that is due, and more than the library can read
+		s.counters.drop(dropMalformed)
+		return
 	case r.library:
 		s.deliverFinished(record)
 		return

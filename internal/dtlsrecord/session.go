@@ -148,13 +148,13 @@ func (s *Session) Export(label string, context []byte, n int) ([]byte, error) {
 	default:
 		return nil, ErrNotReady
 	}
-	if s.ended.Load() != nil {
-		return nil, net.ErrClosed
-	}
 	s.mu.Lock()
 	secrets, library := s.secrets, s.library
 	s.mu.Unlock()
 	defer clear(secrets.Master[:])
+	if s.ended.Load() != nil { // asked last: these may have been erased by then
+		return nil, net.ErrClosed
+	}
 	out, err := secrets.Export(label, context, n)
 	var unknown *SuiteError
 	if errors.As(err, &unknown) && library != nil {

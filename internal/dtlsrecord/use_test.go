@@ -3,6 +3,7 @@ package dtlsrecord
 import (
 	"bytes"
 	"io"
+	"net"
 	"reflect"
 	"runtime"
 	"sync"
@@ -74,6 +75,49 @@ func TestEndWhileKeysAreMade(t *testing.T) {
 	s.release(nil)
 	if s.send.sealer != nil || s.receive.opener != nil || sealer.aead != nil || opener.aead != nil || s.secrets.Master[0] != 0 {
 		t.Error("keys are left")
+	}
+}
+
+// What is exported while the Session ends is of its keys or nothing: never of those that
+// erasing leaves, which everybody knows.
+func TestExportWhileEnding(t *testing.T) {
+	for range 200 {
+		s := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
+		s.secrets = Secrets{Suite: 0xC02B, Master: [48]byte{1}}
+		close(s.writable)
+		want, err := s.Export("EXPORTER-test", nil, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock() // as conclude does; Export gets there meanwhile, or not
+		var exporting sync.WaitGroup
+		exporting.Go(func() {
+			got, err := s.Export("EXPORTER-test", nil, 8)
+			if err == nil && !bytes.Equal(got, want) || err != nil && err != net.ErrClosed {
+				t.Errorf("exported %x, %v; want %x or nothing", got, err, want)
+			}
+		})
+		for range 100 {
+			runtime.Gosched()
+		}
+		s.ended.Store(&ending{err: net.ErrClosed, local: true})
+		clear(s.secrets.Master[:])
+		s.mu.Unlock()
+		exporting.Wait()
+	}
+}
+
+// Whatever the library says twice: numbers, and so nonces, do not begin again (RFC
+// 5288, section 3).
+func TestKeysAreMadeOnce(t *testing.T) {
+	s := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
+	s.secrets.Suite = 0xC02B
+	s.setKeys([32]byte{1}, [48]byte{2})
+	sealer := s.send.sealer
+	s.send.appendSealed(nil, typeAlert, []byte{1, 0})
+	s.setKeys([32]byte{1}, [48]byte{2})
+	if s.send.sealer != sealer || sealer.next != 1 {
+		t.Error("the same keys and their numbers from the beginning")
 	}
 }
 
