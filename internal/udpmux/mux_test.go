@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -415,6 +416,26 @@ func TestPath(t *testing.T) {
 	}
 	if got, want := s.Stats(), (SessionStats{Sent: 7 * 3, SentBytes: 7 * 2700, SendLost: 6}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// goneConn is a connection of an agent that is being closed.
+type goneConn struct {
+	net.Conn
+	err error
+}
+
+func (c goneConn) Write([]byte) (int, error) { return 0, c.err }
+
+// A path that ends is no end of what goes over it: ICE may restart.
+func TestPathGone(t *testing.T) {
+	s := newTestMux(t, loopback[0]).NewSession(false)
+	for _, gone := range []error{net.ErrClosed, io.ErrClosedPipe, io.EOF, errors.New("the agent is closed")} {
+		s.SetConn(goneConn{err: gone})
+		lost, err := s.Write([][]byte{{1}, {2}})
+		if lost != 2 || !errors.Is(err, ErrNoPath) || errors.Is(err, gone) {
+			t.Errorf("%v: Write = %d, %v", gone, lost, err)
+		}
 	}
 }
 

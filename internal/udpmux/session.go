@@ -190,12 +190,13 @@ func (s *Session) Write(datagrams [][]byte) (lost int, err error) {
 	return lost, err
 }
 
-// writeAll writes to a connection that carries one datagram at a time.
+// writeAll writes to a connection that carries one datagram at a time. None of its
+// errors says more than that there is no path now: ICE may select another.
 func writeAll(c net.Conn, datagrams [][]byte) (sent int, err error) {
 	for _, d := range datagrams {
 		switch n, e := c.Write(d); {
 		case e != nil:
-			err = e
+			err = fmt.Errorf("%w: %v", ErrNoPath, e)
 		case n == 0:
 			err = ErrNoPath // as an ICE connection without a pair says it
 		default:
