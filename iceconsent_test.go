@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -120,6 +121,36 @@ func (p *consentTest) wantStates(states []ICEConnectionState, from, to []time.Du
 		if at < from[i] || at > to[i] {
 			p.t.Errorf("%s at %v, want %v to %v", p.states[i], at, from[i], to[i])
 		}
+	}
+}
+
+// A pair that the agent selects when consent has expired carries nothing (RFC 7675,
+// section 5.1): the agent goes on until it is closed.
+func TestNoPairWithoutConsent(t *testing.T) {
+	cfg, err := loopbackConfig().withDefaults()
+	must(t, err)
+	tr, err := newICETransport(&cfg, iceEvents{connectionState: func(ICEConnectionState) {}, pathChanged: func() {}})
+	must(t, err)
+	t.Cleanup(tr.close)
+	must(t, tr.next.ports.Listen([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, 0))
+	port := tr.mux.Addrs()[0].Port()
+	local, err := ice.UnmarshalCandidate(fmt.Sprintf("1 1 udp 2130706431 127.0.0.1 %d typ host", port))
+	must(t, err)
+	remote, err := ice.UnmarshalCandidate("1 1 udp 2130706431 127.0.0.1 1000 typ host")
+	must(t, err)
+	g := tr.next
+	tr.mu.Lock()
+	tr.agreed, tr.used, tr.next = g, g, nil
+	g.state, g.pairs = ICEConnectionStateConnected, 1
+	tr.mu.Unlock()
+	g.onPair(local, remote)
+	if tr.session.RemoteAddr() == nil {
+		t.Fatal("no path")
+	}
+	g.onConsent(ICEConnectionStateFailed)
+	g.onPair(local, remote)
+	if addr := tr.session.RemoteAddr(); addr != nil {
+		t.Errorf("data goes to %v without consent", addr)
 	}
 }
 

@@ -33,9 +33,13 @@ func newUDPPair(local, remote ice.Candidate) udpPair {
 	return udpPair{netip.AddrPortFrom(a, uint16(port)), netip.AddrPortFrom(b, uint16(remote.Port()))}
 }
 
-// follow moves the data to the selected pair. t.mu is held.
+// follow moves the data to the selected pair, unless consent to be sent to has
+// expired (RFC 7675, section 5.1). t.mu is held.
 func (g *iceGeneration) follow() {
 	session := g.t.session
+	if g.state == ICEConnectionStateFailed {
+		return
+	}
 	if g.pair.local.IsValid() && !g.t.cfg.PlainTransport {
 		err := session.SetPath(g.pair.local, g.pair.remote)
 		if err == nil {

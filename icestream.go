@@ -12,19 +12,27 @@ import (
 )
 
 // streamGuard reads the frames of TURN over a stream (RFC 8656, section 3.1)
-// and passes on those that may reach the library.
+// and passes on those that may reach the library. It writes without waiting.
 type streamGuard struct {
-	next io.Reader
-	turn *turnTap
-	in   []byte // received, not yet a whole frame
-	out  []byte // admitted frames, not yet read
+	next  io.Reader
+	queue *streamQueue
+	turn  *turnTap
+	in    []byte // received, not yet a whole frame
+	out   []byte // admitted frames, not yet read
 }
 
 func newStreamGuard(c net.Conn, tap stunTap) streamGuard {
-	return streamGuard{next: c, turn: newTURNTap(tap, func(b []byte) error {
-		_, err := c.Write(b)
+	queue := newStreamQueue(c)
+	return streamGuard{next: c, queue: queue, turn: newTURNTap(tap, func(b []byte) error {
+		_, err := queue.Write(b)
 		return err
 	})}
+}
+
+// Write takes one frame.
+func (s *streamGuard) Write(p []byte) (int, error) {
+	s.turn.toServer(p)
+	return s.queue.Write(p)
 }
 
 var errNotTURN = errors.New("sluice: stream of a TURN server is neither STUN nor ChannelData")
@@ -89,14 +97,11 @@ type tcpGuard struct {
 
 func (c *tcpGuard) Read(p []byte) (int, error) { return c.guard.Read(p) }
 
-func (c *tcpGuard) Write(p []byte) (int, error) {
-	c.guard.turn.toServer(p)
-	return c.TCPConn.Write(p)
-}
+func (c *tcpGuard) Write(p []byte) (int, error) { return c.guard.Write(p) }
 
 func (c *tcpGuard) Close() error {
 	c.net.untrack(c)
-	return c.TCPConn.Close()
+	return c.guard.queue.Close()
 }
 
 // streamConn is a TCP or TLS connection to a TURN server.
@@ -108,12 +113,9 @@ type streamConn struct {
 
 func (c *streamConn) Read(p []byte) (int, error) { return c.guard.Read(p) }
 
-func (c *streamConn) Write(p []byte) (int, error) {
-	c.guard.turn.toServer(p)
-	return c.Conn.Write(p)
-}
+func (c *streamConn) Write(p []byte) (int, error) { return c.guard.Write(p) }
 
 func (c *streamConn) Close() error {
 	c.net.untrack(c)
-	return c.Conn.Close()
+	return c.guard.queue.Close()
 }
