@@ -263,13 +263,10 @@ func (m milestones) scaled(delay, later time.Duration) milestones {
 // round trip takes 20 ms, half of the channels are open at both ends within half a second of the
 // answer.
 func TestHandshakeUnderLoss(t *testing.T) {
-	runs := uint64(60)
-	if testing.Short() {
-		runs = 20
-	}
+	const runs = 120 // each takes some milliseconds
 	for _, snap := range []bool{true, false} {
 		var offerer, answerer, message []time.Duration
-		for seed := range runs {
+		for seed := range uint64(runs) {
 			synctest.Test(t, func(t *testing.T) {
 				o, a := call{seed: seed, signalling: 50 * time.Millisecond,
 					conditions: netsim.Conditions{Latency: 10 * time.Millisecond, Loss: 0.3},

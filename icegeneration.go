@@ -184,7 +184,9 @@ func (g *iceGeneration) onPair(local, remote ice.Candidate) {
 	before := g.pair
 	g.pair = newUDPPair(local, remote)
 	g.checks.end()
-	t.pairChanges++
+	if confirmed := t.used == g && g.pairs == 1 && g.pair == before; !confirmed {
+		t.pairChanges++
+	}
 	g.consent.selected(local, remote)
 	t.log.Infof("selected pair %s - %s", local, remote)
 	if g.pairs == 1 {
@@ -207,6 +209,7 @@ func (g *iceGeneration) onUsable(pair udpPair) {
 	t.log.Infof("data may go over %v - %v", pair.local, pair.remote)
 	g.pair, g.state = pair, ICEConnectionStateConnected
 	g.consent.proven(pair)
+	t.pairChanges++
 	t.take(g)
 }
 

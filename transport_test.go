@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -513,6 +514,11 @@ func TestTransportStats(t *testing.T) {
 	wantChannelMessage(t, accept(t, b), make([]byte, 5000), false)
 	if !eventually(func() bool { return ch.ReadyState() == datachannel.Open }) {
 		t.Fatal("the channel does not open")
+	}
+	if !eventually(func() bool { // it may come after the first data
+		return slices.ContainsFunc(a.Stats().CandidatePairs, func(p CandidatePairStats) bool { return p.Nominated })
+	}) {
+		t.Error("no pair is nominated")
 	}
 	s, peer := a.Stats(), b.Stats()
 	tr := s.Transport

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // sending is what a Session needs to send.
@@ -16,6 +17,8 @@ type sending struct {
 	writable bool    // application data may be written
 	library  bool    // protects the records
 	ended    bool
+
+	repeats repeats
 
 	frame  []byte    // one record, while the handshake runs
 	single [1][]byte // a batch of one
@@ -106,7 +109,7 @@ func (s *Session) writeLibrary(datagram []byte) {
 	t := &s.send
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended {
+	if t.ended || !t.repeats.allow(time.Now(), datagram) {
 		return
 	}
 	if t.library {

@@ -1,11 +1,13 @@
 package dtlsrecord
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/dtls/v2"
 )
@@ -100,6 +102,9 @@ func New(cfg Config) *Session {
 func (s *Session) libraryConfig() *dtls.Config {
 	c := *s.cfg.DTLS
 	c.KeyLogWriter = keyLog{s}
+	s.send.mu.Lock()
+	s.send.repeats.interval = cmp.Or(c.FlightInterval, time.Second) // the library's default
+	s.send.mu.Unlock()
 	verify := c.VerifyPeerCertificate
 	c.VerifyPeerCertificate = func(certificates [][]byte, chains [][]*x509.Certificate) error {
 		s.mu.Lock()
