@@ -381,7 +381,7 @@ func (p *fuzzPair) wait(ms byte) {
 // finish makes the network good and the readers quick, and wants everything to arrive
 // that must, and both sides to end if one was told to.
 func (p *fuzzPair) finish() {
-	for range 2000 {
+	for range 100_000 { // more than a minute, though a timer be of a millisecond
 		p.settle()
 		for _, x := range p.sides {
 			for i := range x.stream {
