@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,10 @@ type Config struct {
 	// empty), or "relay" for those of TURN servers only.
 	ICETransportPolicy ICETransportPolicy
 
-	// NetworkTypes are the kinds of network to gather on: "udp4", "udp6". Default both.
+	// NetworkTypes are the kinds of network to gather on: "udp4", "udp6", "tcp4",
+	// "tcp6". Default both of UDP. With TCP (RFC 6544) ports listen for the peer, and
+	// the peer's that listen are connected to; a path over TCP takes what UDP cannot,
+	// but is slower.
 	NetworkTypes []string
 
 	// IncludeLoopback gathers candidates on loopback interfaces, too.
@@ -227,8 +231,8 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "Certificate", Rule: "has expired"}
 	}
 	for _, n := range cfg.NetworkTypes {
-		if n != "udp4" && n != "udp6" {
-			return &ConfigError{Field: "NetworkTypes", Rule: fmt.Sprintf(`%q is not "udp4" or "udp6"`, n)}
+		if n != "udp4" && n != "udp6" && n != "tcp4" && n != "tcp6" {
+			return &ConfigError{Field: "NetworkTypes", Rule: fmt.Sprintf(`%q is not "udp4", "udp6", "tcp4" or "tcp6"`, n)}
 		}
 	}
 	if _, err := cfg.serverURIs(); err != nil {
@@ -236,6 +240,11 @@ func (cfg *Config) validate() error {
 	}
 	_, err := sctp.New(cfg.SCTP) // now, rather than when the session starts
 	return err
+}
+
+// hasNetwork reports whether one of the networks is among NetworkTypes.
+func (cfg *Config) hasNetwork(networks ...string) bool {
+	return slices.ContainsFunc(networks, func(n string) bool { return slices.Contains(cfg.NetworkTypes, n) })
 }
 
 // serverURIs parses ICEServers.

@@ -27,7 +27,7 @@ func TestConfigErrors(t *testing.T) {
 		cfg   Config
 	}{
 		{"ICETransportPolicy", Config{ICETransportPolicy: "some"}},
-		{"NetworkTypes", Config{NetworkTypes: []string{"tcp4"}}},
+		{"NetworkTypes", Config{NetworkTypes: []string{"sctp4"}}},
 		{"PortMin", Config{PortMin: 2000, PortMax: 1000}},
 		{"ICELite", Config{ICELite: true, ICETransportPolicy: ICETransportPolicyRelay}},
 		{"ICELite", Config{ICELite: true, ICEServers: []ICEServer{{URLs: []string{"stun:127.0.0.1"}}}}},

@@ -42,6 +42,12 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 		return a, nil
 	}
 	if localOffer {
+		if a.dtlsClient != pc.dtlsClient {
+			// Firefox answers "active" whoever it was (against RFC 8829, section 5.3.2),
+			// and goes on with the association.
+			pc.core.log.Infof("%s: a=setup of the answer is not the role in use, which stays", op)
+			a.dtlsClient = pc.dtlsClient
+		}
 		offered := pc.currentLocal != nil && pc.currentLocal.desc.iceCredentials != local.desc.iceCredentials && !pc.restartRuns()
 		switch restarts := pc.peer.restarts(a.peer); {
 		case restarts && !offered:

@@ -142,6 +142,9 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 		IncludeLoopback:        cfg.IncludeLoopback,
 		DisableActiveTCP:       true,
 	}
+	if g.tcp != nil {
+		c.TCPMux = g.tcp
+	}
 	if cfg.ICETransportPolicy == ICETransportPolicyRelay {
 		c.CandidateTypes = []ice.CandidateType{ice.CandidateTypeRelay}
 		c.RelayAcceptanceMinWait = &zero // there is nothing better to wait for
@@ -154,6 +157,10 @@ func (g *iceGeneration) agentConfig(uris []*stun.URI, factory logFactory) *ice.A
 			c.NetworkTypes = append(c.NetworkTypes, ice.NetworkTypeUDP4)
 		case "udp6":
 			c.NetworkTypes = append(c.NetworkTypes, ice.NetworkTypeUDP6)
+		case "tcp4":
+			c.NetworkTypes = append(c.NetworkTypes, ice.NetworkTypeTCP4)
+		case "tcp6":
+			c.NetworkTypes = append(c.NetworkTypes, ice.NetworkTypeTCP6)
 		}
 	}
 	return c
@@ -298,7 +305,7 @@ func (t *iceTransport) addRemoteCandidate(line string) error {
 	case g.remoteEnded:
 		t.log.Infof("ignored a candidate after end-of-candidates (RFC 8838, section 14): %s", line)
 		return nil
-	case canonical == "":
+	case canonical == "", isTCP(canonical) && !t.cfg.hasNetwork("tcp4", "tcp6"):
 		t.log.Infof("ignored a candidate of a kind that is not used here: %s", line)
 		return nil
 	case g.remoteCount >= maxRemoteCandidates:

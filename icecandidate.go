@@ -13,7 +13,8 @@ import (
 )
 
 // canonicalCandidate checks a candidate line against RFC 8839, section 5.1, and
-// returns it without prefix and extensions; "" if it is well formed but of a
+// returns it without prefix and extensions, tcptype included, since the library
+// would connect to a passive candidate itself; "" if it is well formed but of a
 // transport, component, type or address that is not used. For a .local name
 // that name is returned, too.
 func canonicalCandidate(line string) (canonical, local string, err error) {
@@ -42,7 +43,9 @@ func canonicalCandidate(line string) (canonical, local string, err error) {
 	default:
 		return "", "", nil
 	}
-	if component != 1 || port == 0 || !strings.EqualFold(f[2], "udp") {
+	// Of TCP candidates those count that listen; the others come to us.
+	passive := strings.EqualFold(f[2], "tcp") && f[7] == "host" && tcpType(f) == "passive"
+	if component != 1 || port == 0 || !strings.EqualFold(f[2], "udp") && !passive {
 		return "", "", nil
 	}
 	if addr, err := netip.ParseAddr(f[4]); err == nil {
@@ -54,7 +57,7 @@ func canonicalCandidate(line string) (canonical, local string, err error) {
 	} else {
 		return "", "", nil // RFC 8839, section 5.1: a name is ignored
 	}
-	f[2] = "udp"
+	f[2] = strings.ToLower(f[2])
 	n := 8
 	if len(f) >= 12 && f[8] == "raddr" && f[10] == "rport" {
 		if _, err := strconv.ParseUint(f[11], 10, 16); err != nil {
@@ -104,6 +107,20 @@ func hiddenFoundation(name, transport string) string {
 func splitCandidate(line string) []string {
 	line = strings.TrimPrefix(strings.TrimSpace(line), "a=")
 	return strings.Fields(strings.TrimPrefix(line, "candidate:"))
+}
+
+// tcpType returns the tcptype of RFC 6544, section 4.5, empty without one.
+func tcpType(f []string) string {
+	if i := slices.Index(f, "tcptype"); i >= 8 && i+1 < len(f) {
+		return f[i+1]
+	}
+	return ""
+}
+
+// isTCP reports whether a canonical candidate is one of TCP.
+func isTCP(canonical string) bool {
+	f := strings.Fields(canonical)
+	return len(f) > 2 && f[2] == "tcp"
 }
 
 // isICEChars reports whether s has only ice-char: ALPHA, DIGIT, "+", "/".

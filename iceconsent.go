@@ -136,8 +136,13 @@ func (c *consent) proven(pair udpPair) {
 // sender finds the socket behind a candidate; c.mu is held.
 func (c *consent) sender(local ice.Candidate) checkSender {
 	at := candidateAddr(local)
+	tcp := local.NetworkType().IsTCP()
+	fits := func(s checkSender) bool {
+		_, ok := s.(*tcpPort)
+		return ok == tcp
+	}
 	for _, s := range c.senders {
-		if s.localAddr() == at {
+		if fits(s) && s.localAddr() == at {
 			return s
 		}
 	}
@@ -147,7 +152,7 @@ func (c *consent) sender(local ice.Candidate) checkSender {
 		base = uint16(r.Port)
 	}
 	for _, s := range c.senders {
-		if s.localAddr().Port() == base {
+		if fits(s) && s.localAddr().Port() == base {
 			return s
 		}
 	}

@@ -47,6 +47,7 @@ type iceGeneration struct {
 	iceCredentials
 	t         *iceTransport
 	ports     *udpmux.Agent // of the host candidates
+	tcp       *iceTCP       // the same over TCP; nil if that is not wanted
 	net       *guardedNet   // the other sockets
 	agent     *ice.Agent
 	consent   *consent
@@ -80,6 +81,9 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	g.checks.local, g.checks.every, g.checks.usable = local, t.cfg.ICEKeepaliveInterval, g.onUsable
 	g.ports = t.session.NewAgent()
 	g.ports.OnEarly(g.checks.early)
+	if t.cfg.hasNetwork("tcp4", "tcp6") {
+		g.tcp = newICETCP(g)
+	}
 	g.net.ports, g.net.tap = g.ports, g.consent
 	g.net.tls.RootCAs = t.cfg.ICEServerRoots
 	t.mu.Lock()
@@ -292,5 +296,9 @@ func (g *iceGeneration) shut() {
 		}
 		g.ports.Close()
 		g.net.close()
+		if g.tcp != nil {
+			g.tcp.Close()
+			g.tcp.working.Wait()
+		}
 	})
 }

@@ -28,25 +28,6 @@ func connectOver(t *testing.T, cfg Config, restarts int) (local, remote Candidat
 	return selectedCandidates(t, a)
 }
 
-func selectedCandidates(t *testing.T, p *testPeer) (local, remote CandidateStats) {
-	t.Helper()
-	s := p.Stats()
-	for _, c := range s.LocalCandidates {
-		if strings.HasPrefix(s.Transport.SelectedCandidatePairID, c.ID+"-") {
-			local = c
-		}
-	}
-	for _, c := range s.RemoteCandidates {
-		if strings.HasSuffix(s.Transport.SelectedCandidatePairID, "-"+c.ID) {
-			remote = c
-		}
-	}
-	if local.ID == "" || remote.ID == "" {
-		t.Fatalf("no selected pair in %+v", s.Transport)
-	}
-	return local, remote
-}
-
 // IPv6 only, with a unique local address, restarted once; and both versions, of
 // which IPv6 is preferred or not, but one works.
 func TestIPv6(t *testing.T) {

@@ -112,3 +112,23 @@ func TestNominationTime(t *testing.T) {
 		})
 	}
 }
+
+// selectedCandidates returns those of the selected pair.
+func selectedCandidates(t *testing.T, p *testPeer) (local, remote CandidateStats) {
+	t.Helper()
+	s := p.Stats()
+	for _, c := range s.LocalCandidates {
+		if strings.HasPrefix(s.Transport.SelectedCandidatePairID, c.ID+"-") {
+			local = c
+		}
+	}
+	for _, c := range s.RemoteCandidates {
+		if strings.HasSuffix(s.Transport.SelectedCandidatePairID, "-"+c.ID) {
+			remote = c
+		}
+	}
+	if local.ID == "" || remote.ID == "" {
+		t.Fatalf("no selected pair in %+v", s.Transport)
+	}
+	return local, remote
+}

@@ -274,6 +274,22 @@ func TestRestartPranswer(t *testing.T) {
 	p.finish(t)
 }
 
+// An answer that gives the other DTLS role, as Firefox's does to a side that was
+// the client, changes nothing.
+func TestRestartAnswerOtherRole(t *testing.T) {
+	p := newConnectedPeers(t)
+	before := usedGeneration(p.a.core)
+	p.a.RestartICE()
+	setLocal(t, p.a.PeerConnection, SDPTypeOffer)
+	must(t, p.b.SetRemoteDescription(*p.a.LocalDescription()))
+	answer := setLocal(t, p.b.PeerConnection, SDPTypeAnswer)
+	answer.SDP = strings.Replace(answer.SDP, "a=setup:active", "a=setup:passive", 1)
+	must(t, p.a.SetRemoteDescription(answer))
+	wantMoved(t, p.a.core, before)
+	p.goesOn(t, "after")
+	p.finish(t)
+}
+
 // What the answer says must fit what was offered.
 func TestRestartAnswerMismatch(t *testing.T) {
 	p := newConnectedPeers(t)

@@ -237,7 +237,7 @@ func candidateStats(list []ice.CandidateStats) []CandidateStats {
 	var out []CandidateStats
 	for _, c := range list {
 		out = append(out, CandidateStats{
-			ID: c.ID, Address: c.IP, Port: c.Port, Protocol: "udp", CandidateType: c.CandidateType.String(),
+			ID: c.ID, Address: c.IP, Port: c.Port, Protocol: c.NetworkType.NetworkShort(), CandidateType: c.CandidateType.String(),
 			Priority: c.Priority, RelayProtocol: c.RelayProtocol,
 		})
 	}
