@@ -1,11 +1,32 @@
 package bench
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
+
+// machine describes where the figures come from, and what else ran there: where others
+// want the same cores MB/s say little, and CPU time grows somewhat, too.
+func machine() string {
+	model, load := "unknown processor", "unknown"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+			}
+		}
+	}
+	if avg, err := os.ReadFile("/proc/loadavg"); err == nil {
+		load, _, _ = strings.Cut(string(avg), " ")
+	}
+	return fmt.Sprintf("%s, %s/%s, %d cores (%s); load average when the run began: %s.",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, load)
+}
 
 // A cost is what a piece of work took, of the whole process.
 type cost struct {

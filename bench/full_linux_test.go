@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,25 +52,36 @@ func connectTransports(t testing.TB, change func(end int, c *sluice.Config)) (a,
 	return a, b
 }
 
-// transfer sends messages for a time, and returns how many bytes arrived.
+// transfer sends messages for a time, and returns how many bytes arrived: all of them,
+// so that nothing is left to do afterwards.
 func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration) int64 {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := context.Background()
+	var sent atomic.Int64 // messages, when all are
 	go func() {
 		message := make([]byte, size)
-		for a.WriteMessage(ctx, message, false) == nil {
+		n := int64(0)
+		for deadline := time.Now().Add(d); time.Now().Before(deadline); n++ {
+			if err := a.WriteMessage(ctx, message, false); err != nil {
+				t.Error(err)
+				break
+			}
 		}
+		sent.Store(n)
+		a.WriteMessage(ctx, message[:1], false) // the last
 	}()
-	var n int64
-	for deadline := time.Now().Add(d); time.Now().Before(deadline); {
-		m, err := b.ReadMessage(context.Background())
+	for n := int64(0); ; n++ {
+		m, err := b.ReadMessage(ctx)
 		if err != nil {
 			t.Error(err)
 			return 1
 		}
-		n += int64(len(m.Data))
+		if len(m.Data) < size {
+			if sent.Load() != n {
+				t.Errorf("%d messages arrived of %d", n, sent.Load())
+			}
+			return n * int64(size)
+		}
 	}
-	return n
 }
 
 // benchFull: the whole stack, from data channel to data channel.
