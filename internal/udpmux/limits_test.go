@@ -2,11 +2,15 @@ package udpmux
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
@@ -99,6 +103,57 @@ func TestClaimsAreBounded(t *testing.T) {
 	claimed()
 	if len(p.claims) != 0 {
 		t.Errorf("left: %v", p.claims)
+	}
+}
+
+// failingConn is a socket on which reading fails a number of times.
+type failingConn struct {
+	PacketConn
+	errs chan error // closed when the socket is
+}
+
+func (c failingConn) ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error) {
+	if err, ok := <-c.errs; ok {
+		return 0, netip.AddrPort{}, err
+	}
+	return 0, netip.AddrPort{}, net.ErrClosed
+}
+
+func (c failingConn) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+func (c failingConn) Close() error {
+	close(c.errs)
+	return nil
+}
+
+// Systems that report ICMP messages as failed reads (Windows) report one for each: they
+// come as fast as anybody likes, and no session waits for them. A socket that fails for
+// another reason is asked less often.
+func TestFailedReads(t *testing.T) {
+	for err, patient := range map[error]bool{
+		syscall.ECONNREFUSED:   true,
+		syscall.Errno(10054):   true, // WSAECONNRESET
+		syscall.ENOMEM:         false,
+		errors.New("whatever"): false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := failingConn{errs: make(chan error)}
+			m := New(Config{Open: func(netip.AddrPort) (PacketConn, error) { return c, nil }})
+			if err := m.Listen([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			for range 1000 {
+				c.errs <- &net.OpError{Op: "read", Err: os.NewSyscallError("recvfrom", err)}
+			}
+			if took := time.Since(begin); (took == 0) != patient {
+				t.Errorf("%v: 1000 failures in %v", err, took)
+			}
+			m.Close()
+			if n := m.Stats().ReadErrors; n != 1000 {
+				t.Errorf("%v: %d were counted", err, n)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -233,8 +234,10 @@ func (m *Mux) read(p *port) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			// What ICMP said of a datagram sent, mostly; the next read is a new one.
 			m.drops.readErrors.Add(1)
+			if fromICMP(err) {
+				continue
+			}
 			if failed++; failed <= maxFailed {
 				continue
 			}
@@ -252,6 +255,18 @@ const (
 	maxFailed = 16
 	pauseTime = 50 * time.Millisecond
 )
+
+// fromICMP tells whether a failed read is what ICMP said of a datagram sent: the next
+// read is a new one. There may be as many as somebody likes who forges them.
+func fromICMP(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && slices.Contains(icmpErrors, errno)
+}
+
+var icmpErrors = []syscall.Errno{
+	syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	10052, 10054, // WSAENETRESET and WSAECONNRESET of Windows, numbers that no other system uses
+}
 
 // pause waits; false if the Mux was closed meanwhile.
 func (m *Mux) pause() bool {
