@@ -96,7 +96,7 @@ func (s *Session) establish(conn *dtls.Conn) error {
 // establish of the sending side: the library has no more to say.
 func (t *sending) establish(s *Session) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock(s)
 	if t.own != nil {
 		t.own.erase()
 		t.own, t.frame = nil, nil
@@ -171,12 +171,12 @@ func (s *Session) setKeys(clientRandom [32]byte, master [48]byte) {
 			r.opener = opener
 			t.mu.Lock()
 			t.sealer, t.own = sealer, own
-			t.mu.Unlock()
+			t.unlock(s)
 		}
 	}
 	t.mu.Lock()
 	t.library = r.library
-	t.mu.Unlock()
+	t.unlock(s)
 	r.keyed = true
 	early := r.early
 	r.early = nil

@@ -155,9 +155,7 @@ func (s *Session) conclude() *ending {
 	if r.opener != nil {
 		r.opener.erase()
 	}
-	s.send.mu.Lock()
-	s.send.erase()
-	s.send.mu.Unlock()
+	s.send.end(s)
 	s.mu.Lock()
 	clear(s.secrets.Master[:])
 	s.mu.Unlock()

@@ -35,7 +35,7 @@ func (e *PayloadError) Error() string {
 // does not change after the handshake.
 func (s *Session) Room() (before, after int) {
 	s.send.mu.Lock()
-	defer s.send.mu.Unlock()
+	defer s.send.unlock(s)
 	if s.send.library {
 		return 0, 0
 	}
@@ -51,7 +51,7 @@ func (s *Session) WriteInPlace(frames [][]byte) (lost int, err error) {
 	t := &s.send
 	t.mu.Lock()
 	if t.library {
-		t.mu.Unlock()
+		t.unlock(s)
 		return s.writeByLibrary(frames)
 	}
 	n, err := s.seal(frames)
@@ -63,7 +63,7 @@ func (s *Session) WriteInPlace(frames [][]byte) (lost int, err error) {
 			err = sendErr
 		}
 	}
-	t.mu.Unlock()
+	t.unlock(s)
 	s.counters.sent.Add(uint64(len(frames) - lost))
 	if limit, ok := err.(*LimitError); ok {
 		s.close(&ending{err: limit})
@@ -108,7 +108,7 @@ func (s *Session) Write(p []byte) (int, error) {
 func (s *Session) writeLibrary(datagram []byte) {
 	t := &s.send
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock(s)
 	if t.ended || !t.repeats.allow(time.Now(), datagram) {
 		return
 	}
@@ -203,7 +203,7 @@ func (s *Session) openWriting() {
 func (s *Session) resendFinished() {
 	t := &s.send
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock(s)
 	if t.ended || t.library || t.finished == nil {
 		return
 	}
@@ -215,11 +215,23 @@ func (s *Session) resendFinished() {
 	s.counters.finishedResent.Add(1)
 }
 
-// end sends close_notify, if it is to be sent and can be, and erases the keys.
-func (t *sending) end(s *Session, notify bool) {
-	t.mu.Lock()
+// unlock gives up the sending lock. If the Session has ended meanwhile it does what is
+// left to do, which who ended it could not without the lock.
+func (t *sending) unlock(s *Session) {
+	t.mu.Unlock()
+	if s.ended.Load() != nil {
+		t.end(s)
+	}
+}
+
+// end sends close_notify, if it is to be sent and can be, and erases the keys. It leaves
+// that to the holder of the lock, if there is one: Send may take its time there.
+func (t *sending) end(s *Session) {
+	if !t.mu.TryLock() {
+		return
+	}
 	defer t.mu.Unlock()
-	if notify && t.writable && t.sealer != nil {
+	if !t.ended && t.writable && t.sealer != nil && s.ended.Load().notify {
 		s.sendOne(t.appendSealed(nil, typeAlert, []byte{alertWarning, alertCloseNotify}))
 	}
 	t.ended, t.frame = true, nil

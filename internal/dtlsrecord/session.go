@@ -78,6 +78,8 @@ type Session struct {
 type ending struct {
 	err   error
 	local bool // by Close: nobody needs to be told
+
+	notify bool // the peer is told, if there are keys
 }
 
 // Errors of a Session, beside those of the handshake.
@@ -169,7 +171,8 @@ func (s *Session) Export(label string, context []byte, n int) ([]byte, error) {
 	return out, err
 }
 
-// Close sends close_notify and ends the Session; keys are erased. What is received
+// Close sends close_notify and ends the Session; keys are erased. It does not wait for a
+// WriteInPlace that is under way, which does the rest then. What is received
 // afterwards is dropped. It may be called from within the receiver.
 func (s *Session) Close() error {
 	s.close(&ending{err: net.ErrClosed, local: true})
@@ -193,10 +196,11 @@ func (s *Session) close(why *ending) {
 
 // end ends the Session once. The peer is told with a close_notify if there are keys.
 func (s *Session) end(why *ending, notify bool) {
+	why.notify = notify
 	if !s.ended.CompareAndSwap(nil, why) {
 		return
 	}
 	s.shim.Close()
-	s.send.end(s, notify)
+	s.send.end(s)
 	s.finish()
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pion/dtls/v2"
 )
@@ -75,6 +76,53 @@ func TestEndWhileKeysAreMade(t *testing.T) {
 	s.release(nil)
 	if s.send.sealer != nil || s.receive.opener != nil || sealer.aead != nil || opener.aead != nil || s.secrets.Master[0] != 0 {
 		t.Error("keys are left")
+	}
+}
+
+// Closing does not wait for a Send that does not return, for want of room in a socket
+// perhaps: closing may be what ends it. The close_notify follows if Send returns.
+func TestCloseWhileSending(t *testing.T) {
+	c, s := quietPair(t, dtlsConfig(t), dtlsConfig(t))
+	blocked, release := make(chan struct{}), make(chan struct{})
+	var sent [][]byte
+	c.cfg.Send = func(datagrams [][]byte) (int, error) {
+		sent = append(sent, bytes.Clone(datagrams[0]))
+		if len(sent) == 1 {
+			close(blocked)
+			<-release
+		}
+		return 0, nil
+	}
+	var writing sync.WaitGroup
+	writing.Go(func() { c.Write([]byte("slow")) })
+	<-blocked
+	end := make(chan error, 10)
+	s.Receive(func(payloads [][]byte, err error) {
+		if err != nil {
+			end <- err
+		}
+	})
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		c.Receive(func([][]byte, error) {})
+		c.Close()
+		c.HandleDatagrams([][]byte{plainRecord(typeApplicationData, 1<<48, 1)})
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("Close waits for Send")
+	}
+	close(release)
+	writing.Wait()
+	<-closed
+	if c.send.sealer != nil || c.receive.opener != nil || len(sent) != 2 {
+		t.Fatalf("keys are left, or %d datagrams sent", len(sent))
+	}
+	s.HandleDatagrams(sent)
+	if err := <-end; err != io.EOF {
+		t.Errorf("the peer: %v", err)
 	}
 }
 
