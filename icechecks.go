@@ -175,7 +175,10 @@ func (c *pairChecks) look(b []byte, m *stunmsg.Message, local, from netip.AddrPo
 	}
 	switch m.Type {
 	case stunmsg.BindingRequest:
-		if p := c.pair(local, from); p != nil && !p.heard && authentic(b, c.local.pwd) {
+		if !authentic(b, c.local.pwd) {
+			return nil // whoever lies about addresses does not take up pairs
+		}
+		if p := c.pair(local, from); p != nil && !p.heard {
 			p.heard, c.heard = true, true
 			return p
 		}
