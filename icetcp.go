@@ -17,11 +17,12 @@ import (
 
 // TCP candidates (RFC 6544).
 const (
-	tcpFirstFrame = 5 * time.Second // for the first check on a connection that came in
-	tcpWrite      = 5 * time.Second // for one frame, until a connection counts as broken
-	tcpRedial     = time.Second     // after a connection to the same address that failed
-	tcpMaxLinks   = 64              // connections of one port, either way
-	tcpMaxQueued  = 64              // frames that wait to be written, or to be read
+	tcpFirstFrame = 5 * time.Second       // for the first check on a connection that came in
+	tcpWrite      = 5 * time.Second       // for one frame, until a connection counts as broken
+	tcpRedial     = time.Second           // after a connection to the same address that failed
+	tcpAcceptRest = 50 * time.Millisecond // after a connection that could not be accepted
+	tcpMaxLinks   = 64                    // connections of one port, either way
+	tcpMaxQueued  = 64                    // frames that wait to be written, or to be read
 )
 
 // iceTCP are the TCP ports of one generation, the library's TCPMux. The library's
@@ -131,6 +132,11 @@ func (p *tcpPort) accept() {
 		c, err := p.l.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			select { // too many files are open, perhaps
+			case <-time.After(tcpAcceptRest):
+			case <-p.closed:
 				return
 			}
 			continue

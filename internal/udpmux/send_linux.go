@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,10 @@ const (
 	// minGSO is the segment size below which a device is taken for one that
 	// cannot do it at all.
 	minGSO = 512
+
+	// gsoRetry is how long a refusal of the kernel counts: it may have been of one
+	// destination among many, or for an MTU that an ICMP message made up.
+	gsoRetry = 10 * time.Second
 )
 
 // writer sends with one sendmmsg what it can. A message of that is a run of
@@ -26,10 +31,11 @@ type writer struct {
 	write func(fd uintptr) bool // w.sendmmsg, made once
 
 	// maxGSO is the largest segment that the kernel cuts, 0 where it cuts none. It
-	// falls when the kernel refuses: a segment must fit the link's MTU, and some
-	// devices refuse all of them.
-	maxGSO int
-	before int // what it was before the refusal of the message being tried in parts; or 0
+	// falls for a while when the kernel refuses: a segment must fit the link's MTU, and
+	// some devices refuse all of them.
+	maxGSO  int
+	refused time.Time // when the kernel did; zero if it did not since maxGSO was whole
+	before  int       // what it was before the refusal of the message being tried in parts; or 0
 
 	name     unix.RawSockaddrInet6
 	nameLen  uint32
@@ -73,6 +79,9 @@ func (w *writer) send(packets [][]byte, to netip.AddrPort) (sent int, err error)
 		return 0, &os.SyscallError{Syscall: "sendmmsg", Err: syscall.EAFNOSUPPORT}
 	}
 	defer w.forget()
+	if !w.refused.IsZero() && time.Since(w.refused) >= gsoRetry {
+		w.maxGSO, w.refused = maxBytes, time.Time{}
+	}
 	for len(packets) > 0 {
 		w.prepare(packets)
 		for first := 0; first < w.prepared; {
@@ -117,7 +126,7 @@ func (w *writer) refusesGSO(size int) bool {
 	default:
 		return false
 	}
-	w.before = was
+	w.before, w.refused = was, time.Now()
 	return true
 }
 

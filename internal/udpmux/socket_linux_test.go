@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,6 +83,34 @@ func TestSegmentsTooLarge(t *testing.T) {
 	a.out.err = syscall.ENETUNREACH
 	if a.out.refusesGSO(1200) {
 		t.Error("ENETUNREACH is no refusal of GSO")
+	}
+}
+
+// A refusal may have been of one path among many of the socket, or for a smaller MTU that
+// somebody has made up (ICMP): what the kernel can do is tried again after a while.
+func TestGSOComesBack(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	if a.out.maxGSO == 0 {
+		t.Skip("no UDP_SEGMENT here")
+	}
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.EINVAL} {
+		a.out.err = errno
+		a.out.refusesGSO(1200)
+		for _, after := range []time.Duration{0, gsoRetry} {
+			a.out.refused = a.out.refused.Add(-after)
+			if sent, err := a.send(numbered(repeated(10, 1200), true), b.local, fragmentAny); sent != 10 || err != nil {
+				t.Fatalf("send = %d, %v", sent, err)
+			}
+			collect(t, b, 10, a.local)
+			if back := a.out.maxGSO == maxBytes; back != (after > 0) {
+				t.Errorf("%v, after %v: segments up to %d", errno, after, a.out.maxGSO)
+			}
+		}
+	}
+	withoutGSO(a)
+	a.send(numbered(repeated(2, 1200), true), b.local, fragmentAny)
+	if a.out.maxGSO != 0 {
+		t.Error("a kernel without it was asked")
 	}
 }
 
