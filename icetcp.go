@@ -123,6 +123,8 @@ type tcpFrame struct {
 type tcpLink struct {
 	out    chan []byte // frames with their length
 	cancel context.CancelFunc
+
+	strange bool // came in, without a check for us yet; guarded by tcpPort.mu
 }
 
 // accept takes connections.
@@ -142,7 +144,7 @@ func (p *tcpPort) accept() {
 			continue
 		}
 		remote := addrPortOfTCP(c.RemoteAddr())
-		if link, ctx := p.add(remote); link != nil {
+		if link, ctx := p.add(remote, true); link != nil {
 			p.m.working.Add(1)
 			go func() {
 				defer p.m.working.Done()
@@ -155,17 +157,36 @@ func (p *tcpPort) accept() {
 }
 
 // add notes a connection; nil if there is one with that address, or there are too
-// many.
-func (p *tcpPort) add(remote netip.AddrPort) (*tcpLink, context.Context) {
+// many. Strange ones make room for others.
+func (p *tcpPort) add(remote netip.AddrPort, strange bool) (*tcpLink, context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links == nil || p.links[remote] != nil || len(p.links) >= tcpMaxLinks {
+	if p.links == nil || p.links[remote] != nil || len(p.links) >= tcpMaxLinks && !p.evict() {
 		return nil, nil
 	}
 	ctx, cancel := context.WithCancel(p.m.ctx)
-	link := &tcpLink{out: make(chan []byte, tcpMaxQueued), cancel: cancel}
+	link := &tcpLink{out: make(chan []byte, tcpMaxQueued), cancel: cancel, strange: strange}
 	p.links[remote] = link
 	return link, ctx
+}
+
+// evict ends a strange connection, whichever; false if there is none. p.mu is held.
+func (p *tcpPort) evict() bool {
+	for remote, link := range p.links {
+		if link.strange {
+			link.cancel()
+			delete(p.links, remote)
+			return true
+		}
+	}
+	return false
+}
+
+// welcome notes that a connection is strange no more.
+func (p *tcpPort) welcome(link *tcpLink) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	link.strange = false
 }
 
 func (p *tcpPort) remove(remote netip.AddrPort, link *tcpLink) {
@@ -218,14 +239,14 @@ func (p *tcpPort) serve(ctx context.Context, c net.Conn, link *tcpLink, remote n
 			}
 		}
 	}()
-	p.readFrames(ctx, c, remote, incoming)
+	p.readFrames(ctx, c, link, remote, incoming)
 	link.cancel()
 	<-written
 }
 
 // readFrames queues the frames of a connection (RFC 4571). One that came in must
 // begin with a check for the generation.
-func (p *tcpPort) readFrames(ctx context.Context, c net.Conn, remote netip.AddrPort, strange bool) {
+func (p *tcpPort) readFrames(ctx context.Context, c net.Conn, link *tcpLink, remote netip.AddrPort, strange bool) {
 	in := bufio.NewReaderSize(c, maxDatagram)
 	if strange {
 		_ = c.SetReadDeadline(time.Now().Add(tcpFirstFrame))
@@ -249,6 +270,7 @@ func (p *tcpPort) readFrames(ctx context.Context, c net.Conn, remote netip.AddrP
 				return
 			}
 			strange = false
+			p.welcome(link)
 			_ = c.SetReadDeadline(time.Time{})
 		}
 		if !stunmsg.Admit(b) || p.m.g.consent.incoming(b, remote) {
@@ -298,7 +320,7 @@ func (p *tcpPort) sendCheck(b []byte, to netip.AddrPort) error {
 	link := p.links[to]
 	p.mu.Unlock()
 	if link == nil {
-		fresh, ctx := p.add(to)
+		fresh, ctx := p.add(to, false)
 		if fresh == nil {
 			return nil
 		}

@@ -76,6 +76,27 @@ func TestTCPBesideUDP(t *testing.T) {
 	}
 }
 
+// tcpPortOf returns the first TCP port of the generation that is gathered.
+func tcpPortOf(c *testCore) *tcpPort {
+	c.core.ice.mu.Lock()
+	defer c.core.ice.mu.Unlock()
+	g := c.core.ice.newest()
+	g.tcp.mu.Lock()
+	defer g.tcp.mu.Unlock()
+	return g.tcp.ports[0]
+}
+
+// link returns a copy of what is known of a connection that came in.
+func (p *tcpPort) link(c net.Conn) *tcpLink {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.links[addrPortOfTCP(c.LocalAddr())]; l != nil {
+		copied := *l
+		return &copied
+	}
+	return nil
+}
+
 // Who connects to a listening port must begin with a check for us; what is longer
 // than a check, or no frame, ends the connection, and the next one is served.
 func TestTCPStrangers(t *testing.T) {
@@ -101,23 +122,47 @@ func TestTCPStrangers(t *testing.T) {
 			t.Errorf("%s: read %d, %v", name, n, err)
 		}
 	}
-	var open []net.Conn
-	for range 2 * tcpMaxLinks {
+	dial := func() net.Conn {
 		conn, err := net.Dial("tcp4", address)
 		must(t, err)
-		defer conn.Close()
-		open = append(open, conn)
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
-	ended := 0
-	for _, conn := range open[tcpMaxLinks:] {
-		must(t, conn.SetReadDeadline(time.Now().Add(testTimeout)))
-		if _, err := io.Copy(io.Discard, conn); err == nil || !strings.Contains(err.Error(), "timeout") {
-			ended++
+	isOpen := func(conn net.Conn) bool {
+		must(t, conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+		_, err := conn.Read(make([]byte, 1))
+		return err != nil && strings.Contains(err.Error(), "timeout")
+	}
+	// Those that say nothing keep nobody away, neither before nor after.
+	var open []net.Conn
+	for range tcpMaxLinks {
+		open = append(open, dial())
+	}
+	peer := dial()
+	port := tcpPortOf(c)
+	if !eventually(func() bool { return port.link(peer) != nil }) {
+		t.Fatal("who connects after many that are silent is refused")
+	}
+	check, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(c.localCredentials().ufrag+":x"))
+	must(t, err)
+	_, err = peer.Write(append([]byte{0, byte(len(check.Raw))}, check.Raw...))
+	must(t, err)
+	if !eventually(func() bool { l := port.link(peer); return l != nil && !l.strange }) {
+		t.Error("a check for us is not noticed")
+	}
+	for range tcpMaxLinks {
+		open = append(open, dial())
+	}
+	stayed := 0
+	for _, conn := range open {
+		if isOpen(conn) {
+			stayed++
 		}
 	}
-	if ended < tcpMaxLinks {
-		t.Errorf("of %d connections %d were refused", len(open), ended)
+	if !isOpen(peer) || stayed >= tcpMaxLinks {
+		t.Errorf("the peer's connection is open: %v; besides %d of %d", isOpen(peer), stayed, len(open))
 	}
+	open = append(open, peer)
 	c.close()
 	for _, conn := range open {
 		must(t, conn.SetReadDeadline(time.Now().Add(testTimeout)))
