@@ -381,7 +381,8 @@ func (p *fuzzPair) wait(ms byte) {
 // finish makes the network good and the readers quick, and wants everything to arrive
 // that must, and both sides to end if one was told to.
 func (p *fuzzPair) finish() {
-	for range 100_000 { // more than a minute, though a timer be of a millisecond
+	begun := p.now
+	for n := 0; n < 2000 || n < 100_000 && p.now.Sub(begun) < 5*time.Minute; n++ { // a timer may be of a millisecond
 		p.settle()
 		for _, x := range p.sides {
 			for i := range x.stream {
