@@ -51,8 +51,8 @@ type consent struct {
 	cfg     *Config
 	expiry  time.Duration
 	local   iceCredentials
-	heard   func() time.Time         // when the last authentic DTLS record came in, zero if none
-	changed func(ICEConnectionState) // connected, disconnected, failed; called without locks
+	heard   func() time.Time // when the last authentic DTLS record came in, zero if none
+	changed func()           // current is another one; called without locks, by several at a time
 
 	mu         sync.Mutex
 	remote     iceCredentials
@@ -298,8 +298,15 @@ func (c *consent) tick() {
 		send()
 	}
 	if after != before {
-		c.changed(after)
+		c.changed()
 	}
+}
+
+// current returns the state: connected, disconnected or failed.
+func (c *consent) current() ICEConnectionState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
 }
 
 // judge returns the state at that moment; c.mu is held.

@@ -164,12 +164,14 @@ func (g *iceGeneration) onState(s ice.ConnectionState) {
 	g.t.reportState()
 }
 
-// onConsent takes the state that consent gives.
-func (g *iceGeneration) onConsent(s ICEConnectionState) {
+// onConsent takes the state that consent has now, and not when the call was begun:
+// a later one may have come first.
+func (g *iceGeneration) onConsent() {
 	t := g.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.used != g {
+	s := g.consent.current()
+	if t.closed || t.used != g || g.state == s || g.state == ICEConnectionStateFailed {
 		return
 	}
 	if g.state = s; s == ICEConnectionStateFailed {
@@ -238,6 +240,9 @@ func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		g.t.mu.Lock()
 		g.state = ICEConnectionStateFailed
+		if g.t.used == g { // a pair worked that was never nominated
+			g.t.session.SetConn(nil)
+		}
 		g.t.reportState()
 		g.t.mu.Unlock()
 		g.shut()

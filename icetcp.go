@@ -145,7 +145,6 @@ func (p *tcpPort) accept() {
 		}
 		remote := addrPortOfTCP(c.RemoteAddr())
 		if link, ctx := p.add(remote, true); link != nil {
-			p.m.working.Add(1)
 			go func() {
 				defer p.m.working.Done()
 				p.serve(ctx, c, link, remote, true)
@@ -167,6 +166,7 @@ func (p *tcpPort) add(remote netip.AddrPort, strange bool) (*tcpLink, context.Co
 	ctx, cancel := context.WithCancel(p.m.ctx)
 	link := &tcpLink{out: make(chan []byte, tcpMaxQueued), cancel: cancel, strange: strange}
 	p.links[remote] = link
+	p.m.working.Add(1) // for who serves it; Close, after which it is waited for, comes before or after
 	return link, ctx
 }
 
@@ -325,7 +325,6 @@ func (p *tcpPort) sendCheck(b []byte, to netip.AddrPort) error {
 			return nil
 		}
 		link = fresh
-		p.m.working.Add(1)
 		go p.dial(ctx, link, to)
 	}
 	frame := make([]byte, 2, 2+len(b))

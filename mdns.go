@@ -42,6 +42,7 @@ type mdnsNode struct {
 	conn    *ipv4.PacketConn // nil before the first name and after close
 	socket  *net.UDPConn     // below conn
 	joined  []net.Interface
+	links   []*net.IPNet // the networks that this host is in
 	ours    map[string]*mdnsName
 	waiting map[string][]chan netip.Addr
 	closed  bool
@@ -141,7 +142,8 @@ func (n *mdnsNode) open() error {
 		}
 		n.socket, n.conn = socket, ipv4.NewPacketConn(socket)
 		n.joined = nil
-		_ = n.conn.SetControlMessage(ipv4.FlagInterface, true) // or answers go to all interfaces
+		// Without the interface answers go to all; without the destination see onLink.
+		_ = n.conn.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true)
 		_ = n.conn.SetMulticastLoopback(true)
 		_ = n.conn.SetMulticastTTL(255)
 		n.reading.Add(1)
@@ -151,6 +153,7 @@ func (n *mdnsNode) open() error {
 	if err != nil {
 		return fmt.Errorf("sluice: multicast DNS: %w", err)
 	}
+	n.links = networks()
 	for _, i := range interfaces {
 		known := slices.ContainsFunc(n.joined, func(j net.Interface) bool { return j.Index == i.Index })
 		local := i.Flags&net.FlagLoopback != 0
@@ -202,11 +205,39 @@ func (n *mdnsNode) read(conn *ipv4.PacketConn) {
 		if cm != nil {
 			index = cm.IfIndex
 		}
-		n.handle(buf[:size], index, from)
+		if n.onLink(cm, from) {
+			n.handle(buf[:size], index, from)
+		}
 	}
 }
 
-// handle takes a message; what is no DNS is ignored.
+// onLink reports whether a message was sent on a link of this host (section 11), to the
+// group or by somebody in the same network. To all others it would tell the addresses
+// that the names hide: the peer knows these names.
+func (n *mdnsNode) onLink(cm *ipv4.ControlMessage, from net.Addr) bool {
+	if cm != nil && cm.Dst.IsMulticast() {
+		return true
+	}
+	u, ok := from.(*net.UDPAddr)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return ok && slices.ContainsFunc(n.links, func(l *net.IPNet) bool { return l.Contains(u.IP) })
+}
+
+// networks returns those that this host has an address in.
+func networks() (nets []*net.IPNet) {
+	addrs, _ := net.InterfaceAddrs() // without any, only messages to the group count
+	for _, a := range addrs {
+		if l, ok := a.(*net.IPNet); ok {
+			nets = append(nets, l)
+		}
+	}
+	return nets
+}
+
+// handle takes a message; what is no DNS is ignored. Of questions from other ports the
+// first one of ours is answered: more would make much of little, for whoever is
+// named as the sender.
 func (n *mdnsNode) handle(b []byte, index int, from net.Addr) {
 	var p dnsmessage.Parser
 	h, err := p.Start(b)
@@ -233,6 +264,7 @@ func (n *mdnsNode) handle(b []byte, index int, from net.Addr) {
 				_, _ = n.socket.WriteTo(answer, u) // a loss is repaired by the next question
 			}
 			n.mu.Unlock()
+			return
 		default:
 			n.send(answer, index)
 		}

@@ -93,6 +93,72 @@ func TestMulticastDNSAnswers(t *testing.T) {
 	}
 }
 
+// Who is not on a link of ours learns nothing of the addresses that are hidden (RFC 6762,
+// section 11): the peer knows the names, and may reach the port.
+func TestMulticastDNSOffLink(t *testing.T) {
+	n := &mdnsNode{links: []*net.IPNet{{IP: net.IPv4(192, 0, 2, 7), Mask: net.CIDRMask(24, 32)}}}
+	for _, c := range []struct {
+		name string
+		dst  net.IP
+		from string
+		want bool
+	}{
+		{"to the group", mdnsGroup.IP, "203.0.113.5", true},
+		{"to us, by a neighbour", net.IPv4(192, 0, 2, 7), "192.0.2.9", true},
+		{"to us, from afar", net.IPv4(192, 0, 2, 7), "203.0.113.5", false},
+		{"to an unknown address, by a neighbour", nil, "192.0.2.9", true},
+		{"to an unknown address, from afar", nil, "203.0.113.5", false},
+	} {
+		if got := n.onLink(&ipv4.ControlMessage{Dst: c.dst}, &net.UDPAddr{IP: net.ParseIP(c.from), Port: 5353}); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	if n.onLink(nil, &net.UDPAddr{IP: net.IPv4(203, 0, 113, 5)}) {
+		t.Error("a message of which nothing is known")
+	}
+	real := newTestNode(t)
+	if _, err := real.hide(netip.MustParseAddr("192.0.2.7")); err != nil {
+		t.Skipf("no multicast DNS here: %v", err)
+	}
+	if !real.onLink(nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}) {
+		t.Error("the node does not know the networks of this host")
+	}
+}
+
+// One packet of many questions is not answered by as many: its sender may be somebody else.
+func TestMulticastDNSAmplification(t *testing.T) {
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	must(t, err)
+	defer socket.Close()
+	victim, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	must(t, err)
+	defer victim.Close()
+	n := &mdnsNode{socket: socket, ours: map[string]*mdnsName{
+		"a.local": {addr: netip.MustParseAddr("192.0.2.7"), answered: make(map[int]time.Time)}}}
+	m := dnsmessage.Message{}
+	for range 20 {
+		m.Questions = append(m.Questions, dnsmessage.Question{Name: dnsmessage.MustNewName("a.local."),
+			Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET})
+	}
+	packet, err := m.Pack()
+	must(t, err)
+	n.handle(packet, 1, victim.LocalAddr())
+	_, err = socket.WriteTo([]byte("end"), victim.LocalAddr())
+	must(t, err)
+	answers := 0
+	for buf := make([]byte, 1500); ; answers++ {
+		must(t, victim.SetReadDeadline(time.Now().Add(testTimeout)))
+		size, err := victim.Read(buf)
+		must(t, err)
+		if string(buf[:size]) == "end" {
+			break
+		}
+	}
+	if answers != 1 {
+		t.Errorf("%d answers to one packet", answers)
+	}
+}
+
 func FuzzMulticastDNS(f *testing.F) {
 	n := &mdnsNode{ours: map[string]*mdnsName{"a.local": {addr: netip.MustParseAddr("192.0.2.7"), answered: make(map[int]time.Time)}},
 		waiting: map[string][]chan netip.Addr{"a.local": {make(chan netip.Addr, 1)}}, log: newLogFactory(nil).scoped("test")}
