@@ -56,6 +56,31 @@ func TestContestedAddress(t *testing.T) {
 	}
 }
 
+// However many sessions check an address, who does so now hears the answer: a peer that is
+// lite never proves a claim by checks of its own.
+func TestAnswerFromCrowdedAddress(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	x := newPeer(t)
+	var all []*testSession
+	for i := range 2 * maxClaims {
+		s := newTestSession(t, m, fmt.Sprint("ufrag", i))
+		check := stunMessage(stunmsg.BindingRequest, byte(i), "x:y")
+		s.conn.WriteTo(check, x.LocalAddr())
+		x.want("check", check, m.Addrs()[0])
+		all = append(all, s)
+	}
+	last := len(all) - 1
+	answer := stunMessage(stunmsg.BindingSuccess, byte(last), "")
+	x.send(m, answer)
+	eventually(t, "the answer", func() bool {
+		c := all[last].conn
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.queue) == 1
+	})
+	all[last].wantSTUN("answer", answer, x.addr())
+}
+
 // Where too many claim an address, claims that are proven displace others, but for those
 // of paths in use.
 func TestClaimsAreBounded(t *testing.T) {
@@ -82,21 +107,27 @@ func TestClaimsAreBounded(t *testing.T) {
 	for i := range maxClaims {
 		s[i].claim(address{p, addr}, false)
 	}
-	s[4].claim(address{p, addr}, false) // one too many
+	s[4].claim(address{p, addr}, false) // one too many: the oldest goes
+	claimed(1, 2, 3, 4)
+	s[0].claim(address{p, addr}, false)
+	claimed(2, 3, 4, 0)
+	for i := range maxClaims {
+		s[i].claim(address{p, addr}, false)
+	}
 	claimed(0, 1, 2, 3)
 	s[1].claim(address{p, addr}, true)
 	s[2].SetPath(p.sock.local, addr)
 	s[4].claim(address{p, addr}, true)
-	claimed(4, 1, 2, 3)
+	claimed(3, 1, 2, 4)
 	s[5].claim(address{p, addr}, true)
-	claimed(4, 1, 2, 5)
+	claimed(1, 2, 4, 5)
 	s[6].claim(address{p, addr}, true)
-	claimed(6, 1, 2, 5)
+	claimed(2, 4, 5, 6)
 	for _, i := range []int{6, 1, 5} {
 		s[i].SetPath(p.sock.local, addr)
 	}
 	s[7].claim(address{p, addr}, true)
-	claimed(6, 1, 2, 5)
+	claimed(2, 5, 6, 1)
 	for _, i := range []int{2, 6, 1, 5} {
 		s[i].Close()
 	}

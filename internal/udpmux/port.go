@@ -150,7 +150,8 @@ func (p *port) lookup(from netip.AddrPort) []claim {
 }
 
 // claim enters a session's claim on an address, or makes it a proven one. Where too
-// many have one, it replaces one that is weaker or not in use; false if there is none.
+// many have one, it replaces one that is weaker or not in use, or one that is no better
+// and the oldest of its kind; false if there is none.
 func (p *port) claim(addr netip.AddrPort, s *Session, proven bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,18 +163,20 @@ func (p *port) claim(addr netip.AddrPort, s *Session, proven bool) bool {
 	if i < 0 && len(old) < maxClaims {
 		i = len(old)
 	}
-	if i < 0 && proven {
+	if i < 0 {
 		i = slices.IndexFunc(old, func(c claim) bool { return !c.proven })
-		if i < 0 {
-			i = slices.IndexFunc(old, func(c claim) bool { return !c.s.sendsTo(p, addr) })
-		}
+	}
+	if i < 0 && proven {
+		i = slices.IndexFunc(old, func(c claim) bool { return !c.s.sendsTo(p, addr) })
 	}
 	if i < 0 {
 		return false
 	}
-	next := make([]claim, max(len(old), i+1))
-	copy(next, old)
-	next[i] = claim{s, proven}
+	next := slices.Clone(old[:min(i, len(old))])
+	if i < len(old) {
+		next = append(next, old[i+1:]...)
+	}
+	next = append(next, claim{s, proven}) // the newest comes last
 	p.claims[addr] = next
 	p.lastOf = nil
 	return true
