@@ -158,6 +158,10 @@ func (c *core) restartICE(local iceCredentials) error { return c.ice.restart(loc
 // began, and starts its checks. From now on addRemoteCandidate is about it.
 func (c *core) continueICE(remote iceCredentials) error { return c.ice.proceed(remote) }
 
+// amendICE replaces the peer's credentials of the generation that was continued last, and
+// its candidates with them, as long as it has no path; false if it has one.
+func (c *core) amendICE(remote iceCredentials) bool { return c.ice.amend(remote) }
+
 // rollbackICE gives up the generation that restartICE began, unless it was
 // continued; without one it does nothing.
 func (c *core) rollbackICE() { c.ice.rollback() }

@@ -418,6 +418,23 @@ func (t *iceTransport) proceed(remote iceCredentials) error {
 	return nil
 }
 
+// amend gives the generation that was agreed last other credentials of the peer: of
+// restarts that crossed, both sides mean this one now. False if it has a path.
+func (t *iceTransport) amend(remote iceCredentials) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.agreed
+	if t.closed || t.next != nil || g == nil || g == t.used || g.pairs > 0 || g.state == ICEConnectionStateFailed {
+		return false
+	}
+	g.consent.agreed(remote)
+	g.checks.begin(remote)
+	g.remoteCount, g.remoteEnded = 0, false
+	g.amended = &remote
+	g.amend()
+	return true
+}
+
 // drop closes a generation in the background; g may be nil. t.mu is held.
 func (t *iceTransport) drop(g *iceGeneration) {
 	if g != nil {

@@ -62,11 +62,12 @@ type iceGeneration struct {
 	pumping     bool      // what comes in over conn is read
 	state       ICEConnectionState
 	gathering   ICEGatheringState
-	gatheredCh  chan struct{} // closed when all local candidates are known
-	candidates  []string      // local ones
-	remoteCount int           // remote ones
-	remoteEnded bool          // end-of-candidates came in
-	pairs       int           // how often a pair was selected
+	gatheredCh  chan struct{}   // closed when all local candidates are known
+	candidates  []string        // local ones
+	remoteCount int             // remote ones
+	remoteEnded bool            // end-of-candidates came in
+	amended     *iceCredentials // of the peer, not yet known to the agent; nil: there are none
+	pairs       int             // how often a pair was selected
 }
 
 func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, error) {
@@ -158,10 +159,26 @@ func (g *iceGeneration) onState(s ice.ConnectionState) {
 	switch {
 	case s == ice.ConnectionStateChecking && g.state == ICEConnectionStateNew:
 		g.state = ICEConnectionStateChecking
+		g.amend()
 	case s == ice.ConnectionStateConnected && g.state == ICEConnectionStateChecking:
 		g.state = ICEConnectionStateConnected
 	}
 	g.t.reportState()
+}
+
+// amend tells the agent of other credentials of the peer, once it has begun with those
+// given to run, which would replace them. t.mu is held.
+func (g *iceGeneration) amend() {
+	remote := g.amended
+	if remote == nil || g.state != ICEConnectionStateChecking || g.t.closed {
+		return
+	}
+	g.amended = nil
+	g.t.background(func() {
+		if err := g.agent.SetRemoteCredentials(remote.ufrag, remote.pwd); err != nil {
+			g.t.log.Infof("ICE: %v", err) // closed meanwhile
+		}
+	})
 }
 
 // onConsent takes the state that consent has now, and not when the call was begun:

@@ -59,10 +59,17 @@ func (t *Transport) SetRemoteParameters(remote TransportParameters) error {
 	t.mu.Unlock()
 	local := t.core.localCredentials()
 	switch {
-	case remote.Answers != "" && remote.Answers != local.ufrag,
-		remote.Answers != "" && renewed && !t.core.ice.restarting():
+	case remote.Answers != "" && remote.Answers != local.ufrag:
 		t.core.log.Infof("ignored the answer to an ICE restart that was given up")
 		return nil
+	case remote.Answers != "" && renewed && !t.core.ice.restarting():
+		if !t.core.amendICE(next) {
+			t.core.log.Infof("ignored a second answer to an ICE restart")
+			return nil
+		}
+		if err := t.useRemote(next); err != nil {
+			return err
+		}
 	case renewed:
 		if err := t.continueICE(next); err != nil {
 			return err
@@ -108,6 +115,12 @@ func (t *Transport) continueICE(remote iceCredentials) error {
 	if err := t.core.continueICE(remote); err != nil {
 		return err
 	}
+	return t.useRemote(remote)
+}
+
+// useRemote goes on with the peer's credentials of the generation that was continued:
+// with the candidates that came before them, and those of our own.
+func (t *Transport) useRemote(remote iceCredentials) error {
 	t.mu.Lock()
 	r := *t.remote
 	r.iceCredentials = remote

@@ -460,3 +460,30 @@ func TestTransportRestartTrickle(t *testing.T) {
 		t.Errorf("a broken candidate: %v", err)
 	}
 }
+
+// Restarts that cross, of which one was begun anew: each side has agreed on one that the other
+// gave up, and then both mean the same.
+func TestTransportRestartsCross(t *testing.T) {
+	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	connect(t, a, b)
+	before, beforeB := usedGeneration(a.core), usedGeneration(b.core)
+	restart := func(tr *Transport) TransportParameters {
+		must(t, tr.RestartICE())
+		return overJSON(t, localParameters(t, tr))
+	}
+	fromB1, fromB2, fromA := restart(b), restart(b), restart(a)
+	must(t, a.SetRemoteParameters(fromB1)) // with the restart of A
+	must(t, a.SetRemoteParameters(fromB2)) // with another one, that answers it
+	answer := overJSON(t, localParameters(t, a))
+	must(t, b.SetRemoteParameters(fromA)) // which A has given up
+	must(t, b.SetRemoteParameters(answer))
+	wantMoved(t, a.core, before)
+	wantMoved(t, b.core, beforeB)
+	must(t, b.SetRemoteParameters(answer)) // again: nothing new
+	other := answer
+	other.UsernameFragment = "another1"
+	must(t, b.SetRemoteParameters(other))
+	if got := b.Parameters().UsernameFragment; got != fromB2.UsernameFragment {
+		t.Error("a second answer began a restart")
+	}
+}
