@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // flow sends numbered messages over a channel as fast as it takes them, and
@@ -341,34 +343,40 @@ func TestRestartWhileGathering(t *testing.T) {
 // A restart brings back a connection whose path is gone, also when ICE has failed.
 func TestRestartRevives(t *testing.T) {
 	for _, lost := range []ICEConnectionState{ICEConnectionStateDisconnected, ICEConnectionStateFailed} {
-		t.Run(string(lost), func(t *testing.T) {
-			cfg := loopbackConfig()
-			cfg.ICEDisconnectedTimeout, cfg.ICEKeepaliveInterval = 500*time.Millisecond, 50*time.Millisecond
-			cfg.ICEFailedTimeout = testTimeout
-			if lost == ICEConnectionStateFailed {
-				cfg.ICEFailedTimeout = 1500 * time.Millisecond
-			}
-			a, b := newTestPeer(t, cfg), newTestPeer(t, cfg)
-			states := make(chan ICEConnectionState, 100)
-			a.OnICEConnectionStateChange(func(s ICEConnectionState) { states <- s })
-			ch := wantChannel(t, a.PeerConnection)
-			negotiate(t, a, b, false)
-			other := receive(t, "channel", b.channels)
-			exchange(t, ch, other)
-			for _, p := range []*testPeer{a, b} {
-				p.core.ice.mu.Lock()
-				used := p.core.ice.used
-				p.core.ice.mu.Unlock()
-				used.ports.Close() // no check comes through any more
-			}
-			want(t, "a", states, lost)
-			a.RestartICE()
-			negotiate(t, a, b, false)
-			want(t, "a", states, ICEConnectionStateChecking) // w3c: the loss is forgotten
-			want(t, "a", states, ICEConnectionStateConnected)
-			exchange(t, ch, other)
-		})
+		t.Run(string(lost), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { reviveAfter(t, lost) }) })
 	}
+}
+
+// reviveAfter is TestRestartRevives for one state, in virtual time: a machine that is slow
+// would lose the new path as it lost the old one.
+func reviveAfter(t *testing.T, lost ICEConnectionState) {
+	n := newVirtualNet(t, 1, netsim.Conditions{Latency: 5 * time.Millisecond})
+	var peers []*testPeer
+	for _, h := range n.hosts {
+		peers = append(peers, newTestPeer(t, Config{UDPMux: h.mux(t), DisableMulticastDNS: true,
+			ICEDisconnectedTimeout: 5 * time.Second, ICEFailedTimeout: 10 * time.Second}))
+	}
+	a, b := peers[0], peers[1]
+	states := make(chan ICEConnectionState, 100)
+	a.OnICEConnectionStateChange(func(s ICEConnectionState) { states <- s })
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	other := receive(t, "channel", b.channels)
+	exchange(t, ch, other)
+	for _, p := range peers {
+		p.core.ice.mu.Lock()
+		used := p.core.ice.used
+		p.core.ice.mu.Unlock()
+		used.ports.Close() // no check comes through any more
+	}
+	want(t, "a", states, lost)
+	a.RestartICE()
+	negotiate(t, a, b, false)
+	want(t, "a", states, ICEConnectionStateChecking) // w3c: the loss is forgotten
+	want(t, "a", states, ICEConnectionStateConnected)
+	exchange(t, ch, other)
+	a.Close()
+	b.Close()
 }
 
 // Transports restart without SDP: one side begins, or both at once.
