@@ -18,7 +18,7 @@ packages=$(go list ./... | grep -v '/e2e\(/\|$\)')
 if is_missing openssl; then loud "NO openssl: ITS TESTS ARE SKIPPED"; fi
 step "tests"
 # shellcheck disable=SC2086 # one word per package
-go test $packages
+go test -timeout 20m $packages
 
 step "other systems"
 sh scripts/cross.sh
@@ -31,7 +31,7 @@ if is_missing gcc || is_missing libc6-dev; then
 else
 	step "the same under the race detector, with a shorter simulation"
 	# shellcheck disable=SC2086
-	SIM_SEEDS=20 go test -race $packages
+	SIM_SEEDS=20 go test -race -timeout 20m $packages
 fi
 
 step "DTLS against another major version of its library"
