@@ -20,7 +20,6 @@ type call struct {
 	transport  bool          // rather than PeerConnections
 	trickle    bool          // candidates come behind the descriptions
 	change     func(*Config) // of both
-	within     time.Duration // virtual time after which it is given up; default a minute
 }
 
 // milestones are when one side got how far, counted from when the offerer had the
