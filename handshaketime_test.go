@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -114,11 +115,12 @@ func (c call) run(t *testing.T) (offerer, answerer milestones) {
 	} else {
 		c.connectPeers(t, configs, x, y)
 	}
-	late := time.After(time.Minute)
+	late, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for _, s := range []*side{x, y} {
 		select {
 		case <-s.all:
-		case <-late:
+		case <-late.Done():
 		}
 	}
 	return x.result(), y.result()
