@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +85,7 @@ func joinPair(t testing.TB) (a, b *joined) {
 // newOursCarrier is our own record protection over our own sockets.
 func newOursCarrier(t testing.TB) *carrier {
 	a, b := joinPair(t)
-	c := &carrier{arrived: new(atomic.Int64), send: func(frames [][]byte) {
+	c := &carrier{arrived: newTally(), send: func(frames [][]byte) {
 		if _, err := a.WriteInPlace(frames); err != nil {
 			t.Error(err)
 		}
@@ -96,7 +95,7 @@ func newOursCarrier(t testing.TB) *carrier {
 		for _, p := range payloads {
 			n += len(p)
 		}
-		c.arrived.Add(int64(n))
+		c.arrived.arrive(n)
 	})
 	return c
 }

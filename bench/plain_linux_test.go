@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/pion/dtls/v2"
@@ -116,7 +115,7 @@ func plainDTLS(t testing.TB) (client, server *dtls.Conn) {
 // newPlainCarrier is what the two libraries do without us.
 func newPlainCarrier(t testing.TB) *carrier {
 	tx, rx := plainDTLS(t)
-	c := &carrier{arrived: new(atomic.Int64), send: func(frames [][]byte) {
+	c := &carrier{arrived: newTally(), send: func(frames [][]byte) {
 		for _, f := range frames {
 			if _, err := tx.Write(f[roomBefore : len(f)-roomAfter]); err != nil {
 				t.Error(err)
@@ -130,7 +129,7 @@ func newPlainCarrier(t testing.TB) *carrier {
 			if err != nil {
 				return
 			}
-			c.arrived.Add(int64(n))
+			c.arrived.arrive(n)
 		}
 	}()
 	return c

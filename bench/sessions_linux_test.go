@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +25,7 @@ type crowd struct {
 	servers []*joined
 	peers   []*dtlsrecord.Session
 	socket  *net.UDPConn
-	arrived atomic.Int64
+	arrived *tally
 }
 
 // addressOf returns where the peer with a number is.
@@ -93,7 +92,7 @@ func (c *crowd) join(cfg *dtls.Config) error {
 	}
 	s.Receive(func(payloads [][]byte, _ error) {
 		for _, b := range payloads {
-			c.arrived.Add(int64(len(b)))
+			c.arrived.arrive(len(b))
 		}
 	})
 	send = c.sendFrom(remote.Addr(), local)
@@ -110,12 +109,7 @@ func (c *crowd) visit(t testing.TB, n, records int, d time.Duration) int64 {
 	}
 	begin := c.arrived.Load()
 	for i, sent, start := 0, begin, time.Now(); time.Since(start) < d; i++ {
-		for stalled := time.Now(); sent-c.arrived.Load() >= window; {
-			if time.Since(stalled) > 100*time.Millisecond {
-				sent = c.arrived.Load()
-			}
-			time.Sleep(5 * time.Microsecond)
-		}
+		sent = c.arrived.await(sent, window)
 		if _, err := c.peers[i%n].WriteInPlace(frames); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +130,7 @@ func memoryInUse() (bytes int64, goroutines int) {
 // benchCrowd: ten thousand sessions on one port.
 func benchCrowd(t *testing.T) {
 	const few, many = 10, 10_000
-	c := &crowd{mux: newMux(t, udpmux.Config{Shared: true})}
+	c := &crowd{arrived: newTally(), mux: newMux(t, udpmux.Config{Shared: true})}
 	var err error
 	if c.socket, err = net.ListenUDP("udp4", nil); err != nil {
 		t.Fatal(err)
@@ -195,7 +189,9 @@ func idle(t *testing.T, change func(end int, c *sluice.Config)) (memory, gorouti
 	for range pairs {
 		connectTransports(t, change)
 	}
-	time.Sleep(3 * time.Second) // until what connecting needed is gone
+	for start := time.Now(); time.Since(start) < 3*time.Second; { // until what connecting needed is gone
+		runtime.GC()
+	}
 	after, goroutinesAfter := memoryInUse()
 	return float64(after-before) / pairs / 1024, float64(goroutinesAfter-goroutinesBefore) / pairs
 }

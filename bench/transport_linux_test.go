@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,7 +102,7 @@ func perRecord(costs []cost) string {
 // of payload that come out at the other.
 type carrier struct {
 	send    func(frames [][]byte) // with room around each payload
-	arrived *atomic.Int64
+	arrived *tally
 	lost    int64
 }
 
@@ -121,17 +120,12 @@ func (c *carrier) carry(d time.Duration) int64 {
 	begin := c.arrived.Load()
 	deadline := time.Now().Add(d)
 	for sent := begin; ; sent += burst * recordSize {
-		stalled := time.Now()
-		if stalled.After(deadline) {
+		if time.Now().After(deadline) {
 			break
 		}
-		for sent-c.arrived.Load() > window-burst*recordSize {
-			if time.Since(stalled) > 100*time.Millisecond {
-				c.lost += sent - c.arrived.Load()
-				sent = c.arrived.Load()
-			}
-			time.Sleep(5 * time.Microsecond)
-		}
+		kept := c.arrived.await(sent, window-burst*recordSize+1)
+		c.lost += sent - kept
+		sent = kept
 		c.send(frames)
 	}
 	return c.arrived.Load() - begin
