@@ -4,6 +4,9 @@ import "slices"
 
 // This file is the ICE restart of a Transport.
 
+// maxPastRemotes is how many generations of the peer are remembered, to know what comes late.
+const maxPastRemotes = 8
+
 // earlyCandidate is a candidate of a generation of the peer that is not known yet.
 type earlyCandidate struct {
 	ufrag, line string
@@ -44,7 +47,8 @@ func (t *Transport) restartICE(answers string) error {
 // its Parameters or LocalParameters to the peer. If they answer a restart of this
 // side, the new path is looked for. Two sides that restart at the same time
 // answer each other. Further candidates for the present generation are added;
-// late answers to a restart that was given up for another are ignored.
+// late answers to a restart that was given up for another are ignored, and so are
+// parameters that were in use before.
 //
 // Errors: *ParameterError, *CandidateError; *StateError before Start; ErrClosed.
 func (t *Transport) SetRemoteParameters(remote TransportParameters) error {
@@ -59,6 +63,9 @@ func (t *Transport) SetRemoteParameters(remote TransportParameters) error {
 	t.mu.Unlock()
 	local := t.core.localCredentials()
 	switch {
+	case t.wasRemote(next):
+		t.core.log.Infof("ignored parameters from before the peer's last ICE restart")
+		return nil
 	case remote.Answers != "" && remote.Answers != local.ufrag:
 		t.core.log.Infof("ignored the answer to an ICE restart that was given up")
 		return nil
@@ -122,6 +129,12 @@ func (t *Transport) continueICE(remote iceCredentials) error {
 // with the candidates that came before them, and those of our own.
 func (t *Transport) useRemote(remote iceCredentials) error {
 	t.mu.Lock()
+	if t.remote.iceCredentials != remote {
+		if len(t.past) == maxPastRemotes {
+			t.past = slices.Delete(t.past, 0, 1)
+		}
+		t.past = append(t.past, t.remote.iceCredentials)
+	}
 	r := *t.remote
 	r.iceCredentials = remote
 	t.remote = &r
@@ -142,16 +155,25 @@ func (t *Transport) useRemote(remote iceCredentials) error {
 	return nil
 }
 
+// wasRemote tells whether these were credentials of the peer, and are no more. Signalling
+// may deliver late, and twice.
+func (t *Transport) wasRemote(c iceCredentials) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Contains(t.past, c)
+}
+
 // AddRemoteCandidate takes a candidate of the peer; the empty string is the end
 // of them. One of a kind that cannot be used is ignored (RFC 8839, section 5.1);
 // what is no candidate is a *CandidateError. One that names the user fragment of
-// a restart waits for SetRemoteParameters.
+// a restart waits for SetRemoteParameters, one from before a restart is ignored.
 func (t *Transport) AddRemoteCandidate(candidate string) error {
 	if _, _, err := canonicalCandidate(candidate); err == nil {
 		ufrag := candidateUfrag(candidate)
 		t.mu.Lock()
 		wait := ufrag != "" && t.remote != nil && ufrag != t.remote.ufrag
-		if wait && len(t.early) < maxRemoteCandidates {
+		late := slices.ContainsFunc(t.past, func(c iceCredentials) bool { return c.ufrag == ufrag })
+		if wait && !late && len(t.early) < maxRemoteCandidates {
 			t.early = append(t.early, earlyCandidate{ufrag, candidate})
 		}
 		t.mu.Unlock()

@@ -495,3 +495,31 @@ func TestTransportRestartsCross(t *testing.T) {
 		t.Error("a second answer began a restart")
 	}
 }
+
+// What signalling delivers late, of a generation that the peer has given up, begins nothing and takes
+// no room from what is to come.
+func TestTransportRestartLate(t *testing.T) {
+	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	connect(t, a, b)
+	first := overJSON(t, a.Parameters())
+	before, beforeB := usedGeneration(a.core), usedGeneration(b.core)
+	must(t, a.RestartICE())
+	second := overJSON(t, localParameters(t, a))
+	must(t, b.SetRemoteParameters(second))
+	must(t, a.SetRemoteParameters(overJSON(t, localParameters(t, b))))
+	wantMoved(t, a.core, before)
+	wantMoved(t, b.core, beforeB)
+
+	must(t, b.SetRemoteParameters(first))
+	if b.core.ice.restarting() || b.Parameters().Answers != second.UsernameFragment {
+		t.Error("parameters from before the restart began another")
+	}
+	for _, line := range first.Candidates {
+		must(t, b.AddRemoteCandidate(line+" ufrag "+first.UsernameFragment))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.early) > 0 {
+		t.Errorf("%d candidates of a generation that is over wait for it to come", len(b.early))
+	}
+}

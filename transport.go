@@ -46,6 +46,7 @@ type Transport struct {
 	remote   *remoteParameters // in use since Start, nil before
 	answers  string            // the peer's user fragment that our restart answers, if it does
 	early    []earlyCandidate
+	past     []iceCredentials // of the peer, before remote; the last ones
 
 	acceptable chan struct{} // capacity 1: there may be one to accept
 	connected  chan struct{} // closed when the association is established
