@@ -245,7 +245,13 @@ func (t *iceTransport) gather() error {
 	if begun {
 		return nil
 	}
-	return g.gather() // which calls the filters of the application
+	err := g.gather() // which calls the filters of the application
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	return err
 }
 
 // reportGathering reports the state of the newest generation. t.mu is held.

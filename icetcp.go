@@ -245,7 +245,7 @@ func (p *tcpPort) serve(ctx context.Context, c net.Conn, link *tcpLink, remote n
 }
 
 // readFrames queues the frames of a connection (RFC 4571). One that came in must
-// begin with a check for the generation.
+// begin with a check for the generation, made with its password.
 func (p *tcpPort) readFrames(ctx context.Context, c net.Conn, link *tcpLink, remote netip.AddrPort, strange bool) {
 	in := bufio.NewReaderSize(c, maxDatagram)
 	if strange {
@@ -266,7 +266,8 @@ func (p *tcpPort) readFrames(ctx context.Context, c net.Conn, link *tcpLink, rem
 		}
 		if strange {
 			m, ok := stunmsg.Parse(b)
-			if !ok || m.Type != stunmsg.BindingRequest || !strings.HasPrefix(string(m.Username), p.m.g.ufrag+":") {
+			if !ok || m.Type != stunmsg.BindingRequest || !strings.HasPrefix(string(m.Username), p.m.g.ufrag+":") ||
+				!authentic(b, p.m.g.pwd) {
 				return
 			}
 			strange = false

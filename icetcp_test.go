@@ -107,10 +107,14 @@ func TestTCPStrangers(t *testing.T) {
 	address := net.JoinHostPort(f[4], f[5])
 	other, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername("x:y"))
 	must(t, err)
+	username, password := stun.NewUsername(c.localCredentials().ufrag+":x"), stun.NewShortTermIntegrity(c.localCredentials().pwd)
+	forged, err := stun.Build(stun.BindingRequest, stun.TransactionID, username, stun.NewShortTermIntegrity("of somebody else"))
+	must(t, err)
 	for name, first := range map[string][]byte{
 		"too long": {0xFF, 0xFF},
 		"no STUN":  append([]byte{0, 20}, make([]byte, 20)...),
 		"another":  append([]byte{0, byte(len(other.Raw))}, other.Raw...),
+		"forged":   append([]byte{0, byte(len(forged.Raw))}, forged.Raw...),
 	} {
 		conn, err := net.Dial("tcp4", address)
 		must(t, err)
@@ -143,7 +147,7 @@ func TestTCPStrangers(t *testing.T) {
 	if !eventually(func() bool { return port.link(peer) != nil }) {
 		t.Fatal("who connects after many that are silent is refused")
 	}
-	check, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(c.localCredentials().ufrag+":x"))
+	check, err := stun.Build(stun.BindingRequest, stun.TransactionID, username, password)
 	must(t, err)
 	_, err = peer.Write(append([]byte{0, byte(len(check.Raw))}, check.Raw...))
 	must(t, err)
