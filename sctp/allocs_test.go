@@ -94,26 +94,41 @@ func TestAllocs(t *testing.T) {
 		desc    string
 		size    int
 		streams uint16
-	}{{"small messages", 64, 1}, {"a packet each", 1100, 1}, {"fragments", 10_000, 1}, {"many streams", 500, 32}} {
+		cfg     Config
+	}{
+		{"small messages", 64, 1, Config{}},
+		{"small messages in DATA", 64, 1, Config{NoInterleaving: true}},
+		{"small messages at a measured rate", 64, 1, Config{CongestionControl: BBR}},
+		{"a packet each", 1100, 1, Config{}},
+		{"1 KiB", 1 << 10, 1, Config{}},
+		{"16 KiB", 16 << 10, 1, Config{}},
+		{"16 KiB in DATA", 16 << 10, 1, Config{NoInterleaving: true}},
+		{"16 KiB at a measured rate", 16 << 10, 1, Config{CongestionControl: BBR}},
+		{"256 KiB", 256 << 10, 1, Config{}},
+		{"many streams", 500, 32, Config{}},
+	} {
 		t.Run("transfer/"+tt.desc, func(t *testing.T) {
-			p := newPipe(t, Config{HeartbeatInterval: -1})
+			tt.cfg.HeartbeatInterval = -1
+			p := newPipe(t, tt.cfg)
 			payload := make([]byte, tt.size)
 			i := uint16(0)
 			round := func() {
-				for range 64 {
+				for range max(4, 128<<10/tt.size) {
 					i++
 					if err := p.a.Send(p.now, Message{Stream: i % tt.streams, Payload: payload}); err != nil {
 						t.Fatal(err)
 					}
 				}
 				p.run()
-				p.settle()
+				for p.settle(); p.a.out.messages > 0; {
+					p.settle()
+				}
 			}
 			for range 20 {
 				round()
 			}
 			if n := testing.AllocsPerRun(100, round); n != 0 {
-				t.Errorf("%v allocations for 64 messages", n)
+				t.Errorf("%v allocations for 128 KiB of messages", n)
 			}
 		})
 	}

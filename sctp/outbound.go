@@ -20,8 +20,7 @@ type outbound struct {
 	turns       turnQueue
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
-	free        *outMessage
-	frees       int
+	pool        messagePool
 	low         []uint16       // streams whose queue fell to their threshold
 	queued      int            // messages not sent completely
 	midway      int            // of them those of which a part was sent
@@ -105,8 +104,36 @@ func (m *outMessage) expired(now time.Time) bool {
 	return !m.expires.IsZero() && now.After(m.expires)
 }
 
-// maxFreeMessages bounds the messages kept for reuse.
-const maxFreeMessages = 256
+// messagePool keeps messages for reuse while many are on their way again and again.
+type messagePool struct {
+	first *outMessage
+	n     int
+	use   ringUse
+}
+
+// take returns a message with arbitrary contents; it is one of n on their way.
+func (p *messagePool) take(n int) *outMessage {
+	p.use.holds(n)
+	m := p.first
+	if m == nil {
+		return new(outMessage)
+	}
+	p.first = m.next
+	p.n--
+	return m
+}
+
+// give takes back a message that nothing refers to; left are on their way.
+func (p *messagePool) give(m *outMessage, left int) {
+	m.payload, m.stream, m.next = nil, nil, p.first
+	p.first = m
+	if p.n++; left == 0 && p.use.emptied(p.n) {
+		p.first, p.n = nil, 0
+	}
+}
+
+// trim gives back all that is kept.
+func (p *messagePool) trim() { p.first, p.n = nil, 0 }
 
 func (o *outbound) init(limit int, scheduler Scheduler) {
 	*o = outbound{limit: limit, scheduler: scheduler, turns: turnQueue{order: scheduler.scheduler()}}
@@ -193,13 +220,7 @@ func (o *outbound) refuse(n int) {
 
 // push queues a message.
 func (o *outbound) push(now time.Time, m *Message) {
-	msg := o.free
-	if msg == nil {
-		msg = new(outMessage)
-	} else {
-		o.free = msg.next
-		o.frees--
-	}
+	msg := o.pool.take(o.messages + 1)
 	s := o.stream(m.Stream)
 	o.arrivals++
 	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
@@ -422,12 +443,8 @@ func (o *outbound) recycle(m *outMessage) {
 	if o.large == m {
 		o.large = nil
 	}
-	*m = outMessage{}
 	o.messages--
-	if o.frees < maxFreeMessages {
-		m.next, o.free = o.free, m
-		o.frees++
-	}
+	o.pool.give(m, o.messages)
 }
 
 // acked frees the part of the send buffer that the peer acknowledged: messages that are

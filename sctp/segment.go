@@ -79,13 +79,13 @@ type inPool struct {
 	limit    int // bytes
 	segments [poolClasses]*segment
 	messages *inMessage
-	bytes    int // in segments
+	bytes    int // in segments, and messageBytes for each message
 	count    int // of messages
 }
 
 const (
-	poolClasses     = 11 // 64 bytes to 64 KiB
-	poolMaxMessages = 1024
+	poolClasses  = 11  // 64 bytes to 64 KiB
+	messageBytes = 128 // about the size of an inMessage
 )
 
 // class returns the smallest size class that holds n bytes.
@@ -122,15 +122,17 @@ func (p *inPool) message(info inInfo) *inMessage {
 	}
 	p.messages = m.next
 	p.count--
+	p.bytes -= messageBytes
 	*m = inMessage{info: info}
 	return m
 }
 
 func (p *inPool) freeMessage(m *inMessage) {
-	if p.count == poolMaxMessages {
+	if p.bytes+messageBytes > p.limit {
 		return
 	}
 	p.count++
+	p.bytes += messageBytes
 	*m = inMessage{next: p.messages}
 	p.messages = m
 }

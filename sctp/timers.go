@@ -164,6 +164,7 @@ func (a *Association) expireHeartbeat(now time.Time, path *path) {
 	default:
 		h.want(a.rng.Uint64())
 		a.in.pool.trim()
+		a.out.pool.trim()
 	}
 }
 
