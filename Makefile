@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-instructions check-instructions
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -18,7 +18,7 @@ test: ## every test, browsers included
 setup: ## install browsers and build tools (Debian, root)
 	@sh scripts/setup.sh
 
-check: fmt vet staticcheck archtest cross race ## before a commit
+check: fmt vet staticcheck archtest cross race check-instructions ## before a commit
 	@$(MAKE) --no-print-directory sim SIM_SEEDS=200
 
 fmt:
@@ -70,6 +70,12 @@ bench-net: ## goodput and delay over an emulated link, with pion/sctp beside: be
 
 bench-transport: ## what DTLS, ICE and the sockets cost, with the plain libraries beside: bench/RESULTS.md
 	cd bench && go test -count=1 -timeout 30m -run '^TestTransport$$' -v . -write
+
+bench-instructions: ## instructions of every hot path: bench/RESULTS.md
+	sh scripts/instructions.sh -write
+
+check-instructions: ## that no hot path takes 10 % more instructions than recorded
+	sh scripts/instructions.sh
 
 bench: ## every benchmark, with allocations
 	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

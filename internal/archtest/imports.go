@@ -53,6 +53,7 @@ var layers = []layer{
 
 	{dir: "internal/archtest"},
 	{dir: "internal/dtlsrecord", other: []string{"github.com/pion/dtls/v2", "github.com/pion/logging"}},
+	{dir: "internal/hotpath"},
 	{dir: "internal/netns"},
 	{dir: "internal/netsim"},
 	{dir: "internal/stunmsg"},
@@ -65,7 +66,7 @@ var layers = []layer{
 }
 
 // testOnly are packages that every test may import.
-var testOnly = []string{"internal/netns", "internal/netsim", "sctp/sctptrace"}
+var testOnly = []string{"internal/hotpath", "internal/netns", "internal/netsim", "sctp/sctptrace"}
 
 // engineImports is what the engine may use of the standard library. Absent on
 // purpose: net (net/netip holds no socket), os, sync, context, crypto/rand,
