@@ -134,7 +134,7 @@ func TestChatTerminal(t *testing.T) {
 		page.say("who is there?")
 
 		dir := t.TempDir()
-		terminal := startChat(t, "-join", r.url.String(), "-nick", "Tess", "-dir", dir, "-accept")
+		terminal := startExample(t, "browser-chat", "-join", r.url.String(), "-nick", "Tess", "-dir", dir, "-accept")
 		terminal.line(r.ctx, "You are in.")
 		terminal.line(r.ctx, "Ada: who is there?")
 		terminal.say("me, \u2713")

@@ -1,5 +1,5 @@
 // Package e2e tests sluice against real peers: headless Chromium and Firefox,
-// on bare pages and on the browser-chat example. It has only tests; package
+// on bare pages and on the examples. It has only tests; package
 // e2e/browser drives the browsers.
 //
 // A browser that is not installed is skipped, with a line on standard error,

@@ -58,8 +58,8 @@ func runTests(m *testing.M) int {
 				_ = r.b.Close()
 			}
 		}
-		if chatDir != "" {
-			_ = os.RemoveAll(chatDir)
+		if dir, err := exampleDir(); err == nil {
+			_ = os.RemoveAll(dir)
 		}
 	}()
 	return m.Run()

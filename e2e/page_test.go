@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,42 @@ func (p *page) do(out any, js string, args ...any) {
 	if err := p.Eval(p.ctx, out, js, args...); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// An element is what a test wants to know of an element of the page.
+type element struct {
+	Data map[string]string // its data- attributes
+	Text string            // of its .text, if it has one, else its own
+}
+
+// find waits for the first element that the selector matches.
+func (p *page) find(selector string, args ...any) element {
+	p.t.Helper()
+	return p.look(fmt.Sprintf(selector, args...), true)
+}
+
+// findNone waits until the selector matches nothing.
+func (p *page) findNone(selector string, args ...any) {
+	p.t.Helper()
+	p.look(fmt.Sprintf(selector, args...), false)
+}
+
+func (p *page) look(selector string, there bool) (e element) {
+	p.t.Helper()
+	const js = `const [selector, there] = args;
+		return new Promise((resolve, reject) => {
+			const look = () => {
+				const found = document.querySelector(selector);
+				if (!!found !== there) return;
+				observer.disconnect();
+				resolve(found && {data: {...found.dataset}, text: (found.querySelector('.text') || found).textContent});
+			};
+			const observer = new MutationObserver(look);
+			observer.observe(document, {attributes: true, characterData: true, childList: true, subtree: true});
+			look();
+		});`
+	p.do(&e, js, selector, there)
+	return e
 }
 
 // knowsClosing reports whether the browser has the event closing, which older

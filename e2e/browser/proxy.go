@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -27,6 +28,7 @@ func Proxy(target *url.URL) http.Handler {
 			r.Out.Header.Del("Accept-Encoding") // HTML must come uncompressed
 		},
 		FlushInterval:  -1,
+		ErrorLog:       log.New(io.Discard, "", 0), // a server that is killed cuts what it streams; the page sees that
 		ModifyResponse: inject,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			panic(http.ErrAbortHandler) // closes the connection, without a log
