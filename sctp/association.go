@@ -42,8 +42,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Association is one SCTP association. Its fields are components, each with a
 // file of its own; recv.go, send.go and timers.go pass facts between them.
 type Association struct {
-	cfg   Config
-	rng   *rand.ChaCha8
+	cfg   *Config // complete, and shared: not to be changed
+	rng   random
 	state State
 	ended bool  // for good: Closed is final
 	err   error // of the end; nil if graceful
@@ -69,7 +69,7 @@ type Association struct {
 	strays   strays
 	events   eventQueue
 	counters counters
-	trace    tracer
+	trace    *tracer // nil: there is none
 }
 
 // New returns an association in state Closed, which answers the handshake of a
@@ -79,27 +79,25 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &Association{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed), trace: tracer{sink: cfg.Trace}}
-	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: a.randomTag()}
-	a.hs.localTSN = wire.TSN(a.rng.Uint64())
-	a.hs.secret = make([]byte, 32)
+	return newAssociation(&cfg, cfg.Seed), nil
+}
+
+// newAssociation returns an association with a configuration that is complete, which it
+// shares with others, and a seed of its own.
+func newAssociation(cfg *Config, seed [32]byte) *Association {
+	rng := rand.NewChaCha8(seed)
+	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace)}
+	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: randomTag(rng)}
+	a.hs.localTSN = wire.TSN(rng.Uint64())
 	for i := 0; i < len(a.hs.secret); i += 8 {
-		be.PutUint64(a.hs.secret[i:], a.rng.Uint64())
+		be.PutUint64(a.hs.secret[i:], rng.Uint64())
 	}
-	a.paths.init(&cfg, a.rng.Uint64())
+	a.paths.init(cfg, rng.Uint64())
 	a.sent.rate.on = a.paths.primary().cc.measures()
 	a.in.init(cfg.ReceiveBuffer)
 	a.out.init(cfg.SendBuffer, cfg.Scheduler)
-	return a, nil
-}
-
-// randomTag returns a verification tag, which is not 0 (RFC 9260, section 5.3.1).
-func (a *Association) randomTag() uint32 {
-	for {
-		if tag := uint32(a.rng.Uint64()); tag != 0 {
-			return tag
-		}
-	}
+	a.rng.init(rng)
+	return a
 }
 
 // Connect sends INIT (RFC 9260, section 5.1). It returns ErrAlreadyStarted if
@@ -242,7 +240,7 @@ func (a *Association) PathChanged(now time.Time, id PathID) {
 	if path == nil || a.ended {
 		return
 	}
-	path.changed(&a.cfg)
+	path.changed(a.cfg)
 	if a.state >= Established {
 		path.pmtu.begin()
 	}

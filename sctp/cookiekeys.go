@@ -39,25 +39,26 @@ func (k *cookieKeys) rotate(now time.Time, rng *rand.ChaCha8) {
 }
 
 // bound returns key i for the cookies of a peer.
-func (k *cookieKeys) bound(i int, peer netip.AddrPort) []byte {
+func (k *cookieKeys) bound(i int, peer netip.AddrPort) (key [32]byte) {
 	ip := peer.Addr().As16()
 	h := hmac.New(sha256.New, k.keys[i][:])
 	h.Write(ip[:])
 	h.Write([]byte{byte(peer.Port() >> 8), byte(peer.Port())})
 	h.Write([]byte(peer.Addr().Zone()))
-	return h.Sum(nil)
+	h.Sum(key[:0])
+	return key
 }
 
 // open opens a cookie of a peer, and returns its key.
-func (k *cookieKeys) open(peer netip.AddrPort, b []byte) (c cookie, key []byte, ok bool) {
+func (k *cookieKeys) open(peer netip.AddrPort, b []byte) (c cookie, key [32]byte, ok bool) {
 	if len(b) != cookieLen+cookieMACLen {
-		return cookie{}, nil, false
+		return cookie{}, key, false
 	}
 	for i := range k.n {
 		key = k.bound(i, peer)
-		if c, ok = openCookie(key, b); ok {
+		if c, ok = openCookie(key[:], b); ok {
 			return c, key, true
 		}
 	}
-	return cookie{}, nil, false
+	return cookie{}, key, false
 }

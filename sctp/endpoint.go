@@ -29,8 +29,9 @@ import (
 //
 // Associations are kept in slots. Everything else refers to them by slot.
 type Endpoint struct {
-	cfg EndpointConfig
-	rng *rand.ChaCha8
+	cfg    EndpointConfig
+	shared *Config // of the associations
+	rng    *rand.ChaCha8
 
 	assocs  []*Association // by slot; nil if it is free
 	members []member       // what the Endpoint itself keeps of them
@@ -136,27 +137,24 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{cfg: cfg, rng: rand.NewChaCha8(cfg.Seed), byPeer: make(map[peerKey]int32)}
+	shared := cfg.Config
+	shared.Seed = [32]byte{}
+	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed), byPeer: make(map[peerKey]int32)}
 	e.listener = e.newAssociation()
 	return e, nil
 }
 
-// newConfig returns the configuration of an association, with a seed of its own.
-func (e *Endpoint) newConfig() Config {
-	cfg := e.cfg.Config
-	for i := 0; i < len(cfg.Seed); i += 8 {
-		be.PutUint64(cfg.Seed[i:], e.rng.Uint64())
+// seed returns the seed of another association.
+func (e *Endpoint) seed() (seed [32]byte) {
+	for i := 0; i < len(seed); i += 8 {
+		be.PutUint64(seed[i:], e.rng.Uint64())
 	}
-	return cfg
+	return seed
 }
 
 // newAssociation returns an association with a seed of its own.
 func (e *Endpoint) newAssociation() *Association {
-	a, err := New(e.newConfig())
-	if err != nil {
-		panic("sctp: BUG: a checked configuration is refused: " + err.Error())
-	}
-	return a
+	return newAssociation(e.shared, e.seed())
 }
 
 // Connect begins an association with the peer at an address, and at
@@ -176,7 +174,7 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 	}
 	a := e.newAssociation()
 	for e.tags.find(a.id.localTag, e.members, key) != noSlot {
-		a.id.localTag = a.randomTag()
+		a.id.localTag = randomTag(&a.rng)
 	}
 	if err := a.Connect(now); err != nil {
 		panic("sctp: BUG: a new association has started: " + err.Error())

@@ -162,7 +162,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 }
 
 // accept makes the association of a good cookie.
-func (e *Endpoint) accept(now time.Time, key peerKey, p wire.Packet, secret []byte) {
+func (e *Endpoint) accept(now time.Time, key peerKey, p wire.Packet, secret [32]byte) {
 	a := e.newAssociation()
 	a.id.remotePort = key.port
 	a.hs.secret = secret

@@ -427,7 +427,7 @@ func (p *fuzzPair) finish() {
 // before, as long as it has to wait, or because it waits for less than what its peer
 // takes to send something again.
 func (p *fuzzPair) excused(x *fuzzSide) bool {
-	c := &x.a.cfg
+	c := x.a.cfg
 	var aborted *AbortedError
 	patience := time.Duration(0)
 	switch {

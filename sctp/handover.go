@@ -121,15 +121,19 @@ func (a *Association) Handover(now time.Time) ([]byte, error) {
 //
 // The error is a *ConfigError, or a *ResumeError if state is not one.
 func Resume(now time.Time, cfg Config, state []byte) (*Association, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	return resume(now, &cfg, cfg.Seed, state)
+}
+
+// resume is Resume with a configuration as newAssociation takes it.
+func resume(now time.Time, cfg *Config, seed [32]byte, state []byte) (*Association, error) {
 	var s handoverState
 	if !s.decode(state) {
 		return nil, &ResumeError{"not a state of this version"}
 	}
-	cfg.LocalPort, cfg.RemotePort = s.localPort, s.remotePort
-	a, err := New(cfg)
-	if err != nil {
-		return nil, err
-	}
+	a := newAssociation(cfg, seed)
 	if !s.local.agrees(a.announced()) {
 		return nil, &ResumeError{"Config announces other streams or extensions than the association did"}
 	}
@@ -143,7 +147,7 @@ func Resume(now time.Time, cfg Config, state []byte) (*Association, error) {
 
 // announced returns what the association announces, as its peer reads it.
 func (a *Association) announced() *peerInit {
-	f, err := readToken(a.InitToken(), &a.cfg)
+	f, err := readToken(a.InitToken(), a.cfg)
 	if err != nil {
 		panic("sctp: BUG: our own INIT is refused: " + err.Error())
 	}

@@ -29,7 +29,7 @@ var handoverFields = map[string]string{
 	"outbound": "limit config, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"deadlines idle, expendables idle, midway idle, midways idle, drained idle",
-	"streamTable": "pages parts, n carried",
+	"streamTable": "low parts, pages parts, n carried",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
 	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +

@@ -68,7 +68,7 @@ func (a *Association) snapshot(now time.Time) *handoverState {
 		window: uint32(a.ack.advertised), first: a.ack.first, ackOwed: a.ack.due != ackNone,
 	}
 	s.local.tag, s.local.window, s.local.initialTSN = 0, 0, 0 // of no interest any more
-	copy(s.secret[:], a.hs.secret)
+	s.secret = a.hs.secret
 	s.peerKind = a.hs.peerKind
 	s.allLow = uint32(min(a.out.allLow, math.MaxInt32-1) + 1)
 	s.peer.tag = a.id.peerTag
@@ -96,9 +96,9 @@ func (r *requester) pause(now time.Time) uint16 {
 
 // restore makes a new association the one that the state is of.
 func (a *Association) restore(now time.Time, s *handoverState) {
-	a.id.localTag, a.id.peerTag = s.localTag, s.peer.tag
+	a.id = identity{localPort: s.localPort, remotePort: s.remotePort, localTag: s.localTag, peerTag: s.peer.tag}
 	a.hs.localTSN, a.hs.learned = s.nextTSN, now
-	a.hs.secret = append(a.hs.secret[:0], s.secret[:]...)
+	a.hs.secret = s.secret
 	a.peer = s.peer
 	a.establish(now, a.paths.primary())
 	a.ack.advertised, a.ack.first = int(s.window), s.first

@@ -30,7 +30,7 @@ type handshake struct {
 	cookie       []byte        // to echo
 	unrecognized []byte        // parameters of the INIT ACK to report
 	cookieAck    bool          // a COOKIE ACK is to be sent
-	secret       []byte        // key of the cookies
+	secret       [32]byte      // key of the cookies
 	peerKind     PeerImplementation
 	snap         snapState
 }

@@ -18,7 +18,7 @@ func flying(t testing.TB, window, n int) *testConn {
 	t.Helper()
 	tc := newConnected(t, Config{CongestionControl: Reno, HeartbeatInterval: -1, MaxBurst: maxBurst})
 	p := tc.a.paths.primary()
-	p.rto.init(&tc.a.cfg) // forget the handshake, which took no time
+	p.rto.init(tc.a.cfg) // forget the handshake, which took no time
 	tc.send(Message{Payload: payload(100)})
 	tc.want("a round trip is measured", "DATA tsn=0")
 	tc.now = tc.now.Add(testRTT)

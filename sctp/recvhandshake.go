@@ -28,7 +28,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, &a.cfg)
+	f := readInit(in, a.cfg)
 	switch {
 	case f.hostName != nil: // 9260-3.3.2.1-a
 		a.refuse(in.Tag, wire.CauseUnresolvableAddress, f.hostName)
@@ -50,16 +50,16 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 	case a.state == CookieEchoed: // 9260-5.2.1-b
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
 	case a.state == Closed: // a tag for this INIT alone
-		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
+		k.localTag, k.localTSN = randomTag(&a.rng), wire.TSN(a.rng.Uint64())
 	default: // 9260-5.2.2-a
-		k.localTag, k.localTSN = a.randomTag(), wire.TSN(a.rng.Uint64())
+		k.localTag, k.localTSN = randomTag(&a.rng), wire.TSN(a.rng.Uint64())
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
 	}
 	ack := a.localInit()
 	ack.Tag, ack.InitialTSN = k.localTag, k.localTSN
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
-		return appendInit(b, wire.TypeInitAck, ack, &a.cfg, k.seal(a.hs.secret),
+		return appendInit(b, wire.TypeInitAck, ack, a.cfg, k.seal(a.hs.secret[:]),
 			wire.ParseParams(f.unrecognized), r.path.pmtu.base-commonHeader)
 	})
 }
@@ -101,7 +101,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		a.refuse(in.Tag, wire.CauseInvalidParam, nil)
 		return
 	}
-	f := readInit(in, &a.cfg)
+	f := readInit(in, a.cfg)
 	a.id.peerTag = in.Tag
 	switch {
 	case f.hostName != nil:
@@ -132,7 +132,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 // handleCookieEcho takes a packet that begins with COOKIE ECHO (RFC 9260,
 // sections 5.1.5 and 5.2.4); false means that the packet is done with.
 func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk) bool {
-	k, ok := openCookie(a.hs.secret, c.Value())
+	k, ok := openCookie(a.hs.secret[:], c.Value())
 	if !ok || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
 		return false
 	}
@@ -234,7 +234,7 @@ func (a *Association) restart(now time.Time, path *path, k *cookie) {
 	a.adopt(now, k)
 	a.hs.finish()
 	a.closer.stop()
-	a.paths.restart(&a.cfg)
+	a.paths.restart(a.cfg)
 	a.control.init()
 	a.out.restart()
 	a.in.restart()

@@ -145,8 +145,10 @@ func (a *Association) ResetAssociation(now time.Time) error {
 
 // SetPeerReconfig replaces Config.PeerReconfig, for requests that come from now on.
 func (a *Association) SetPeerReconfig(p ReconfigPolicy) {
-	p.complete(&a.cfg)
-	a.cfg.PeerReconfig = p
+	cfg := *a.cfg
+	p.complete(&cfg)
+	cfg.PeerReconfig = p
+	a.cfg = &cfg
 }
 
 // OutboundStreams returns the number of outgoing streams, 0 before the

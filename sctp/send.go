@@ -101,7 +101,7 @@ func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
 	start := len(p.b)
-	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	p.b = appendInit(p.b, wire.TypeInit, a.localInit(), a.cfg, nil, wire.Params{}, 0)
 	p.b = a.hs.appendPreservative(p.b, start)
 	a.hs.sent(now, path.rto.rto)
 }

@@ -46,7 +46,7 @@ func InitToken(cfg Config) ([]byte, error) {
 // padding excluded. Asking for it changes nothing, and it stays the same until
 // the association is established.
 func (a *Association) InitToken() []byte { // snap-c
-	b := appendInit(nil, wire.TypeInit, a.localInit(), &a.cfg, nil, wire.Params{}, 0)
+	b := appendInit(nil, wire.TypeInit, a.localInit(), a.cfg, nil, wire.Params{}, 0)
 	return b[:int(b[2])<<8|int(b[3])]
 }
 
@@ -74,7 +74,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 	case bytes.Equal(peer, a.InitToken()): // some peers mirror attributes that they do not know
 		return &InitTokenError{"it is the token of this side"}
 	}
-	f, err := readToken(peer, &a.cfg)
+	f, err := readToken(peer, a.cfg)
 	if err != nil {
 		return err
 	}

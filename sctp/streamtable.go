@@ -4,8 +4,9 @@ import "iter"
 
 // streamTable maps stream identifiers to the state of those streams that have
 // been used. It is indexed in two steps, so that a lookup costs two loads, a
-// few low identifiers cost little memory, and iteration is in order.
+// few low identifiers, which are most, cost little memory, and iteration is in order.
 type streamTable[T any] struct {
+	low   []*T // the first page, as far as it is in use
 	pages []*[streamPage]*T
 	n     int // streams
 }
@@ -14,6 +15,9 @@ const streamPage = 64
 
 // get returns the state of a stream, nil if it has none.
 func (t *streamTable[T]) get(id uint16) *T {
+	if int(id) < len(t.low) {
+		return t.low[id]
+	}
 	if page := int(id) / streamPage; page < len(t.pages) && t.pages[page] != nil {
 		return t.pages[page][id%streamPage]
 	}
@@ -22,6 +26,14 @@ func (t *streamTable[T]) get(id uint16) *T {
 
 // put stores the state of a stream that had none.
 func (t *streamTable[T]) put(id uint16, s *T) {
+	t.n++
+	if id < streamPage {
+		for int(id) >= len(t.low) {
+			t.low = append(t.low, nil)
+		}
+		t.low[id] = s
+		return
+	}
 	page := int(id) / streamPage
 	for page >= len(t.pages) {
 		t.pages = append(t.pages, nil)
@@ -30,12 +42,16 @@ func (t *streamTable[T]) put(id uint16, s *T) {
 		t.pages[page] = new([streamPage]*T)
 	}
 	t.pages[page][id%streamPage] = s
-	t.n++
 }
 
 // all iterates over the streams that have state, by identifier.
 func (t *streamTable[T]) all() iter.Seq2[uint16, *T] {
 	return func(yield func(uint16, *T) bool) {
+		for id, s := range t.low {
+			if s != nil && !yield(uint16(id), s) {
+				return
+			}
+		}
 		for i, page := range t.pages {
 			if page == nil {
 				continue

@@ -163,8 +163,7 @@ func (a *Association) expireHeartbeat(now time.Time, path *path) {
 		a.scheduleHeartbeat(now, path)
 	default:
 		h.want(a.rng.Uint64())
-		a.in.pool.trim()
-		a.out.pool.trim()
+		a.rest()
 	}
 }
 

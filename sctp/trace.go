@@ -123,7 +123,7 @@ type TraceEvent struct {
 // tracer finds out what to tell a Tracer: much of it by comparing the association
 // after a call with what was told last, so that the components need not know of it.
 type tracer struct {
-	sink     Tracer // nil: there is none
+	sink     Tracer
 	state    State
 	recovery bool
 	entered  uint64 // counters.recoveries
@@ -132,7 +132,15 @@ type tracer struct {
 	pushed   uint64 // eventQueue.pushed
 }
 
-func (t *tracer) on() bool { return t.sink != nil }
+// newTracer returns one that tells sink, nil if that is.
+func newTracer(sink Tracer) *tracer {
+	if sink == nil {
+		return nil
+	}
+	return &tracer{sink: sink}
+}
+
+func (t *tracer) on() bool { return t != nil }
 
 // same reports whether figures differ in nothing that is worth an event.
 func (p PathStats) same(q PathStats) bool {
@@ -157,7 +165,7 @@ func (a *Association) observe(now time.Time) {
 }
 
 func (a *Association) tellChanges(now time.Time) {
-	t := &a.trace
+	t := a.trace
 	if t.state != a.state {
 		before := t.state
 		t.state = a.state

@@ -1,0 +1,70 @@
+package sctp
+
+// rest gives back the memory that the components have kept for what comes next: nothing
+// has for a heartbeat interval. What is in use stays. An association makes it anew when it
+// has something to do again, so that one that is busy allocates nothing, and of many that
+// are idle each costs only what it has to remember.
+func (a *Association) rest() {
+	a.out.rest()
+	a.sent.rest()
+	a.recovery.undo.rest()
+	a.forward.skipped, a.forward.streams = nil, nil
+	release(&a.tsns.above.runs)
+	a.in.rest()
+	release(&a.ack.dups)
+	a.ack.gaps = nil
+	release(&a.reconfig.peer.due)
+	release(&a.control.buf)
+	release(&a.strays.packets)
+	a.events.rest()
+}
+
+// release gives up the memory of a list that is empty.
+func release[T any](list *[]T) {
+	if len(*list) == 0 {
+		*list = nil
+	}
+}
+
+func (o *outbound) rest() {
+	o.pool.trim()
+	release(&o.turns.heap)
+	release(&o.low)
+	release(&o.drained)
+	release(&o.deadlines.list)
+	o.expendables.rest()
+}
+
+func (e *expendables) rest() {
+	release(&e.begun.list)
+	release(&e.unsent.list)
+}
+
+func (q *sentQueue) rest() {
+	release(&q.acked.runs)
+	release(&q.settled.runs)
+	if q.span() == 0 {
+		q.ring, q.rate.stamps = nil, nil
+	}
+	release(&q.rate.losses)
+}
+
+func (u *undo) rest() {
+	release(&u.once.runs)
+	release(&u.twice.runs)
+	release(&u.before.runs)
+}
+
+func (in *inbound) rest() {
+	in.pool.trim()
+	release(&in.fragments.runs)
+	in.evicted = nil
+	release(&in.readable)
+	release(&in.touched)
+}
+
+func (q *eventQueue) rest() {
+	if q.n == 0 {
+		q.ring, q.head = nil, 0
+	}
+}
