@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-rtc/sluice/internal/hotpath"
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 func TestHotPaths(t *testing.T)          { hotpath.Check(t, hotPaths) }
@@ -20,10 +21,11 @@ var hotPaths = []hotpath.Path{
 		n := 0
 		s.Receive(func(datagrams [][]byte) { n += len(datagrams) })
 		in := bytes.Repeat(append(record(""), make([]byte, 1187)...), 30)
-		batch := make([][]byte, 0, maxSegments)
+		run := &udpsock.Run{Data: in, Size: len(in) / 30, From: x.local}
+		batch := make([][]byte, 0, udpsock.MaxSegments)
 		return func() {
 			n = 0
-			if p.dispatch(in, len(in)/30, x.local, batch); n != 30 {
+			if p.dispatch(run, batch); n != 30 {
 				t.Fatal(n)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // at is an address that nobody has to own.
@@ -220,7 +221,7 @@ func TestNewcomersAreBounded(t *testing.T) {
 	for i := range 2 * maxNewcomers {
 		from := netip.AddrPortFrom(loopback[0], uint16(20000+i))
 		before := len(s.conn.queue)
-		p.dispatch(check, len(check), from, nil)
+		p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: from}, nil)
 		if len(s.conn.queue) == before {
 			continue
 		}
@@ -232,7 +233,7 @@ func TestNewcomersAreBounded(t *testing.T) {
 		t.Errorf("%d addresses were taken, want %d", taken, maxNewcomers)
 	}
 	known := netip.AddrPortFrom(loopback[0], 20000)
-	p.dispatch(check, len(check), known, nil)
+	p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: known}, nil)
 	s.wantSTUN("check of a known address", check, known)
 }
 
@@ -250,12 +251,12 @@ func TestFloodOfStrangers(t *testing.T) {
 		"anything":          {200, 1, 2, 3},
 		"several in a read": bytes.Repeat([]byte{23}, 4000),
 	}
-	batch := make([][]byte, 0, maxSegments)
+	batch := make([][]byte, 0, udpsock.MaxSegments)
 	for name, b := range flood {
 		size := min(len(b), 100)
 		i := 0
 		if allocs := testing.AllocsPerRun(1000, func() {
-			p.dispatch(b, size, at(i), batch)
+			p.dispatch(&udpsock.Run{Data: b, Size: size, From: at(i)}, batch)
 			i++
 		}); allocs != 0 {
 			t.Errorf("%s: %v allocations", name, allocs)
@@ -267,7 +268,7 @@ func TestFloodOfStrangers(t *testing.T) {
 	// Who knows the fragment can fill the agent's queue, no more.
 	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x")
 	for i := range 10 * maxQueued {
-		p.dispatch(check, len(check), at(i), batch)
+		p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: at(i)}, batch)
 	}
 	if n := len(s.conn.queue); n != maxQueued || m.Stats().QueueFull != 9*maxQueued {
 		t.Errorf("%d messages queued, %d dropped", n, m.Stats().QueueFull)
@@ -291,24 +292,26 @@ func TestSessionAllocs(t *testing.T) {
 		}
 	})
 	in := bytes.Repeat(append(record(""), make([]byte, 97)...), 30)
-	batch := make([][]byte, 0, maxSegments)
-	if n := testing.AllocsPerRun(100, func() { p.dispatch(in, 100, x.local, batch) }); n != 0 {
+	batch := make([][]byte, 0, udpsock.MaxSegments)
+	if n := testing.AllocsPerRun(100, func() { p.dispatch(&udpsock.Run{Data: in, Size: 100, From: x.local}, batch) }); n != 0 {
 		t.Errorf("in: %v allocations", n)
 	}
 	if bytesIn != 101*3000 {
 		t.Errorf("%d bytes", bytesIn)
 	}
-	out := numbered(repeated(30, 1200), true)
+	out := numbered(repeated(30, 1200))
 	if n := testing.AllocsPerRun(100, func() {
 		if lost, err := s.Write(out); lost != 0 || err != nil {
 			t.Error(lost, err)
 		}
 		for left := 30 * 1200; left > 0; {
-			b, _, _, err := x.in.receive()
+			runs, err := x.receive()
 			if err != nil {
 				t.Fatal(err)
 			}
-			left -= len(b)
+			for _, r := range runs {
+				left -= len(r.Data)
+			}
 		}
 	}); n != 0 {
 		t.Errorf("out: %v allocations", n)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // Config configures a Mux.
@@ -220,17 +222,19 @@ func (m *Mux) sweep() {
 // read is the reading goroutine of a port.
 func (m *Mux) read(p *port) {
 	defer m.readers.Done()
-	batch := make([][]byte, 0, maxSegments)
+	batch := make([][]byte, 0, udpsock.MaxSegments)
 	failed := 0
 	for {
-		b, size, from, err := p.sock.receive()
+		runs, err := p.sock.receive()
 		switch {
 		case err == nil:
 			if failed > 0 {
 				failed = 0
 				p.ailing.Store(false)
 			}
-			batch = p.dispatch(b, size, from, batch)
+			for i := range runs {
+				batch = p.dispatch(&runs[i], batch)
+			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:

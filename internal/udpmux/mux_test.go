@@ -351,7 +351,7 @@ func TestPath(t *testing.T) {
 	m := newTestMux(t, loopback[0], netip.MustParseAddr("127.0.0.2"))
 	s := newTestSession(t, m, "aaaa")
 	x, y := newPeer(t), newPeer(t)
-	batch := numbered([]int{1200, 1200, 300}, true)
+	batch := numbered([]int{1200, 1200, 300})
 	wantLost := func(why string, n int, target error) {
 		t.Helper()
 		if lost, err := s.Write(batch); lost != n || !errors.Is(err, target) {
@@ -478,7 +478,7 @@ func TestPeerUnreachable(t *testing.T) {
 	a.SetPath(m.Addrs()[0], at)
 	b.SetPath(m.Addrs()[0], x.addr())
 	for range 50 {
-		if _, err := a.Write(numbered([]int{500, 500}, true)); errors.Is(err, net.ErrClosed) {
+		if _, err := a.Write(numbered([]int{500, 500})); errors.Is(err, net.ErrClosed) {
 			t.Fatal(err)
 		}
 		x.send(m, record("alive"))
@@ -486,7 +486,7 @@ func TestPeerUnreachable(t *testing.T) {
 			t.Fatalf("received %q", d)
 		}
 	}
-	if lost, err := b.Write(numbered([]int{500}, true)); lost != 0 || err != nil {
+	if lost, err := b.Write(numbered([]int{500})); lost != 0 || err != nil {
 		t.Errorf("Write = %d, %v", lost, err)
 	}
 }

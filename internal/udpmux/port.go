@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // A port is a socket of a Mux, and whose the packets are that come in there.
@@ -43,14 +44,13 @@ func newPort(m *Mux, sock *socket) *port {
 	return &port{m: m, sock: sock, claims: make(map[netip.AddrPort][]claim), queries: make(map[[12]byte]*ServerConn)}
 }
 
-// dispatch hands out datagrams that came in together: each is size bytes of b, the last
-// may be shorter. batch is scratch.
-func (p *port) dispatch(b []byte, size int, from netip.AddrPort, batch [][]byte) [][]byte {
+// dispatch hands out datagrams that came in together. batch is scratch.
+func (p *port) dispatch(run *udpsock.Run, batch [][]byte) [][]byte {
 	batch = batch[:0]
-	for len(b) > 0 {
-		d := b[:min(size, len(b))]
-		b = b[len(d):]
+	from := netip.AddrPortFrom(run.From.Addr().WithZone(""), run.From.Port())
+	for d := range run.Datagrams() {
 		switch { // RFC 7983, section 7
+		case len(d) == 0:
 		case d[0] <= 3:
 			p.handleSTUN(d, from)
 		case 20 <= d[0] && d[0] <= 63:

@@ -5,39 +5,18 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
-const (
-	// maxSegments is how many datagrams one call of the system carries in each
-	// direction, and maxBytes how many bytes: what fits into the 65535 of an IP
-	// packet, which one large datagram of the kernel is until it is cut.
-	maxSegments = 64
-	maxBytes    = 65000
-
-	// readSize is the room for what one read returns. On systems that do not
-	// coalesce it is one datagram.
-	readSize = 1 << 16
-)
-
-// A socket is one UDP socket bound to a local address. It reads and writes in
-// batches where the system can.
+// A socket is one UDP socket bound to a local address.
 //
 // One goroutine reads. Any may write; they take turns.
 type socket struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
+	sock  *udpsock.Socket
 	local netip.AddrPort
 
-	in reader
-
-	other PacketConn // in place of conn, raw, in and out; or nil
-	buf   []byte     // to read from other
-
 	sendMu sync.Mutex
-	out    writer
 	whole  bool // datagrams are sent with the DF bit
 	frozen bool // there is no saying whether they are
 }
@@ -56,17 +35,10 @@ func openSocket(at netip.AddrPort, buffers socketBuffers) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	s := &socket{conn: conn, raw: raw, local: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
+	s := &socket{sock: udpsock.New(conn), local: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
 	s.local = netip.AddrPortFrom(s.local.Addr().Unmap().WithZone(""), s.local.Port())
-	setBuffers(s, buffers)
-	s.frozen = udpsock.SetDontFragment(conn, false) != nil
-	s.in.init(s)
-	s.out.init(s)
+	s.sock.SetBuffers(buffers.receive, buffers.send)
+	s.frozen = s.sock.SetDontFragment(false) != nil
 	return s, nil
 }
 
@@ -76,25 +48,13 @@ func openOther(at netip.AddrPort, open func(netip.AddrPort) (PacketConn, error))
 	if err != nil {
 		return nil, err
 	}
-	return &socket{other: conn, local: addrPort(conn.LocalAddr()), frozen: true, buf: make([]byte, readSize)}, nil
+	return &socket{sock: udpsock.New(conn), local: addrPort(conn.LocalAddr()), frozen: true}, nil
 }
 
-func (s *socket) close() error {
-	if s.other != nil {
-		return s.other.Close()
-	}
-	return s.conn.Close()
-}
+func (s *socket) close() error { return s.sock.Close() }
 
-// receive waits for datagrams of one sender: each is size bytes of b, the last may
-// be shorter. They are valid until the next call.
-func (s *socket) receive() (b []byte, size int, from netip.AddrPort, err error) {
-	if s.other == nil {
-		return s.in.receive()
-	}
-	n, from, err := s.other.ReadFromUDPAddrPort(s.buf)
-	return s.buf[:n], n, from, err
-}
+// receive waits for datagrams. They are valid until the next call.
+func (s *socket) receive() ([]udpsock.Run, error) { return s.sock.Receive() }
 
 // fragmentation says what to do about the DF bit of a datagram.
 type fragmentation uint8
@@ -111,29 +71,35 @@ const (
 //
 // Packets that follow each other in memory and have one size, but for a smaller
 // last one, are the cheapest.
-func (s *socket) send(packets [][]byte, to netip.AddrPort, f fragmentation) (int, error) {
+func (s *socket) send(packets [][]byte, to netip.AddrPort, f fragmentation) (sent int, err error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
-	if s.other != nil {
-		return s.sendOther(packets, to)
-	}
 	if whole := f == fragmentNever; f != fragmentAny && whole != s.whole && !s.frozen {
-		if err := udpsock.SetDontFragment(s.conn, whole); err != nil && errors.Is(err, net.ErrClosed) {
+		if err := s.sock.SetDontFragment(whole); err != nil && errors.Is(err, net.ErrClosed) {
 			return 0, err
 		}
 		s.whole = whole
 	}
-	return s.out.send(packets, to)
-}
-
-// sendOther is send over a PacketConn.
-func (s *socket) sendOther(packets [][]byte, to netip.AddrPort) (sent int, err error) {
-	for _, p := range packets {
-		if _, e := s.other.WriteToUDPAddrPort(p, to); e != nil {
-			err = e
-		} else {
-			sent++
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
+	for len(packets) > 0 {
+		n := min(len(packets), len(b))
+		for i, p := range packets[:n] {
+			b[i] = udpsock.Datagram{Data: p, To: to}
+		}
+		k, e := s.sock.Send(b[:n])
+		clear(b[:n])
+		sent, packets = sent+k, packets[n:]
+		if e != nil {
+			if err = e; errors.Is(e, net.ErrClosed) {
+				break
+			}
 		}
 	}
 	return sent, err
 }
+
+// A batch is the datagrams that go to a socket at a time.
+type batch [udpsock.MaxSegments]udpsock.Datagram
+
+var batches = sync.Pool{New: func() any { return new(batch) }}

@@ -1,4 +1,5 @@
-// Package udpsock sets what package net has no methods for on UDP sockets: whether
-// the network may fragment a datagram, and the bits of congestion notification.
-// Where a system has no way to do so, functions return errors.ErrUnsupported.
+// Package udpsock does with UDP sockets what package net has no methods for: it sends
+// and receives many datagrams with one call of the system, and sets whether the network
+// may fragment them and the bits of congestion notification. Where a system has no way
+// to do so, a call carries one datagram, and functions return errors.ErrUnsupported.
 package udpsock

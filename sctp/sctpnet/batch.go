@@ -1,7 +1,6 @@
 package sctpnet
 
 import (
-	"net/netip"
 	"sync"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
@@ -33,7 +32,7 @@ type InPlaceWriter interface {
 
 const (
 	// maxBatch bounds the packets of a batch, and batchBytes its buffer.
-	maxBatch   = 32
+	maxBatch   = udpsock.MaxSegments
 	batchBytes = 64 << 10
 )
 
@@ -43,11 +42,9 @@ type batch struct {
 	buf           []byte // used up to its length
 	before, after int    // room around each packet, in bytes
 	packets       [][]byte
-	whole         []bool           // of each: sctp.Transmit.Whole
-	to            []netip.AddrPort // of each, on a socket
-	marks         []sctp.ECN       // so too
+	whole         []bool             // of each: sctp.Transmit.Whole
+	out           []udpsock.Datagram // each, on a socket
 	ids           []sctp.AssociationID
-	oob           [udpsock.ECNRoom]byte
 }
 
 var batches = sync.Pool{New: func() any { return &batch{packets: make([][]byte, 0, maxBatch)} }}
@@ -65,13 +62,14 @@ func newBatch(mtu, before, after int) *batch {
 
 func (b *batch) free() {
 	clear(b.packets)
+	clear(b.out)
 	b.reset()
 	batches.Put(b)
 }
 
 func (b *batch) reset() {
 	b.buf, b.packets, b.whole = b.buf[:0], b.packets[:0], b.whole[:0]
-	b.to, b.marks, b.ids = b.to[:0], b.marks[:0], b.ids[:0]
+	b.out, b.ids = b.out[:0], b.ids[:0]
 }
 
 // next returns the place of the next packet; ok is false if there is none for mtu

@@ -287,7 +287,7 @@ func (c *Conn) InboundStreams() int {
 // LocalAddr returns the local address of the net.Conn or socket.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.sock != nil {
-		return c.sock.pc.LocalAddr()
+		return c.sock.udp.LocalAddr()
 	}
 	return c.nc.LocalAddr()
 }

@@ -14,7 +14,7 @@ import (
 // congested is a way between two sockets on which every packet that may be marked
 // is: what it hears from others it sends to the server, and the answers back.
 type congested struct {
-	conn   *net.UDPConn
+	conn   *udpsock.Socket
 	server netip.AddrPort
 
 	mu     sync.Mutex
@@ -23,38 +23,45 @@ type congested struct {
 }
 
 func (c *congested) run() {
-	buf, oob := make([]byte, 2048), make([]byte, udpsock.ECNRoom)
 	for {
-		n, k, _, from, err := c.conn.ReadMsgUDPAddrPort(buf, oob)
+		runs, err := c.conn.Receive()
 		if err != nil {
 			return
 		}
-		mark := udpsock.ECN(oob[:k])
-		c.mu.Lock()
-		to := c.server
-		if from == c.server {
-			to = c.client
-		} else {
-			c.client = from
+		for _, r := range runs {
+			for packet := range r.Datagrams() {
+				c.forward(packet, r.From, r.ECN)
+			}
 		}
-		if sctp.ECN(mark) == sctp.ECT0 {
-			mark = byte(sctp.CE)
-			c.marks++
-		}
-		c.mu.Unlock()
-		c.conn.WriteMsgUDPAddrPort(buf[:n], udpsock.AppendECN(nil, to.Addr(), mark), to)
 	}
+}
+
+func (c *congested) forward(packet []byte, from netip.AddrPort, mark byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.server
+	if from == c.server {
+		to = c.client
+	} else {
+		c.client = from
+	}
+	if sctp.ECN(mark) == sctp.ECT0 {
+		mark = byte(sctp.CE)
+		c.marks++
+	}
+	c.conn.Send([]udpsock.Datagram{{Data: packet, To: to, ECN: mark}})
 }
 
 // TestECN: codepoints go out and come in, through sockets of the system, and marks
 // are answered. // ecn-a ecn-b
 func TestECN(t *testing.T) {
-	relay, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Skip("no UDP on loopback:", err)
 	}
+	relay := udpsock.New(conn)
 	defer relay.Close()
-	if err := udpsock.ReceiveECN(relay); err != nil {
+	if err := relay.ReceiveECN(); err != nil {
 		t.Skip("no ECN on this system:", err)
 	}
 	cfg := Config{SCTP: sctp.Config{ECN: true}}

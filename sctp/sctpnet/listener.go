@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -56,7 +57,7 @@ func Listen(network, address string, cfg ListenConfig) (*Listener, error) {
 
 // listen is Listen on a socket that is there. pc belongs to the Listener, unless
 // it returns an error.
-func listen(pc packetConn, cfg ListenConfig) (*Listener, error) {
+func listen(pc udpsock.PacketConn, cfg ListenConfig) (*Listener, error) {
 	complete, err := cfg.Config.complete()
 	if err != nil {
 		return nil, err
@@ -67,20 +68,18 @@ func listen(pc packetConn, cfg ListenConfig) (*Listener, error) {
 	case cfg.Backlog == 0:
 		cfg.Backlog = 128
 	}
-	ecn, err := newECNSocket(pc, &complete.SCTP)
+	s, err := newSocket(pc, &complete)
 	if err != nil {
 		return nil, err
 	}
-	fragments := newFragmentation(pc, &complete.SCTP)
-	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: complete.SCTP, Listen: true, MaxAssociations: cfg.MaxAssociations})
-	if err != nil {
+	if s.ep, err = sctp.NewEndpoint(sctp.EndpointConfig{Config: complete.SCTP, Listen: true, MaxAssociations: cfg.MaxAssociations}); err != nil {
 		return nil, err
 	}
-	l := &Listener{sock: newSocket(pc, complete, ep, fragments, ecn), backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
-	l.sock.mu.Lock()
-	defer l.sock.mu.Unlock()
-	l.sock.listener = l
-	l.sock.start()
+	l := &Listener{sock: s, backlog: make(chan *Conn, cfg.Backlog), closed: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listener = l
+	s.start()
 	return l, nil
 }
 
@@ -145,7 +144,7 @@ func (l *Listener) Close() error {
 }
 
 // Addr returns the address of the socket.
-func (l *Listener) Addr() net.Addr { return l.sock.pc.LocalAddr() }
+func (l *Listener) Addr() net.Addr { return l.sock.udp.LocalAddr() }
 
 // Stats returns the figures of the socket's endpoint.
 func (l *Listener) Stats() sctp.EndpointStats {
@@ -178,7 +177,7 @@ func Dial(ctx context.Context, network, address string, cfg Config) (*Conn, erro
 
 // dial begins an association on a socket that is there. pc belongs to the Conn,
 // unless it returns an error.
-func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
+func dial(pc udpsock.PacketConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
@@ -188,21 +187,18 @@ func dial(pc packetConn, to netip.AddrPort, cfg Config) (*Conn, error) {
 		rand.Read(b[:]) // never fails
 		cfg.SCTP.LocalPort = 0xC000 | binary.BigEndian.Uint16(b[:])
 	}
-	ecn, err := newECNSocket(pc, &cfg.SCTP)
+	s, err := newSocket(pc, &cfg)
 	if err != nil {
 		return nil, err
 	}
-	fragments := newFragmentation(pc, &cfg.SCTP)
-	ep, err := sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg.SCTP, MaxAssociations: 1})
-	if err != nil {
+	if s.ep, err = sctp.NewEndpoint(sctp.EndpointConfig{Config: cfg.SCTP, MaxAssociations: 1}); err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	id, err := ep.Connect(now, to)
+	id, err := s.ep.Connect(now, to)
 	if err != nil {
 		return nil, err
 	}
-	s := newSocket(pc, cfg, ep, fragments, ecn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.add(id)

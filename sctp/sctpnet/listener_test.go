@@ -30,7 +30,7 @@ func (e *ether) written(hook func(to netip.AddrPort)) {
 	e.hook = hook
 }
 
-// etherConn is a socket on it, a packetConn.
+// etherConn is a socket on it.
 type etherConn struct {
 	net    *ether
 	addr   netip.AddrPort
@@ -409,7 +409,7 @@ func TestSocketFails(t *testing.T) {
 		reads := result(func() error { _, _, err := conns[0].ReadMessage(background, 0, make([]byte, 10)); return err })
 		accepts := result(func() error { _, err := l.Accept(background); return err })
 		synctest.Wait()
-		l.sock.pc.Close()
+		l.sock.udp.Close()
 		var failed *TransportError
 		for _, err := range []error{<-reads, <-accepts} {
 			if !errors.As(err, &failed) || !errors.Is(err, net.ErrClosed) {

@@ -3,7 +3,6 @@ package sctpnet
 import (
 	"log/slog"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -12,14 +11,6 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-// packetConn is what a socket needs of a UDP socket; *net.UDPConn has it.
-type packetConn interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
-	LocalAddr() net.Addr
-	Close() error
-}
-
 // socket is a UDP socket with the Conns on it, which share its lock, its reading
 // goroutine and its timer (RFC 6951). What a Conn settles, the socket settles for
 // all: it carries out the events of all, and sends the packets of all, on the
@@ -27,8 +18,7 @@ type packetConn interface {
 //
 // The socket is closed once nobody listens on it and its last Conn has let go.
 type socket struct {
-	pc  packetConn
-	ecn ecnSocket // the same, nil without ECN
+	udp *udpsock.Socket
 	log *slog.Logger
 
 	mu       sync.Mutex // guards everything below, and the Conns
@@ -53,11 +43,22 @@ type socket struct {
 	holds     int // the reading goroutine, an armed or running timer
 }
 
-// newSocket returns a socket on which nothing runs yet.
-func newSocket(pc packetConn, cfg Config, ep *sctp.Endpoint, fragments fragmentation, ecn ecnSocket) *socket {
-	s := &socket{pc: pc, ecn: ecn, fragments: fragments, log: cfg.Logger, ep: ep, cfg: cfg, conns: make(map[sctp.AssociationID]*Conn)}
+// socketBuffer is the size asked of the system for the buffers of a UDP socket, in
+// bytes: those who send at a time may be many.
+const socketBuffer = 4 << 20
+
+// newSocket returns a socket without an endpoint, on which nothing runs yet; pc belongs
+// to it unless there is an error. cfg is changed to what is possible there.
+func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
+	udp := udpsock.New(pc)
+	if cfg.SCTP.ECN && udp.ReceiveECN() != nil {
+		return nil, &sctp.ConfigError{Field: "ECN", Rule: "is not possible on sockets of this system"}
+	}
+	udp.SetBuffers(socketBuffer, socketBuffer)
+	s := &socket{udp: udp, fragments: newFragmentation(udp, &cfg.SCTP), log: cfg.Logger, conns: make(map[sctp.AssociationID]*Conn)}
+	s.cfg = *cfg
 	s.timer.init(s.onTimer)
-	return s
+	return s, nil
 }
 
 // start starts the reading goroutine.
@@ -179,7 +180,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 			break
 		}
 		b.add(d.Packet, d.Whole)
-		b.to, b.marks, b.ids = append(b.to, d.To), append(b.marks, d.ECN), append(b.ids, d.ID)
+		b.out, b.ids = append(b.out, udpsock.Datagram{To: d.To, ECN: byte(d.ECN)}), append(b.ids, d.ID)
 	}
 	s.collect(now)
 	s.publish(now)
@@ -190,14 +191,20 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 // it returns the error of a socket that is gone.
 func (s *socket) write(b *batch) error {
 	for i, packet := range b.packets {
-		s.fragments.apply(b.whole[i], s.log)
-		switch err := s.writeTo(packet, b.to[i], b.marks[i], b.oob[:]); {
+		b.out[i].Data = packet
+	}
+	out, whole := b.out, b.whole
+	for len(out) > 0 {
+		n := sameWhole(whole)
+		s.fragments.apply(whole[0], s.log)
+		switch sent, err := s.udp.Send(out[:n]); {
 		case err == nil:
 		case fatalWrite(err):
 			return err
 		default:
-			s.log.Debug("socket lost a packet", "to", b.to[i], "error", err)
+			s.log.Debug("socket lost packets", "count", n-sent, "error", err)
 		}
+		out, whole = out[n:], whole[n:]
 	}
 	return nil
 }
@@ -252,7 +259,7 @@ func (s *socket) closeUnused() {
 	}
 	s.closed = true
 	s.holds -= s.timer.stop()
-	if err := s.pc.Close(); err != nil {
+	if err := s.udp.Close(); err != nil {
 		s.log.Debug("closing the socket", "error", err)
 	}
 	s.checkDone()
@@ -274,17 +281,16 @@ func (s *socket) dispatch(by actor) {
 
 // readLoop is the reading goroutine.
 func (s *socket) readLoop() {
-	buf, oob := make([]byte, maxPacket), make([]byte, udpsock.ECNRoom)
 	for {
-		n, from, mark, err := s.readFrom(buf, oob)
-		if !s.handleRead(buf[:n], from, mark, err) {
+		if runs, err := s.udp.Receive(); !s.handleRead(runs, err) {
 			return
 		}
 	}
 }
 
-// handleRead takes what was read, and tells whether to go on.
-func (s *socket) handleRead(packet []byte, from netip.AddrPort, mark sctp.ECN, err error) bool {
+// handleRead takes what was read, and tells whether to go on. What came in together is
+// answered together.
+func (s *socket) handleRead(runs []udpsock.Run, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -292,7 +298,11 @@ func (s *socket) handleRead(packet []byte, from netip.AddrPort, mark sctp.ECN, e
 		switch {
 		case err == nil:
 			s.reader.passing = 0
-			s.ep.HandlePacketECN(now, from, packet, mark)
+			for i := range runs {
+				for packet := range runs[i].Datagrams() {
+					s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
+				}
+			}
 		case passingRead(err) && !s.reader.failed(now):
 			s.log.Debug("reading the socket", "error", err)
 		default:

@@ -1,9 +1,8 @@
 //go:build linux || darwin || freebsd
 
-package udpmux
+package udpsock
 
 import (
-	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -35,15 +34,15 @@ func BenchmarkSocket(b *testing.B) {
 	b.Run("plain", func(b *testing.B) {
 		x, y := newTestSocket(b, loopback[0]), newTestSocket(b, loopback[0])
 		p, in := make([]byte, size), make([]byte, 2000)
-		to := net.UDPAddrFromAddrPort(y.local).AddrPort()
+		to := at(y)
 		reportCPU(b, batch, func() {
 			for range batch {
-				if _, err := x.conn.WriteToUDPAddrPort(p, to); err != nil {
+				if _, err := x.WriteToUDPAddrPort(p, to); err != nil {
 					b.Fatal(err)
 				}
 			}
 			for range batch {
-				if _, _, err := y.conn.ReadFromUDPAddrPort(in); err != nil {
+				if _, _, err := y.ReadFromUDPAddrPort(in); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -55,21 +54,21 @@ func BenchmarkSocket(b *testing.B) {
 			if !gso {
 				withoutGSO(x)
 			}
-			packets := numbered(sizes, contiguous)
-			total := 0
-			for _, n := range sizes {
-				total += n
-			}
+			packets := to(at(y), numbered(sizes, contiguous))
 			reportCPU(b, len(sizes), func() {
-				if n, err := x.send(packets, y.local, fragmentAny); n != len(packets) {
+				if n, err := x.Send(packets); n != len(packets) {
 					b.Fatal(err)
 				}
-				for left := total; left > 0; {
-					p, _, _, err := y.in.receive()
+				for left := len(packets); left > 0; {
+					runs, err := y.Receive()
 					if err != nil {
 						b.Fatal(err)
 					}
-					left -= len(p)
+					for i := range runs {
+						for range runs[i].Datagrams() {
+							left--
+						}
+					}
 				}
 			})
 		}

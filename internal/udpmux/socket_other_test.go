@@ -1,9 +1,0 @@
-//go:build !linux
-
-package udpmux
-
-import "testing"
-
-func withoutGSO(*socket) {}
-
-func withoutGRO(testing.TB, *socket) {}

@@ -1,0 +1,125 @@
+package udpsock
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// maxSlots is how many messages one read of the system returns at most: each is a
+// datagram or a run of datagrams that the kernel has coalesced (UDP_GRO), of one sender
+// and one size, but for a smaller last one.
+const maxSlots = 8
+
+// reader reads batches with recvmmsg. An idle one holds no memory.
+type reader struct {
+	raw     syscall.RawConn
+	attempt func(fd uintptr) bool // r.recvmmsg, made once
+	in      *inbox                // nil while nothing comes in
+	slots   int                   // messages that the next read asks for
+	n       int                   // messages read
+	err     error
+	zone    zone
+}
+
+// inbox is the memory of one read.
+type inbox struct {
+	messages [maxSlots]message
+	iovs     [maxSlots]syscall.Iovec
+	names    [maxSlots]sockaddr
+	controls [maxSlots]control
+	bufs     [maxSlots]*[readSize]byte // as many as were needed at a time
+	runs     [maxSlots]Run
+}
+
+var inboxes = sync.Pool{New: func() any {
+	in := new(inbox)
+	for i := range in.messages {
+		h := &in.messages[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&in.names[i]))
+		h.Control = &in.controls[i].b[0]
+		h.Iov = &in.iovs[i]
+		setLen(&h.Iovlen, 1)
+	}
+	return in
+}}
+
+func (r *reader) init(raw syscall.RawConn) {
+	r.raw, r.attempt, r.slots = raw, r.recvmmsg, 1
+}
+
+// receive is described at Socket.Receive. A datagram that is too long for its slot is
+// lost.
+func (r *reader) receive() ([]Run, error) {
+	for {
+		if err := r.raw.Read(r.attempt); err != nil {
+			r.release()
+			return nil, err
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		in, runs, total := r.in, r.in.runs[:0], 1
+		for i := range in.messages[:r.n] {
+			m := &in.messages[i]
+			if m.hdr.Flags&syscall.MSG_TRUNC != 0 {
+				continue
+			}
+			segment, ecn := in.controls[i].parse(int(m.hdr.Controllen))
+			if segment <= 0 {
+				segment = int(m.n)
+			}
+			total += int(m.n)
+			runs = append(runs, Run{Data: in.bufs[i][:m.n], Size: segment, From: in.names[i].get(&r.zone), ECN: ecn})
+		}
+		// More is asked for as long as there is more, up to as much as fits two slots.
+		r.slots = min(2*r.slots, maxSlots, max(1, 2*readSize*r.n/total))
+		if len(runs) > 0 {
+			return runs, nil
+		}
+	}
+}
+
+func (r *reader) release() {
+	if r.in != nil {
+		inboxes.Put(r.in)
+		r.in = nil
+	}
+}
+
+// recvmmsg makes one attempt and tells whether it ended: with data or an error, but
+// not for want of data.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	if r.in == nil {
+		r.in = inboxes.Get().(*inbox)
+	}
+	in := r.in
+	for i := range in.messages[:r.slots] {
+		if in.bufs[i] == nil {
+			in.bufs[i] = new([readSize]byte)
+			in.iovs[i].Base = &in.bufs[i][0]
+			in.iovs[i].SetLen(readSize)
+		}
+		h := &in.messages[i].hdr
+		h.Namelen = syscall.SizeofSockaddrInet6
+		h.SetControllen(len(in.controls[i].b))
+		h.Flags = 0
+	}
+	for {
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.messages)), uintptr(r.slots), 0, 0, 0)
+		switch errno {
+		case 0:
+			r.n, r.err = int(n), nil
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			r.release()
+			r.slots = 1
+			return false
+		default:
+			r.err = os.NewSyscallError("recvmmsg", errno)
+			return true
+		}
+	}
+}

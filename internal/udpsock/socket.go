@@ -1,0 +1,111 @@
+package udpsock
+
+import (
+	"errors"
+	"iter"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+const (
+	// MaxSegments is how many datagrams a run of one sender has at most, and the
+	// largest number worth sending at once to one peer. Together they have at most
+	// maxBytes: what fits into the 65535 of an IP packet, which one large datagram of
+	// the kernel is until it is cut.
+	MaxSegments = 64
+	maxBytes    = 65000
+
+	// readSize is the room for what comes in as one message: a run that the system has
+	// coalesced, or one datagram.
+	readSize = 1 << 16
+)
+
+// PacketConn is what a Socket needs of a UDP socket; *net.UDPConn has it.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	Close() error
+}
+
+// A Socket is a UDP socket, not connected, that reads and writes in batches where the
+// system can and it is a *net.UDPConn. One goroutine at a time may call Receive, and one
+// at a time Send; an idle Socket of the system holds no buffers.
+type Socket struct {
+	PacketConn
+	carrier carrier
+}
+
+// A carrier is how datagrams get through.
+type carrier interface {
+	receive() ([]Run, error)
+	send([]Datagram) (int, error)
+	receiveECN() error
+	setBuffers(receive, send int)
+}
+
+// A Run is datagrams of one sender that came in one behind the other.
+type Run struct {
+	Data []byte
+	Size int // of each datagram, in bytes; the last may be shorter
+	From netip.AddrPort
+	ECN  byte // codepoint of all; 0 before ReceiveECN
+}
+
+// Datagrams iterates over the datagrams, of which there is at least one: it may be empty.
+func (r *Run) Datagrams() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		rest := r.Data
+		for {
+			n := min(r.Size, len(rest))
+			if !yield(rest[:n:n]) || n == len(rest) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// A Datagram is one to send.
+type Datagram struct {
+	Data []byte
+	To   netip.AddrPort
+	ECN  byte // codepoint; other than 0 only once ReceiveECN was successful
+}
+
+// New returns a Socket over conn.
+func New(conn PacketConn) *Socket {
+	return &Socket{PacketConn: conn, carrier: newCarrier(conn)}
+}
+
+// Receive waits for datagrams, which may be of several senders. They are the caller's
+// until the next call.
+func (s *Socket) Receive() ([]Run, error) { return s.carrier.receive() }
+
+// Send sends datagrams in order, and returns how many the system took. Those it did
+// not take are lost, for the last reason returned; an error that matches net.ErrClosed
+// means that nothing will be sent any more.
+//
+// Those to one address that follow each other in memory and have one size, but for a
+// smaller last one, are the cheapest.
+func (s *Socket) Send(datagrams []Datagram) (int, error) { return s.carrier.send(datagrams) }
+
+// ReceiveECN makes Receive return codepoints of Explicit Congestion Notification from
+// now on, and Send carry them.
+func (s *Socket) ReceiveECN() error { return s.carrier.receiveECN() }
+
+// SetBuffers asks the system for buffers of these sizes, in bytes. What it gives is its
+// own matter.
+func (s *Socket) SetBuffers(receive, send int) { s.carrier.setBuffers(receive, send) }
+
+// SetDontFragment is SetDontFragment for this socket.
+func (s *Socket) SetDontFragment(on bool) error {
+	switch c := s.PacketConn.(type) {
+	case interface{ SetDontFragment(bool) error }:
+		return c.SetDontFragment(on)
+	case syscall.Conn:
+		return SetDontFragment(c, on)
+	}
+	return errors.ErrUnsupported
+}

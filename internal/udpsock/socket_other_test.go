@@ -1,0 +1,9 @@
+//go:build !linux
+
+package udpsock
+
+import "testing"
+
+func withoutGSO(*Socket) {}
+
+func withoutGRO(testing.TB, *Socket) {}
