@@ -95,27 +95,35 @@ func TestAllocs(t *testing.T) {
 		size    int
 		streams uint16
 		cfg     Config
+		copies  bool
 	}{
-		{"small messages", 64, 1, Config{}},
-		{"small messages in DATA", 64, 1, Config{NoInterleaving: true}},
-		{"small messages at a measured rate", 64, 1, Config{CongestionControl: BBR}},
-		{"a packet each", 1100, 1, Config{}},
-		{"1 KiB", 1 << 10, 1, Config{}},
-		{"16 KiB", 16 << 10, 1, Config{}},
-		{"16 KiB in DATA", 16 << 10, 1, Config{NoInterleaving: true}},
-		{"16 KiB at a measured rate", 16 << 10, 1, Config{CongestionControl: BBR}},
-		{"256 KiB", 256 << 10, 1, Config{}},
-		{"many streams", 500, 32, Config{}},
+		{"small messages", 64, 1, Config{}, false},
+		{"small messages in DATA", 64, 1, Config{NoInterleaving: true}, false},
+		{"small messages at a measured rate", 64, 1, Config{CongestionControl: BBR}, false},
+		{"a packet each", 1100, 1, Config{}, false},
+		{"1 KiB", 1 << 10, 1, Config{}, false},
+		{"16 KiB", 16 << 10, 1, Config{}, false},
+		{"16 KiB in DATA", 16 << 10, 1, Config{NoInterleaving: true}, false},
+		{"16 KiB at a measured rate", 16 << 10, 1, Config{CongestionControl: BBR}, false},
+		{"256 KiB", 256 << 10, 1, Config{}, false},
+		{"many streams", 500, 32, Config{}, false},
+		{"copies of small messages", 64, 1, Config{}, true},
+		{"copies of 16 KiB", 16 << 10, 1, Config{}, true},
+		{"copies of 256 KiB", 256 << 10, 1, Config{}, true},
 	} {
 		t.Run("transfer/"+tt.desc, func(t *testing.T) {
 			tt.cfg.HeartbeatInterval = -1
 			p := newPipe(t, tt.cfg)
 			payload := make([]byte, tt.size)
+			send := (*Association).Send
+			if tt.copies {
+				send = (*Association).SendCopy
+			}
 			i := uint16(0)
 			round := func() {
 				for range max(4, 128<<10/tt.size) {
 					i++
-					if err := p.a.Send(p.now, Message{Stream: i % tt.streams, Payload: payload}); err != nil {
+					if err := send(p.a, p.now, Message{Stream: i % tt.streams, Payload: payload}); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -163,13 +163,10 @@ func (a *Association) enqueue(now time.Time, m *Message, foreign bool) error {
 		}
 		return ErrSendBufferFull
 	}
-	if foreign {
-		m.Payload = append([]byte(nil), m.Payload...)
-	}
 	if s == nil || !s.used {
 		a.in.news(m.Stream)
 	}
-	a.out.push(now, m)
+	a.out.push(now, m, foreign)
 	a.counters.messagesSent++
 	a.observe(now)
 	return nil

@@ -48,7 +48,7 @@ type inStream struct {
 // window, so that many small ones are bounded like few large ones.
 const entryCost = 64
 
-func (in *inbound) init(limit int) { *in = inbound{limit: limit, pool: inPool{limit: limit}} }
+func (in *inbound) init(limit int) { *in = inbound{limit: limit}; in.pool.limit = limit }
 
 // held returns the bytes of the receive buffer in use.
 func (in *inbound) held() int { return max(in.bytes, entryCost*in.entries) }

@@ -299,6 +299,7 @@ func (a *Association) boundInvariants() string {
 		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
 		{"duplicates", len(a.ack.dups), maxDupReports},
 		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer},
+		{"pooled bytes to send", a.out.copies.bytes, a.cfg.SendBuffer},
 	} {
 		if b.got > b.bound {
 			return fmt.Sprintf("%d %s, at most %d", b.got, b.desc, b.bound)

@@ -21,6 +21,7 @@ type outbound struct {
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
 	pool        messagePool
+	copies      segmentPool    // of payloads, for outMessage.copy
 	low         []uint16       // streams whose queue fell to their threshold
 	queued      int            // messages not sent completely
 	midway      int            // of them those of which a part was sent
@@ -61,6 +62,7 @@ type outMessage struct {
 	id        uint64      // Message.ID
 	stream    *outStream
 	payload   []byte
+	copy      *segment // which holds the payload, if it had to be copied
 	ppid      uint32
 	mid       wire.MID // its low half is the SSN
 	fsn       wire.FSN // of the next chunk
@@ -125,7 +127,7 @@ func (p *messagePool) take(n int) *outMessage {
 
 // give takes back a message that nothing refers to; left are on their way.
 func (p *messagePool) give(m *outMessage, left int) {
-	m.payload, m.stream, m.next = nil, nil, p.first
+	m.stream, m.next = nil, p.first
 	p.first = m
 	if p.n++; left == 0 && p.use.emptied(p.n) {
 		p.first, p.n = nil, 0
@@ -137,6 +139,7 @@ func (p *messagePool) trim() { p.first, p.n = nil, 0 }
 
 func (o *outbound) init(limit int, scheduler Scheduler) {
 	*o = outbound{limit: limit, scheduler: scheduler, turns: turnQueue{order: scheduler.scheduler()}}
+	o.copies.limit = limit
 	o.allLow, o.deadlines.by = -1, policyLifetime
 	o.expendables.init()
 }
@@ -218,12 +221,16 @@ func (o *outbound) refuse(n int) {
 	}
 }
 
-// push queues a message.
-func (o *outbound) push(now time.Time, m *Message) {
+// push queues a message, with a copy of its payload if that is foreign.
+func (o *outbound) push(now time.Time, m *Message, foreign bool) {
 	msg := o.pool.take(o.messages + 1)
 	s := o.stream(m.Stream)
 	o.arrivals++
 	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
+	if foreign {
+		msg.copy = o.copies.segment(m.Payload)
+		msg.payload = msg.copy.buf
+	}
 	o.limitMessage(now, msg, &m.Reliability)
 	n := len(m.Payload)
 	if n > o.limit {
@@ -425,10 +432,18 @@ func (o *outbound) release(m *outMessage) {
 		o.remove(m)
 	}
 	o.buffered -= len(m.payload) - m.acked
-	m.payload = nil
+	o.drop(m)
 	if o.large == m {
 		o.large = nil
 	}
+}
+
+// drop lets go of the payload of a message.
+func (o *outbound) drop(m *outMessage) {
+	if m.copy != nil {
+		o.copies.freeSegment(m.copy)
+	}
+	m.payload, m.copy = nil, nil
 }
 
 // recycle keeps a message for reuse that neither a queue nor a chunk refers to.
@@ -444,6 +459,7 @@ func (o *outbound) recycle(m *outMessage) {
 		o.large = nil
 	}
 	o.messages--
+	o.drop(m)
 	o.pool.give(m, o.messages)
 }
 

@@ -28,6 +28,7 @@ func release[T any](list *[]T) {
 
 func (o *outbound) rest() {
 	o.pool.trim()
+	o.copies.trim()
 	release(&o.turns.heap)
 	release(&o.low)
 	release(&o.drained)

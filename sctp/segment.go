@@ -6,10 +6,10 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// segment is the payload of one received DATA or I-DATA chunk.
+// segment is the payload of one received DATA or I-DATA chunk, or of a message to send.
 type segment struct {
 	next *segment
-	buf  []byte // of the capacity of its size class
+	buf  []byte // of the capacity of its size class, if it has one
 	off  int32  // bytes of buf that were read already
 	tsn  wire.TSN
 }
@@ -73,27 +73,26 @@ func (m *inMessage) join(n *inMessage) {
 	n.head, n.tail, n.size = nil, nil, 0
 }
 
-// inPool keeps the buffers and messages of inbound for reuse, by size class, up
-// to a bound, until the association is idle.
-type inPool struct {
+// segmentPool keeps segments for reuse, by size class, up to a bound, until the
+// association is idle.
+type segmentPool struct {
 	limit    int // bytes
+	bytes    int // in segments
 	segments [poolClasses]*segment
-	messages *inMessage
-	bytes    int // in segments, and messageBytes for each message
-	count    int // of messages
 }
 
-const (
-	poolClasses  = 11  // 64 bytes to 64 KiB
-	messageBytes = 128 // about the size of an inMessage
-)
+const poolClasses = 13 // 64 bytes to 256 KiB
 
-// class returns the smallest size class that holds n bytes.
+// class returns the smallest size class that holds n bytes; from poolClasses on there
+// are none.
 func class(n int) int { return bits.Len(uint(max(n-1, 0)) >> 6) }
 
 // segment returns a segment that holds a copy of payload.
-func (p *inPool) segment(payload []byte) *segment {
+func (p *segmentPool) segment(payload []byte) *segment {
 	c := class(len(payload))
+	if c >= poolClasses {
+		return &segment{buf: append([]byte(nil), payload...)}
+	}
 	s := p.segments[c]
 	if s == nil {
 		s = &segment{buf: make([]byte, 0, 64<<c)}
@@ -106,14 +105,26 @@ func (p *inPool) segment(payload []byte) *segment {
 	return s
 }
 
-func (p *inPool) freeSegment(s *segment) {
+func (p *segmentPool) freeSegment(s *segment) {
 	c := class(cap(s.buf))
-	if p.bytes+64<<c > p.limit {
+	if c >= poolClasses || p.bytes+64<<c > p.limit {
 		return
 	}
 	p.bytes += 64 << c
 	s.next, p.segments[c] = p.segments[c], s
 }
+
+// trim gives back all that is kept.
+func (p *segmentPool) trim() { *p = segmentPool{limit: p.limit} }
+
+// inPool keeps messages of inbound besides, which count as well.
+type inPool struct {
+	segmentPool
+	messages *inMessage
+	count    int
+}
+
+const messageBytes = 128 // about the size of an inMessage
 
 func (p *inPool) message(info inInfo) *inMessage {
 	m := p.messages
@@ -138,4 +149,7 @@ func (p *inPool) freeMessage(m *inMessage) {
 }
 
 // trim gives back all that is kept.
-func (p *inPool) trim() { *p = inPool{limit: p.limit} }
+func (p *inPool) trim() {
+	p.segmentPool.trim()
+	p.messages, p.count = nil, 0
+}

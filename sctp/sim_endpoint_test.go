@@ -234,6 +234,11 @@ func (e *endpointEngine) Send(now time.Time, m sctp.Message) (err error) {
 	return err
 }
 
+func (e *endpointEngine) SendCopy(now time.Time, m sctp.Message) (err error) {
+	e.command(func() { err = e.a.SendCopy(now, m) })
+	return err
+}
+
 func (e *endpointEngine) Read(now time.Time, stream uint16, dst []byte) (n int, info sctp.MessageInfo, err error) {
 	e.command(func() { n, info, err = e.a.Read(now, stream, dst) })
 	return n, info, err

@@ -1,6 +1,7 @@
 package sctp_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -20,6 +21,7 @@ type engine interface {
 	Transmit(now time.Time, dst []byte) (sctp.Transmit, bool)
 	NextEvent() (sctp.Event, bool)
 	Send(now time.Time, m sctp.Message) error
+	SendCopy(now time.Time, m sctp.Message) error
 	Peek(stream uint16) (sctp.MessageInfo, error)
 	Read(now time.Time, stream uint16, dst []byte) (int, sctp.MessageInfo, error)
 	ResetStreams(now time.Time, streams ...uint16) error
@@ -195,7 +197,15 @@ func (h *host) send(a *action) bool {
 			h.w.fail("host %d: SetStreamPriority: %v", h.side, err)
 		}
 	}
-	err := h.Send(h.w.now, m)
+	var err error
+	if len(h.out.sent)%2 == 0 {
+		err = h.Send(h.w.now, m)
+	} else {
+		mine := m
+		mine.Payload = bytes.Clone(m.Payload)
+		err = h.SendCopy(h.w.now, mine)
+		clear(mine.Payload)
+	}
 	h.w.note(h, "Send stream %d id %d size %d unordered %v %+v: %v", m.Stream, len(h.out.sent), a.size, m.Unordered, m.Reliability, err)
 	switch {
 	case err == nil:

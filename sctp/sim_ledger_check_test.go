@@ -244,6 +244,13 @@ func (s *saboteur) Send(now time.Time, m sctp.Message) error {
 	return s.engine.Send(now, m)
 }
 
+func (s *saboteur) SendCopy(now time.Time, m sctp.Message) error {
+	if s.send != nil && s.send(s, &m) {
+		return nil
+	}
+	return s.engine.SendCopy(now, m)
+}
+
 func (s *saboteur) Read(now time.Time, stream uint16, dst []byte) (int, sctp.MessageInfo, error) {
 	n, info, err := s.engine.Read(now, stream, dst)
 	if s.read != nil {
