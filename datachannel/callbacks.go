@@ -39,9 +39,8 @@ const (
 // calls are the callbacks that are due: of the channels in row, in turn, one each
 // time. A goroutine makes them while there are some.
 type calls struct {
-	row     []*Channel // nil stands for the session
-	head    int
-	pending events // of the session
+	row     fifo[*Channel] // nil stands for the session
+	pending events         // of the session
 	running bool
 }
 
@@ -116,7 +115,7 @@ func (ch *Channel) hasMessages() bool {
 func (ch *Channel) schedule() {
 	if !ch.face.scheduled && (ch.hasMessages() || ch.due() != 0) {
 		ch.face.scheduled = true
-		ch.s.calls.add(ch)
+		ch.s.calls.row.push(ch)
 		ch.s.startCalls()
 	}
 }
@@ -127,30 +126,10 @@ func (s *Session) raise(e events) {
 		return
 	}
 	if s.calls.pending == 0 {
-		s.calls.add(nil)
+		s.calls.row.push(nil)
 	}
 	s.calls.pending |= e
 	s.startCalls()
-}
-
-func (c *calls) add(ch *Channel) {
-	if c.head > 16 && c.head > len(c.row)/2 {
-		n := copy(c.row, c.row[c.head:])
-		clear(c.row[n:])
-		c.row, c.head = c.row[:n], 0
-	}
-	c.row = append(c.row, ch)
-}
-
-func (c *calls) next() (*Channel, bool) {
-	if c.head == len(c.row) {
-		c.row, c.head = nil, 0
-		return nil, false
-	}
-	ch := c.row[c.head]
-	c.row[c.head] = nil
-	c.head++
-	return ch, true
 }
 
 func (s *Session) startCalls() {
@@ -165,14 +144,15 @@ func (s *Session) startCalls() {
 func (s *Session) makeCalls() {
 	s.lock()
 	for {
-		ch, ok := s.calls.next()
-		switch {
-		case !ok:
+		if s.calls.row.len() == 0 {
 			s.calls.running = false
 			s.unlock()
 			return
-		case ch == nil && s.calls.pending == sessionClosed && s.calls.head < len(s.calls.row):
-			s.calls.add(nil) // after what the channels have to say
+		}
+		ch := s.calls.row.pop()
+		switch {
+		case ch == nil && s.calls.pending == sessionClosed && s.calls.row.len() > 0:
+			s.calls.row.push(nil) // after what the channels have to say
 		case ch == nil:
 			s.callSession()
 		default:

@@ -136,7 +136,7 @@ func (s *Session) end(err error) {
 func (s *Session) finishEnd(err error) {
 	s.ended = true
 	s.err = err
-	s.streams, s.waiting, s.blocked, s.aside = nil, nil, nil, nil
+	s.streams, s.waiting, s.blocked, s.aside = nil, nil, fifo[*Channel]{}, nil
 	s.recv.early, s.recv.partials = nil, nil
 	s.incoming.deferred = nil
 	s.raise(sessionClosed)

@@ -32,8 +32,8 @@ func FuzzPeer(f *testing.F) {
 			}
 			s.lock()
 			defer s.unlock()
-			if s.recv.held > maxPartials || s.incoming.unannounced != 0 || len(s.blocked) > 100 {
-				t.Errorf("%d bytes of beginnings, %d unannounced, %d blocked", s.recv.held, s.incoming.unannounced, len(s.blocked))
+			if s.recv.held > maxPartials || s.incoming.unannounced != 0 || s.blocked.len() > 100 {
+				t.Errorf("%d bytes of beginnings, %d unannounced, %d blocked", s.recv.held, s.incoming.unannounced, s.blocked.len())
 			}
 		})
 	})

@@ -1,51 +1,49 @@
 package datachannel
 
-// queue is a first-in, first-out queue of messages that gives its memory back
-// when it runs empty.
-type queue struct {
-	items []outgoing
+// fifo is a first-in, first-out queue. One that runs empty keeps room for a few items
+// only.
+type fifo[T any] struct {
+	items []T
 	head  int // index of the oldest
 }
 
-func (q *queue) len() int           { return len(q.items) - q.head }
-func (q *queue) at(i int) *outgoing { return &q.items[q.head+i] }
-func (q *queue) front() *outgoing   { return q.at(0) }
-func (q *queue) push(m outgoing)    { q.compact(); q.items = append(q.items, m) }
+// keptItems is the capacity that an empty queue keeps: one that takes an item now and
+// then allocates nothing.
+const keptItems = 2
 
-// compact moves the queue to the beginning of its memory when half of that is
-// unused, which costs each message less than one move.
-func (q *queue) compact() {
+func (q *fifo[T]) len() int    { return len(q.items) - q.head }
+func (q *fifo[T]) at(i int) *T { return &q.items[q.head+i] }
+func (q *fifo[T]) front() *T   { return q.at(0) }
+
+// push adds an item. When half of its memory is unused the queue moves to the beginning
+// of it before, which costs each item less than one move.
+func (q *fifo[T]) push(item T) {
 	if q.head > 16 && q.head > len(q.items)/2 {
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
 	}
+	q.items = append(q.items, item)
 }
 
-// pushFront makes m the next message.
-func (q *queue) pushFront(m outgoing) {
-	q.items = append([]outgoing{m}, q.items[q.head:]...)
+// pushFront makes an item the next one.
+func (q *fifo[T]) pushFront(item T) {
+	q.items = append([]T{item}, q.items[q.head:]...)
 	q.head = 0
 }
 
-// remove takes out message i; 0 is the oldest, and cheap.
-func (q *queue) remove(i int) outgoing {
-	m := *q.at(i)
+// remove takes out item i; 0 is the oldest, and cheap.
+func (q *fifo[T]) remove(i int) T {
+	item := *q.at(i)
 	copy(q.items[q.head+1:q.head+i+1], q.items[q.head:q.head+i])
-	q.items[q.head] = outgoing{}
+	clear(q.items[q.head : q.head+1])
 	q.head++
 	if q.len() == 0 {
-		*q = queue{}
-	}
-	return m
-}
-
-// find returns the index of the message whose writer waits on done, or -1.
-func (q *queue) find(done chan error) int {
-	for i := range q.len() {
-		if q.at(i).done == done {
-			return i
+		if q.items, q.head = q.items[:0], 0; cap(q.items) > keptItems {
+			q.items = nil
 		}
 	}
-	return -1
+	return item
 }
+
+func (q *fifo[T]) pop() T { return q.remove(0) }

@@ -317,12 +317,18 @@ func (ch *Channel) endOfMessages() error {
 // if the channel failed, and an *InvalidStateError if it was closed here. It is
 // for channels without OnMessage.
 func (ch *Channel) ReadMessage(ctx context.Context) (Message, error) {
+	return ch.ReadMessageInto(ctx, nil)
+}
+
+// ReadMessageInto is ReadMessage with a buffer of the caller's: a message that fits into
+// buf is in it, a larger one in memory of its own.
+func (ch *Channel) ReadMessageInto(ctx context.Context, buf []byte) (Message, error) {
 	c := cancelWith(ctx)
 	if err := c.canceled(); err != nil {
 		return Message{}, err
 	}
 	for {
-		m, wait, err := ch.tryRead()
+		m, wait, err := ch.tryRead(buf)
 		if wait == nil {
 			return m, err
 		}
@@ -334,13 +340,13 @@ func (ch *Channel) ReadMessage(ctx context.Context) (Message, error) {
 	}
 }
 
-// tryRead returns the next message, or the error, or what to wait for.
-func (ch *Channel) tryRead() (m Message, wait signal, err error) {
+// tryRead returns the next message, in buf if it fits, or the error, or what to wait for.
+func (ch *Channel) tryRead(buf []byte) (m Message, wait signal, err error) {
 	ch.s.lock()
 	defer ch.s.unlock()
 	wait, err = ch.mayRead("ReadMessage", func() (err error) {
 		if ch.in.rest == nil {
-			m, err = ch.receive(nil)
+			m, err = ch.receive(buf)
 			return err
 		}
 		m = Message{ch.in.rest, ch.in.restText}

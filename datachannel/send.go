@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -16,18 +18,40 @@ import (
 // sender is the outgoing side of a channel: messages go to the association at
 // once, or wait here while it has no room, or while the channel may not send yet.
 type sender struct {
-	queue   queue
+	queue   fifo[outgoing]
 	blocked bool // in Session.blocked
 	buffer  buffered
+	spare   atomic.Pointer[receipt] // for the next WriteMessage that has to wait
 }
 
 // outgoing is a message that waits for the association.
 type outgoing struct {
 	data    []byte
 	ppid    uint32
-	size    int        // payload bytes: 0 for DCEP, and for the byte that stands for an empty message
-	expires time.Time  // when not to send it any more; zero is never
-	done    chan error // of a WriteMessage that waits: gets one value when it need not any longer
+	size    int       // payload bytes: 0 for DCEP, and for the byte that stands for an empty message
+	expires time.Time // when not to send it any more; zero is never
+	receipt *receipt  // of a WriteMessage that waits; else nil
+}
+
+// A receipt tells a WriteMessage that waits what has become of its message.
+type receipt struct{ outcome chan error } // gets one value
+
+// newReceipt returns one without outcome.
+func (o *sender) newReceipt() *receipt {
+	if r := o.spare.Swap(nil); r != nil {
+		return r
+	}
+	return &receipt{make(chan error, 1)}
+}
+
+// find returns the index of the message whose receipt it is, or -1.
+func (o *sender) find(r *receipt) int {
+	for i := range o.queue.len() {
+		if o.queue.at(i).receipt == r {
+			return i
+		}
+	}
+	return -1
 }
 
 // emptyMessage is the payload of an empty message (RFC 8831, section 6.6).
@@ -88,7 +112,7 @@ func (ch *Channel) send(op string, data []byte, isText bool) error {
 		}
 	}
 	m := newOutgoing(data, isText)
-	if ch.out.queue.len() > 0 || len(s.blocked) > 0 {
+	if ch.out.queue.len() > 0 || s.blocked.len() > 0 {
 		ch.enqueue(m)
 	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		ch.enqueue(m)
@@ -117,7 +141,7 @@ func (ch *Channel) enqueue(m outgoing) {
 // control sends a DCEP message, or queues it.
 func (ch *Channel) control(data []byte) {
 	m := outgoing{data: data, ppid: dcep.PPIDControl}
-	if ch.out.queue.len() > 0 || len(ch.s.blocked) > 0 || ch.transmit(m) != nil {
+	if ch.out.queue.len() > 0 || ch.s.blocked.len() > 0 || ch.transmit(m) != nil {
 		ch.push(m)
 	}
 }
@@ -172,28 +196,38 @@ func (ch *Channel) write(op string, data []byte, isText bool, c canceler) error 
 	if err := c.canceled(); err != nil {
 		return err
 	}
-	done, err := ch.startWrite(op, data, isText)
-	if done == nil || err != nil {
+	r, err := ch.startWrite(op, data, isText)
+	if r == nil || err != nil {
 		return err
 	}
 	select {
-	case err := <-done:
-		return err
+	case err = <-r.outcome:
 	case <-c.ended:
+		if ch.withdraw(r) {
+			return c.err()
+		}
+		err = <-r.outcome
 	}
-	ch.s.lock()
-	defer ch.s.unlock()
-	if i := ch.out.queue.find(done); i >= 0 {
-		ch.dropQueued(i)
-		ch.s.flush() // it may have kept smaller ones waiting
-		return c.err()
-	}
-	return <-done
+	ch.out.spare.Store(r)
+	return err
 }
 
-// startWrite hands the message over, or queues it and returns the channel that
-// tells the outcome.
-func (ch *Channel) startWrite(op string, data []byte, isText bool) (done chan error, err error) {
+// withdraw takes back the message with the receipt, unless it is sent already or never
+// will be.
+func (ch *Channel) withdraw(r *receipt) bool {
+	ch.s.lock()
+	defer ch.s.unlock()
+	i := ch.out.find(r)
+	if i < 0 {
+		return false
+	}
+	ch.dropQueued(i)
+	ch.s.flush() // it may have kept smaller ones waiting
+	return true
+}
+
+// startWrite hands the message over, or queues it and returns a receipt.
+func (ch *Channel) startWrite(op string, data []byte, isText bool) (r *receipt, err error) {
 	s := ch.s
 	s.lock()
 	defer s.unlock()
@@ -208,23 +242,26 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (done chan er
 			return nil, err
 		}
 	}
-	before := ch.bufferedAmount()
+	before := 0
+	if ch.face.onLow != nil {
+		before = ch.bufferedAmount()
+	}
 	m := newOutgoing(data, isText)
-	if !ch.ready || ch.out.queue.len() > 0 || len(s.blocked) > 0 {
-		done = make(chan error, 1)
+	if !ch.ready || ch.out.queue.len() > 0 || s.blocked.len() > 0 {
+		r = ch.out.newReceipt()
 	} else if err = ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
-		done = make(chan error, 1)
+		r = ch.out.newReceipt()
 	} else if err != nil {
 		return nil, &OperationError{Op: op, Reason: err.Error(), Err: err}
 	}
-	if m.done = done; done != nil {
+	if m.receipt = r; r != nil {
 		ch.push(m)
 		s.standAside(err)
 	} else {
 		ch.sum.sent(len(data))
 	}
 	ch.rose(before, len(data))
-	return done, nil
+	return r, nil
 }
 
 // push queues a message because the association had no room, or because others
@@ -241,7 +278,7 @@ func (ch *Channel) push(m outgoing) {
 func (ch *Channel) block() {
 	if !ch.out.blocked {
 		ch.out.blocked = true
-		ch.s.blocked = append(ch.s.blocked, ch)
+		ch.s.blocked.push(ch)
 	}
 }
 
@@ -258,16 +295,17 @@ func (s *Session) standAside(err error) {
 // that a large one is not starved by small ones; only while another large one is being
 // sent it stands aside.
 func (s *Session) flush() {
-	s.blocked, s.aside = append(s.aside, s.blocked...), nil
-	for len(s.blocked) > 0 {
-		ch := s.blocked[0]
+	for _, ch := range slices.Backward(s.aside) {
+		s.blocked.pushFront(ch)
+	}
+	s.aside = nil
+	for s.blocked.len() > 0 {
+		ch := *s.blocked.front()
 		more, err := ch.flushOne()
 		switch {
 		case err == nil:
 		case errors.Is(err, sctp.ErrLargeMessagePending):
-			s.aside = append(s.aside, ch)
-			s.blocked[0] = nil
-			s.blocked = s.blocked[1:]
+			s.aside = append(s.aside, s.blocked.pop())
 			continue
 		case errors.Is(err, sctp.ErrSendBufferFull):
 			return // EventWritable follows
@@ -276,8 +314,7 @@ func (s *Session) flush() {
 		default:
 			more = false
 		}
-		s.blocked[0] = nil
-		s.blocked = s.blocked[1:]
+		s.blocked.pop()
 		ch.out.blocked = false
 		if more {
 			ch.block()
@@ -287,7 +324,6 @@ func (s *Session) flush() {
 		}
 		ch.resetWhenSent()
 	}
-	s.blocked = nil
 }
 
 // flushOne hands over the oldest message, and reports whether there are others.
@@ -298,9 +334,9 @@ func (ch *Channel) flushOne() (more bool, err error) {
 		return false, nil
 	}
 	m := *q.front()
-	if m.done != nil {
+	if m.receipt != nil {
 		if err := ch.s.checkSize("WriteMessage", m.size); err != nil {
-			m.done <- err
+			m.receipt.outcome <- err
 			ch.dropQueued(0)
 			return q.len() > 0, nil
 		}
@@ -308,9 +344,9 @@ func (ch *Channel) flushOne() (more bool, err error) {
 	if err := ch.transmit(m); err != nil {
 		return true, err
 	}
-	if m.done != nil {
+	if m.receipt != nil {
 		ch.sum.sent(m.size)
-		m.done <- nil
+		m.receipt.outcome <- nil
 	}
 	ch.dropQueued(0)
 	return q.len() > 0, nil
@@ -335,8 +371,8 @@ func (ch *Channel) dropQueued(i int) {
 // only, which get err.
 func (ch *Channel) dropQueue(err error, waitingOnly bool) {
 	for i := 0; i < ch.out.queue.len(); {
-		if m := ch.out.queue.at(i); m.done != nil {
-			m.done <- err
+		if m := ch.out.queue.at(i); m.receipt != nil {
+			m.receipt.outcome <- err
 		} else if waitingOnly {
 			i++
 			continue

@@ -293,7 +293,7 @@ func TestQueueAndFairness(t *testing.T) {
 			t.Errorf("20 small messages took as long as %d large ones", n)
 		}
 		<-bulkDone
-		if len(p.a.blocked) != 0 || bulk.out.queue.len() != 0 {
+		if p.a.blocked.len() != 0 || bulk.out.queue.len() != 0 {
 			t.Error("the queue is not empty")
 		}
 	})
@@ -511,7 +511,7 @@ func TestPartialReliability(t *testing.T) {
 
 // The queue keeps order through compaction, insertion and removal.
 func TestQueue(t *testing.T) {
-	var q queue
+	var q fifo[outgoing]
 	var want []uint32
 	next := uint32(0)
 	push := func() { next++; q.push(outgoing{ppid: next}); want = append(want, next) }
@@ -542,6 +542,9 @@ func TestQueue(t *testing.T) {
 	}
 	if q.items != nil {
 		t.Error("an empty queue keeps its memory")
+	}
+	if n := testing.AllocsPerRun(10, func() { q.push(outgoing{}); q.pop() }); n != 0 {
+		t.Errorf("%v allocations for one item", n)
 	}
 }
 

@@ -143,12 +143,12 @@ type Session struct {
 	unreset int                // streams whose outgoing side is neither reset nor stuck
 	waiting []*Channel         // created before the role was known: no identifier
 
-	recv     receiver   // recv.go
-	incoming incoming   // incoming.go
-	blocked  []*Channel // have messages that the association had no room for, in turn
-	aside    []*Channel // of those, the ones that wait for another large message, not for room
-	calls    calls      // callbacks.go
-	counts   counts     // stats.go
+	recv     receiver       // recv.go
+	incoming incoming       // incoming.go
+	blocked  fifo[*Channel] // have messages that the association had no room for, in turn
+	aside    []*Channel     // of those, the ones that wait for another large message, not for room
+	calls    calls          // callbacks.go
+	counts   counts         // stats.go
 
 	connectedCh chan struct{} // closed when connected
 	flushed     chan struct{} // closed when closing and all channels' messages are delivered

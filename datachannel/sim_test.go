@@ -267,7 +267,7 @@ func (w *world) finish() {
 		for id, st := range s.streams {
 			w.t.Errorf("side %d: stream %d is in use: %+v", i, id, *st)
 		}
-		if len(s.recv.early)+len(s.recv.partials)+len(s.blocked)+s.incoming.named+s.incoming.unannounced != 0 {
+		if len(s.recv.early)+len(s.recv.partials)+s.blocked.len()+s.incoming.named+s.incoming.unannounced != 0 {
 			w.t.Errorf("side %d: something remains", i)
 		}
 		s.unlock()

@@ -31,6 +31,7 @@ type Conn struct {
 
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
+	now     time.Time      // of the latest settling: it will do where the time does not matter
 	remote  netip.AddrPort // on sock
 	life    lifetime
 	reader  reader
@@ -87,7 +88,6 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 	c.nc = nc
 	c.sender.init(c)
 	c.sender.fragments = fragments
-	c.reader.init(roomFor(&cfg.SCTP))
 	c.reader.source, _ = nc.(PacketSource)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,7 +102,8 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 
 // newConn returns a Conn that nothing carries yet.
 func newConn(cfg Config, assoc *sctp.Association, mu *sync.Mutex) *Conn {
-	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu}
+	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu, now: time.Now()}
+	c.reader = newReader(roomFor(&cfg.SCTP), cfg.SCTP.ReceiveBuffer)
 	c.life.init()
 	c.events.room.L = mu
 	return c
@@ -163,6 +164,7 @@ func (c *Conn) WaitConnected(ctx context.Context) error {
 // settle does what a call into the association gave rise to. The lock is held on
 // entry and on return; in between it is released to send and to run OnEvent.
 func (c *Conn) settle(now time.Time, by actor) {
+	c.now = now
 	if c.sock != nil {
 		c.sock.ep.Update(c.id)
 		c.sock.settle(now, by)

@@ -69,10 +69,12 @@ func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
 		c.onRestarted()
 	case sctp.EventReadable:
 		c.onReadable(now, ev.Stream)
+		c.sender.left = true
 	case sctp.EventWritable:
 		c.writes.wake()
 	case sctp.EventStreamResetDone, sctp.EventStreamResetFailed:
 		c.onResetOver(now, ev.Stream)
+		c.sender.left = true
 	case sctp.EventStreamResetAsked:
 		c.streams.get(ev.Stream).resetting = true
 	case sctp.EventShutdownReceived:

@@ -117,10 +117,20 @@ func (c *Conn) ReadMessage(ctx context.Context, stream uint16, buf []byte) (int,
 func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	n, info, err := c.receive(now, nil, stream, buf)
-	c.settle(now, aCaller)
+	n, info, err := c.receive(c.now, nil, stream, buf)
+	c.settleRead(n, err)
 	return n, info, err
+}
+
+// settleRead settles a call that has read n bytes of a message. That gives rise to one
+// thing only, a SACK when the window has opened enough to be worth telling, so it is
+// looked for when that may be, and not each time.
+func (c *Conn) settleRead(n int, err error) {
+	const cost = 128 // what a message takes at least of the window
+	if c.reader.took += n + cost; err != nil || c.reader.took >= c.reader.grain {
+		c.reader.took = 0
+		c.settle(time.Now(), aCaller)
+	}
 }
 
 // TryWriteMessages is TryWriteMessage for several messages, whose packets leave
@@ -203,16 +213,15 @@ func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		now := time.Now()
-		n, info, err := c.receive(now, s, stream, buf)
+		n, info, err := c.receive(c.now, s, stream, buf)
 		if err != sctp.ErrWouldBlock {
 			if st := c.streams.byID[stream]; st != nil {
 				st.readers.wake()
 			}
-			c.settle(now, aCaller)
+			c.settleRead(n, err)
 			return n, info, err
 		}
-		if err := c.wait(now, &w, &c.streams.get(stream).readers, false); err != nil {
+		if err := c.wait(time.Now(), &w, &c.streams.get(stream).readers, false); err != nil {
 			return 0, sctp.MessageInfo{}, err
 		}
 	}

@@ -39,11 +39,24 @@ type reader struct {
 
 	passing int       // failed reads in a row
 	since   time.Time // when they began, at most a second ago
+
+	// Readers of messages settle when they have taken grain bytes, half of what is worth
+	// telling the peer at most.
+	grain, took int
 }
 
-func (r *reader) init(mtu int) {
+const maxGrain = 64 << 10
+
+// newReader returns the state for packets of up to mtu bytes, and a receive buffer of
+// so many; 0 is the default, which is large.
+func newReader(mtu, buffer int) reader {
+	r := reader{grain: maxGrain}
+	if buffer > 0 {
+		r.grain = min(maxGrain, buffer/8)
+	}
 	// One byte more than the longest packet: a filled buffer means a cut one.
 	r.size = max(minPacket, min(mtu, maxPacket)+1)
+	return r
 }
 
 // startReader starts the reading goroutine, or another in its place.

@@ -36,6 +36,7 @@ type sender struct {
 
 	busy  bool      // a goroutine is about to write
 	by    actor     // which
+	left  bool      // there may be more to send: others have left it, or an event
 	since time.Time // start of its current Write
 	own   bool      // there is a sending goroutine
 	work  bool      // it has been told that there is something to do
@@ -61,9 +62,10 @@ func (s *sender) wake() {
 }
 
 // fill takes the next packets from the association, and the events that this
-// gives rise to. It tells whether there was any.
-func (c *Conn) fill(now time.Time, b *batch) bool {
+// gives rise to. It tells whether those are all.
+func (c *Conn) fill(now time.Time, b *batch) (all bool) {
 	b.reset()
+	c.sender.left = false
 	for {
 		dst, ok := b.next(c.sender.mtu)
 		if !ok {
@@ -71,13 +73,14 @@ func (c *Conn) fill(now time.Time, b *batch) bool {
 		}
 		t, ok := c.assoc.Transmit(now, dst)
 		if !ok {
+			all = true
 			break
 		}
 		b.add(t.Packet, t.Whole)
 	}
 	c.collect(now)
 	c.publish(now)
-	return len(b.packets) > 0
+	return all
 }
 
 // flush sends what there is to send, or leaves it to another goroutine. It tells
@@ -91,6 +94,7 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 		s.wake()
 		return false
 	case s.busy:
+		s.left = true
 		return false
 	}
 	sent := false
@@ -101,30 +105,32 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 			c.fireTimer()
 			break
 		}
-		if !c.fill(now, b) {
-			sent = true
-			break
+		all := c.fill(now, b)
+		if len(b.packets) > 0 {
+			c.write(now, b)
 		}
-		now = c.write(now, b)
 		if s.own && by != aWriter {
 			s.wake() // the sending goroutine has been waiting for this one
 			break
 		}
+		if sent = all && !s.left; sent {
+			break
+		}
+		now = time.Now()
 	}
 	b.free()
 	s.busy = false
 	return sent
 }
 
-// write writes one batch and returns the time when it is out. Packets that the
-// transport refuses are lost; a transport that is gone ends the association.
-func (c *Conn) write(now time.Time, b *batch) time.Time {
+// write writes one batch. Packets that the transport refuses are lost; a transport
+// that is gone ends the association.
+func (c *Conn) write(now time.Time, b *batch) {
 	c.sender.since = now
 	c.armTimer()
 	c.mu.Unlock()
 	lost, err := c.writePackets(b)
 	c.mu.Lock()
-	now = time.Now()
 	if c.sender.brokenOff {
 		c.sender.brokenOff = false
 		c.unlocked(func() { c.nc.SetWriteDeadline(time.Time{}) })
@@ -132,11 +138,10 @@ func (c *Conn) write(now time.Time, b *batch) time.Time {
 	switch {
 	case err == nil, c.life.isReleasing:
 	case fatalWrite(err):
-		c.fail(now, "write", err)
+		c.fail(time.Now(), "write", err)
 	default:
 		c.log.Debug("transport lost packets", "count", lost, "error", err)
 	}
-	return now
 }
 
 // writePackets writes the packets without the lock. It returns how many were
