@@ -19,11 +19,11 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/examples/internal/website"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -104,7 +104,7 @@ func runRoom(ctx context.Context, o options, rtc sluice.Config, stdout io.Writer
 		return fmt.Errorf("cannot serve on %s: %w", o.addr, err)
 	}
 	r := newRoom(o.room)
-	s := &server{answer: answerer(r, rtc), hosts: splitNames(o.hosts), log: o.room.Log}
+	s := &server{answer: answerer(r, rtc), hosts: website.SplitHosts(o.hosts), log: o.room.Log}
 	web := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -125,10 +125,6 @@ func runRoom(ctx context.Context, o options, rtc sluice.Config, stdout io.Writer
 	r.close()
 	web.Close()
 	return err
-}
-
-func splitNames(s string) []string {
-	return strings.FieldsFunc(strings.ToLower(s), func(c rune) bool { return c == ',' || c == ' ' })
 }
 
 // runTerminal joins a room until stdin ends, /quit, or ctx is done.

@@ -5,18 +5,13 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/examples/internal/website"
 )
 
 //go:embed web
@@ -47,64 +42,16 @@ type server struct {
 }
 
 func (s *server) handler() http.Handler {
-	web, err := fs.Sub(webFiles, "web")
-	if err != nil {
-		panic("browser-chat: BUG: " + err.Error())
-	}
-	files := http.FileServerFS(web)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+joinPath, s.join)
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, q *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
-			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cache-Control", "no-cache") // a page older than its room cannot join
-		files.ServeHTTP(w, q)
+	mux.Handle("GET /", website.Pages(webFiles))
+	return website.Guard(s.hosts, mux, func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusMisdirectedRequest, "host", "This room is not served under that host name. Start it with -host to allow the name.")
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-		if !s.hostAllowed(q.Host) {
-			refuse(w, http.StatusMisdirectedRequest, "host", "This room is not served under that host name. Start it with -host to allow the name.")
-			return
-		}
-		mux.ServeHTTP(w, q)
-	})
-}
-
-// hostAllowed keeps pages of other names away. With DNS rebinding a foreign
-// page reaches this address under its own name, so a name must be known; an
-// address cannot be rebound.
-func (s *server) hostAllowed(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return true
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || slices.Contains(s.hosts, host)
-}
-
-// sameOrigin reports whether the request comes from our own page, or from a
-// program that is no browser (browsers send Origin with every POST).
-func sameOrigin(q *http.Request) bool {
-	if site := q.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
-		return false
-	}
-	origin := q.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, q.Host)
 }
 
 func (s *server) join(w http.ResponseWriter, q *http.Request) {
-	if !sameOrigin(q) {
+	if !website.SameOrigin(q) {
 		refuse(w, http.StatusForbidden, "origin", "Only the page of this room may join it.")
 		return
 	}

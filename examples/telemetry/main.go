@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/examples/internal/website"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -118,7 +119,7 @@ func (o *serveOptions) start(ctx context.Context, stdout, stderr io.Writer) (*se
 		ln.Close()
 		return nil, err
 	}
-	s := &site{every: time.Second, hosts: strings.Split(strings.ToLower(o.hosts), ","), closing: ctx.Done(),
+	s := &site{every: time.Second, hosts: website.SplitHosts(o.hosts), closing: ctx.Done(),
 		server: &server{fleet: newFleet(o.gateways), token: o.token, rtc: cfg, log: slog.New(slog.NewTextHandler(stderr, nil))}}
 	if o.verbose {
 		s.rtc.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -3,14 +3,11 @@ package main
 import (
 	"embed"
 	"fmt"
-	"io/fs"
-	"net"
 	"net/http"
-	"net/netip"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-rtc/sluice/examples/internal/website"
 )
 
 //go:embed web
@@ -29,42 +26,13 @@ type site struct {
 }
 
 func (s *site) handler() http.Handler {
-	web, err := fs.Sub(webFiles, "web")
-	if err != nil {
-		panic("telemetry: BUG: " + err.Error())
-	}
-	files := http.FileServerFS(web)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+connectPath, s.connect)
 	mux.HandleFunc("GET /api/live", s.live)
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, q *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
-			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		w.Header().Set("Cache-Control", "no-cache")
-		files.ServeHTTP(w, q)
+	mux.Handle("GET /", website.Pages(webFiles))
+	return website.Guard(s.hosts, mux, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not served under that host name: start the server with -host", http.StatusMisdirectedRequest)
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-		if !s.hostAllowed(q.Host) {
-			http.Error(w, "not served under that host name: start the server with -host", http.StatusMisdirectedRequest)
-			return
-		}
-		mux.ServeHTTP(w, q)
-	})
-}
-
-// hostAllowed keeps pages of other names away, which DNS rebinding could bring here.
-func (s *site) hostAllowed(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return true
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || slices.Contains(s.hosts, host)
 }
 
 // live streams snapshots as server-sent events.

@@ -1,0 +1,61 @@
+package website
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestGuard(t *testing.T) {
+	h := Guard([]string{"room.example"}, Pages(fstest.MapFS{"web/index.html": {Data: []byte("hello")}}), func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	})
+	for host, want := range map[string]int{
+		"localhost": 200, "LocalHost.:80": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "::1": 200, "room.example:1": 200, "Room.Example": 200,
+		"evil.example": 421, "127.0.0.1.evil.example": 421, "room.example.evil.example:80": 421, "": 421,
+	} {
+		q := httptest.NewRequest("GET", "/", nil)
+		q.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, q)
+		if w.Code != want {
+			t.Errorf("host %q: %d, want %d", host, w.Code, want)
+		}
+		if want == 200 && !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("host %q: no policy", host)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/sha256.js", nil))
+	if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Type"), "javascript") || w.Body.String() != sha256JS {
+		t.Errorf("sha256.js: %d, %s, %d bytes", w.Code, w.Header().Get("Content-Type"), w.Body.Len())
+	}
+	if got := SplitHosts("A.example, b.example"); !slices.Equal(got, []string{"a.example", "b.example"}) {
+		t.Errorf("SplitHosts = %q", got)
+	}
+}
+
+func TestSameOrigin(t *testing.T) {
+	for _, c := range []struct {
+		origin, site string
+		want         bool
+	}{
+		{"", "", true}, {"http://h:80", "", true}, {"http://h:80", "same-origin", true}, {"", "none", false}, {"", "cross-site", false},
+		{"http://h:81", "", false}, {"http://other", "same-origin", false}, {"null", "", false}, {"http://h:80", "same-site", false},
+	} {
+		q := httptest.NewRequest("POST", "/", nil)
+		q.Host = "h:80"
+		if c.origin != "" {
+			q.Header.Set("Origin", c.origin)
+		}
+		if c.site != "" {
+			q.Header.Set("Sec-Fetch-Site", c.site)
+		}
+		if got := SameOrigin(q); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
