@@ -13,6 +13,7 @@ require (
 	github.com/pion/turn/v2 v2.1.6
 	golang.org/x/net v0.58.0
 	golang.org/x/sys v0.47.0
+	rsc.io/qr v0.2.0
 )
 
 require (

@@ -20,6 +20,7 @@ var exampleDir = sync.OnceValues(browser.TempDir)
 // exampleBinaries builds each example, once.
 var exampleBinaries = map[string]func() (string, error){
 	"browser-chat": sync.OnceValues(func() (string, error) { return buildExample("browser-chat") }),
+	"filedrop":     sync.OnceValues(func() (string, error) { return buildExample("filedrop") }),
 	"telemetry":    sync.OnceValues(func() (string, error) { return buildExample("telemetry") }),
 }
 

@@ -61,7 +61,7 @@ var layers = []layer{
 	{dir: "internal/udpsock"},
 	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
-	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "sctp/sctptrace", "examples/..."}, other: pion},
+	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "sctp/sctptrace", "examples/..."}, other: append([]string{"rsc.io/qr"}, pion...)},
 	{dir: "e2e/...", own: []string{"..."}, other: pion},
 }
 
