@@ -74,6 +74,7 @@ type iceTransport struct {
 	session *udpmux.Session // the datagrams of all generations: what the layers above see
 
 	expiry time.Duration // of consent
+	settle time.Duration // until an agent is let go
 
 	ctx       context.Context // ends with close
 	cancel    context.CancelFunc
@@ -97,7 +98,7 @@ type iceTransport struct {
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	factory := newLogFactory(cfg.Logger)
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
-		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry,
+		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry, settle: iceSettle,
 		names: mdnsNode{loopback: cfg.IncludeLoopback, log: factory.scoped("mdns")}}
 	if cfg.UDPMux != nil {
 		t.mux = cfg.UDPMux.mux
@@ -512,14 +513,18 @@ func (t *iceTransport) setDontFragment(on bool) error {
 func (t *iceTransport) roundTripTime() time.Duration {
 	t.mu.Lock()
 	g := t.used
+	var agent *ice.Agent
+	if g != nil {
+		agent = g.agent
+	}
 	t.mu.Unlock()
 	if g == nil {
 		return 0
 	}
-	if rtt := g.checks.roundTripTime(); rtt > 0 {
+	if rtt := g.checks.roundTripTime(); rtt > 0 || agent == nil {
 		return rtt
 	}
-	s, ok := g.agent.GetSelectedCandidatePairStats()
+	s, ok := agent.GetSelectedCandidatePairStats()
 	if !ok {
 		return 0
 	}

@@ -109,11 +109,18 @@ func (c *consent) outgoing(b []byte, via checkSender) {
 // selected says which pair carries data. The pair has just been checked.
 func (c *consent) selected(local, remote ice.Candidate) {
 	c.mu.Lock()
+	via := c.sender(local)
+	c.mu.Unlock()
+	c.move(via, candidateAddr(remote), peerReflexive(local.Priority()))
+}
+
+// move is selected for a pair that the agent does not know: a socket, the peer's address,
+// and the priority for checks.
+func (c *consent) move(via checkSender, peer netip.AddrPort, priority uint32) {
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.via, c.peer = c.sender(local), candidateAddr(remote)
+	c.via, c.peer, c.priority = via, peer, priority
 	c.responses, c.total = 0, 0
-	// RFC 8445, section 7.1.1: that of a peer-reflexive candidate, type preference 110.
-	c.priority = 110<<24 | local.Priority()&0xFFFFFF
 	c.granted = time.Now()
 	c.live(c.granted)
 }
@@ -128,7 +135,7 @@ func (c *consent) proven(pair udpPair) {
 		}
 	}
 	c.peer = pair.remote
-	c.priority = 110<<24 | 0xFFFFFF // as in selected, of the one local candidate that counts now
+	c.priority = unknownPriority // of the one local candidate that counts now
 	c.granted = time.Now()
 	c.live(c.granted)
 }
@@ -212,6 +219,12 @@ func (c *consent) incoming(b []byte, from netip.AddrPort) bool {
 		c.request(&m)
 		return false
 	}
+	return c.answered(&m, from)
+}
+
+// answered takes a message of which only the class is known: that of no request. It reports
+// whether it is about a check of ours.
+func (c *consent) answered(m *stun.Message, from netip.AddrPort) bool {
 	now := time.Now()
 	c.mu.Lock()
 	i := c.pendingIndex(m.TransactionID)
@@ -219,7 +232,7 @@ func (c *consent) incoming(b []byte, from netip.AddrPort) bool {
 		c.mu.Unlock()
 		return false
 	}
-	if m.Type != stun.BindingSuccess || from != c.peer || stun.NewShortTermIntegrity(c.remote.pwd).Check(&m) != nil {
+	if m.Type != stun.BindingSuccess || from != c.peer || stun.NewShortTermIntegrity(c.remote.pwd).Check(m) != nil {
 		c.mu.Unlock()
 		return true
 	}
@@ -244,20 +257,51 @@ func (c *consent) pendingIndex(id [stun.TransactionIDSize]byte) int {
 	return -1
 }
 
-// request takes a check of the peer: a sign of life if it is authentic.
-func (c *consent) request(m *stun.Message) {
+// request takes a check of the peer: a sign of life if it is authentic, which it reports.
+func (c *consent) request(m *stun.Message) bool {
 	c.mu.Lock()
-	if c.timer == nil || string(mustGet(m, stun.AttrUsername)) != c.local.ufrag+":"+c.remote.ufrag ||
+	if string(mustGet(m, stun.AttrUsername)) != c.local.ufrag+":"+c.remote.ufrag ||
 		stun.NewShortTermIntegrity(c.local.pwd).Check(m) != nil {
 		c.mu.Unlock()
-		return
+		return false
 	}
-	c.live(time.Now())
-	again := c.state != ICEConnectionStateConnected
+	again := false
+	if c.timer != nil {
+		c.live(time.Now())
+		again = c.state != ICEConnectionStateConnected
+	}
 	c.mu.Unlock()
 	if again {
 		c.tick()
 	}
+	return true
+}
+
+// fromPeer reports whether an answer is authentic.
+func (c *consent) fromPeer(m *stun.Message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return stun.NewShortTermIntegrity(c.remote.pwd).Check(m) == nil
+}
+
+// settleRole compares our role with that of an authentic check (RFC 8445, section 7.3.1.1). If they are the same
+// one side has to change: we, or the peer, which conflict says. controlling is our role then.
+func (c *consent) settleRole(m *stun.Message) (controlling, conflict bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	controlling = c.role.Type == stun.AttrICEControlling
+	theirs := mustGet(m, c.role.Type)
+	if len(theirs) != 8 || len(c.role.Value) != 8 {
+		return controlling, false
+	}
+	if greater := bytes.Compare(c.role.Value, theirs) >= 0; greater == controlling { // tie-breakers, in network order
+		return controlling, true
+	}
+	c.role.Type = stun.AttrICEControlling
+	if controlling {
+		c.role.Type = stun.AttrICEControlled
+	}
+	return !controlling, false
 }
 
 // mustGet returns the value of an attribute, nil if there is none.
@@ -334,6 +378,14 @@ func (c *consent) patience() time.Duration {
 	return min(consentPatience, c.cfg.ICEDisconnectedTimeout/2)
 }
 
+// silent reports whether a check on the selected pair has gone unanswered, whatever came
+// over others.
+func (c *consent) silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.probes() && time.Since(c.granted) > c.cfg.ICEKeepaliveInterval*6/5+c.patience()
+}
+
 // wait returns how long nothing can change by itself; c.mu is held.
 func (c *consent) wait(now time.Time) time.Duration {
 	next := now.Add(c.cfg.ICEDisconnectedTimeout) // after it a record may have come
@@ -360,9 +412,7 @@ func (c *consent) check(now time.Time) func() {
 	if !c.probes() {
 		return nil
 	}
-	m, err := stun.Build(stun.TransactionID, stun.BindingRequest,
-		stun.NewUsername(c.remote.ufrag+":"+c.local.ufrag), c.role, ice.PriorityAttr(c.priority),
-		stun.NewShortTermIntegrity(c.remote.pwd), stun.Fingerprint)
+	m, err := c.compose(c.priority)
 	if err != nil {
 		return nil // never, with credentials of permitted sizes
 	}
@@ -373,6 +423,21 @@ func (c *consent) check(now time.Time) func() {
 	}
 	via, peer := c.via, c.peer
 	return func() { via.sendCheck(m.Raw, peer) } // an error is as good as a loss
+}
+
+// build makes a check from a candidate with that priority, as a peer-reflexive one. It is
+// not for consent.
+func (c *consent) build(priority uint32) (*stun.Message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.compose(priority)
+}
+
+// compose is build with c.mu held.
+func (c *consent) compose(priority uint32) (*stun.Message, error) {
+	return stun.Build(stun.TransactionID, stun.BindingRequest,
+		stun.NewUsername(c.remote.ufrag+":"+c.local.ufrag), c.role, ice.PriorityAttr(priority),
+		stun.NewShortTermIntegrity(c.remote.pwd), stun.Fingerprint)
 }
 
 // addStats adds the answers to checks, of which the agent knows nothing.

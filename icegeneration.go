@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pion/ice/v2"
 
@@ -49,17 +50,20 @@ type iceGeneration struct {
 	ports     *udpmux.Agent // of the host candidates
 	tcp       *iceTCP       // the same over TCP; nil if that is not wanted
 	net       *guardedNet   // the other sockets
-	agent     *ice.Agent
 	consent   *consent
 	checks    pairChecks
 	selected  chan struct{} // closed when a pair was selected
 	closeOnce sync.Once
 
 	// These are guarded by t.mu.
-	conn        *ice.Conn // nil before there is a pair
-	pair        udpPair   // the selected one
-	relayed     bool      // there is a candidate that is not at a port
-	pumping     bool      // what comes in over conn is read
+	agent       *ice.Agent  // nil once the path is kept without it
+	kept        *keptPath   // nil before
+	settling    *time.Timer // to then; nil before there is a pair
+	ending      bool        // shut has begun
+	conn        *ice.Conn   // nil before there is a pair, and without the agent
+	pair        udpPair     // the selected one
+	relayed     bool        // there is a candidate that is not at a port
+	pumping     bool        // what comes in over conn is read
 	state       ICEConnectionState
 	gathering   ICEGatheringState
 	gatheredCh  chan struct{}   // closed when all local candidates are known
@@ -174,8 +178,9 @@ func (g *iceGeneration) amend() {
 		return
 	}
 	g.amended = nil
+	agent := g.agent // there is one: no pair was selected
 	g.t.background(func() {
-		if err := g.agent.SetRemoteCredentials(remote.ufrag, remote.pwd); err != nil {
+		if err := agent.SetRemoteCredentials(remote.ufrag, remote.pwd); err != nil {
 			g.t.log.Infof("ICE: %v", err) // closed meanwhile
 		}
 	})
@@ -200,24 +205,36 @@ func (g *iceGeneration) onConsent() {
 
 // onPair is called by the agent when it has selected a pair.
 func (g *iceGeneration) onPair(local, remote ice.Candidate) {
+	g.t.mu.Lock()
+	defer g.t.mu.Unlock()
+	g.consent.selected(local, remote)
+	g.t.log.Infof("selected pair %s - %s", local, remote)
+	g.choose(newUDPPair(local, remote))
+}
+
+// choose makes the pair the selected one, not valid if it is not from a port. t.mu is held.
+func (g *iceGeneration) choose(pair udpPair) {
 	t := g.t
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	g.pairs++
 	before := g.pair
-	g.pair = newUDPPair(local, remote)
+	g.pair = pair
 	g.checks.end()
 	if confirmed := t.used == g && g.pairs == 1 && g.pair == before; !confirmed {
 		t.pairChanges++
 	}
-	g.consent.selected(local, remote)
-	t.log.Infof("selected pair %s - %s", local, remote)
 	if g.pairs == 1 {
 		close(g.selected) // adopt does the rest
 	}
 	if t.used == g && (g.pairs > 1 || g.pair != before) {
 		g.follow()
 		t.ev.pathChanged()
+	}
+	switch {
+	case g.ending:
+	case g.settling == nil:
+		g.settling = time.AfterFunc(t.settle, g.settle)
+	default:
+		g.settling.Reset(t.settle)
 	}
 }
 
@@ -273,15 +290,22 @@ func (g *iceGeneration) resolve(canonical, host string) {
 		g.t.log.Infof("candidate %s: %v", host, err)
 		return
 	}
+	g.t.mu.Lock()
+	defer g.t.mu.Unlock()
 	if err := g.addCanonical(strings.Replace(canonical, " "+host+" ", " "+ip.String()+" ", 1)); err != nil {
 		g.t.log.Infof("candidate %s: %v", host, err)
 	}
 }
 
+// addCanonical takes a candidate of the peer. t.mu is held.
 func (g *iceGeneration) addCanonical(canonical string) error {
 	c, err := ice.UnmarshalCandidate(canonical)
 	if err != nil {
 		return &CandidateError{Candidate: canonical, Err: err}
+	}
+	if g.kept != nil {
+		g.kept.known.addRemote(c)
+		return nil
 	}
 	if err := g.agent.AddRemoteCandidate(c); err != nil {
 		return fmt.Errorf("sluice: remote candidate: %w", err)
@@ -305,7 +329,11 @@ func (g *iceGeneration) shut() {
 		g.consent.stop()
 		g.checks.end()
 		t.mu.Lock()
-		gathering := g.gathering == ICEGatheringStateGathering
+		gathering, agent := g.gathering == ICEGatheringStateGathering, g.agent
+		g.ending = true
+		if g.settling != nil {
+			g.settling.Stop()
+		}
 		t.mu.Unlock()
 		if gathering {
 			g.net.close() // or the agent would wait for servers that do not answer
@@ -313,8 +341,10 @@ func (g *iceGeneration) shut() {
 		}
 		// The handlers only post, so waiting for them cannot deadlock. Otherwise
 		// the agent goes first: it releases its TURN allocations.
-		if err := g.agent.GracefulClose(); err != nil {
-			t.log.Warnf("closing the agent: %v", err)
+		if agent != nil {
+			if err := agent.GracefulClose(); err != nil {
+				t.log.Warnf("closing the agent: %v", err)
+			}
 		}
 		g.ports.Close()
 		g.net.close()

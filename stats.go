@@ -1,11 +1,7 @@
 package sluice
 
 import (
-	"net/netip"
-
 	"time"
-
-	"github.com/pion/ice/v2"
 
 	"github.com/sluice-rtc/sluice/datachannel"
 )
@@ -175,7 +171,11 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed, pair := t.closed, g.pair
+	closed, pair, agent := t.closed, g.pair, g.agent
+	var known iceKnowledge
+	if g.kept != nil {
+		known = g.kept.known.clone()
+	}
 	t.mu.Unlock()
 	c := t.session.Stats()
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
@@ -189,57 +189,17 @@ func (t *iceTransport) addStats(s *Stats) {
 	if closed {
 		return
 	}
-	for _, p := range g.agent.GetCandidatePairsStats() {
-		s.CandidatePairs = append(s.CandidatePairs, CandidatePairStats{
-			ID: pairID(p), LocalCandidateID: p.LocalCandidateID, RemoteCandidateID: p.RemoteCandidateID,
-			State: p.State.String(), Nominated: p.Nominated,
-			CurrentRoundTripTime: p.CurrentRoundTripTime, TotalRoundTripTime: p.TotalRoundTripTime,
-			ResponsesReceived: p.ResponsesReceived,
-		})
+	if agent != nil {
+		known = agentKnowledge(agent)
 	}
-	s.LocalCandidates = candidateStats(g.agent.GetLocalCandidatesStats())
-	s.RemoteCandidates = candidateStats(g.agent.GetRemoteCandidatesStats())
-	p, ok := g.agent.GetSelectedCandidatePairStats()
-	if !ok && pair.local.IsValid() { // data flows, and ICE is yet to nominate
-		s.Transport.SelectedCandidatePairID = s.pairOf(pair)
-	} else if ok {
-		s.Transport.SelectedCandidatePairID = pairID(p)
-		for i := range s.CandidatePairs {
-			if q := &s.CandidatePairs[i]; q.ID == pairID(p) {
-				g.consent.addStats(q) // the agent's checks end with the selection
-			}
+	s.CandidatePairs, s.LocalCandidates, s.RemoteCandidates = known.pairs, known.locals, known.remotes
+	s.Transport.SelectedCandidatePairID = known.selected
+	if p := known.pairOf(pair); p != nil && known.selected == "" { // data flows, and ICE is yet to nominate
+		s.Transport.SelectedCandidatePairID = p.ID
+	}
+	for i := range s.CandidatePairs {
+		if p := &s.CandidatePairs[i]; p.ID == known.selected {
+			g.consent.addStats(p) // the agent's checks end with the selection
 		}
 	}
-}
-
-// pairOf returns the ID of the pair with those addresses, "" if there is none.
-func (s *Stats) pairOf(pair udpPair) string {
-	at := func(list []CandidateStats, id string) netip.AddrPort {
-		for _, c := range list {
-			if c.ID == id {
-				addr, _ := netip.ParseAddr(c.Address)
-				return netip.AddrPortFrom(addr, uint16(c.Port))
-			}
-		}
-		return netip.AddrPort{}
-	}
-	for _, p := range s.CandidatePairs {
-		if at(s.LocalCandidates, p.LocalCandidateID) == pair.local && at(s.RemoteCandidates, p.RemoteCandidateID) == pair.remote {
-			return p.ID
-		}
-	}
-	return ""
-}
-
-func pairID(p ice.CandidatePairStats) string { return p.LocalCandidateID + "-" + p.RemoteCandidateID }
-
-func candidateStats(list []ice.CandidateStats) []CandidateStats {
-	var out []CandidateStats
-	for _, c := range list {
-		out = append(out, CandidateStats{
-			ID: c.ID, Address: c.IP, Port: c.Port, Protocol: c.NetworkType.NetworkShort(), CandidateType: c.CandidateType.String(),
-			Priority: c.Priority, RelayProtocol: c.RelayProtocol,
-		})
-	}
-	return out
 }

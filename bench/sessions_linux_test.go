@@ -189,7 +189,7 @@ func idle(t *testing.T, change func(end int, c *sluice.Config)) (memory, gorouti
 	for range pairs {
 		connectTransports(t, change)
 	}
-	for start := time.Now(); time.Since(start) < 3*time.Second; { // until what connecting needed is gone
+	for start := time.Now(); time.Since(start) < 5*time.Second; { // until what connecting needed is gone, ICE's agent too
 		runtime.GC()
 	}
 	after, goroutinesAfter := memoryInUse()

@@ -21,12 +21,13 @@ type Agent struct {
 	ports     []*port // where candidates are gathered
 	conns     []*Conn
 	servers   []*ServerConn
-	newcomers int // addresses that the peer's checks have brought up
+	newcomers int  // addresses that the peer's checks have brought up
+	kept      bool // see Keep
 	early     func(c *Conn, request []byte, from netip.AddrPort)
 }
 
 // maxNewcomers bounds the addresses that the peer may bring up by checks: each becomes
-// a candidate, for good.
+// a candidate, for as long as there is an agent of the library.
 const maxNewcomers = 100
 
 // NewAgent returns an Agent that has no port yet.
@@ -91,6 +92,19 @@ func (a *Agent) OnEarly(f func(c *Conn, request []byte, from netip.AddrPort)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.early = f
+}
+
+// Keep makes the agent's connections outlive the library's agent, which may be closed now:
+// they stay open until Close. What comes in for them, and what the library has not
+// read, is for f, on the goroutine that reads the port.
+func (a *Agent) Keep(f Keeper) {
+	a.mu.Lock()
+	a.kept = true
+	conns := slices.Clone(a.conns)
+	a.mu.Unlock()
+	for _, c := range conns {
+		c.keep(f)
+	}
 }
 
 // GetListenAddresses returns the addresses of the ports, as *net.UDPAddr.
@@ -173,7 +187,7 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 		return false
 	}
 	a.mu.Lock()
-	full, early := a.newcomers >= maxNewcomers, a.early
+	full, early := a.newcomers >= maxNewcomers && !a.kept, a.early
 	a.mu.Unlock()
 	if full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == a.s }) {
 		return false
@@ -214,7 +228,7 @@ func (a *Agent) Close() error {
 	a.servers = nil
 	a.mu.Unlock()
 	for _, c := range conns {
-		c.Close()
+		c.end()
 	}
 	for _, c := range servers {
 		c.Close()

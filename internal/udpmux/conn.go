@@ -23,6 +23,9 @@ const (
 
 // Conn is a port as an agent has it: what is read is STUN for that agent. Its
 // deadlines do nothing, as the agent's candidates need none.
+//
+// It outlives the agent of the library if Agent.Keep was called: then it reads nothing
+// more, and what comes in is for the Keeper.
 type Conn struct {
 	a     *Agent
 	p     *port
@@ -31,7 +34,8 @@ type Conn struct {
 	mu       sync.Mutex
 	readable sync.Cond
 	closed   bool
-	reading  bool // ReadFrom was called
+	reading  bool   // ReadFrom was called
+	keeper   Keeper // nil while the library's agent reads
 	queue    []message
 	pacer    pacer
 	ids      [64]uint32 // the beginnings of the last transaction IDs sent
@@ -43,6 +47,10 @@ type message struct {
 	b    []byte
 	from netip.AddrPort
 }
+
+// A Keeper takes STUN messages in place of an agent: requests that name its user
+// fragment, and answers to checks. They are its own until it returns; it must not wait.
+type Keeper func(c *Conn, message []byte, from netip.AddrPort)
 
 func newConn(a *Agent, p *port, ufrag string) *Conn {
 	c := &Conn{a: a, p: p, ufrag: ufrag}
@@ -59,6 +67,11 @@ func (c *Conn) put(d []byte, from netip.AddrPort) (taken, reading bool) {
 		limit = maxPlain
 	}
 	c.mu.Lock()
+	if f := c.keeper; f != nil && !c.closed {
+		c.mu.Unlock()
+		f(c, d, from)
+		return true, true
+	}
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
@@ -93,10 +106,10 @@ func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = true
-	for len(c.queue) == 0 && !c.closed {
+	for len(c.queue) == 0 && !c.closed && c.keeper == nil {
 		c.readable.Wait()
 	}
-	if c.closed {
+	if c.closed || c.keeper != nil {
 		return 0, nil, net.ErrClosed
 	}
 	m := c.queue[0]
@@ -173,8 +186,32 @@ func (c *Conn) asked(id [12]byte) bool {
 	return slices.Contains(c.ids[:], binary.BigEndian.Uint32(id[:]))
 }
 
-// Close ends reading and writing here; the port stays while others need it.
+// keep gives the connection to f, with what was not read yet.
+func (c *Conn) keep(f Keeper) {
+	c.mu.Lock()
+	queue := c.queue
+	c.keeper, c.queue, c.pacer = f, nil, pacer{}
+	c.readable.Broadcast()
+	c.mu.Unlock()
+	for _, m := range queue {
+		f(c, m.b, m.from)
+	}
+}
+
+// Close ends reading and writing here, unless somebody keeps the connection; the port
+// stays while others need it.
 func (c *Conn) Close() error {
+	c.mu.Lock()
+	kept := c.keeper != nil
+	c.mu.Unlock()
+	if !kept {
+		c.end()
+	}
+	return nil
+}
+
+// end is Close, whoever has the connection.
+func (c *Conn) end() {
 	c.mu.Lock()
 	closed := c.closed
 	c.closed, c.queue = true, nil
@@ -183,7 +220,6 @@ func (c *Conn) Close() error {
 	if !closed {
 		c.a.remove(c)
 	}
-	return nil
 }
 
 func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.p.sock.local) }

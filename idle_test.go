@@ -1,0 +1,78 @@
+package sluice
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An idle connection on a UDPMux has no goroutine, one with a port of its own the one that
+// reads there, and either keeps little memory: the agent and what else it took to
+// connect are gone.
+func TestIdleConnection(t *testing.T) {
+	pairs := 100
+	if raceDetector {
+		pairs = 10 // slow, and heaps are others
+	}
+	m := newTestUDPMux(t)
+	open := func(server func(*Config), goroutines int) (heap float64) {
+		connectIdle(t, server) // what is made once
+		before := heapInUse()
+		for range pairs {
+			connectIdle(t, server)
+		}
+		if !eventually(func() bool { return routines() == goroutines }) {
+			t.Errorf("%d goroutines, want %d", routines(), goroutines)
+		}
+		return float64(heapInUse()-before) / float64(pairs) / 1024
+	}
+	own := open(nil, 1+2*(pairs+1)) / 2                                   // that of m, and one of each connection
+	shared := open(func(c *Config) { c.UDPMux = m }, 1+3*(pairs+1)) - own // one of each client
+	t.Logf("%.1f KiB of heap, %.1f KiB on a UDPMux", own, shared)
+	if !raceDetector && (own > maxIdleHeap || shared > maxIdleHeapShared) {
+		t.Errorf("%.1f KiB of heap, %.1f KiB on a UDPMux; want at most %d and %d", own, shared, maxIdleHeap, maxIdleHeapShared)
+	}
+}
+
+// What TestIdleConnection allows, KiB: a fifth more than there is.
+const maxIdleHeap, maxIdleHeapShared = 46, 34
+
+// connectIdle connects two Transports and lets them open a channel and settle.
+func connectIdle(t *testing.T, server func(*Config)) {
+	t.Helper()
+	quiet := func(c *Config) { c.ICEKeepaliveInterval = time.Hour } // no checks while heaps are measured
+	a := newTestTransport(t, func(c *Config) {
+		quiet(c)
+		if server != nil {
+			server(c)
+		}
+	})
+	b := newTestTransport(t, quiet)
+	a.core.ice.settle, b.core.ice.settle = time.Millisecond, time.Millisecond
+	ch, err := a.CreateChannel("data", nil)
+	must(t, err)
+	connect(t, a, b)
+	must(t, ch.Send([]byte("one")))
+	wantChannelMessage(t, accept(t, b), []byte("one"), false)
+	wantKept(t, a.core)
+	wantKept(t, b.core)
+}
+
+// routines counts the goroutines of ours and of the libraries.
+func routines() int {
+	if stacks := running(); stacks != "" {
+		return strings.Count(stacks, "\n\n") + 1
+	}
+	return 0
+}
+
+// heapInUse returns the bytes that are reachable.
+func heapInUse() int64 {
+	for range 3 { // what pools and finalizers keep goes with the second
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
