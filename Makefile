@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-instructions check-instructions
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-peers bench-instructions check-instructions
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -76,6 +76,9 @@ bench-instructions: ## instructions of every hot path: bench/RESULTS.md
 
 check-instructions: ## that no hot path takes 10 % more instructions than recorded
 	sh scripts/instructions.sh
+
+bench-peers: ## pion, usrsctp, dcSCTP, sctp-proto and us side by side, ten minutes: bench/RESULTS.md
+	sh scripts/bench-peers.sh -write
 
 bench: ## every benchmark, with allocations
 	sh scripts/each.sh Benchmark go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem

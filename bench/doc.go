@@ -3,8 +3,12 @@
 //
 // The tests whose names begin with TestNet run both over an emulated link, in
 // virtual time: the figures do not depend on the machine. TestTransport runs over loopback,
-// on Linux, and its figures depend on the machine. With -write the figures
-// go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`.
+// on Linux, and its figures depend on the machine. So do those of TestPeers, which builds a
+// program of each peer (peer, testdata/usrsctp.c, testdata/rust) and has it do the same
+// work; with -quick it only tries them all. With -write the figures
+// go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`,
+// `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
+//
 // TestInstructions counts the instructions of the hot paths under valgrind, on
 // Linux, and compares them with those recorded: `make check-instructions`.
 package bench

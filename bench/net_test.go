@@ -119,7 +119,7 @@ func (f *flow) goodput(d time.Duration) float64 {
 func TestNetGoodput(t *testing.T) {
 	const ms = time.Millisecond
 	section(netTitle, netPreface)
-	table(t, "Goodput in Mbit/s, in 30 s after connecting",
+	table(t, goodputTitle,
 		"100 Mbit/s, 50 ms, no loss", "0.1 % loss", "1 % loss", "5 % loss", "1 Gbit/s, 5 ms (5 s)")
 	for _, s := range stacks {
 		var cells []string

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -69,7 +70,8 @@ func TestMain(m *testing.M) {
 	if code == 0 && *write {
 		old, err := os.ReadFile("RESULTS.md")
 		if err == nil {
-			err = os.WriteFile("RESULTS.md", []byte(merge(string(old))), 0o644)
+			merged := merge(string(old))
+			err = errors.Join(os.WriteFile("RESULTS.md", []byte(merged), 0o644), illustrate(merged))
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,145 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A goal is a line of what we want to reach, with what others do beside it.
+type goal struct {
+	work    string
+	ours    float64
+	atLeast bool // else at most
+	goal    float64
+	pion    float64
+	usrsctp float64
+	limit   float64
+	note    string // beside ours
+}
+
+// line is a figure of each contestant.
+type line func(c contestant) float64
+
+// over is the ratio of two lines.
+func (x line) over(y line) line {
+	return func(c contestant) float64 { return x(c) / y(c) }
+}
+
+func kilobytes(s sample) float64  { return s["memory"] / 1e3 }
+func goroutines(s sample) float64 { return s["goroutines"] }
+func halfWithin(s sample) float64 { return s["q50"] }
+func millions(s sample) float64   { return s.perSecond() / 1e6 }
+func tenths(s sample) float64     { return math.Round(10*s.allocsEach()) / 10 } // what the runtime does beside does not count
+
+// measuredGoals are those about what TestPeers measures.
+func measuredGoals(m *measured) []goal {
+	at := func(title string, figure func(sample) float64) line {
+		return func(c contestant) float64 { return m.median(title, c.name, figure) }
+	}
+	var (
+		none               = math.NaN()
+		engine, driver     = engines[0], drivers[0]
+		pion, usrsctp      = drivers[1], drivers[2]
+		webrtc             = webrtcs[1]
+		cost, rate         = at("memory bulk 16 KiB", sample.perGB), at("memory bulk 16 KiB", sample.rate)
+		many               = at("memory bulk "+manyStreams, sample.rate).over(rate)
+		large              = at("memory bulk 256 KiB", sample.rate).over(rate)
+		small              = at("memory bulk 64 B", millions)
+		bare, bareRate     = at("memory bulk packets", sample.perGB)(pipeAlone), at("memory bulk packets", sample.rate)(pipeAlone)
+		udp, udpRate       = at("udp bulk 16 KiB", sample.perGB), at("udp bulk 16 KiB", sample.rate)
+		gso, gsoRate       = at("udp bulk packets", sample.perGB)(gsoUDP), at("udp bulk packets", sample.rate)(gsoUDP)
+		ping               = at("udp pingpong 64 B", halfWithin)
+		full, fullRate     = at("full bulk 16 KiB", sample.perGB), at("full bulk 16 KiB", sample.rate)
+		cipher             = at("aead bulk packets", sample.perGB)(aead)
+		fullPing           = at("full pingpong 64 B", halfWithin)
+		allocs, fullAllocs = at("memory bulk 1 KiB", tenths), at("full bulk 1 KiB", tenths)
+		keep, count        = at("memory idle idle", kilobytes), at("memory idle idle", goroutines)
+		fullKeep, fullCnt  = at("full idle idle", kilobytes), at("full idle idle", goroutines)
+	)
+	const atLeast, atMost = true, false
+	return []goal{
+		{"engine to engine in memory, 16 KiB, CPU-s/GB", cost(engine), atMost, 1.5, cost(pion), cost(usrsctp), bare, ""},
+		{"in memory with goroutines, 16 KiB, CPU-s/GB", cost(driver), atMost, 1.5, cost(pion), cost(usrsctp), bare, ""},
+		{"engine to engine in memory, 16 KiB, MB/s", rate(engine), atLeast, 800, rate(pion), rate(usrsctp), bareRate, ""},
+		{"engine to engine in memory, 64 B, million messages/s", small(engine), atLeast, 3, small(pion), small(usrsctp), none, ""},
+		{"engine to engine, 32 streams in parallel relative to one", many(engine), atLeast, 0.95, many(pion), many(usrsctp), 1, ""},
+		{"engine to engine, 256 KiB relative to 16 KiB", large(engine), atLeast, 1, large(pion), large(usrsctp), 1, ""},
+		{"over loopback UDP, 16 KiB, CPU-s/GB", udp(driver), atMost, 2, udp(pion), udp(usrsctp), gso, ""},
+		{"over loopback UDP, 16 KiB, MB/s", udpRate(driver), atLeast, 500, udpRate(pion), udpRate(usrsctp), gsoRate, ""},
+		{"the whole WebRTC path, 16 KiB, CPU-s/GB", full(driver), atMost, 4, full(webrtc), none, cipher + gso, ""},
+		{"the whole WebRTC path, 16 KiB, MB/s", fullRate(driver), atLeast, 300, fullRate(webrtc), none, none, ""},
+		{"over loopback UDP, 64 B there and back, relative to UDP alone", ping(driver) / ping(plainUDP), atMost, 1.3,
+			ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), 1, ""},
+		{"the whole WebRTC path, 64 B there and back, microseconds", fullPing(driver), atMost, 50, fullPing(webrtc), none, none, ""},
+		{"in memory, allocations per 1 KiB message, a caller's buffer", allocs(driver), atMost, 0, allocs(pion), none, 0, ""},
+		{"the whole WebRTC path, allocations per 1 KiB message", fullAllocs(driver), atMost, 1, fullAllocs(webrtc), none, 1, ""},
+		{"idle association of an Endpoint, KB", keep(endpoints), atMost, 4, keep(pion), keep(usrsctp), none, ""},
+		{"idle association over a net.Conn, goroutines", count(driver), atMost, 1, count(pion), count(usrsctp), none, ""},
+		{"the whole WebRTC path, idle, KB", fullKeep(driver), atMost, 40, fullKeep(webrtc), none, none, ""},
+		{"the whole WebRTC path, idle, goroutines", fullCnt(driver), atMost, 3, fullCnt(webrtc), none, none, ""},
+	}
+}
+
+// goals makes the table of them.
+func goals(t *testing.T, m *measured) {
+	all := append(measuredGoals(m), linkGoals()...)
+	table(t, goalsTitle, "sluice", "goal", "reached", "pion", "usrsctp", "limit")
+	for _, g := range all {
+		bound := "at most "
+		if g.atLeast {
+			bound = "at least "
+		}
+		row(t, g.work, short(g.ours)+g.note, bound+fmt.Sprint(g.goal), g.reached(), short(g.pion), short(g.usrsctp), short(g.limit))
+	}
+	row(t, "Chromium and Go, 64 KiB, CPU-s/GB of the Go side", "", "at most 5", "not measured here", "", "", "")
+}
+
+func (g goal) reached() string {
+	within := g.ours <= g.goal
+	if g.atLeast {
+		within = g.ours >= g.goal
+	}
+	switch {
+	case math.IsNaN(g.ours):
+		return "not measured"
+	case within:
+		return "yes"
+	}
+	return "**no**"
+}
+
+// linkGoals are those over an emulated link, from what `make bench-net` has written.
+func linkGoals() []goal {
+	written, err := os.ReadFile("RESULTS.md")
+	if err != nil {
+		return nil
+	}
+	table, ok := findTable(string(written), goodputTitle)
+	if !ok {
+		return nil
+	}
+	const rate = 0.97 * 12.5 // MB/s: what is not header
+	cell := func(row string, column int) float64 {
+		for _, r := range table.rows {
+			if strings.HasPrefix(r.name, row) && column < len(r.cells) {
+				return leading(r.cells[column]) / 8
+			}
+		}
+		return math.NaN()
+	}
+	var all []goal
+	for _, g := range []struct {
+		work   string
+		column int
+		goal   float64
+	}{{"no loss", 0, 11.5}, {"1 % loss", 2, 11}, {"5 % loss", 3, 10}} {
+		all = append(all, goal{
+			"100 Mbit/s, 50 ms, " + g.work + ": goodput with BBR, MB/s", cell("sluice, BBR", g.column), true, g.goal,
+			cell("pion", g.column), math.NaN(), rate, fmt.Sprintf(" (CUBIC %s)", short(cell("sluice, CUBIC", g.column))),
+		})
+	}
+	return all
+}

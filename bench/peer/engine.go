@@ -1,0 +1,269 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// engineRunners are those of the engine by itself: two associations on one goroutine,
+// packets carried from one to the other by hand. Where both wait for time to pass, it is
+// skipped: the clock is the real one and what was skipped.
+var engineRunners = map[string]runner{
+	"bulk": engineBulk, "pingpong": enginePingPong, "setup": engineSetUp, "idle": engineIdle,
+}
+
+type enginePair struct {
+	a, b    *sctp.Association
+	skipped time.Duration
+	buf     []byte                           // a packet
+	streams [2][]inbox                       // of a and b
+	onRead  [2]func(stream uint16, p []byte) // of a and b
+}
+
+// An inbox is the message of a stream that is being read: one in pieces if the buffer is
+// half full.
+type inbox struct {
+	buf []byte
+	n   int
+}
+
+func newEnginePair() (*enginePair, error) {
+	p := &enginePair{}
+	for _, at := range []**sctp.Association{&p.a, &p.b} {
+		cfg := sctpConfig()
+		rand.Read(cfg.Seed[:])
+		var err error
+		if *at, err = sctp.New(cfg); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// room makes room for packets and messages.
+func (p *enginePair) room(j job) {
+	p.buf = make([]byte, 0, 2048)
+	for side := range p.streams {
+		p.streams[side] = make([]inbox, j.streams)
+		for i := range p.streams[side] {
+			p.streams[side][i].buf = make([]byte, j.size+1)
+		}
+	}
+}
+
+func (p *enginePair) now() time.Time { return time.Now().Add(p.skipped) }
+
+func (p *enginePair) connect() error {
+	if err := p.a.Connect(p.now()); err != nil {
+		return err
+	}
+	for p.turn() {
+	}
+	if p.a.State() != sctp.Established || p.b.State() != sctp.Established {
+		return errors.New("not connected")
+	}
+	return nil
+}
+
+// packetsAtOnce is how many packets go in one direction before the other side has its turn.
+const packetsAtOnce = 32
+
+// turn carries some packets in each direction, and lets both sides read.
+func (p *enginePair) turn() (moved bool) {
+	now := p.now()
+	for i, from := range [2]*sctp.Association{p.a, p.b} {
+		to := [2]*sctp.Association{p.b, p.a}[i]
+		for range packetsAtOnce {
+			tx, ok := from.Transmit(now, p.buf)
+			if !ok {
+				break
+			}
+			moved = true
+			to.HandlePacket(now, 0, tx.Packet)
+		}
+		if p.read(now, to, 1-i) {
+			moved = true
+		}
+	}
+	return moved
+}
+
+func (p *enginePair) read(now time.Time, a *sctp.Association, side int) (moved bool) {
+	for e, ok := a.NextEvent(); ok; e, ok = a.NextEvent() {
+		if e.Kind != sctp.EventReadable {
+			continue
+		}
+		for in := &p.streams[side][e.Stream]; ; {
+			n, info, err := a.Read(now, e.Stream, in.buf[in.n:])
+			if err != nil {
+				break
+			}
+			moved = true
+			if in.n += n; info.Complete {
+				p.onRead[side](e.Stream, in.buf[:in.n])
+				in.n = 0
+			}
+		}
+	}
+	return moved
+}
+
+// skip lets the time pass until something is due.
+func (p *enginePair) skip() error {
+	var next time.Time
+	for _, a := range [2]*sctp.Association{p.a, p.b} {
+		if at, ok := a.Timeout(); ok && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if next.IsZero() {
+		return errors.New("nothing goes on")
+	}
+	p.skipped += max(0, next.Sub(p.now()))
+	now := p.now()
+	p.a.HandleTimeout(now)
+	p.b.HandleTimeout(now)
+	return nil
+}
+
+func connectedPair(j job) (*enginePair, error) {
+	p, err := newEnginePair()
+	if err == nil {
+		p.room(j)
+		err = p.connect()
+	}
+	return p, err
+}
+
+func engineBulk(j job) (report, error) {
+	p, err := connectedPair(j)
+	if err != nil {
+		return nil, err
+	}
+	k := newSink(j)
+	p.onRead[1] = func(stream uint16, p []byte) { k.take(int(stream), p) }
+	message := make([]byte, j.size)
+	sent := int64(0)
+	send := func(d time.Duration) error {
+		for deadline := time.Now().Add(d); ; {
+			over := time.Now().After(deadline)
+			for !over {
+				stamp(message, uint64(sent)/uint64(j.streams))
+				err := p.a.SendCopy(p.now(), sctp.Message{Stream: uint16(sent % int64(j.streams)), Payload: message})
+				if errors.Is(err, sctp.ErrSendBufferFull) {
+					break
+				}
+				if err != nil {
+					return err
+				}
+				sent++
+			}
+			if !p.turn() {
+				if over && k.messages.Load() == sent {
+					return k.await(sent)
+				}
+				if err := p.skip(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := send(warmUp(j)); err != nil {
+		return nil, err
+	}
+	before, m := sent, start()
+	if err := send(j.duration); err != nil {
+		return nil, err
+	}
+	return m.stop(sent-before, (sent-before)*int64(j.size)), nil
+}
+
+func enginePingPong(j job) (report, error) {
+	p, err := connectedPair(j)
+	if err != nil {
+		return nil, err
+	}
+	message := make([]byte, j.size)
+	times := make([]time.Duration, 0, 1<<20)
+	back := -1
+	p.onRead[1] = func(_ uint16, m []byte) { err = p.b.SendCopy(p.now(), sctp.Message{Payload: m}) }
+	p.onRead[0] = func(_ uint16, m []byte) { back = int(binary.BigEndian.Uint64(m)) }
+	deadline := time.Now().Add(warmUp(j))
+	var m *meter
+	for n := 0; ; n++ {
+		begin := time.Now()
+		if begin.After(deadline) && m != nil {
+			break
+		}
+		if begin.After(deadline) {
+			m = start()
+			deadline, begin = m.at.Add(j.duration), time.Now()
+		}
+		stamp(message, uint64(n))
+		if err := p.a.SendCopy(p.now(), sctp.Message{Payload: message}); err != nil {
+			return nil, err
+		}
+		for back != n {
+			if !p.turn() {
+				if err := p.skip(); err != nil {
+					return nil, err
+				}
+			}
+			if err != nil {
+				return nil, fmt.Errorf("answering: %w", err)
+			}
+		}
+		if m != nil && len(times) < cap(times) {
+			times = append(times, time.Since(begin))
+		}
+	}
+	return m.stop(int64(len(times)), int64(len(times)*j.size)).quantiles(times), nil
+}
+
+func engineSetUp(j job) (report, error) {
+	var times []time.Duration
+	m := start()
+	for deadline := time.Now().Add(j.duration); time.Now().Before(deadline); {
+		begin := time.Now()
+		p, err := newEnginePair()
+		if err != nil {
+			return nil, err
+		}
+		p.buf = make([]byte, 0, packetSize)
+		if err := p.connect(); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(begin))
+	}
+	return m.stop(int64(len(times)), 0).quantiles(times), nil
+}
+
+func engineIdle(j job) (report, error) {
+	pairs := make([]*enginePair, 0, j.count)
+	buf := make([]byte, 0, 2048)
+	before := keeps()
+	for range j.count {
+		p, err := newEnginePair()
+		if err != nil {
+			return nil, err
+		}
+		p.buf = buf
+		if err := p.connect(); err != nil {
+			return nil, err
+		}
+		if err := p.skip(); err != nil { // what is still to be acknowledged, or probed
+			return nil, err
+		}
+		for p.turn() {
+		}
+		pairs = append(pairs, p)
+	}
+	r := keeps().since(before, 2*len(pairs))
+	pairs[0].buf = nil // they are in use until here
+	return r, nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"io"
+	"net"
+	"sync"
+
+	"github.com/pion/logging"
+	pion "github.com/pion/sctp"
+)
+
+func quietLog() logging.LoggerFactory {
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
+	return quiet
+}
+
+// A pionEnd is an association of pion/sctp. It takes all that it is given, so the
+// sender waits for its sign that little is left, as the examples of the project do.
+type pionEnd struct {
+	*pion.Association
+	nc      net.Conn
+	streams []*pion.Stream
+	low     []chan struct{} // of each stream
+	limit   uint64          // bytes waiting, of each stream
+	reading sync.WaitGroup
+}
+
+func (e *pionEnd) send(stream int, p []byte) error {
+	s := e.streams[stream]
+	if _, err := s.WriteSCTP(p, pion.PayloadTypeWebRTCBinary); err != nil {
+		return err
+	}
+	for s.BufferedAmount() > e.limit {
+		<-e.low[stream]
+	}
+	return nil
+}
+
+func (e *pionEnd) receive(f func(stream int, p []byte)) {
+	for i, s := range e.streams {
+		e.reading.Go(func() {
+			buf := make([]byte, maxMessage)
+			for {
+				n, _, err := s.ReadSCTP(buf)
+				if err != nil {
+					return
+				}
+				f(i, buf[:n])
+			}
+		})
+	}
+}
+
+// close closes what is below first, so that the peer is not waited for.
+func (e *pionEnd) close() {
+	e.nc.Close()
+	e.Close()
+	e.reading.Wait()
+}
+
+func (e *pionEnd) harness() int {
+	if p, ok := e.nc.(*pipe); ok {
+		return p.size()
+	}
+	return 0
+}
+
+func (e *pionEnd) open(n int) error {
+	e.limit = uint64(bufferSize / n)
+	for i := range n {
+		s, err := e.OpenStream(uint16(i), pion.PayloadTypeWebRTCBinary)
+		if err != nil {
+			return err
+		}
+		low := make(chan struct{}, 1)
+		s.SetBufferedAmountLowThreshold(e.limit / 2)
+		s.OnBufferedAmountLow(func() {
+			select {
+			case low <- struct{}{}:
+			default:
+			}
+		})
+		e.streams, e.low = append(e.streams, s), append(e.low, low)
+	}
+	return nil
+}
+
+// pionPair connects two ends over a net.Conn each.
+func pionPair(na, nb net.Conn, streams int) (a, b end, err error) {
+	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, MaxMessageSize: maxMessage, LoggerFactory: quietLog()}
+	type result struct {
+		*pion.Association
+		error
+	}
+	accepted := make(chan result, 1)
+	go func() {
+		cfg := cfg
+		cfg.NetConn = nb
+		rx, err := pion.ServerWithOptions(cfg)
+		accepted <- result{rx, err}
+	}()
+	cfg.NetConn = na
+	tx, err := pion.ClientWithOptions(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	rx := <-accepted
+	if rx.error != nil {
+		return nil, nil, rx.error
+	}
+	ea, eb := &pionEnd{Association: tx, nc: na}, &pionEnd{Association: rx.Association, nc: nb}
+	if err := ea.open(streams); err != nil {
+		return nil, nil, err
+	}
+	return ea, eb, eb.open(streams)
+}
+
+func pionMemory(streams int) (a, b end, err error) {
+	na, nb := newPipe()
+	return pionPair(na, nb, streams)
+}
+
+func pionUDP(streams int) (a, b end, err error) {
+	na, nb, err := socketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	return pionPair(na, nb, streams)
+}
+
+// socketPair returns two UDP sockets of the loopback interface connected to each other.
+func socketPair() (a, b *net.UDPConn, err error) {
+	at := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	first, err := net.ListenUDP("udp4", at)
+	if err != nil {
+		return nil, nil, err
+	}
+	port := first.LocalAddr().(*net.UDPAddr)
+	if b, err = net.DialUDP("udp4", at, port); err != nil {
+		return nil, nil, err
+	}
+	first.Close() // its port is taken again at once, connected this time
+	if a, err = net.DialUDP("udp4", port, b.LocalAddr().(*net.UDPAddr)); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range []*net.UDPConn{a, b} {
+		if err := c.SetReadBuffer(socketBuffer); err != nil {
+			return nil, nil, err
+		}
+		if err := c.SetWriteBuffer(socketBuffer); err != nil {
+			return nil, nil, err
+		}
+	}
+	return a, b, nil
+}
+
+// socketBuffer is asked for; the system may give less.
+const socketBuffer = 4 << 20

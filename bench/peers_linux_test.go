@@ -1,0 +1,256 @@
+package bench
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+var (
+	quick   = flag.Bool("quick", false, "TestPeers measures once, for 0.3 s, what it else measures several times")
+	onlyRun = flag.String("works", "", "TestPeers measures only the works whose names match this regular expression")
+)
+
+const (
+	peersTitle   = "Peers"
+	peersPreface = `Written by ` + "`make bench-peers`" + `. Each measurement is a process of its own with both ends in it; what is compared
+is measured in turn, several times, and each figure is the median. CPU-s/GB is the user and kernel time of the process for
+10^9 bytes of payload, both ends; MB are 10^6 bytes. In brackets: how many times ours, in the same half of the table. CPU time
+is to be trusted more than MB/s, which depend on what else the machine does. Every message is checked when it arrives.
+
+SCTP packets have 1200 bytes and checksums, buffers 1 MiB, which the sender keeps filled; heartbeats, timers and the rest are each stack's own. sluice, pion/sctp
+and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory (ours may send it several packets
+at once), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
+handed over by the benchmark, and the time skipped in which both would wait; most of dcSCTP's time goes to the crate's writing each
+packet out for a log that nobody asked for. The whole path is offer and answer, ICE with host
+candidates on loopback, DTLS and one channel, everything as each stack does it by default.
+
+![Throughput](throughput.svg)
+![CPU time](cpu.svg)
+![Latency](latency.svg)
+![Goodput](goodput.svg)
+`
+)
+
+// A contestant is what is compared, under one name.
+type contestant struct {
+	name    string
+	program string // "peer", "usrsctp" or "rust"
+	stack   string // its argument STACK
+}
+
+// Those over one kind of net. The first of each half is ours: the one that the ratios
+// of its half refer to.
+var (
+	engines = []contestant{{"sluice, engine", "peer", "engine"}, {"dcSCTP, engine", "rust", "dcsctp"}, {"sctp-proto, engine", "rust", "sctp-proto"}}
+	drivers = []contestant{{"sluice", "peer", "sluice"}, {"pion/sctp", "peer", "pion"}, {"usrsctp", "usrsctp", "usrsctp"}}
+	webrtcs = []contestant{{"sluice", "peer", "sluice"}, {"pion/webrtc", "peer", "pion"}}
+
+	pipeAlone = contestant{"packets through the pipe alone", "peer", "raw"}
+	plainUDP  = contestant{"UDP alone, a packet at a time", "peer", "raw"}
+	gsoUDP    = contestant{"UDP alone, GSO and GRO", "peer", "gso"}
+	aead      = contestant{"AES-128-GCM alone", "peer", "raw"}
+	threadUDP = contestant{"UDP alone, threads", "usrsctp", "raw"}
+	endpoints = contestant{"sluice, Endpoint", "peer", "endpoint"}
+	listener  = contestant{"sluice, Listener", "peer", "sluice"}
+)
+
+func join2(lists ...[]contestant) []contestant { return slices.Concat(lists...) }
+
+// A work is measured with each of its contestants.
+type work struct {
+	name        string // in columns and rows
+	net         string // the programs' argument NET
+	kind        string // and WORK
+	args        []string
+	pinned      bool // to one core
+	contestants []contestant
+}
+
+// sizes are those of messages.
+var sizes = []struct {
+	name string
+	arg  string
+}{{"64 B", "size=64"}, {"1 KiB", "size=1024"}, {"16 KiB", "size=16384"}, {"64 KiB", "size=65536"}, {"256 KiB", "size=262144"}}
+
+const manyStreams = "32 streams of 16 KiB"
+
+// works returns all that is measured.
+func works() []work {
+	all := join2(drivers, engines)
+	var w []work
+	for _, s := range sizes {
+		w = append(w, work{s.name, "memory", "bulk", []string{s.arg}, false, all})
+	}
+	w = append(w, work{manyStreams, "memory", "bulk", []string{"size=16384", "streams=32"}, false, all})
+	w = append(w, work{"packets", "memory", "bulk", nil, false, []contestant{pipeAlone}})
+	for _, s := range sizes {
+		w = append(w, work{s.name, "udp", "bulk", []string{s.arg}, false, drivers})
+	}
+	w = append(w, work{"packets", "udp", "bulk", nil, false, []contestant{plainUDP, gsoUDP}})
+	for _, s := range sizes {
+		w = append(w, work{s.name, "full", "bulk", []string{s.arg}, false, webrtcs})
+	}
+	w = append(w, work{"packets", "aead", "bulk", nil, false, []contestant{aead}})
+
+	w = append(w, work{"64 B", "memory", "pingpong", nil, false, all})
+	w = append(w, work{"64 B", "udp", "pingpong", nil, false, join2(drivers, []contestant{plainUDP, threadUDP})})
+	w = append(w, work{"64 B", "full", "pingpong", nil, false, webrtcs})
+
+	w = append(w, work{"set-up", "memory", "setup", nil, false, all})
+	w = append(w, work{"set-up", "udp", "setup", nil, false, drivers})
+	w = append(w, work{"set-up", "full", "setup", nil, false, webrtcs})
+
+	many := []string{"count=1000"}
+	w = append(w, work{"idle", "memory", "idle", many, false, join2(all, []contestant{endpoints})})
+	w = append(w, work{"idle", "udp", "idle", many, false, []contestant{listener}})
+	w = append(w, work{"idle", "full", "idle", []string{"count=100"}, false, webrtcs})
+
+	for _, s := range sizes[1:3] {
+		w = append(w, work{s.name, "memory", "bulk", []string{s.arg}, true, all})
+		w = append(w, work{s.name, "udp", "bulk", []string{s.arg}, true, drivers})
+		w = append(w, work{s.name, "full", "bulk", []string{s.arg}, true, webrtcs})
+	}
+	w = append(w, work{"64 B", "udp", "pingpong", nil, true, join2(drivers, []contestant{plainUDP})})
+	return w
+}
+
+func (w work) title() string {
+	title := w.net + " " + w.kind + " " + w.name
+	if w.pinned {
+		title += " on one core"
+	}
+	return title
+}
+
+// A sample is the line that a program printed.
+type sample map[string]float64
+
+// perGB, rate and the others are what tables show.
+func (s sample) perGB() float64      { return s["cpu"] * 1e9 / s["bytes"] }
+func (s sample) rate() float64       { return s["bytes"] / 1e6 / s["seconds"] }
+func (s sample) perSecond() float64  { return s["messages"] / s["seconds"] }
+func (s sample) allocsEach() float64 { return s["allocations"] / s["messages"] }
+
+func (s sample) figure(name string) float64 {
+	if x, ok := s[name]; ok {
+		return x
+	}
+	return math.NaN()
+}
+
+// measured are the samples of each work and contestant, and why some are missing.
+type measured struct {
+	samples map[string][]sample
+	errors  map[string]error
+}
+
+func key(title, contestant string) string { return title + ": " + contestant }
+
+// measureAll runs the works, each with its contestants in turn.
+func measureAll(t *testing.T, p *programs, all []work) *measured {
+	m := &measured{samples: make(map[string][]sample), errors: make(map[string]error)}
+	rounds, seconds := 3, 1.0
+	if *quick {
+		rounds, seconds = 1, 0.3
+	}
+	only := regexp.MustCompile(*onlyRun)
+	for _, w := range all {
+		if !only.MatchString(w.title()) {
+			continue
+		}
+		begin := time.Now()
+		for range rounds {
+			for _, c := range w.contestants {
+				k := key(w.title(), c.name)
+				if m.errors[k] != nil {
+					continue // once is enough
+				}
+				s, err := p.run(c, w, seconds)
+				if err != nil {
+					m.errors[k] = err
+					t.Logf("%s: %v", k, err)
+					continue
+				}
+				m.samples[k] = append(m.samples[k], s)
+			}
+		}
+		t.Logf("%s: %.1f s", w.title(), time.Since(begin).Seconds())
+	}
+	return m
+}
+
+// median returns the median of a figure, NaN if there is none.
+func (m *measured) median(title, contestant string, figure func(sample) float64) float64 {
+	var all []float64
+	for _, s := range m.samples[key(title, contestant)] {
+		all = append(all, figure(s))
+	}
+	if len(all) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// cell shows a figure, or why there is none.
+func (m *measured) cell(title, contestant string, figure func(sample) float64) string {
+	if x := m.median(title, contestant, figure); !math.IsNaN(x) {
+		return short(x)
+	}
+	switch err := m.errors[key(title, contestant)]; {
+	case err == nil:
+		return ""
+	case errors.As(err, new(*missingError)):
+		return "not here"
+	}
+	return "failed"
+}
+
+// ratio is cell with, in brackets, how many times that of another contestant it is.
+func (m *measured) ratio(title, contestant, to string, figure func(sample) float64) string {
+	cell := m.cell(title, contestant, figure)
+	r := m.median(title, contestant, figure) / m.median(title, to, figure)
+	if contestant == to || math.IsNaN(r) {
+		return cell
+	}
+	return fmt.Sprintf("%s (%s)", cell, short(r))
+}
+
+// short prints a figure with three digits or so.
+func short(x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return ""
+	case x >= 99.5:
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	case x >= 9.95:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	default:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	}
+}
+
+// TestPeers measures the stacks side by side.
+func TestPeers(t *testing.T) {
+	if *write && (*quick || *onlyRun != "") {
+		t.Fatal("a quick run, or one of some works only, is not to be written down")
+	}
+	if !*write && !*quick && *onlyRun == "" {
+		t.Skip("takes ten minutes: make bench-peers; or -quick, or -works")
+	}
+	p := buildPrograms(t)
+	section(peersTitle, peersPreface+"\n"+machine()+"\n"+p.describe())
+	begin := time.Now()
+	m := measureAll(t, p, works())
+	goals(t, m)
+	peerTables(t, m)
+	failures(t, m)
+	t.Logf("%.0f s in all", time.Since(begin).Seconds())
+}
