@@ -176,7 +176,9 @@ func (m *minRTT) least() time.Duration {
 // markOvertaken marks as lost what is outstanding though a packet sent later was
 // delivered, and wait has passed since it was sent (RFC 8985, section 6.2, step 5).
 // What the peer had no room to report counts as sent now instead, some of it for each
-// SACK: a peer must not have us look at everything time and again.
+// SACK: a peer must not have us look at everything time and again. But that waits for
+// another quarter of a round trip: a SACK for a retransmission speaks of no more than arrived
+// before it, and what was sent just before that may be mentioned, or missed, in the next.
 func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l *losses) {
 	const maxRenewals = 64
 	clock, renewals := q.order.clock(now), 0
@@ -187,6 +189,9 @@ func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l 
 			return
 		}
 		if r.silent && r.heard.Before(t) {
+			if c.sentAt+wait+r.minRTT.least()/4 > clock {
+				return
+			}
 			q.renew(now, t, c)
 			renewals++
 			continue

@@ -290,6 +290,31 @@ func TestRackSilence(t *testing.T) {
 	}
 }
 
+// TestRackSilenceShort: what the next SACK reports as missing is lost, though the one
+// before, for a retransmission sent right after it, could not speak of it yet. // 8985-6.2-d
+func TestRackSilenceShort(t *testing.T) {
+	tc := flying(t, 120, 60)
+	tc.advance(testRTT - time.Millisecond)
+	tc.more(1)
+	tc.wantPackets("61", 1)
+	tc.advance(time.Millisecond)
+	var even []int // and all from 40
+	for i := 2; i < 40; i += 2 {
+		even = append(even, i, i)
+	}
+	tc.write(gaps(0, append(even, 40, 60)...))
+	tc.wantPackets("the odd ones", 20)
+	tc.advance(time.Millisecond)
+	tc.more(1)
+	tc.wantPackets("62", 1)
+	tc.advance(testRTT - time.Millisecond)
+	tc.write(gaps(2, append(even[2:], 40, 60)...)) // the first of the odd ones arrived
+	tc.wantIdle("61 may be on its way")
+	tc.advance(time.Millisecond)
+	tc.write(gaps(60, 62, 62)) // all of them, and 62
+	tc.wantResent("it was lost", 61)
+}
+
 // TestRackSilenceCost: nor does it make us look at everything for each SACK.
 func TestRackSilenceCost(t *testing.T) {
 	const n = 400
