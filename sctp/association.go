@@ -44,6 +44,7 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Association struct {
 	cfg   *Config // complete, and shared: not to be changed
 	rng   random
+	clock clock
 	state State
 	ended bool  // for good: Closed is final
 	err   error // of the end; nil if graceful
@@ -121,13 +122,17 @@ func (a *Association) Connect(now time.Time) error {
 // EventWritable; it comes only if no less important messages can be given up to
 // make room (Reliability.LimitPriority), or as ErrAllResetPending. If the peer does not
 // support partial reliability (RFC 3758), messages are sent reliably.
-func (a *Association) Send(now time.Time, m Message) error { return a.enqueue(now, &m, false) }
+func (a *Association) Send(now time.Time, m Message) error {
+	return a.enqueue(a.clock.read(now), &m, false)
+}
 
 // SendCopy is Send with a payload that stays the caller's: the association copies that of
 // a message that it does not refuse.
-func (a *Association) SendCopy(now time.Time, m Message) error { return a.enqueue(now, &m, true) }
+func (a *Association) SendCopy(now time.Time, m Message) error {
+	return a.enqueue(a.clock.read(now), &m, true)
+}
 
-func (a *Association) enqueue(now time.Time, m *Message, foreign bool) error {
+func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 	r := &m.Reliability
 	switch {
 	case a.ended:
@@ -223,9 +228,9 @@ func (a *Association) Shutdown(now time.Time) error {
 		a.end(nil)
 	case a.state == Established:
 		a.state = ShutdownPending
-		a.progressShutdown(now)
+		a.progressShutdown(a.clock.read(now))
 	}
-	a.observe(now)
+	a.observe(a.clock.read(now))
 	return nil
 }
 
@@ -269,7 +274,7 @@ func (a *Association) RequestHeartbeat(now time.Time, id PathID) error {
 func (a *Association) Abort(now time.Time, reason string) {
 	if !a.ended {
 		a.abort(wire.CauseUserAbort, []byte(reason))
-		a.observe(now)
+		a.observe(a.clock.read(now))
 	}
 }
 

@@ -94,7 +94,7 @@ func (c *bbr) startup() {
 	c.state, c.pacingGain, c.cwndGain = bbrStartup, bbrStartupPacing, bbrDefaultCwnd
 }
 
-func (c *bbr) sending(now time.Time, flight int, _ time.Duration) {
+func (c *bbr) sending(now instant, flight int, _ time.Duration) {
 	c.begin(now)
 	if flight+c.pmdcs >= c.cwnd {
 		c.windowUsed = true
@@ -114,13 +114,13 @@ func (c *bbr) sending(now time.Time, flight int, _ time.Duration) {
 }
 
 // begin starts the clocks.
-func (c *bbr) begin(now time.Time) {
+func (c *bbr) begin(now instant) {
 	if c.minRTTAt.IsZero() {
 		c.minRTTAt, c.probeRTTMinAt, c.extraAckedFrom = now, now, now
 	}
 }
 
-func (c *bbr) acked(now time.Time, ack ackEvent) {
+func (c *bbr) acked(now instant, ack ackEvent) {
 	c.begin(now)
 	if ack.rate.valid {
 		c.updateModel(now, &ack)
@@ -133,7 +133,7 @@ func (c *bbr) acked(now time.Time, ack ackEvent) {
 }
 
 // updateModel is UpdateModelAndState of the draft.
-func (c *bbr) updateModel(now time.Time, ack *ackEvent) {
+func (c *bbr) updateModel(now instant, ack *ackEvent) {
 	c.take(ack)
 	c.latestSignals()
 	c.congestionSignals()
@@ -169,7 +169,7 @@ func (c *bbr) checkStartup() {
 }
 
 // checkDrain ends Drain when the queue that Startup made is gone.
-func (c *bbr) checkDrain(now time.Time, flight int) {
+func (c *bbr) checkDrain(now instant, flight int) {
 	if c.state == bbrDrain && (int64(flight) <= c.inflight(c.bw, 100) || c.round > c.drainRound+3) {
 		c.cwndGain = bbrDefaultCwnd
 		c.probeDown(now)
@@ -225,9 +225,9 @@ func (c *bbr) setWindow(acked int) {
 // minPipe is the least window that keeps the peer acknowledging in time.
 func (c *bbr) minPipe() int64 { return 4 * int64(c.pmdcs) }
 
-func (c *bbr) congested(_ time.Time, loss lossEvent) { c.recover(loss) }
+func (c *bbr) congested(_ instant, loss lossEvent) { c.recover(loss) }
 
-func (c *bbr) timedOut(_ time.Time, loss lossEvent) {
+func (c *bbr) timedOut(_ instant, loss lossEvent) {
 	if !c.saved {
 		c.saveState()
 	}
@@ -261,7 +261,7 @@ func (c *bbr) saveState() {
 }
 
 // undo is HandleSpuriousLossDetection of the draft.
-func (c *bbr) undo(now time.Time) {
+func (c *bbr) undo(now instant) {
 	c.cwnd = max(c.cwnd, c.priorCwnd)
 	c.recovering, c.saved, c.lossInRound = false, false, false
 	c.resetFullBW()

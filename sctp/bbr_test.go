@@ -182,7 +182,7 @@ func fullBBR(s bbrState) *bbr {
 	c := new(bbr)
 	c.init(10_000, 1000)
 	c.rtt = 50 * time.Millisecond
-	now := time.Unix(1000, 0)
+	now := firstInstant
 	c.sending(now, 0, time.Second)
 	c.fullBWReached, c.bw, c.bwFilter[0] = true, 10_000_000, 10_000_000
 	c.minRTT, c.minRTTAt, c.probeRTTMinAt = 50*time.Millisecond, now, now
@@ -205,7 +205,7 @@ func fullBBR(s bbrState) *bbr {
 // there was enough to send: "Handling Loss During PROBE_UP After inflight_longterm is Set",
 // "Exiting PROBE_UP on Loss When Application-Limited". // bbr-e bbr-f
 func TestBBRLoss(t *testing.T) {
-	now := time.Unix(1001, 0)
+	now := firstInstant
 	c := fullBBR(bbrUp)
 	c.rtt = 60 * time.Millisecond // there is a queue
 	c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 600_000, lost: 12_000})
@@ -259,7 +259,7 @@ func TestBBRLoss(t *testing.T) {
 // TestBBRShortTerm: a round trip with losses lowers the bounds of the short term to
 // what was delivered, by three tenths at most, until the next probe. // bbr-f
 func TestBBRShortTerm(t *testing.T) {
-	now := time.Unix(1001, 0)
+	now := firstInstant
 	c := fullBBR(bbrCruise)
 	c.rtt = 60 * time.Millisecond
 	ack := func(rate, delivered int64) {
@@ -304,7 +304,7 @@ func TestBBRShortTerm(t *testing.T) {
 
 // TestBBRTimeout leaves one packet, and comes back: "Handling Spurious RTO Recovery". // bbr-g
 func TestBBRTimeout(t *testing.T) {
-	now := time.Unix(1001, 0)
+	now := firstInstant
 	c := fullBBR(bbrCruise)
 	c.timedOut(now, lossEvent{flight: 500_000, next: 100})
 	if c.cwnd != 1000 || !c.recovering {

@@ -24,7 +24,7 @@ type bbrModel struct {
 
 	rtt      time.Duration // the last
 	minRTT   time.Duration
-	minRTTAt time.Time
+	minRTTAt instant
 
 	inflightLong, inflightShort int64 // inflight_longterm and _shortterm
 
@@ -46,7 +46,7 @@ type bbrModel struct {
 
 	limitedTo int64 // samples of what was sent before so much was delivered, in ProbeRTT, are low
 
-	extraAckedFrom      time.Time
+	extraAckedFrom      instant
 	extraAckedDelivered int64
 	extraAckedFilter    [2]int64
 	extraAckedRound     int64 // when the filter moved on
@@ -132,7 +132,7 @@ func (c *bbr) accelerating() bool {
 
 // ackAggregation measures how much more is acknowledged at once than the bandwidth
 // explains.
-func (c *bbr) ackAggregation(now time.Time, acked int) {
+func (c *bbr) ackAggregation(now instant, acked int) {
 	expected := volume(c.bw, now.Sub(c.extraAckedFrom))
 	if c.extraAckedDelivered <= expected {
 		c.extraAckedDelivered, c.extraAckedFrom, expected = 0, now, 0
@@ -171,7 +171,7 @@ func (c *bbr) checkFullBW() {
 func (c *bbr) resetFullBW() { c.fullBW, c.fullBWCount, c.fullBWNow = 0, 0, false }
 
 // lost takes a chunk that was found lost (HandleLostPacket of the draft).
-func (c *bbr) lost(now time.Time, l rateLoss) {
+func (c *bbr) lost(now instant, l rateLoss) {
 	if !c.saved { // one recovery is taken back as a whole
 		c.saveState()
 	}

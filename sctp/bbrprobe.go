@@ -11,16 +11,16 @@ type bbrProbe struct {
 	probeUpRounds    int   // that it grew
 	roundsSinceProbe int64
 	probeWait        time.Duration // until the next probe
-	cycleAt          time.Time     // when the cycle began
+	cycleAt          instant       // when the cycle began
 
 	prevTooHigh       bool // the last probe lost too much
 	prevPrecautionary bool // the last probe ended where the one before had lost too much
 
 	probeRTTMinDelay time.Duration // least round trip since probeRTTMinAt
-	probeRTTMinAt    time.Time
+	probeRTTMinAt    instant
 	probeRTTExpired  bool
-	probeRTTDone     time.Time // end of ProbeRTT; zero: too much is in flight yet
-	probeRTTRound    bool      // it has lasted a round trip
+	probeRTTDone     instant // end of ProbeRTT; zero: too much is in flight yet
+	probeRTTRound    bool    // it has lasted a round trip
 }
 
 // bbrAcks is what SACKs tell with regard to probing.
@@ -38,7 +38,7 @@ const (
 func (c *bbr) probingBW() bool { return bbrDown <= c.state && c.state <= bbrUp }
 
 // probeDown drains what the probe queued.
-func (c *bbr) probeDown(now time.Time) {
+func (c *bbr) probeDown(now instant) {
 	c.steady()
 	c.probeUpPerInc = bbrInfinity
 	c.roundsSinceProbe = int64(c.rng.next() & 1)
@@ -81,7 +81,7 @@ func (c *bbr) probeUp() {
 }
 
 // updateCycle is UpdateProbeBWCyclePhase of the draft.
-func (c *bbr) updateCycle(now time.Time, ack *ackEvent) {
+func (c *bbr) updateCycle(now instant, ack *ackEvent) {
 	if !c.fullBWReached || c.adaptLongTerm(ack) || !c.probingBW() {
 		return
 	}
@@ -108,7 +108,7 @@ func (c *bbr) updateCycle(now time.Time, ack *ackEvent) {
 
 // timeToProbe begins a probe if it is time: after two to three seconds, or when a
 // Reno flow would have found more.
-func (c *bbr) timeToProbe(now time.Time) bool {
+func (c *bbr) timeToProbe(now instant) bool {
 	if now.Sub(c.cycleAt) <= c.probeWait && c.roundsSinceProbe < min(c.targetInflight()/int64(c.pmdcs), 63) {
 		return false
 	}
@@ -180,7 +180,7 @@ func (c *bbr) raiseLongTerm(acked int) {
 }
 
 // tooHigh ends a probe that lost too much.
-func (c *bbr) tooHigh(now time.Time) {
+func (c *bbr) tooHigh(now instant) {
 	c.prevTooHigh = true
 	c.probeSample = false
 	if !c.sample.limited {
@@ -194,7 +194,7 @@ func (c *bbr) tooHigh(now time.Time) {
 }
 
 // updateMinRTT takes a round-trip time, 0 if there is none.
-func (c *bbr) updateMinRTT(now time.Time, rtt time.Duration) {
+func (c *bbr) updateMinRTT(now instant, rtt time.Duration) {
 	c.probeRTTExpired = now.Sub(c.probeRTTMinAt) > bbrProbeRTTInterval
 	if rtt > 0 && (rtt < c.probeRTTMinDelay || c.probeRTTExpired) {
 		c.probeRTTMinDelay, c.probeRTTMinAt = rtt, now
@@ -205,11 +205,11 @@ func (c *bbr) updateMinRTT(now time.Time, rtt time.Duration) {
 }
 
 // checkProbeRTT empties the queue for a moment when the round-trip time is old.
-func (c *bbr) checkProbeRTT(now time.Time, ack *ackEvent) {
+func (c *bbr) checkProbeRTT(now instant, ack *ackEvent) {
 	if c.state != bbrProbeRTT && c.probeRTTExpired && !c.idleRestart {
 		c.saveWindow()
 		c.state, c.pacingGain, c.cwndGain = bbrProbeRTT, 100, bbrProbeRTTCwnd
-		c.probeRTTDone = time.Time{}
+		c.probeRTTDone = 0
 		c.acks = bbrAcksStopping
 		c.startRound()
 	}
@@ -223,7 +223,7 @@ func (c *bbr) checkProbeRTT(now time.Time, ack *ackEvent) {
 
 // holdProbeRTT stays in ProbeRTT until little was in flight for a while. What is
 // sent meanwhile says nothing about bandwidth.
-func (c *bbr) holdProbeRTT(now time.Time, flight int) {
+func (c *bbr) holdProbeRTT(now instant, flight int) {
 	c.limitedTo = max(c.delivered+int64(flight), 1)
 	switch {
 	case c.probeRTTDone.IsZero():
@@ -241,7 +241,7 @@ func (c *bbr) holdProbeRTT(now time.Time, flight int) {
 }
 
 // endProbeRTT ends ProbeRTT if its time is over.
-func (c *bbr) endProbeRTT(now time.Time) {
+func (c *bbr) endProbeRTT(now instant) {
 	if c.probeRTTDone.IsZero() || !now.After(c.probeRTTDone) {
 		return
 	}

@@ -19,26 +19,26 @@ type congestionController interface {
 
 	// sending is called before a DATA chunk goes out, new or again; flight is what
 	// is outstanding without it.
-	sending(now time.Time, flight int, rto time.Duration)
+	sending(now instant, flight int, rto time.Duration)
 
 	// acked takes what a SACK newly acknowledged, before losses that it shows
 	// are taken care of (RFC 9260, section 7.2.4).
-	acked(now time.Time, ack ackEvent)
+	acked(now instant, ack ackEvent)
 
 	// lost is called for each chunk found lost, if the controller measures rates.
-	lost(now time.Time, loss rateLoss)
+	lost(now instant, loss rateLoss)
 
 	// congested is called once for each recovery, at its start: chunks were found
 	// lost by what the peer reports, or it reports a congestion mark.
-	congested(now time.Time, loss lossEvent)
+	congested(now instant, loss lossEvent)
 
 	// timedOut is called when T3-rtx expired, before all that is outstanding is
 	// taken as lost.
-	timedOut(now time.Time, loss lossEvent)
+	timedOut(now instant, loss lossEvent)
 
 	// undo takes back the last congested or timedOut, and what came between them if
 	// one followed the other: nothing was lost.
-	undo(now time.Time)
+	undo(now instant)
 
 	// drained says that nothing is outstanding any more.
 	drained()
@@ -118,11 +118,11 @@ const (
 
 // idleDecay lets a window decay after its path was idle (RFC 9260, section 7.2.1,
 // rule on idle destinations).
-type idleDecay struct{ lastSend time.Time }
+type idleDecay struct{ lastSend instant }
 
 // decay is called before data goes out, and returns the window and ssthresh that
 // hold for it.
-func (d *idleDecay) decay(now time.Time, flight int, rto time.Duration, cwnd, ssthresh, pmdcs int) (int, int) { // 9260-7.2.1-c
+func (d *idleDecay) decay(now instant, flight int, rto time.Duration, cwnd, ssthresh, pmdcs int) (int, int) { // 9260-7.2.1-c
 	if flight == 0 && !d.lastSend.IsZero() {
 		for idle := now.Sub(d.lastSend); idle >= rto && cwnd > 4*pmdcs; idle -= rto {
 			if idle == now.Sub(d.lastSend) {

@@ -19,47 +19,47 @@ func TestReno(t *testing.T) {
 		cwnd, ssthresh int
 	}{
 		{"initially", func(*reno) {}, 4000, ssthreshInitial},
-		{"slow start grows by what was acknowledged", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 600, before: 4000}) }, 4600, ssthreshInitial},
-		{"at most by one PMDCS", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 3000, before: 4000}) }, 5000, ssthreshInitial},
-		{"not if the window was not used", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 1000, before: 3999}) }, 4000, ssthreshInitial},
-		{"not in Fast Recovery", func(c *reno) { c.acked(time.Time{}, ackEvent{bytes: 1000, before: 4000, recovering: true}) }, 4000, ssthreshInitial},
-		{"a loss halves, but not below four", func(c *reno) { c.cwnd = 20_000; c.congested(time.Time{}, lossEvent{}) }, 10_000, 10_000},
-		{"a loss at a small window", func(c *reno) { c.cwnd = 5000; c.congested(time.Time{}, lossEvent{}) }, 4000, 4000},
-		{"a loss never raises the window", func(c *reno) { c.cwnd = 3000; c.congested(time.Time{}, lossEvent{}) }, 3000, 4000},
-		{"a timeout leaves one packet", func(c *reno) { c.cwnd = 20_000; c.timedOut(time.Time{}, lossEvent{}) }, 1000, 10_000},
+		{"slow start grows by what was acknowledged", func(c *reno) { c.acked(0, ackEvent{bytes: 600, before: 4000}) }, 4600, ssthreshInitial},
+		{"at most by one PMDCS", func(c *reno) { c.acked(0, ackEvent{bytes: 3000, before: 4000}) }, 5000, ssthreshInitial},
+		{"not if the window was not used", func(c *reno) { c.acked(0, ackEvent{bytes: 1000, before: 3999}) }, 4000, ssthreshInitial},
+		{"not in Fast Recovery", func(c *reno) { c.acked(0, ackEvent{bytes: 1000, before: 4000, recovering: true}) }, 4000, ssthreshInitial},
+		{"a loss halves, but not below four", func(c *reno) { c.cwnd = 20_000; c.congested(0, lossEvent{}) }, 10_000, 10_000},
+		{"a loss at a small window", func(c *reno) { c.cwnd = 5000; c.congested(0, lossEvent{}) }, 4000, 4000},
+		{"a loss never raises the window", func(c *reno) { c.cwnd = 3000; c.congested(0, lossEvent{}) }, 3000, 4000},
+		{"a timeout leaves one packet", func(c *reno) { c.cwnd = 20_000; c.timedOut(0, lossEvent{}) }, 1000, 10_000},
 		{"a loss that was none is taken back, once", func(c *reno) {
 			c.cwnd, c.threshold = 20_000, 15_000
-			c.congested(time.Time{}, lossEvent{})
-			c.timedOut(time.Time{}, lossEvent{recovering: true})
-			c.undo(time.Time{})
+			c.congested(0, lossEvent{})
+			c.timedOut(0, lossEvent{recovering: true})
+			c.undo(0)
 			c.cwnd = 18_000
-			c.undo(time.Time{})
+			c.undo(0)
 		}, 18_000, 15_000},
 		{"a timeout that was none is taken back", func(c *reno) {
 			c.cwnd = 20_000
-			c.timedOut(time.Time{}, lossEvent{})
-			c.undo(time.Time{})
+			c.timedOut(0, lossEvent{})
+			c.undo(0)
 		}, 20_000, ssthreshInitial},
 		{"avoidance grows when a window was acknowledged", func(c *reno) {
 			c.cwnd, c.threshold = 10_000, 5000
 			for range 9 {
-				c.acked(time.Time{}, ackEvent{bytes: 1000, before: 10_000})
+				c.acked(0, ackEvent{bytes: 1000, before: 10_000})
 			}
 			if c.cwnd != 10_000 {
 				t.Error("too early")
 			}
-			c.acked(time.Time{}, ackEvent{bytes: 1000, before: 10_000})
+			c.acked(0, ackEvent{bytes: 1000, before: 10_000})
 		}, 11_000, 5000},
 		{"and keeps the rest", func(c *reno) {
 			c.cwnd, c.threshold = 10_000, 5000
-			c.acked(time.Time{}, ackEvent{bytes: 10_500, before: 10_000})
+			c.acked(0, ackEvent{bytes: 10_500, before: 10_000})
 			if c.partialBytesAcked != 500 {
 				t.Error(c.partialBytesAcked)
 			}
 		}, 11_000, 5000},
 		{"avoidance without using the window saves at most one step", func(c *reno) {
 			c.cwnd, c.threshold = 10_000, 5000
-			c.acked(time.Time{}, ackEvent{bytes: 50_000, before: 9000})
+			c.acked(0, ackEvent{bytes: 50_000, before: 9000})
 			if c.partialBytesAcked != 10_000 {
 				t.Error(c.partialBytesAcked)
 			}
@@ -86,7 +86,7 @@ func TestIdleDecay(t *testing.T) {
 		c := new(reno)
 		c.init(4000, 1000)
 		c.cwnd = 100_000
-		now := time.Unix(1000, 0)
+		now := firstInstant
 		c.sending(now, 0, time.Second)
 		c.sending(now.Add(tt.idle), 0, time.Second)
 		if c.cwnd != tt.want {

@@ -18,8 +18,8 @@ type cubic struct {
 	pmdcs  int
 	srtt   time.Duration
 	minRTT time.Duration // least in minRTTLife; 0: none
-	minAt  time.Time     // when it was measured
-	ackAt  time.Time     // the last acknowledgement
+	minAt  instant       // when it was measured
+	ackAt  instant       // the last acknowledgement
 	growth int64         // acknowledged bytes times what the window is short of its target, not yet worth a byte
 	friend int64         // the same for wEst
 }
@@ -27,14 +27,14 @@ type cubic struct {
 // cubicState is what a reduction changes. Windows are bytes.
 type cubicState struct {
 	cwnd      int
-	threshold int       // ssthresh
-	wMax      int       // window before the last reduction, or less (fast convergence)
-	prior     int       // window before the last reduction
-	wEst      int       // what Reno would have (RFC 9438, section 4.3)
-	plateau   int       // W_max of this epoch
-	k         int64     // ms from the start of the epoch to the plateau
-	epoch     time.Time // start of the current stage of congestion avoidance; zero: begins with the next acknowledgement
-	flat      bool      // it begins at the plateau: there was no reduction before it, or a timeout
+	threshold int     // ssthresh
+	wMax      int     // window before the last reduction, or less (fast convergence)
+	prior     int     // window before the last reduction
+	wEst      int     // what Reno would have (RFC 9438, section 4.3)
+	plateau   int     // W_max of this epoch
+	k         int64   // ms from the start of the epoch to the plateau
+	epoch     instant // start of the current stage of congestion avoidance; zero: begins with the next acknowledgement
+	flat      bool    // it begins at the plateau: there was no reduction before it, or a timeout
 }
 
 func (c *cubic) init(window, pmdcs int) {
@@ -45,12 +45,12 @@ func (c *cubic) init(window, pmdcs int) {
 
 func (c *cubic) resize(pmdcs int) { c.pmdcs = pmdcs }
 
-func (c *cubic) sending(now time.Time, flight int, rto time.Duration) {
+func (c *cubic) sending(now instant, flight int, rto time.Duration) {
 	c.cwnd, c.threshold = c.idle.decay(now, flight, rto, c.cwnd, c.threshold, c.pmdcs)
 	c.usage.sending(flight + c.pmdcs)
 }
 
-func (c *cubic) acked(now time.Time, ack ackEvent) {
+func (c *cubic) acked(now instant, ack ackEvent) {
 	c.srtt = ack.srtt
 	if ack.rtt > 0 && (c.minRTT == 0 || ack.rtt <= c.minRTT || now.Sub(c.minAt) > minRTTLife) {
 		c.minRTT, c.minAt = ack.rtt, now
@@ -91,7 +91,7 @@ func (c *cubic) hystart(ack *ackEvent) {
 }
 
 // avoid is congestion avoidance (RFC 9438, sections 4.2 to 4.5).
-func (c *cubic) avoid(now time.Time, bytes int) {
+func (c *cubic) avoid(now instant, bytes int) {
 	if c.epoch.IsZero() {
 		c.begin(now)
 	}
@@ -110,7 +110,7 @@ func (c *cubic) avoid(now time.Time, bytes int) {
 }
 
 // begin starts an epoch with the current window.
-func (c *cubic) begin(now time.Time) {
+func (c *cubic) begin(now instant) {
 	c.epoch, c.wEst, c.growth, c.friend = now, c.cwnd, 0, 0
 	if c.flat || c.wMax <= c.cwnd { // 9438-4.8-a
 		c.plateau, c.k = c.cwnd, 0
@@ -154,18 +154,18 @@ func (c *cubic) reduce() {
 		c.wMax = c.cwnd
 	}
 	c.threshold = max(int(int64(c.cwnd)*7/10), 4*c.pmdcs) // 9438-4.6-a
-	c.epoch = time.Time{}
+	c.epoch = 0
 	c.start.on = false
 }
 
-func (c *cubic) congested(_ time.Time, loss lossEvent) {
+func (c *cubic) congested(_ instant, loss lossEvent) {
 	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = min(c.cwnd, c.threshold)
 	c.flat = false
 }
 
-func (c *cubic) timedOut(_ time.Time, loss lossEvent) {
+func (c *cubic) timedOut(_ instant, loss lossEvent) {
 	c.save(loss.recovering)
 	c.reduce()
 	c.cwnd = c.pmdcs
@@ -180,7 +180,7 @@ func (c *cubic) save(recovering bool) {
 }
 
 // undo is RFC 9438, section 4.9.
-func (c *cubic) undo(time.Time) {
+func (c *cubic) undo(instant) {
 	if c.saved.cwnd > c.cwnd {
 		c.cubicState = c.saved
 	}
@@ -194,7 +194,7 @@ func (c *cubic) ssthresh() int      { return c.threshold }
 func (c *cubic) proportional() bool { return true }
 func (c *cubic) measures() bool     { return false }
 
-func (c *cubic) lost(time.Time, rateLoss) {}
+func (c *cubic) lost(instant, rateLoss) {}
 
 // minRTTLife is how long the least round trip counts.
 const minRTTLife = 10 * time.Second

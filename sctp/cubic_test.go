@@ -19,7 +19,7 @@ func newCubic(segments int) *cubic {
 }
 
 // round acknowledges a window, segment by segment, within an RTT.
-func (c *cubic) round(now *time.Time, rtt time.Duration, next *wire.TSN) {
+func (c *cubic) round(now *instant, rtt time.Duration, next *wire.TSN) {
 	n := c.cwnd / c.pmdcs
 	for range n {
 		c.sending(*now, c.cwnd-c.pmdcs, time.Second)
@@ -38,7 +38,7 @@ func TestCubicCurve(t *testing.T) {
 	const rtt = 100 * time.Millisecond
 	for _, wMax := range []int{200, 1000, 20_000} {
 		c := newCubic(wMax)
-		now, next := time.Unix(1000, 0), wire.TSN(1)
+		now, next := firstInstant, wire.TSN(1)
 		c.congested(now, lossEvent{})
 		begin := float64(c.cwnd) / 1000
 		if want := 0.7 * float64(wMax); math.Abs(begin-want) > 0.01 {
@@ -66,7 +66,7 @@ func TestCubicK(t *testing.T) {
 		c := new(cubic)
 		c.init(tt.wMax*7/10, tt.pmdcs)
 		c.wMax, c.flat = tt.wMax, false
-		c.begin(time.Unix(1000, 0))
+		c.begin(firstInstant)
 		want := math.Cbrt(float64(tt.wMax-c.cwnd)/float64(tt.pmdcs)/0.4) * 1000
 		if got := float64(c.k); math.Abs(got-want) > 1 {
 			t.Errorf("W_max %d: K = %.0f ms, want %.1f", tt.wMax, got, want)
@@ -96,7 +96,7 @@ func TestCubeRoot(t *testing.T) {
 func TestCubicReno(t *testing.T) {
 	const rtt = 10 * time.Millisecond
 	c := newCubic(40)
-	now, next := time.Unix(1000, 0), wire.TSN(1)
+	now, next := firstInstant, wire.TSN(1)
 	c.congested(now, lossEvent{})
 	est := float64(c.cwnd) / 1000
 	for range 100 {
@@ -119,7 +119,7 @@ func TestCubicReno(t *testing.T) {
 
 // TestCubicReductions goes through what losses do. // 9438-4.6-a 9438-4.7-a 9438-4.8-a 9438-4.9-a
 func TestCubicReductions(t *testing.T) {
-	now := time.Unix(1000, 0)
+	now := firstInstant
 	for _, tt := range []struct {
 		desc                 string
 		do                   func(c *cubic)
@@ -160,7 +160,7 @@ func TestCubicReductions(t *testing.T) {
 // TestCubicAfterTimeout: avoidance begins at the plateau. // 9438-4.8-a
 func TestCubicAfterTimeout(t *testing.T) {
 	c := newCubic(100)
-	now, next := time.Unix(1000, 0), wire.TSN(1)
+	now, next := firstInstant, wire.TSN(1)
 	c.timedOut(now, lossEvent{})
 	for c.cwnd < c.threshold {
 		c.round(&now, 50*time.Millisecond, &next)
@@ -177,7 +177,7 @@ func TestCubicAfterTimeout(t *testing.T) {
 func TestCubicUnused(t *testing.T) {
 	for _, slow := range []bool{true, false} {
 		c := newCubic(100)
-		now := time.Unix(1000, 0)
+		now := firstInstant
 		if c.congested(now, lossEvent{}); slow {
 			c.threshold = 1 << 20
 		}
@@ -249,7 +249,7 @@ func TestHystart(t *testing.T) {
 func TestHystartSlowStart(t *testing.T) {
 	c := new(cubic)
 	c.init(10_000, 1000)
-	now, next := time.Unix(1000, 0), wire.TSN(1)
+	now, next := firstInstant, wire.TSN(1)
 	rtt := 50 * time.Millisecond
 	for i := range 40 {
 		c.round(&now, rtt, &next)

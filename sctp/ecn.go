@@ -1,10 +1,6 @@
 package sctp
 
-import (
-	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // ECN is the codepoint of Explicit Congestion Notification in the header of an IP
 // packet (RFC 3168, section 5).
@@ -90,7 +86,7 @@ func (e *ecn) appendCWR(p *builder) bool {
 }
 
 // handleECNE takes the peer's word that packets of ours met congestion.
-func (a *Association) handleECNE(now time.Time, path *path, c wire.Chunk) {
+func (a *Association) handleECNE(now instant, path *path, c wire.Chunk) {
 	e, err := c.ECNE()
 	if err != nil || !a.sendsData() || a.sent.highest().Before(e.TSN) || e.TSN.Since(a.sent.cum) < -1<<20 {
 		return

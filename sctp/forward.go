@@ -14,7 +14,7 @@ type forwardState struct {
 	interleaved bool     // it is I-FORWARD-TSN that is sent (RFC 8260, section 2.3.1)
 	point       wire.TSN // Advanced.Peer.Ack.Point
 	due         bool     // a FORWARD-TSN is to be sent
-	lastAt      time.Time
+	lastAt      instant
 	skipped     []wire.SkippedMessage // scratch
 	streams     []wire.SkippedStream  // scratch
 }
@@ -29,7 +29,7 @@ func (f *forwardState) init(initial wire.TSN, enabled, interleaved bool) {
 // advance is called when the Cumulative TSN Ack Point moved or chunks were
 // abandoned (rules C1 to C3). A point that did not move is announced again only
 // once in a round trip, however many SACKs come in.
-func (f *forwardState) advance(now time.Time, q *sentQueue, srtt time.Duration) {
+func (f *forwardState) advance(now instant, q *sentQueue, srtt time.Duration) {
 	if f.point.Before(q.cum) {
 		f.point = q.cum
 	}
@@ -48,7 +48,7 @@ func (f *forwardState) pending(cum wire.TSN) bool { return cum.Before(f.point) }
 
 // append appends the FORWARD-TSN that is due: up to the point, or as far as the
 // streams it must list fit the packet.
-func (f *forwardState) append(now time.Time, p *builder, q *sentQueue) bool {
+func (f *forwardState) append(now instant, p *builder, q *sentQueue) bool {
 	if !f.due {
 		return true
 	}

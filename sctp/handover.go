@@ -104,9 +104,9 @@ func (a *Association) Handover(now time.Time) ([]byte, error) {
 	if o := a.HandoverObstacles(); o != 0 {
 		return nil, &HandoverError{o}
 	}
-	b := a.snapshot(now).encode()
+	b := a.snapshot(a.clock.read(now)).encode()
 	a.end(ErrHandedOver)
-	a.observe(now)
+	a.observe(a.clock.read(now))
 	return b, nil
 }
 
@@ -140,8 +140,9 @@ func resume(now time.Time, cfg *Config, seed [32]byte, state []byte) (*Associati
 	if !s.valid() {
 		return nil, &ResumeError{"the state contradicts itself"}
 	}
-	a.restore(now, &s)
-	a.observe(now)
+	a.hs.learned = now
+	a.restore(a.clock.read(now), &s)
+	a.observe(a.clock.read(now))
 	return a, nil
 }
 

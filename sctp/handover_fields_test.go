@@ -17,7 +17,7 @@ import (
 //	config   it comes from the Config that Resume gets
 //	parts    each of its own fields is listed
 var handoverFields = map[string]string{
-	"Association": "cfg config, rng config, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
+	"Association": "cfg config, rng config, clock anew, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
 		"out parts, sent parts, recovery idle, forward parts, window parts, tsns parts, in parts, ack parts, reconfig parts, " +
 		"control idle, strays idle, events idle, counters anew, trace config",
 	"identity": "localPort carried, remotePort carried, localTag carried, peerTag carried",

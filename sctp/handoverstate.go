@@ -61,7 +61,7 @@ type handoverIn struct {
 const handoverMagic = "sluice-h\x00\x00\x00\x02"
 
 // snapshot collects the state of an association that has no obstacles.
-func (a *Association) snapshot(now time.Time) *handoverState {
+func (a *Association) snapshot(now instant) *handoverState {
 	s := &handoverState{
 		localPort: a.id.localPort, remotePort: a.id.remotePort, localTag: a.id.localTag,
 		nextTSN: a.sent.next, peer: a.peer, local: *a.announced(),
@@ -86,7 +86,7 @@ func (a *Association) snapshot(now time.Time) *handoverState {
 }
 
 // pause returns how many milliseconds must pass until the next SSN/TSN reset.
-func (r *requester) pause(now time.Time) uint16 {
+func (r *requester) pause(now instant) uint16 {
 	if r.resetAt.IsZero() {
 		return 0
 	}
@@ -95,9 +95,9 @@ func (r *requester) pause(now time.Time) uint16 {
 }
 
 // restore makes a new association the one that the state is of.
-func (a *Association) restore(now time.Time, s *handoverState) {
+func (a *Association) restore(now instant, s *handoverState) {
 	a.id = identity{localPort: s.localPort, remotePort: s.remotePort, localTag: s.localTag, peerTag: s.peer.tag}
-	a.hs.localTSN, a.hs.learned = s.nextTSN, now
+	a.hs.localTSN = s.nextTSN
 	a.hs.secret = s.secret
 	a.peer = s.peer
 	a.establish(now, a.paths.primary())

@@ -25,7 +25,7 @@ type handshake struct {
 	quicks       int           // transmissions of this step that waited so
 	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
-	sentAt       time.Time     // the last of them
+	sentAt       instant       // the last of them
 	due          bool          // the INIT or COOKIE ECHO is to be sent
 	cookie       []byte        // to echo
 	unrecognized []byte        // parameters of the INIT ACK to report
@@ -42,7 +42,7 @@ func (h *handshake) retry(limit int) bool {
 }
 
 // sent takes note of a transmission and starts T1.
-func (h *handshake) sent(now time.Time, rto time.Duration) {
+func (h *handshake) sent(now instant, rto time.Duration) {
 	h.due = false
 	h.transmits++
 	h.sentAt = now
@@ -146,7 +146,7 @@ func (h *handshake) overtaken(c *cookie) collision {
 // lives longer, by the round-trip time of the COOKIE ECHO and a second at most: a
 // cookie that lives long can be replayed for long (RFC 9260, section 5.2.6). If the
 // COOKIE ECHO was sent more than once, srtt stands in for its round trip.
-func (h *handshake) again(now time.Time, srtt time.Duration, limit int) bool {
+func (h *handshake) again(now instant, srtt time.Duration, limit int) bool {
 	h.stale++
 	if h.transmits == 1 {
 		srtt = now.Sub(h.sentAt)

@@ -13,7 +13,7 @@ type heartbeat struct {
 	due      bool // a HEARTBEAT is to be sent
 	awaiting bool // the one sent was not answered yet
 	nonce    uint64
-	sentAt   time.Time
+	sentAt   instant
 	used     bool // data was sent since the timer started, so RTT is known anyway
 }
 
@@ -23,7 +23,7 @@ const heartbeatInfoLen = 12
 func (h *heartbeat) stop() { *h = heartbeat{} }
 
 // schedule starts the timer for the next HEARTBEAT; jitter is uniform in [0, 1<<16).
-func (h *heartbeat) schedule(now time.Time, interval, rto time.Duration, jitter uint16) {
+func (h *heartbeat) schedule(now instant, interval, rto time.Duration, jitter uint16) {
 	h.used = false
 	if interval < 0 {
 		h.timer.stop()
@@ -40,7 +40,7 @@ func (h *heartbeat) want(nonce uint64) {
 }
 
 // append appends the HEARTBEAT that is due.
-func (h *heartbeat) append(now time.Time, p *builder, id PathID, rto time.Duration) bool {
+func (h *heartbeat) append(now instant, p *builder, id PathID, rto time.Duration) bool {
 	if !h.due {
 		return true
 	}
@@ -58,7 +58,7 @@ func (h *heartbeat) append(now time.Time, p *builder, id PathID, rto time.Durati
 
 // answered takes the information of a HEARTBEAT ACK; ok says that it is the
 // answer awaited, and rtt how long it took.
-func (h *heartbeat) answered(now time.Time, info []byte) (rtt time.Duration, ok bool) {
+func (h *heartbeat) answered(now instant, info []byte) (rtt time.Duration, ok bool) {
 	if !h.awaiting || len(info) != heartbeatInfoLen || binary.BigEndian.Uint64(info) != h.nonce {
 		return 0, false
 	}

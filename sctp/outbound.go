@@ -1,10 +1,6 @@
 package sctp
 
-import (
-	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // outbound holds the messages that were not sent yet, per stream, and asks the
 // scheduler whose turn it is. Without interleaving a message that was begun is finished
@@ -69,16 +65,16 @@ type outMessage struct {
 	unordered bool
 	immediate bool // the peer is asked not to delay its SACK
 	policy    policy
-	maxRtx    uint16    // with policyRetransmits
-	priority  uint32    // with policyPriority; 0 is the most important
-	expires   time.Time // with policyLifetime; else zero: never
-	place     int32     // in a messageHeap, from 1
-	arrival   uint64    // its number among all that were accepted
-	sent      int       // bytes given a TSN
-	uncharged int       // of them, those sent in the current turn of the stream
-	acked     int       // bytes cumulatively acknowledged
-	abandoned bool      // given up: nothing of it is sent any more, and its payload is gone
-	displaced bool      // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
+	maxRtx    uint16  // with policyRetransmits
+	priority  uint32  // with policyPriority; 0 is the most important
+	expires   instant // with policyLifetime; else zero: never
+	place     int32   // in a messageHeap, from 1
+	arrival   uint64  // its number among all that were accepted
+	sent      int     // bytes given a TSN
+	uncharged int     // of them, those sent in the current turn of the stream
+	acked     int     // bytes cumulatively acknowledged
+	abandoned bool    // given up: nothing of it is sent any more, and its payload is gone
+	displaced bool    // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
@@ -96,13 +92,13 @@ func (m *outMessage) over() bool {
 func (m *outMessage) held() bool { return !m.abandoned && !m.displaced }
 
 // unworthy reports whether chunk c of the message is not to be sent again.
-func (m *outMessage) unworthy(now time.Time, c *sentChunk) bool {
+func (m *outMessage) unworthy(now instant, c *sentChunk) bool {
 	return m.policy == policyRetransmits && c.rtx >= m.maxRtx || m.expired(now) || !m.held()
 }
 
 // expired reports whether the lifetime of the message is over. Its last moment
 // counts: with a lifetime of 0 it may still be sent at once.
-func (m *outMessage) expired(now time.Time) bool {
+func (m *outMessage) expired(now instant) bool {
 	return !m.expires.IsZero() && now.After(m.expires)
 }
 
@@ -222,7 +218,7 @@ func (o *outbound) refuse(n int) {
 }
 
 // push queues a message, with a copy of its payload if that is foreign.
-func (o *outbound) push(now time.Time, m *Message, foreign bool) {
+func (o *outbound) push(now instant, m *Message, foreign bool) {
 	msg := o.pool.take(o.messages + 1)
 	s := o.stream(m.Stream)
 	o.arrivals++

@@ -11,9 +11,9 @@ import "time"
 // It delays DATA only, never a packet without any. The unit is bytes of chunks, as
 // in congestion control.
 type pacer struct {
-	free   time.Time // when all is out
-	timer  timer     // runs while data waits
-	behind bool      // nothing but pacing held data back since it did last
+	free   instant // when all is out
+	timer  timer   // runs while data waits
+	behind bool    // nothing but pacing held data back since it did last
 }
 
 const (
@@ -44,7 +44,7 @@ func sendQuantum(rate int64, pmdcs int) int {
 
 // held reports whether data has to wait, and if so runs the timer; rate is in bytes
 // per second.
-func (p *pacer) held(now time.Time, rate int64) bool {
+func (p *pacer) held(now instant, rate int64) bool {
 	if !now.Before(p.free) {
 		p.timer.stop()
 		return false
@@ -56,7 +56,7 @@ func (p *pacer) held(now time.Time, rate int64) bool {
 }
 
 // sent takes note of n bytes; burst is how many may go at once after a pause.
-func (p *pacer) sent(now time.Time, n int, rate int64, burst int) {
+func (p *pacer) sent(now instant, n int, rate int64, burst int) {
 	back := paceTime(burst, rate)
 	if p.behind {
 		back = max(back, maxLate)

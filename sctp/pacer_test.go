@@ -24,7 +24,7 @@ func TestPacer(t *testing.T) {
 		{"64 kbit/s", 8000, time.Millisecond, 4800},
 	} {
 		var p pacer
-		start := time.Unix(1000, 0)
+		start := firstInstant
 		now, sent, first, wakes := start, 0, 0, 0
 		for now.Sub(start) < 2*time.Second {
 			for !p.held(now, tt.rate) {
@@ -54,7 +54,7 @@ func TestPacer(t *testing.T) {
 // TestPacerBounds: no packet waits longer than a second, whatever the rate.
 func TestPacerBounds(t *testing.T) {
 	var p pacer
-	now := time.Unix(1000, 0)
+	now := firstInstant
 	for range 10 {
 		p.sent(now, 65_000, 1, 2400)
 	}

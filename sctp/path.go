@@ -1,7 +1,5 @@
 package sctp
 
-import "time"
-
 // path is one way to the peer: its congestion window, round-trip time and
 // failure detection are its own (RFC 9260, sections 6.3, 7 and 8).
 type path struct {
@@ -18,8 +16,8 @@ type path struct {
 	down   bool
 
 	pacer   pacer
-	burst   int       // bytes of new data sent at this opportunity, if it is not paced
-	burstAt time.Time // when it began
+	burst   int     // bytes of new data sent at this opportunity, if it is not paced
+	burstAt instant // when it began
 }
 
 // paths are all the ways to the peer, and the failures that they have seen in
@@ -54,7 +52,7 @@ func (p *path) begin(cfg *Config) {
 // (9260-6.1-c), of which limit is the most packets, when the path is not paced. It is
 // counted in bytes, so that small messages need not wait for the peer, and what the
 // application sends later is another opportunity.
-func (p *path) mayBurst(now time.Time, limit int) bool {
+func (p *path) mayBurst(now instant, limit int) bool {
 	if now.Sub(p.burstAt) >= clockGranularity {
 		p.burst, p.burstAt = 0, now
 	}
@@ -63,7 +61,7 @@ func (p *path) mayBurst(now time.Time, limit int) bool {
 
 // sent takes note of n bytes of data going out; limit is as for mayBurst, and again
 // says that they went before.
-func (p *path) sent(now time.Time, n, limit int, again bool) {
+func (p *path) sent(now instant, n, limit int, again bool) {
 	if rate := p.cc.pacing(); rate > 0 {
 		p.pacer.sent(now, n, rate, max(limit*p.pmdcs(), sendQuantum(rate, p.pmdcs())))
 	}
@@ -138,7 +136,7 @@ func (p *paths) stopTimers() {
 	}
 }
 
-func (p *paths) deadline() (at time.Time, on bool) {
+func (p *paths) deadline() (at instant, on bool) {
 	for i := range p.list {
 		at, on = p.list[i].t3.earlier(at, on)
 		at, on = p.list[i].rack.timer.earlier(at, on)

@@ -31,14 +31,14 @@ type pmtud struct {
 	due      bool  // a probe is to be sent
 	awaiting bool  // one was sent and not answered yet
 	nonce    uint64
-	sentAt   time.Time
+	sentAt   instant
 
 	// A black hole swallows large packets while the peer is there.
-	marked   bool      // a large packet was sent whose fate is not known
-	mark     wire.TSN  // a chunk in it
-	losses   int       // of marked packets in a row, weighed
-	fellFrom int       // size at which the last one was found
-	fellAt   time.Time // when
+	marked   bool     // a large packet was sent whose fate is not known
+	mark     wire.TSN // a chunk in it
+	losses   int      // of marked packets in a row, weighed
+	fellFrom int      // size at which the last one was found
+	fellAt   instant  // when
 }
 
 // pmtudState is a state of RFC 8899, section 5.2.
@@ -101,7 +101,7 @@ func (d *pmtud) probe(size int) {
 func (d *pmtud) unfragmented() bool { return d.state == pmtudSearching || d.state == pmtudComplete }
 
 // append appends the probe that is due. // RFC 8899, section 6.2.1.2
-func (d *pmtud) append(now time.Time, p *builder, id PathID, nonce uint64, rto time.Duration) {
+func (d *pmtud) append(now instant, p *builder, id PathID, nonce uint64, rto time.Duration) {
 	var info [heartbeatInfoLen]byte
 	binary.BigEndian.PutUint64(info[:], nonce)
 	info[8] = byte(id)
@@ -116,7 +116,7 @@ func (d *pmtud) append(now time.Time, p *builder, id PathID, nonce uint64, rto t
 
 // answered takes the information of a HEARTBEAT ACK; ok says that it is the answer
 // to the probe, after which d.low is the MTU, and rtt how long it took.
-func (d *pmtud) answered(now time.Time, info []byte) (rtt time.Duration, ok bool) {
+func (d *pmtud) answered(now instant, info []byte) (rtt time.Duration, ok bool) {
 	if !d.awaiting || len(info) != heartbeatInfoLen || binary.BigEndian.Uint64(info) != d.nonce ||
 		int(binary.BigEndian.Uint16(info[10:])) != d.size {
 		return 0, false
@@ -127,7 +127,7 @@ func (d *pmtud) answered(now time.Time, info []byte) (rtt time.Duration, ok bool
 }
 
 // expire takes an expiry of the timer. // RFC 8899, section 5.2
-func (d *pmtud) expire(now time.Time) {
+func (d *pmtud) expire(now instant) {
 	if !d.awaiting { // PMTU_RAISE_TIMER
 		d.high = d.limit + 1
 		if d.state == pmtudError {
@@ -154,7 +154,7 @@ func (d *pmtud) expire(now time.Time) {
 }
 
 // next probes the next size, or ends the search until PMTU_RAISE_TIMER expires.
-func (d *pmtud) next(now time.Time) {
+func (d *pmtud) next(now instant) {
 	if size := d.choose(); size > 0 {
 		d.probe(size)
 		return
@@ -223,7 +223,7 @@ func (d *pmtud) repeated(t wire.TSN) {
 // search begins anew (RFC 8899, section 4.3). Losses of small packets mean nothing
 // here, and one of each flight counts: T3-rtx may never expire while small packets
 // pass, since large ones are sent again and again meanwhile.
-func (d *pmtud) lost(now time.Time, mtu, weight int) bool {
+func (d *pmtud) lost(now instant, mtu, weight int) bool {
 	if !d.marked {
 		return false
 	}

@@ -1,9 +1,6 @@
 package sctp
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // policy is how a message may be given up (RFC 7496, section 4.2); the zero value
 // is never.
@@ -83,7 +80,7 @@ type messageHeap struct {
 
 func (h *messageHeap) before(a, b *outMessage) bool {
 	switch {
-	case h.by == policyLifetime && !a.expires.Equal(b.expires):
+	case h.by == policyLifetime && a.expires != b.expires:
 		return a.expires.Before(b.expires)
 	case h.by == policyPriority && a.priority != b.priority:
 		return a.priority > b.priority
@@ -261,7 +258,7 @@ func (o *outbound) victim(n int) *outMessage {
 }
 
 // deadline returns when the first of the queued messages is past its lifetime.
-func (o *outbound) deadline(at time.Time, on bool) (time.Time, bool) {
+func (o *outbound) deadline(at instant, on bool) (instant, bool) {
 	if m := o.deadlines.first(); m != nil {
 		// Its last moment is its own.
 		if t := m.expires.Add(1); !on || t.Before(at) {
@@ -272,7 +269,7 @@ func (o *outbound) deadline(at time.Time, on bool) (time.Time, bool) {
 }
 
 // expired returns a queued message that is past its lifetime, nil if there is none.
-func (o *outbound) expired(now time.Time) *outMessage {
+func (o *outbound) expired(now instant) *outMessage {
 	if m := o.deadlines.first(); m != nil && m.expired(now) {
 		return m
 	}
@@ -280,7 +277,7 @@ func (o *outbound) expired(now time.Time) *outMessage {
 }
 
 // limitMessage puts a message that is queued under its policy.
-func (o *outbound) limitMessage(now time.Time, m *outMessage, r *Reliability) {
+func (o *outbound) limitMessage(now instant, m *outMessage, r *Reliability) {
 	switch m.policy, _ = r.policy(); m.policy {
 	case policyRetransmits:
 		m.maxRtx = r.MaxRetransmits

@@ -31,7 +31,7 @@ type rack struct {
 
 	// The chunk delivered that was sent last, RACK.segment.
 	packet uint64        // number of the packet it was in; 0: none was delivered
-	sentAt time.Duration // on the clock of sentOrder
+	sentAt instant       // when that was
 	rtt    time.Duration // of the one delivered last
 
 	minRTT    minRTT
@@ -66,13 +66,13 @@ const (
 const persistRecoveries = 16
 
 // delivered takes what a SACK newly acknowledged (RFC 8985, section 6.2, steps 1
-// to 3); now is on the clock of sentOrder.
-func (r *rack) delivered(now time.Duration, f *ackFacts) {
+// to 3).
+func (r *rack) delivered(now instant, f *ackFacts) {
 	if f.delay > 0 {
 		r.minRTT.sample(now, f.delay)
 	}
 	if f.packet > 0 {
-		r.rtt = now - f.sentAt
+		r.rtt = now.Sub(f.sentAt)
 		if r.packet < f.packet {
 			r.packet, r.sentAt = f.packet, f.sentAt
 		}
@@ -112,15 +112,15 @@ func (r *rack) window(sacked int, recovering bool, srtt time.Duration) time.Dura
 	return min(time.Duration(r.mult+1)*r.minRTT.least()/4, srtt)
 }
 
-// settles returns when reordering will have settled, on the clock of sentOrder: then
+// settles returns when reordering will have settled: then
 // all that was sent before the chunk that was delivered is lost. The RFC would
 // have us look for the newest of those outstanding; what it finds was sent
 // at most a window earlier.
-func (r *rack) settles() time.Duration { return r.sentAt + r.rtt + r.reoWnd }
+func (r *rack) settles() instant { return r.sentAt.Add(r.rtt + r.reoWnd) }
 
 // await sets the timer, waits reports whether it runs for this.
-func (r *rack) await(what rackWait, at time.Time) { r.waitFor, r.timer = what, timer{at: at, on: true} }
-func (r *rack) waits(what rackWait) bool          { return r.timer.on && r.waitFor == what }
+func (r *rack) await(what rackWait, at instant) { r.waitFor, r.timer = what, timer{at: at, on: true} }
+func (r *rack) waits(what rackWait) bool        { return r.timer.on && r.waitFor == what }
 
 // renumber forgets TSNs, which begin anew.
 func (r *rack) renumber() {
@@ -146,7 +146,7 @@ func (r *rack) heardOf(s *wire.Sack) {
 // minRTT is the least round-trip time of the last minutes: of a running window and
 // of the one before.
 type minRTT struct {
-	began       time.Duration // of the running window
+	began       instant       // of the running window
 	least1, old time.Duration // 0: no sample
 }
 
@@ -154,8 +154,8 @@ type minRTT struct {
 // find out about a longer path (RFC 8985, section 6.2, step 1).
 const minRTTWindow = time.Minute
 
-func (m *minRTT) sample(now, rtt time.Duration) {
-	switch age := now - m.began; {
+func (m *minRTT) sample(now instant, rtt time.Duration) {
+	switch age := now.Sub(m.began); {
 	case age >= 2*minRTTWindow, m.least1 == 0:
 		*m = minRTT{now, rtt, 0}
 	case age >= minRTTWindow:
@@ -179,17 +179,17 @@ func (m *minRTT) least() time.Duration {
 // SACK: a peer must not have us look at everything time and again. But that waits for
 // another quarter of a round trip: a SACK for a retransmission speaks of no more than arrived
 // before it, and what was sent just before that may be mentioned, or missed, in the next.
-func (q *sentQueue) markOvertaken(now time.Time, r *rack, wait time.Duration, l *losses) {
+func (q *sentQueue) markOvertaken(now instant, r *rack, wait time.Duration, l *losses) {
 	const maxRenewals = 64
-	clock, renewals := q.order.clock(now), 0
+	renewals := 0
 	for q.outstanding > 0 && renewals < maxRenewals {
 		t := q.order.oldest
 		c := q.at(t)
-		if c.packet >= r.packet || c.sentAt+wait > clock {
+		if c.packet >= r.packet || c.sentAt.Add(wait).After(now) {
 			return
 		}
 		if r.silent && r.heard.Before(t) {
-			if c.sentAt+wait+r.minRTT.least()/4 > clock {
+			if c.sentAt.Add(wait + r.minRTT.least()/4).After(now) {
 				return
 			}
 			q.renew(now, t, c)
@@ -209,7 +209,7 @@ func (q *sentQueue) overtaken(packet uint64) bool {
 // markTimedOut marks as lost, after T3-rtx expired, the lowest chunk outstanding
 // and what was sent at least wait ago (RFC 8985, section 6.3): unlike RFC 9260,
 // section 6.3.3, nothing that may well be on its way.
-func (q *sentQueue) markTimedOut(now time.Time, wait time.Duration) {
+func (q *sentQueue) markTimedOut(now instant, wait time.Duration) {
 	q.unackFirst(now)
 	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 		if s := q.at(t).state; s == chunkLost {
@@ -219,9 +219,9 @@ func (q *sentQueue) markTimedOut(now time.Time, wait time.Duration) {
 			break
 		}
 	}
-	for clock := q.order.clock(now); q.outstanding > 0; {
+	for q.outstanding > 0 {
 		t := q.order.oldest
-		if q.at(t).sentAt+wait > clock {
+		if q.at(t).sentAt.Add(wait).After(now) {
 			return
 		}
 		q.markLost(t)
@@ -229,14 +229,14 @@ func (q *sentQueue) markTimedOut(now time.Time, wait time.Duration) {
 }
 
 // renew makes an outstanding chunk count as sent now.
-func (q *sentQueue) renew(now time.Time, t wire.TSN, c *sentChunk) {
+func (q *sentQueue) renew(now instant, t wire.TSN, c *sentChunk) {
 	q.arrive(t, c)
 	c.again = true
 	q.depart(now, t, c)
 }
 
 // unmark takes back the marks of what is to be retransmitted; it counts as sent now.
-func (q *sentQueue) unmark(now time.Time) {
+func (q *sentQueue) unmark(now instant) {
 	for q.lost > 0 {
 		t, c := q.nextLost()
 		q.lost--

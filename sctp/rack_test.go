@@ -111,7 +111,7 @@ func TestRackReorderingTimer(t *testing.T) {
 
 	// The timer that would expire earlier yields.
 	tc = flying(t, 10, 2)
-	tc.a.paths.primary().t3.at = tc.now.Add(testRTT + time.Millisecond)
+	tc.a.paths.primary().t3.at = tc.a.clock.read(tc.now).Add(testRTT + time.Millisecond)
 	tc.advance(testRTT)
 	tc.write(gaps(0, 2, 2))
 	tc.advanceToTimer()
@@ -230,7 +230,7 @@ func TestMinRTT(t *testing.T) {
 		{0, 50, 50}, {30 * time.Second, 40, 40}, {50 * time.Second, 60, 40},
 		{61 * time.Second, 70, 40}, {100 * time.Second, 65, 40}, {122 * time.Second, 80, 65}, {time.Hour, 90, 90},
 	} {
-		if m.sample(tt.at, tt.sample); m.least() != tt.want {
+		if m.sample(instant(tt.at), tt.sample); m.least() != tt.want {
 			t.Errorf("sample %d: %v, want %v", i, m.least(), tt.want)
 		}
 	}

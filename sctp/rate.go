@@ -10,28 +10,28 @@ import (
 // that a SACK acknowledged it sees how much was delivered since that chunk went out,
 // and how long that took (draft-ietf-ccwg-bbr, "Delivery Rate Samples"). It costs
 // memory for each chunk in flight, so it runs only if the congestion controller
-// lives on it. Times are those of sentOrder.
+// lives on it.
 type rateSampler struct {
 	on     bool
 	stamps []rateStamp // of the chunks in the ring of sent chunks, at the same places
 
-	delivered   int64         // bytes acknowledged, in all
-	deliveredAt time.Duration // when that changed last, or sending began after a pause
-	firstSentAt time.Duration // when the chunk acknowledged last was sent, or sending began
-	lost        int64         // bytes found lost, in all
-	limitedTo   int64         // value of delivered at which what was sent for want of more is acknowledged; 0: it is
-	losses      []rateLoss    // not taken yet
+	delivered   int64      // bytes acknowledged, in all
+	deliveredAt instant    // when that changed last, or sending began after a pause
+	firstSentAt instant    // when the chunk acknowledged last was sent, or sending began
+	lost        int64      // bytes found lost, in all
+	limitedTo   int64      // value of delivered at which what was sent for want of more is acknowledged; 0: it is
+	losses      []rateLoss // not taken yet
 
-	newest    rateStamp     // of the chunk sent last of those acknowledged now
-	newestAt  time.Duration // when that was sent
+	newest    rateStamp // of the chunk sent last of those acknowledged now
+	newestAt  instant   // when that was sent
 	hasNewest bool
 }
 
 // rateStamp is the state of the sampler when a chunk was sent.
 type rateStamp struct {
 	delivered   int64
-	deliveredAt time.Duration
-	firstSentAt time.Duration
+	deliveredAt instant
+	firstSentAt instant
 	lost        int64
 	inFlight    int  // with this chunk
 	limited     bool // there was no more to send
@@ -89,7 +89,7 @@ func (r *rateSampler) sent(t wire.TSN, c *sentChunk, flight int) {
 }
 
 // acked takes the first acknowledgement of a chunk.
-func (r *rateSampler) acked(now time.Duration, t wire.TSN, c *sentChunk) {
+func (r *rateSampler) acked(now instant, t wire.TSN, c *sentChunk) {
 	if !r.on {
 		return
 	}
@@ -99,7 +99,7 @@ func (r *rateSampler) acked(now time.Duration, t wire.TSN, c *sentChunk) {
 	}
 	r.delivered += int64(c.wireSize())
 	r.deliveredAt = now
-	if !r.hasNewest || c.sentAt >= r.newestAt {
+	if !r.hasNewest || !c.sentAt.Before(r.newestAt) {
 		r.newest, r.newestAt, r.hasNewest = *s, c.sentAt, true
 		r.firstSentAt = c.sentAt
 	}
@@ -148,7 +148,7 @@ func (r *rateSampler) sample() rateSample {
 	return rateSample{
 		valid:     true,
 		delivered: r.delivered - s.delivered,
-		interval:  max(r.newestAt-s.firstSentAt, r.deliveredAt-s.deliveredAt),
+		interval:  max(r.newestAt.Sub(s.firstSentAt), r.deliveredAt.Sub(s.deliveredAt)),
 		total:     r.delivered,
 		prior:     s.delivered,
 		inFlight:  s.inFlight,

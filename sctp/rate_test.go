@@ -28,7 +28,7 @@ const rateChunk = 1000
 func (r *rateTest) send(n int) {
 	for range n {
 		c := &r.chunks[r.next&63]
-		*c = sentChunk{header: wire.DataHeaderLen, size: rateChunk - wire.DataHeaderLen, sentAt: r.now}
+		*c = sentChunk{header: wire.DataHeaderLen, size: rateChunk - wire.DataHeaderLen, sentAt: instant(r.now)}
 		r.flight += rateChunk
 		r.sent(r.next, c, r.flight)
 		r.next++
@@ -38,7 +38,7 @@ func (r *rateTest) send(n int) {
 func (r *rateTest) ack(from, to wire.TSN) rateSample {
 	for t := from; t != to+1; t++ {
 		r.flight -= rateChunk
-		r.acked(r.now, t, &r.chunks[t&63])
+		r.acked(instant(r.now), t, &r.chunks[t&63])
 	}
 	return r.sample()
 }

@@ -17,17 +17,19 @@ func (a *Association) HandlePacket(now time.Time, id PathID, packet []byte) {
 func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, mark ECN) {
 	a.counters.packetsReceived++
 	a.counters.bytesReceived += uint64(len(packet))
+	at := a.clock.read(now)
 	if a.trace.on() {
-		a.note(now, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
+		a.note(at, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
 	}
-	if why := a.handlePacket(now, id, packet, mark); why != 0 {
-		a.drop(now, id, packet, why)
+	r := received{at: now, mark: mark}
+	if why := a.handlePacket(at, id, packet, &r); why != 0 {
+		a.drop(at, id, packet, why)
 	}
-	a.observe(now)
+	a.observe(at)
 }
 
 // handlePacket returns why the packet was not acceptable, 0 if it was.
-func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark ECN) TraceReason {
+func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *received) TraceReason {
 	p, err := wire.ParsePacket(packet)
 	path := a.paths.get(id)
 	switch {
@@ -40,12 +42,12 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	case !a.intact(p):
 		return ReasonChecksum
 	}
-	r := received{p: p, path: path, it: p.Chunks()}
+	r.p, r.path, r.it = p, path, p.Chunks()
 	c, ok := r.it.Next()
 	switch {
 	case !ok:
 		return ReasonMalformed
-	case !a.admit(now, &r, c):
+	case !a.admit(now, r, c):
 		return ReasonTag
 	}
 	if a.hs.snap == snapUnheard && p.VTag() == a.id.localTag {
@@ -53,12 +55,12 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 	}
 	hadGap := a.tsns.gap()
 	for ; ok && !a.ended; c, ok = r.it.Next() {
-		if !a.handleChunk(now, &r, c) {
+		if !a.handleChunk(now, r, c) {
 			break
 		}
 	}
 	if !a.ended {
-		if mark == CE && r.taken && path.ecn.on {
+		if r.mark == CE && r.taken && path.ecn.on {
 			path.ecn.experienced(r.lowest)
 			a.counters.ceReceived++
 			a.ack.now() // the sender shall know soon
@@ -71,6 +73,8 @@ func (a *Association) handlePacket(now time.Time, id PathID, packet []byte, mark
 
 // received is the packet being handled.
 type received struct {
+	at   time.Time // as the caller tells it
+	mark ECN
 	p    wire.Packet
 	path *path
 	it   wire.Chunks
@@ -97,7 +101,7 @@ func (a *Association) intact(p wire.Packet) bool {
 
 // admit applies the rules on verification tags (RFC 9260, section 8.5) to a
 // packet with first chunk c; false means that the packet is done with.
-func (a *Association) admit(now time.Time, r *received, c wire.Chunk) bool {
+func (a *Association) admit(now instant, r *received, c wire.Chunk) bool {
 	tag := r.p.VTag()
 	reflected := c.Flags()&wire.FlagT != 0
 	switch c.Type() {
@@ -168,7 +172,7 @@ func (a *Association) outOfTheBlue(r *received, c wire.Chunk) {
 
 // handleChunk processes one chunk of a packet with a good verification tag; false
 // drops the rest of the packet.
-func (a *Association) handleChunk(now time.Time, r *received, c wire.Chunk) bool {
+func (a *Association) handleChunk(now instant, r *received, c wire.Chunk) bool {
 	switch c.Type() {
 	case wire.TypeInit, wire.TypeCookieEcho:
 		return a.admitted(r, c)
@@ -246,7 +250,7 @@ func (a *Association) unknownChunk(c wire.Chunk) bool {
 
 // handleData takes a DATA or I-DATA chunk (RFC 9260, sections 6.2 and 6.5; RFC 8260,
 // section 2.2.3).
-func (a *Association) handleData(now time.Time, r *received, c wire.Chunk) bool {
+func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 	f, err := readFragment(c)
 	switch {
 	case a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent: // 9260-6-a
@@ -341,7 +345,7 @@ func (a *Association) abortTSN(code wire.CauseCode, t wire.TSN) {
 }
 
 // handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
-func (a *Association) handleSack(now time.Time, path *path, c wire.Chunk) {
+func (a *Association) handleSack(now instant, path *path, c wire.Chunk) {
 	s, err := c.Sack()
 	if c.Type() == wire.TypeNRSack {
 		s, err = c.NRSack()
@@ -375,7 +379,7 @@ func (a *Association) sendsData() bool {
 
 // acknowledged passes on what a SACK or SHUTDOWN acknowledged; before is what was
 // outstanding until then.
-func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, before int) {
+func (a *Association) acknowledged(now instant, path *path, f *ackFacts, before int) {
 	path.burst = 0
 	if f.hasRTT {
 		path.rto.sample(f.rtt)
@@ -404,7 +408,7 @@ func (a *Association) acknowledged(now time.Time, path *path, f *ackFacts, befor
 }
 
 // largePacket looks what became of the large packet that path.pmtu has marked.
-func (a *Association) largePacket(now time.Time, path *path) {
+func (a *Association) largePacket(now instant, path *path) {
 	switch d := &path.pmtu; {
 	case !d.marked:
 	case a.sent.at(d.mark).arrived():
@@ -418,7 +422,7 @@ func (a *Association) largePacket(now time.Time, path *path) {
 
 // largeLoss takes note of the loss of that packet, which may show that there is a
 // black hole.
-func (a *Association) largeLoss(now time.Time, path *path, weight int) {
+func (a *Association) largeLoss(now instant, path *path, weight int) {
 	if path.pmtu.lost(now, path.mtu, weight) {
 		path.setMTU(path.pmtu.low)
 		a.counters.blackHoles++
@@ -427,7 +431,7 @@ func (a *Association) largeLoss(now time.Time, path *path, weight int) {
 
 // finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
 // the Cumulative TSN Ack Point has.
-func (a *Association) finishAck(now time.Time, path *path, moved bool) {
+func (a *Association) finishAck(now instant, path *path, moved bool) {
 	a.largePacket(now, path)
 	if a.sent.span() == 0 {
 		path.cc.drained()
@@ -454,7 +458,7 @@ func (a *Association) answered(path *path) {
 
 // handleForwardTSN takes a FORWARD-TSN (RFC 3758, section 3.6) or I-FORWARD-TSN (RFC
 // 8260, section 2.3.1).
-func (a *Association) handleForwardTSN(now time.Time, c wire.Chunk) bool {
+func (a *Association) handleForwardTSN(now instant, c wire.Chunk) bool {
 	interleaved := c.Type() == wire.TypeIForwardTSN
 	switch {
 	case a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent:
@@ -518,7 +522,7 @@ func (a *Association) handleHeartbeat(c wire.Chunk) {
 }
 
 // handleHeartbeatAck takes the answer to our HEARTBEAT.
-func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk) {
+func (a *Association) handleHeartbeatAck(now instant, path *path, c wire.Chunk) {
 	info, err := c.HeartbeatInfo()
 	if err != nil {
 		return
@@ -535,7 +539,7 @@ func (a *Association) handleHeartbeatAck(now time.Time, path *path, c wire.Chunk
 	}
 }
 
-func (a *Association) scheduleHeartbeat(now time.Time, path *path) {
+func (a *Association) scheduleHeartbeat(now instant, path *path) {
 	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto, uint16(a.rng.Uint64()))
 }
 
@@ -558,7 +562,7 @@ func (a *Association) handleAbort(c wire.Chunk) {
 
 // handleError takes an ERROR chunk: it is reported, and only a stale cookie has
 // consequences (RFC 9260, sections 3.3.10 and 5.2.6).
-func (a *Association) handleError(now time.Time, c wire.Chunk) {
+func (a *Association) handleError(now instant, c wire.Chunk) {
 	it, err := c.Causes()
 	if err != nil {
 		return
@@ -588,7 +592,7 @@ func (a *Association) handleError(now time.Time, c wire.Chunk) {
 const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
-func (a *Association) reportReceive(now time.Time) {
+func (a *Association) reportReceive(now instant) {
 	a.performDeferred()
 	for _, id := range a.in.readable {
 		a.events.push(Event{Kind: EventReadable, Stream: id})

@@ -19,7 +19,7 @@ const minWindow = 1500
 
 // handleInit answers an INIT with an INIT ACK whose cookie holds everything, and
 // changes nothing (RFC 9260, sections 5.1, 5.2.1 and 5.2.2).
-func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
+func (a *Association) handleInit(now instant, r *received, c wire.Chunk) {
 	in, err := c.Init()
 	if err != nil || in.Tag == 0 || a.ended {
 		return
@@ -41,7 +41,7 @@ func (a *Association) handleInit(now time.Time, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: now, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
+		created: r.at, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
@@ -81,7 +81,7 @@ func appendAbort(b []byte, flags uint8, code wire.CauseCode, info []byte) []byte
 }
 
 // handleInitAck takes the answer to our INIT (RFC 9260, sections 3.3.3 and 5.1).
-func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
+func (a *Association) handleInitAck(now instant, r *received, c wire.Chunk) {
 	in, err := c.InitAck()
 	if err != nil || a.state != CookieWait { // 9260-5.2.3-a
 		return
@@ -121,7 +121,7 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
 		r.path.rack.tlp.fresh = true
 	}
-	a.peer, a.hs.learned = f.peer, now
+	a.peer, a.hs.learned = f.peer, r.at
 	a.hs.cookie = append([]byte(nil), f.cookie...)
 	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
@@ -131,12 +131,12 @@ func (a *Association) handleInitAck(now time.Time, r *received, c wire.Chunk) {
 
 // handleCookieEcho takes a packet that begins with COOKIE ECHO (RFC 9260,
 // sections 5.1.5 and 5.2.4); false means that the packet is done with.
-func (a *Association) handleCookieEcho(now time.Time, r *received, c wire.Chunk) bool {
+func (a *Association) handleCookieEcho(now instant, r *received, c wire.Chunk) bool {
 	k, ok := openCookie(a.hs.secret[:], c.Value())
 	if !ok || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
 		return false
 	}
-	stale := k.staleness(now)
+	stale := k.staleness(r.at)
 	if stale > 0 && !(k.localTag == a.id.localTag && k.peer.tag == a.id.peerTag && a.state != Closed) { // 9260-5.2.4-a
 		a.reportStale(&k, stale)
 		return false
@@ -188,21 +188,21 @@ func (a *Association) reportStale(k *cookie, stale time.Duration) {
 }
 
 // adopt takes over what a cookie says of both sides.
-func (a *Association) adopt(now time.Time, k *cookie) {
+func (a *Association) adopt(now instant, k *cookie) {
 	a.id.localTag, a.id.peerTag = k.localTag, k.peer.tag
 	a.hs.localTSN, a.hs.learned = k.localTSN, k.created
 	a.peer = k.peer
 }
 
 // handleCookieAck finishes our handshake.
-func (a *Association) handleCookieAck(now time.Time, path *path) {
+func (a *Association) handleCookieAck(now instant, path *path) {
 	if a.state == CookieEchoed { // 9260-5.2.5-a
 		a.establish(now, path)
 	}
 }
 
 // establish begins the transfer of data.
-func (a *Association) establish(now time.Time, path *path) {
+func (a *Association) establish(now instant, path *path) {
 	a.hs.finish()
 	a.state = Established
 	a.begin(now)
@@ -210,7 +210,7 @@ func (a *Association) establish(now time.Time, path *path) {
 }
 
 // begin sets the components of the transfer to their start.
-func (a *Association) begin(now time.Time) {
+func (a *Association) begin(now instant) {
 	interleaved := a.peer.interleaving
 	a.sent.init(a.hs.localTSN)
 	a.forward.init(a.hs.localTSN, a.peer.forwardTSN, interleaved)
@@ -230,7 +230,7 @@ func (a *Association) begin(now time.Time) {
 // restart begins the association anew after the peer has (RFC 9260, section
 // 5.2.4.1). What the application has not read stays readable; what it sent and
 // was not acknowledged is lost. A shutdown that it has begun goes on.
-func (a *Association) restart(now time.Time, path *path, k *cookie) {
+func (a *Association) restart(now instant, path *path, k *cookie) {
 	a.adopt(now, k)
 	a.hs.finish()
 	a.closer.stop()

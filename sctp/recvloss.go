@@ -1,14 +1,10 @@
 package sctp
 
-import (
-	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // detect finds out what is lost by what came in: s is the SACK, nil if it was a
 // SHUTDOWN, f what it acknowledged, and before how much was outstanding until then.
-func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sack, before int) {
+func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack, before int) {
 	if a.cfg.LossDetection == MissIndications {
 		limit, ok := a.missLimit(f)
 		missed := ok && a.sent.miss(limit)
@@ -22,7 +18,7 @@ func (a *Association) detect(now time.Time, path *path, f *ackFacts, s *wire.Sac
 		return
 	}
 	r := &path.rack
-	r.delivered(a.sent.order.clock(now), f)
+	r.delivered(now, f)
 	repeated := false
 	if s != nil {
 		r.heardOf(s)
@@ -56,7 +52,7 @@ func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
 
 // overtake marks what is lost by RACK, returns how many chunks, and begins a
 // recovery if that calls for one.
-func (a *Association) overtake(now time.Time, path *path, before int) int {
+func (a *Association) overtake(now instant, path *path, before int) int {
 	r := &path.rack
 	r.reoWnd = r.window(a.sent.ackedPackets, a.recovery.active(), path.rto.srtt)
 	var l losses
@@ -86,7 +82,7 @@ func (a *Association) overtake(now time.Time, path *path, before int) int {
 }
 
 // passLosses tells the congestion controller what was found lost.
-func (a *Association) passLosses(now time.Time, path *path) {
+func (a *Association) passLosses(now instant, path *path) {
 	for _, loss := range a.sent.rate.losses {
 		path.cc.lost(now, loss)
 	}
@@ -94,13 +90,13 @@ func (a *Association) passLosses(now time.Time, path *path) {
 }
 
 // reduce makes the congestion window smaller (RFC 9260, section 7.2.3).
-func (a *Association) reduce(now time.Time, path *path, before int, recovering bool) {
+func (a *Association) reduce(now instant, path *path, before int, recovering bool) {
 	path.cc.congested(now, lossEvent{flight: before, next: a.sent.next, recovering: recovering})
 }
 
 // duplicates takes the reports of what came in more than once. If that accounts for
 // all retransmissions of a recovery nothing had been lost, and it is taken back.
-func (a *Association) duplicates(now time.Time, path *path, s *wire.Sack) {
+func (a *Association) duplicates(now instant, path *path, s *wire.Sack) {
 	u, spurious := &a.recovery.undo, false
 	for i := range s.Dups() {
 		spurious = u.duplicate(s.Dup(i)) || spurious
@@ -123,12 +119,12 @@ func (a *Association) duplicates(now time.Time, path *path, s *wire.Sack) {
 // armRack sets the timer of RACK-TLP after a SACK; moved says that it moved the
 // Cumulative TSN Ack Point. Only one timer is to run (RFC 8985, section 8): T3-rtx
 // expires later than this one.
-func (a *Association) armRack(now time.Time, path *path, moved bool) {
+func (a *Association) armRack(now instant, path *path, moved bool) {
 	r := &path.rack
 	switch {
 	case a.cfg.LossDetection != RACK:
 	case a.sent.overtaken(r.packet):
-		at := a.sent.order.began.Add(r.settles())
+		at := r.settles()
 		if !at.After(now) { // more than is done at once
 			at = now.Add(clockGranularity)
 		}
@@ -146,7 +142,7 @@ func (a *Association) armRack(now time.Time, path *path, moved bool) {
 
 // scheduleProbe sets the timer for a probe of the tail, after new data was sent or
 // the Cumulative TSN Ack Point has moved (RFC 8985, section 7.2), or stops it.
-func (a *Association) scheduleProbe(now time.Time, path *path) {
+func (a *Association) scheduleProbe(now instant, path *path) {
 	r := &path.rack
 	switch {
 	case r.waits(waitReordering):
@@ -171,7 +167,7 @@ func (a *Association) mayProbe(path *path) bool {
 }
 
 // expireRack does what the timer of RACK-TLP was set for.
-func (a *Association) expireRack(now time.Time, path *path) {
+func (a *Association) expireRack(now instant, path *path) {
 	switch {
 	case path.rack.waitFor == waitReordering:
 		a.overtake(now, path, a.sent.flight)

@@ -1,17 +1,13 @@
 package sctp
 
-import (
-	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // maxRequests bounds the new requests of one packet that are looked at: a peer has
 // one chunk of them in flight, and each may name every stream.
 const maxRequests = 2
 
 // handleReconfig takes a RE-CONFIG chunk (RFC 6525, section 5.2).
-func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) bool {
+func (a *Association) handleReconfig(now instant, r *received, c wire.Chunk) bool {
 	if a.state != Established && a.state != ShutdownPending && a.state != ShutdownReceived && a.state != ShutdownSent {
 		return false
 	}
@@ -36,7 +32,7 @@ func (a *Association) handleReconfig(now time.Time, r *received, c wire.Chunk) b
 }
 
 // handleReconfigRequest takes one request of the peer.
-func (a *Association) handleReconfigRequest(now time.Time, r *received, p wire.Param, seq wire.ReqSeq) {
+func (a *Association) handleReconfigRequest(now instant, r *received, p wire.Param, seq wire.ReqSeq) {
 	a.implied(now, r, p, seq)
 	if a.reconfig.own.carriesOut(seq) {
 		a.reconfig.own.again()
@@ -87,7 +83,7 @@ func (a *Association) handleReconfigRequest(now time.Time, r *received, p wire.P
 // reset of the streams that it was asked to reset, naming our request (RFC 6525,
 // section 5.2.2, rule E1), or as many streams as it was asked to add (section 5.2.6).
 // The latter names nothing, and may be the peer's own idea.
-func (a *Association) implied(now time.Time, r *received, p wire.Param, seq wire.ReqSeq) {
+func (a *Association) implied(now instant, r *received, p wire.Param, seq wire.ReqSeq) {
 	own := &a.reconfig.own
 	if add, err := p.AddStreams(); err == nil && p.Type() == wire.ParamAddOutStreams {
 		if own.flying(wire.ParamAddInStreams) && add.Count == own.current.count && seq == a.reconfig.peer.next {
@@ -195,7 +191,7 @@ func (a *Association) passOver(t wire.TSN, n int, stream func(i int) uint16, ski
 // handleInReset takes an Incoming SSN Reset Request (RFC 6525, section 5.2.3): it is
 // answered by our request to reset the same streams, which goes out when everything
 // sent on them is acknowledged.
-func (a *Association) handleInReset(now time.Time, req wire.InReset) {
+func (a *Association) handleInReset(now instant, req wire.InReset) {
 	r, own := &a.reconfig.peer, &a.reconfig.own
 	own.drained(&a.out)
 	n := req.Streams.Len()
@@ -273,7 +269,7 @@ func (a *Association) askedToReset(s *outStream) {
 // promise answers a request that is carried out by one of ours: by nothing else if
 // that can go at once, and else "in progress". While we wait for a request of the peer
 // in the same way, both would wait for ever, so then ours is taken as performed.
-func (a *Association) promise(now time.Time) {
+func (a *Association) promise(now instant) {
 	r, own := &a.reconfig.peer, &a.reconfig.own
 	own.prepare(now, &a.out, &a.sent, r.next)
 	result := wire.ResultInProgress
@@ -339,7 +335,7 @@ func (a *Association) handleAddOut(n int) {
 
 // handleAddIn takes an Add Incoming Streams Request (RFC 6525, section 5.2.6): it is
 // carried out by a request of ours to add outgoing streams.
-func (a *Association) handleAddIn(now time.Time, req wire.AddStreams) {
+func (a *Association) handleAddIn(now instant, req wire.AddStreams) {
 	r := &a.reconfig
 	switch {
 	case a.cfg.PeerReconfig.DenyStreams,
@@ -358,7 +354,7 @@ func (a *Association) handleAddIn(now time.Time, req wire.AddStreams) {
 }
 
 // handleReconfigResponse takes the answer to our request.
-func (a *Association) handleReconfigResponse(now time.Time, path *path, resp *wire.ReconfigResponse) {
+func (a *Association) handleReconfigResponse(now instant, path *path, resp *wire.ReconfigResponse) {
 	own := &a.reconfig.own
 	ours, final := own.response(now, resp, path.rto.rto)
 	if ours {

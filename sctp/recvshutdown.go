@@ -8,7 +8,7 @@ import (
 
 // progressShutdown takes the step of the shutdown that is possible once nothing
 // of ours is left to deliver (RFC 9260, section 9.2).
-func (a *Association) progressShutdown(now time.Time) {
+func (a *Association) progressShutdown(now instant) {
 	if a.state != ShutdownPending && a.state != ShutdownReceived {
 		return
 	}
@@ -31,12 +31,12 @@ const minGuard = time.Minute
 
 // guardShutdown starts T5-shutdown-guard (RFC 9260, section 9.2), again whenever
 // the peer sends data, of which it may have much.
-func (a *Association) guardShutdown(now time.Time) {
+func (a *Association) guardShutdown(now instant) {
 	a.closer.t5.start(now, max(5*a.cfg.RTOMax, minGuard))
 }
 
 // handleShutdown takes a SHUTDOWN (RFC 9260, section 9.2).
-func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
+func (a *Association) handleShutdown(now instant, path *path, c wire.Chunk) {
 	cum, err := c.ShutdownTSN()
 	if err != nil {
 		return
@@ -68,7 +68,7 @@ func (a *Association) handleShutdown(now time.Time, path *path, c wire.Chunk) {
 }
 
 // handleShutdownAck ends the association.
-func (a *Association) handleShutdownAck(now time.Time) {
+func (a *Association) handleShutdownAck(now instant) {
 	if a.state != ShutdownSent && a.state != ShutdownAckSent { // 9260-9.2-d
 		return
 	}

@@ -23,7 +23,7 @@ func (c *reno) init(window, pmdcs int) {
 
 func (c *reno) resize(pmdcs int) { c.pmdcs = pmdcs }
 
-func (c *reno) acked(_ time.Time, ack ackEvent) {
+func (c *reno) acked(_ instant, ack ackEvent) {
 	fullyUsed := ack.before >= c.cwnd
 	if c.cwnd <= c.threshold {
 		if fullyUsed && !ack.recovering { // 9260-7.2.1-b, with L = 1
@@ -45,7 +45,7 @@ func (c *reno) acked(_ time.Time, ack ackEvent) {
 func (c *reno) drained() { c.partialBytesAcked = 0 }
 
 // congested is RFC 9260, section 7.2.3, first rule.
-func (c *reno) congested(_ time.Time, loss lossEvent) {
+func (c *reno) congested(_ instant, loss lossEvent) {
 	c.save(loss.recovering)
 	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = min(c.cwnd, c.threshold) // the initial window may be the smaller one
@@ -53,7 +53,7 @@ func (c *reno) congested(_ time.Time, loss lossEvent) {
 }
 
 // timedOut is RFC 9260, section 7.2.3, second rule.
-func (c *reno) timedOut(_ time.Time, loss lossEvent) {
+func (c *reno) timedOut(_ instant, loss lossEvent) {
 	c.save(loss.recovering)
 	c.threshold = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd = c.pmdcs
@@ -67,14 +67,14 @@ func (c *reno) save(recovering bool) {
 	}
 }
 
-func (c *reno) undo(time.Time) {
+func (c *reno) undo(instant) {
 	if c.undoCwnd > 0 {
 		c.cwnd, c.threshold = max(c.cwnd, c.undoCwnd), max(c.threshold, c.undoThreshold)
 		c.undoCwnd = 0
 	}
 }
 
-func (c *reno) sending(now time.Time, flight int, rto time.Duration) {
+func (c *reno) sending(now instant, flight int, rto time.Duration) {
 	c.cwnd, c.threshold = c.idle.decay(now, flight, rto, c.cwnd, c.threshold, c.pmdcs)
 }
 
@@ -84,4 +84,4 @@ func (c *reno) ssthresh() int      { return c.threshold }
 func (c *reno) proportional() bool { return true }
 func (c *reno) measures() bool     { return false }
 
-func (c *reno) lost(time.Time, rateLoss) {}
+func (c *reno) lost(instant, rateLoss) {}

@@ -30,9 +30,9 @@ type requester struct {
 
 	// A request of the peer to reset outgoing streams of ours, until it is queued.
 	asked     request
-	undrained int       // its streams on which not everything is acknowledged; 0: there is none
-	all       bool      // what the peer asked for, until it is done, concerns all streams
-	resetAt   time.Time // when the last SSN/TSN reset was requested
+	undrained int     // its streams on which not everything is acknowledged; 0: there is none
+	all       bool    // what the peer asked for, until it is done, concerns all streams
+	resetAt   instant // when the last SSN/TSN reset was requested
 }
 
 // request is one request of ours.
@@ -147,7 +147,7 @@ func (r *requester) drained(o *outbound) {
 
 // prepare begins with the first request of the queue if it can be sent now.
 // respSeq is the peer's last request.
-func (r *requester) prepare(now time.Time, o *outbound, q *sentQueue, respSeq wire.ReqSeq) {
+func (r *requester) prepare(now instant, o *outbound, q *sentQueue, respSeq wire.ReqSeq) {
 	if r.stopped {
 		return
 	}
@@ -205,7 +205,7 @@ func (o *outbound) resetting(q *request) {
 }
 
 // append appends the parameter of the request in flight and starts its timer.
-func (r *requester) append(now time.Time, p *builder, start int, rto time.Duration) {
+func (r *requester) append(now instant, p *builder, start int, rto time.Duration) {
 	q := &r.current
 	switch q.kind {
 	case wire.ParamOutReset:
@@ -223,7 +223,7 @@ func (r *requester) append(now time.Time, p *builder, start int, rto time.Durati
 
 // response takes a Re-configuration Response (RFC 6525, section 5.2.7); ours says
 // that it is for the request in flight, final that this is over.
-func (r *requester) response(now time.Time, a *wire.ReconfigResponse, rto time.Duration) (ours, final bool) {
+func (r *requester) response(now instant, a *wire.ReconfigResponse, rto time.Duration) (ours, final bool) {
 	if !r.inFlight || a.RespSeq != r.seq {
 		return false, false
 	}

@@ -136,7 +136,7 @@ func (a *Association) ResetAssociation(now time.Time) error {
 		return err
 	case own.pending(wire.ParamTSNReset):
 		return ErrResetPending
-	case !own.resetAt.IsZero() && now.Sub(own.resetAt) < minResetPause:
+	case !own.resetAt.IsZero() && a.clock.read(now).Sub(own.resetAt) < minResetPause:
 		return ErrResetTooSoon
 	}
 	own.queue = append(own.queue, request{kind: wire.ParamTSNReset})

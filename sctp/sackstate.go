@@ -60,7 +60,7 @@ func (k *ackState) dropped() { k.packetData, k.packetNow = true, true }
 
 // endPacket settles, after a packet was processed, when its SACK goes out. hadGap
 // and gap say whether TSNs were missing before and after it.
-func (k *ackState) endPacket(now time.Time, hadGap, gap bool, delay time.Duration) {
+func (k *ackState) endPacket(now instant, hadGap, gap bool, delay time.Duration) {
 	if !k.packetData {
 		return
 	}

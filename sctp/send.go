@@ -24,6 +24,10 @@ type Transmit struct {
 // MaxMTU if that is more; false means that there is nothing to send now. The packet
 // belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
+	return a.transmit(a.clock.read(now), dst)
+}
+
+func (a *Association) transmit(now instant, dst []byte) (Transmit, bool) {
 	path := a.paths.primary()
 	var packet []byte
 	whole, mark := path.pmtu.unfragmented(), NotECT
@@ -66,7 +70,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 
 // probe returns a packet with the probe for the path MTU that is due, when there is
 // nothing else to send.
-func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
+func (a *Association) probe(now instant, path *path, dst []byte) builder {
 	if !path.pmtu.due || a.state != Established {
 		return newBuilder(dst, path.mtu, a.id)
 	}
@@ -77,7 +81,7 @@ func (a *Association) probe(now time.Time, path *path, dst []byte) builder {
 }
 
 // fill puts into the packet what the state asks for and fits.
-func (a *Association) fill(now time.Time, path *path, p *builder) {
+func (a *Association) fill(now instant, path *path, p *builder) {
 	switch a.state {
 	case Closed:
 	case CookieWait:
@@ -97,7 +101,7 @@ func (a *Association) fill(now time.Time, path *path, p *builder) {
 }
 
 // fillInit puts INIT alone into the packet (RFC 9260, sections 3.3 and 8.5.1).
-func (a *Association) fillInit(now time.Time, path *path, p *builder) {
+func (a *Association) fillInit(now instant, path *path, p *builder) {
 	p.crc = true
 	p.b = wire.AppendHeader(p.b[:p.start], a.id.localPort, a.id.remotePort, 0)
 	start := len(p.b)
@@ -108,7 +112,7 @@ func (a *Association) fillInit(now time.Time, path *path, p *builder) {
 
 // fillControl puts control chunks into the packet and then data (RFC 9260,
 // section 6.10).
-func (a *Association) fillControl(now time.Time, path *path, p *builder) {
+func (a *Association) fillControl(now instant, path *path, p *builder) {
 	if a.hs.cookieAck { // first in its packet, 9260-5.1-b
 		p.b = wire.AppendChunk(p.b, wire.TypeCookieAck, 0, nil)
 		a.hs.cookieAck = false
@@ -149,7 +153,7 @@ func (a *Association) fillControl(now time.Time, path *path, p *builder) {
 
 // giveUpLost abandons lost chunks that are not to be sent again, up to the first
 // that is, so that a FORWARD-TSN for them can go with data (RFC 3758, section 3.5, F2).
-func (a *Association) giveUpLost(now time.Time, path *path) {
+func (a *Association) giveUpLost(now instant, path *path) {
 	for a.sent.lost > 0 {
 		_, c := a.sent.nextLost()
 		if !c.msg.unworthy(now, c) {
@@ -161,7 +165,7 @@ func (a *Association) giveUpLost(now time.Time, path *path) {
 
 // fillForward puts a FORWARD-TSN that is due into the packet; false means that it
 // does not fit.
-func (a *Association) fillForward(now time.Time, p *builder) bool {
+func (a *Association) fillForward(now instant, p *builder) bool {
 	before := len(p.b)
 	fits := a.forward.append(now, p, &a.sent)
 	if len(p.b) > before {
@@ -184,7 +188,7 @@ func (a *Association) fillSack(p *builder) {
 // fillData puts retransmissions and then new data into the packet. A SACK that
 // is due goes first; one that could wait rides along if it leaves room (RFC 9260,
 // section 6.1).
-func (a *Association) fillData(now time.Time, path *path, p *builder) {
+func (a *Association) fillData(now instant, path *path, p *builder) {
 	switch a.ack.due {
 	case ackNow:
 		a.fillSack(p)
@@ -205,7 +209,7 @@ func (a *Association) fillData(now time.Time, path *path, p *builder) {
 }
 
 // fillChunks puts DATA chunks into the packet.
-func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
+func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	a.sent.order.packet++
 	next := a.sent.next
 	a.out.packet()
@@ -233,7 +237,7 @@ func (a *Association) fillChunks(now time.Time, path *path, p *builder) {
 
 // fillLost puts chunks marked for retransmission into the packet (RFC 9260,
 // section 6.1, rule C): as cwnd allows, but for the first packet of a recovery.
-func (a *Association) fillLost(now time.Time, path *path, p *builder) {
+func (a *Association) fillLost(now instant, path *path, p *builder) {
 	for a.sent.lost > 0 {
 		t, c := a.sent.nextLost()
 		if c.msg.unworthy(now, c) {
@@ -266,7 +270,7 @@ func (a *Association) fillLost(now time.Time, path *path, p *builder) {
 // fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
 // 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
 // a retransmission of it, so one that may not be retransmitted is passed over.
-func (a *Association) fillProbe(now time.Time, path *path, p *builder, fresh bool) {
+func (a *Association) fillProbe(now instant, path *path, p *builder, fresh bool) {
 	tlp := &path.rack.tlp
 	var t wire.TSN
 	if !fresh {
@@ -298,7 +302,7 @@ const minFragment = 256
 // fillNew puts new data into the packet, as cwnd, the peer's window and the
 // burst limit allow (RFC 9260, section 6.1, rules A to D). Messages are cut to
 // what room the packet has.
-func (a *Association) fillNew(now time.Time, path *path, p *builder) {
+func (a *Association) fillNew(now instant, path *path, p *builder) {
 	holding := a.reconfig.own.holding
 	for m := a.out.current(holding); m != nil; m = a.out.current(holding) {
 		if m.expired(now) {
@@ -336,7 +340,7 @@ func (a *Association) fillNew(now time.Time, path *path, p *builder) {
 // mayStart reports whether another packet with data may go now; unless it is paced
 // the burst limit holds for new data. After T3-rtx no second packet is in flight until
 // something is acknowledged (RFC 9260, section 7.2.3), though it may be less than cwnd.
-func (a *Association) mayStart(now time.Time, path *path, again bool) bool {
+func (a *Association) mayStart(now instant, path *path, again bool) bool {
 	if a.recovery.single && a.sent.flight > 0 {
 		return false
 	}
@@ -363,7 +367,7 @@ func (a *Association) endProbing(path *path) {
 // probeWindow reports whether a chunk may be sent though the peer's window has
 // no room for it: when nothing is outstanding, each time that T3-rtx, which
 // paces the probes, has expired (RFC 9260, section 6.1, rule A).
-func (a *Association) probeWindow(now time.Time, path *path) bool {
+func (a *Association) probeWindow(now instant, path *path) bool {
 	switch {
 	case a.sent.outstanding > 0 || a.sent.lost > 0:
 		return false
@@ -386,7 +390,7 @@ func (a *Association) dataHeader() int {
 }
 
 // putNew sends the next size bytes of the current message for the first time.
-func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessage, size int) {
+func (a *Association) putNew(now instant, path *path, p *builder, m *outMessage, size int) {
 	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, header: uint8(a.dataHeader())}
 	if m.sent == 0 {
 		a.out.number(m)
@@ -415,7 +419,7 @@ func (a *Association) putNew(now time.Time, path *path, p *builder, m *outMessag
 }
 
 // putChunk appends a DATA or I-DATA chunk and starts T3-rtx if it does not run.
-func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN, c *sentChunk) {
+func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
 	// With a small window it matters that the peer does not wait (9260-6.1-e).
 	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
@@ -443,7 +447,7 @@ func (a *Association) putChunk(now time.Time, path *path, p *builder, t wire.TSN
 
 // abandon gives up message m. One that was not begun takes no TSN (RFC 3758,
 // section 4.1, TR3).
-func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
+func (a *Association) abandon(now instant, path *path, m *outMessage) {
 	begun := m.sent > 0
 	a.counters.abandoned.count(m.policy, begun)
 	if m.stream.abandoned == nil {
@@ -466,7 +470,7 @@ func (a *Association) abandon(now time.Time, path *path, m *outMessage) {
 
 // displace makes room for a message of n bytes by giving up less important ones,
 // if that helps (RFC 7496, section 3.2).
-func (a *Association) displace(now time.Time, n int, r rank) bool {
+func (a *Association) displace(now instant, n int, r rank) bool {
 	if !a.out.displaces(n, r) {
 		return false
 	}
@@ -482,7 +486,7 @@ func (a *Association) displace(now time.Time, n int, r rank) bool {
 
 // expireQueued gives up the messages whose lifetime ended in the queue (RFC 3758,
 // section 4.1, TR5): those of streams whose turn does not come, too.
-func (a *Association) expireQueued(now time.Time, path *path) {
+func (a *Association) expireQueued(now instant, path *path) {
 	a.note(now, TraceEvent{Kind: TraceTimer, Timer: TimerLifetime})
 	for m := a.out.expired(now); m != nil; m = a.out.expired(now) {
 		a.abandon(now, path, m)

@@ -35,7 +35,7 @@ type sentQueue struct {
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
 	timing  bool
 	timed   wire.TSN
-	timedAt time.Time
+	timedAt instant
 }
 
 // leastRing is the length of the ring at first, chunks.
@@ -50,14 +50,14 @@ type sentChunk struct {
 	flags  wire.DataFlags
 	header uint8 // bytes before the payload
 	state  chunkState
-	misses uint8         // miss indications (RFC 9260, section 7.2.4)
-	fast   bool          // was fast retransmitted; only T3-rtx may do it again
-	told   bool          // the Tracer knows that it is lost
-	rtx    uint16        // times retransmitted
-	again  bool          // sent, or taken as sent, more than once: an acknowledgement may mean either
-	ahead  uint16        // TSNs to the next chunk of the message; 0: none yet
-	sentAt time.Duration // last, since the first chunk of all
-	packet uint64        // number of the packet that carried it last
+	misses uint8   // miss indications (RFC 9260, section 7.2.4)
+	fast   bool    // was fast retransmitted; only T3-rtx may do it again
+	told   bool    // the Tracer knows that it is lost
+	rtx    uint16  // times retransmitted
+	again  bool    // sent, or taken as sent, more than once: an acknowledgement may mean either
+	ahead  uint16  // TSNs to the next chunk of the message; 0: none yet
+	sentAt instant // last
+	packet uint64  // number of the packet that carried it last
 
 	older, newer wire.TSN // neighbours in sentOrder while outstanding
 }
@@ -99,7 +99,7 @@ func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
 // push assigns the next TSN to a chunk, which is sent now unless it is abandoned, and
 // links it to the one of its message before it: their TSNs need not be consecutive.
-func (q *sentQueue) push(now time.Time, c sentChunk) wire.TSN {
+func (q *sentQueue) push(now instant, c sentChunk) wire.TSN {
 	n := q.span()
 	q.use.holds(n + 1)
 	if n == len(q.ring) {
@@ -136,7 +136,7 @@ func (q *sentQueue) drained() {
 }
 
 // depart counts a chunk as outstanding, sent now; arrive as no longer so.
-func (q *sentQueue) depart(now time.Time, t wire.TSN, c *sentChunk) {
+func (q *sentQueue) depart(now instant, t wire.TSN, c *sentChunk) {
 	c.state = chunkOutstanding
 	q.stamp(now, c)
 	q.link(t, c)
@@ -153,7 +153,7 @@ func (q *sentQueue) arrive(t wire.TSN, c *sentChunk) {
 }
 
 // time starts a round-trip measurement with the new chunk t unless one is running.
-func (q *sentQueue) time(now time.Time, t wire.TSN) {
+func (q *sentQueue) time(now instant, t wire.TSN) {
 	if !q.timing {
 		q.timing, q.timed, q.timedAt = true, t, now
 	}
@@ -178,7 +178,7 @@ func (q *sentQueue) markLost(t wire.TSN) {
 
 // markAllLost marks everything outstanding, after T3-rtx expired. It ends the
 // bar on fast retransmitting a chunk again.
-func (q *sentQueue) markAllLost(now time.Time) {
+func (q *sentQueue) markAllLost(now instant) {
 	q.unackFirst(now)
 	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 		c := q.at(t)
@@ -191,7 +191,7 @@ func (q *sentQueue) markAllLost(now time.Time) {
 
 // unackFirst takes back the acknowledgement of the first chunk by a gap block: a
 // peer that has it would have moved the cumulative TSN.
-func (q *sentQueue) unackFirst(now time.Time) {
+func (q *sentQueue) unackFirst(now instant) {
 	if t := q.cum.Add(1); t != q.next && q.at(t).state == chunkAcked {
 		q.unack(now, t)
 	}
@@ -208,7 +208,7 @@ func (q *sentQueue) nextLost() (wire.TSN, *sentChunk) {
 }
 
 // resent records the retransmission of the chunk that nextLost returned.
-func (q *sentQueue) resent(now time.Time, t wire.TSN, c *sentChunk) {
+func (q *sentQueue) resent(now instant, t wire.TSN, c *sentChunk) {
 	q.lost--
 	c.misses, c.again, c.told = 0, true, false
 	c.rtx++
@@ -257,7 +257,7 @@ func (q *sentQueue) abandon(m *outMessage) { // 3758-3.5-a
 
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
-func (q *sentQueue) closeMessage(now time.Time, m *outMessage) {
+func (q *sentQueue) closeMessage(now instant, m *outMessage) {
 	q.push(now, sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
 }
 
@@ -272,7 +272,7 @@ type ackFacts struct {
 	hasRTT    bool
 	delay     time.Duration // of the chunk sent last that was acknowledged and sent once; 0 if there is none
 	packet    uint64        // number of the packet sent last of which something was newly acknowledged; 0: none
-	sentAt    time.Duration // when that was
+	sentAt    instant       // when that was
 	reordered bool          // something arrived after what was sent later, and not because it was sent again
 	minRTT    time.Duration // given: the least of late; earlier it was not the retransmission that arrived
 	freed     int           // bytes of payload that the send buffer no longer needs to hold
@@ -296,7 +296,7 @@ func (q *sentQueue) valid(cum wire.TSN, s *wire.Sack) bool {
 
 // ackThrough acknowledges everything at or before cum, which is not before the
 // Cumulative TSN Ack Point.
-func (q *sentQueue) ackThrough(now time.Time, cum wire.TSN, f *ackFacts) {
+func (q *sentQueue) ackThrough(now instant, cum wire.TSN, f *ackFacts) {
 	if cum == q.cum {
 		return
 	}
@@ -348,7 +348,7 @@ func (q *sentQueue) recount() {
 }
 
 // ackOne takes note of the first acknowledgement of chunk t.
-func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts) {
+func (q *sentQueue) ackOne(now instant, t wire.TSN, c *sentChunk, f *ackFacts) {
 	switch c.state {
 	case chunkOutstanding:
 		q.arrive(t, c)
@@ -359,8 +359,8 @@ func (q *sentQueue) ackOne(now time.Time, t wire.TSN, c *sentChunk, f *ackFacts)
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
-	q.rate.acked(q.order.clock(now), t, c)
-	q.ackOrder(q.order.clock(now)-c.sentAt, t, c, f)
+	q.rate.acked(now, t, c)
+	q.ackOrder(now.Sub(c.sentAt), t, c, f)
 	if q.timing && t == q.timed {
 		q.timing = false
 		f.rtt, f.hasRTT = now.Sub(q.timedAt), true
@@ -386,7 +386,7 @@ func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *a
 }
 
 // ackGaps takes the gap blocks of a valid SACK whose cumulative TSN is q.cum.
-func (q *sentQueue) ackGaps(now time.Time, s *wire.Sack, f *ackFacts) {
+func (q *sentQueue) ackGaps(now instant, s *wire.Sack, f *ackFacts) {
 	reported, sorted, last, highest := 0, true, q.cum, q.cum
 	for i := range s.Blocks() {
 		if i == s.Gaps() {
@@ -461,7 +461,7 @@ const manyGapBlocks = 16
 
 // renege takes back the acknowledgement of chunks that a SACK no longer reports
 // (RFC 9260, section 6.2.1).
-func (q *sentQueue) renege(now time.Time, s *wire.Sack, last wire.TSN, f *ackFacts) {
+func (q *sentQueue) renege(now instant, s *wire.Sack, last wire.TSN, f *ackFacts) {
 	gap, nrGap := 0, 0
 	for i := 0; i < len(q.acked.runs); {
 		r := q.acked.runs[i]
@@ -489,7 +489,7 @@ func (q *sentQueue) renege(now time.Time, s *wire.Sack, last wire.TSN, f *ackFac
 // unack takes back the acknowledgement of chunk t by a gap block, and reports
 // whether it is outstanding again by that. It counts as sent now: if this SACK was
 // overtaken by another one, that is known within a round trip.
-func (q *sentQueue) unack(now time.Time, t wire.TSN) bool {
+func (q *sentQueue) unack(now instant, t wire.TSN) bool {
 	q.acked.remove(t)
 	q.nAcked--
 	c := q.at(t)

@@ -1,10 +1,6 @@
 package sctp
 
-import (
-	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // sentOrder is the order in which a sentQueue sent what is outstanding: packets
 // are numbered, and the chunks linked through the ring, so that loss detection by
@@ -13,15 +9,6 @@ import (
 type sentOrder struct {
 	oldest, newest wire.TSN // ends of the list of outstanding chunks, if there are any
 	packet         uint64   // number of the last packet; the first is 1
-	began          time.Time
-}
-
-// clock returns the time since the first chunk was sent.
-func (o *sentOrder) clock(now time.Time) time.Duration {
-	if o.began.IsZero() {
-		o.began = now
-	}
-	return now.Sub(o.began)
 }
 
 // link puts chunk t at the end of the list. An end links to itself.
@@ -54,8 +41,8 @@ func (q *sentQueue) unlink(t wire.TSN, c *sentChunk) {
 }
 
 // stamp notes when the chunk goes out.
-func (q *sentQueue) stamp(now time.Time, c *sentChunk) {
-	c.sentAt, c.packet = q.order.clock(now), q.order.packet
+func (q *sentQueue) stamp(now instant, c *sentChunk) {
+	c.sentAt, c.packet = now, q.order.packet
 }
 
 // onePacket reports whether all that is outstanding went out in one packet.

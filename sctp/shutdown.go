@@ -22,7 +22,7 @@ func (s *shutdown) want() { s.due, s.transmits = true, 0 }
 func (s *shutdown) stop() { *s = shutdown{} }
 
 // append appends what the state asks for.
-func (s *shutdown) append(now time.Time, p *builder, state State, cum wire.TSN, rto time.Duration) bool {
+func (s *shutdown) append(now instant, p *builder, state State, cum wire.TSN, rto time.Duration) bool {
 	if !s.due {
 		return true
 	}

@@ -79,9 +79,9 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 		return err
 	}
 	a.peer, a.id.peerTag = f.peer, f.peer.tag
-	a.establish(now, a.paths.primary())
+	a.establish(a.clock.read(now), a.paths.primary())
 	a.hs.snap = snapUnheard
-	a.observe(now)
+	a.observe(a.clock.read(now))
 	return nil
 }
 
@@ -122,7 +122,7 @@ func readToken(token []byte, cfg *Config) (initFacts, error) {
 // use it, or whose token this is not. Nothing else was heard of it, so this is no
 // restart: what was sent until now was not taken, and is sent again. If it now
 // announces something else than in its token, it is one after all.
-func (a *Association) fallBack(now time.Time, path *path, k *cookie) {
+func (a *Association) fallBack(now instant, path *path, k *cookie) {
 	if k.localTag != a.id.localTag || !a.peer.agrees(&k.peer) {
 		a.restart(now, path, k)
 		return

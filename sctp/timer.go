@@ -1,20 +1,73 @@
 package sctp
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// instant is a moment on the clock of an association, in nanoseconds. It takes the place
+// of time.Time inside, which is larger and slower to compare and to count with. Zero is
+// long before the association.
+type instant int64
+
+// firstInstant is when an association was first told the time: nine years after zero.
+const firstInstant instant = 1 << 58
+
+// Add returns the instant d later; what is too far to be told is as far as can be.
+func (t instant) Add(d time.Duration) instant {
+	if u := t + instant(d); d < 0 || u >= t {
+		return u
+	}
+	return math.MaxInt64
+}
+
+// Sub returns how long after u it is.
+func (t instant) Sub(u instant) time.Duration { return time.Duration(t - u) }
+
+// Before, After and IsZero are those of time.Time.
+func (t instant) Before(u instant) bool { return t < u }
+func (t instant) After(u instant) bool  { return t > u }
+func (t instant) IsZero() bool          { return t == 0 }
+
+// clock translates the times that the caller tells, which often are the same for many
+// calls in a row.
+type clock struct {
+	origin time.Time // what time it was at firstInstant
+	told   time.Time // the last time read
+	last   instant   // and what it is here
+}
+
+// read returns the instant of a time.
+func (c *clock) read(now time.Time) instant {
+	if now != c.told || c.last == 0 {
+		c.translate(now)
+	}
+	return c.last
+}
+
+func (c *clock) translate(now time.Time) {
+	if c.last == 0 {
+		c.origin = now
+	}
+	c.told, c.last = now, firstInstant.Add(now.Sub(c.origin))
+}
+
+// time returns the time of an instant.
+func (c *clock) time(t instant) time.Time { return c.origin.Add(t.Sub(firstInstant)) }
 
 // timer is a deadline that may be set. It belongs to the component that it is a
 // field of; timers.go asks all of them for the earliest and runs those due.
 type timer struct {
-	at time.Time
+	at instant
 	on bool
 }
 
-func (t *timer) start(now time.Time, d time.Duration) { t.at, t.on = now.Add(d), true }
+func (t *timer) start(now instant, d time.Duration) { t.at, t.on = now.Add(d), true }
 
 func (t *timer) stop() { t.on = false }
 
 // due reports whether the timer has run out, and stops it if so.
-func (t *timer) due(now time.Time) bool {
+func (t *timer) due(now instant) bool {
 	if !t.on || now.Before(t.at) {
 		return false
 	}
@@ -23,7 +76,7 @@ func (t *timer) due(now time.Time) bool {
 }
 
 // earlier merges the timer into the earliest deadline found so far.
-func (t *timer) earlier(at time.Time, on bool) (time.Time, bool) {
+func (t *timer) earlier(at instant, on bool) (instant, bool) {
 	if t.on && (!on || t.at.Before(at)) {
 		return t.at, true
 	}

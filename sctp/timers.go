@@ -15,11 +15,16 @@ func (a *Association) Timeout() (time.Time, bool) {
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
 	at, on = a.out.deadline(at, on)
-	return a.reconfig.own.timer.earlier(at, on)
+	if at, on = a.reconfig.own.timer.earlier(at, on); !on {
+		return time.Time{}, false
+	}
+	return a.clock.time(at), true
 }
 
 // HandleTimeout does what is due at now.
-func (a *Association) HandleTimeout(now time.Time) {
+func (a *Association) HandleTimeout(now time.Time) { a.timeout(a.clock.read(now)) }
+
+func (a *Association) timeout(now instant) {
 	path := a.paths.primary()
 	if a.expired(now, &a.hs.t1, TimerT1) {
 		a.expireT1(path)
@@ -70,7 +75,7 @@ func (a *Association) expireT1(path *path) {
 
 // expireT3 takes everything outstanding as lost (RFC 9260, section 6.3.3), or
 // paces the probes of a closed window.
-func (a *Association) expireT3(now time.Time, path *path) {
+func (a *Association) expireT3(now instant, path *path) {
 	w := &a.window
 	if w.probing && a.out.queued == 0 && a.sent.span() == 0 { // what was to be sent has expired
 		w.probing = false
@@ -111,14 +116,14 @@ func (a *Association) expireT3(now time.Time, path *path) {
 	}
 	a.passLosses(now, path)
 	a.sent.timing = false
-	a.forward.lastAt = time.Time{} // 3758-3.5-b: C2 to C5 again
+	a.forward.lastAt = 0 // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 	path.t3.start(now, path.rto.rto)
 }
 
 // expireReconfig repeats the request in flight (RFC 6525, section 5.1.1). While the
 // peer says "in progress", or seems to have answered otherwise, that is no error.
-func (a *Association) expireReconfig(now time.Time, path *path) {
+func (a *Association) expireReconfig(now instant, path *path) {
 	switch own := &a.reconfig.own; {
 	case own.waiting: // 6525-5.2.7-a
 	case own.implied:
@@ -149,7 +154,7 @@ func (a *Association) fail(path *path) bool {
 
 // expireHeartbeat sends a HEARTBEAT on an idle path, after taking note that the
 // last one was not answered (RFC 9260, section 8.3).
-func (a *Association) expireHeartbeat(now time.Time, path *path) {
+func (a *Association) expireHeartbeat(now instant, path *path) {
 	h := &path.hb
 	switch {
 	case h.awaiting:

@@ -75,7 +75,7 @@ func reportsDuplicate(s *wire.Sack, t wire.TSN) bool {
 
 // probeChunk returns the chunk to send once more as a probe: the highest that is
 // outstanding and may be retransmitted, and fits; nil if there is none.
-func (q *sentQueue) probeChunk(now time.Time, room int) (wire.TSN, *sentChunk) {
+func (q *sentQueue) probeChunk(now instant, room int) (wire.TSN, *sentChunk) {
 	for t := q.highest(); t != q.cum; t = t.Add(-1) {
 		c := q.at(t)
 		if c.state == chunkOutstanding && c.wireSize() <= room && !c.msg.unworthy(now, c) {
@@ -86,7 +86,7 @@ func (q *sentQueue) probeChunk(now time.Time, room int) (wire.TSN, *sentChunk) {
 }
 
 // repeat records that an outstanding chunk is sent once more.
-func (q *sentQueue) repeat(now time.Time, t wire.TSN, c *sentChunk) {
+func (q *sentQueue) repeat(now instant, t wire.TSN, c *sentChunk) {
 	q.renew(now, t, c)
 	c.rtx++
 	if q.timing && t.AtOrBefore(q.timed) { // Karn's algorithm, 9260-6.3.1-b

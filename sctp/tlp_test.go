@@ -20,7 +20,7 @@ func TestTailLoss(t *testing.T) {
 	}
 	tc.want("the highest, to be acknowledged at once", "DATA tsn=10 sid=0 ssn=10 flags=IBE")
 	tc.wantIdle("one packet")
-	if at := tc.a.paths.primary().t3.at; at.Sub(tc.now) != tc.a.Stats().RTO {
+	if at := tc.a.clock.time(tc.a.paths.primary().t3.at); at.Sub(tc.now) != tc.a.Stats().RTO {
 		t.Fatalf("T3-rtx is due in %v", at.Sub(tc.now))
 	}
 	if s := tc.a.Stats(); s.CongestionWindow != cwnd || s.TailLossProbes != 1 || s.FlightSize != 3*1176 {

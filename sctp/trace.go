@@ -149,22 +149,22 @@ func (p PathStats) same(q PathStats) bool {
 }
 
 // note tells the Tracer something, if there is one.
-func (a *Association) note(now time.Time, e TraceEvent) {
+func (a *Association) note(now instant, e TraceEvent) {
 	if a.trace.on() {
-		e.Time, e.Tag = now, a.id.localTag
+		e.Time, e.Tag = a.clock.time(now), a.id.localTag
 		a.trace.sink.Trace(e)
 	}
 }
 
 // observe tells what has changed. It is called at the end of each call that can
 // change anything.
-func (a *Association) observe(now time.Time) {
+func (a *Association) observe(now instant) {
 	if a.trace.on() {
 		a.tellChanges(now)
 	}
 }
 
-func (a *Association) tellChanges(now time.Time) {
+func (a *Association) tellChanges(now instant) {
 	t := a.trace
 	if t.state != a.state {
 		before := t.state
@@ -211,13 +211,13 @@ func (q *sentQueue) untold(t wire.TSN) (wire.TSN, *sentChunk) {
 }
 
 // drop counts a packet that is not acceptable.
-func (a *Association) drop(now time.Time, id PathID, packet []byte, why TraceReason) {
+func (a *Association) drop(now instant, id PathID, packet []byte, why TraceReason) {
 	a.counters.dropped++
 	a.note(now, TraceEvent{Kind: TracePacketDropped, Path: id, Packet: packet, Reason: why})
 }
 
 // dropData tells of a DATA or I-DATA chunk that was not taken.
-func (a *Association) dropData(now time.Time, f *fragment, why TraceReason) {
+func (a *Association) dropData(now instant, f *fragment, why TraceReason) {
 	a.note(now, TraceEvent{Kind: TraceDataDropped, TSN: uint32(f.tsn), Stream: f.info.stream, Reason: why})
 }
 
@@ -225,7 +225,7 @@ func (a *Association) dropData(now time.Time, f *fragment, why TraceReason) {
 var reasons = [policies]TraceReason{0, ReasonRetransmits, ReasonLifetime, ReasonPriority}
 
 // expired reports whether a timer has run out, and stops it if so.
-func (a *Association) expired(now time.Time, t *timer, kind TimerKind) bool {
+func (a *Association) expired(now instant, t *timer, kind TimerKind) bool {
 	if !t.due(now) {
 		return false
 	}
