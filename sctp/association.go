@@ -95,8 +95,8 @@ func newAssociation(cfg *Config, seed [32]byte) *Association {
 	}
 	a.paths.init(cfg, rng.Uint64())
 	a.sent.rate.on = a.paths.primary().cc.measures()
-	a.in.init(cfg.ReceiveBuffer)
-	a.out.init(cfg.SendBuffer, cfg.Scheduler)
+	a.in.init(cfg.ReceiveBuffer, cfg.Frugal)
+	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal)
 	a.rng.init(rng)
 	return a
 }

@@ -42,6 +42,13 @@ type Config struct {
 	// time. Default 2 MiB.
 	SendBuffer int
 
+	// Frugal makes ReceiveBuffer and SendBuffer bound the memory in use, for devices that
+	// have little: a chunk received counts as at least 256 bytes, a message to send
+	// as at least 384 and until all of it is acknowledged, which is what they take;
+	// nothing is kept for reuse, and nothing is taken beyond ReceiveBuffer but the one
+	// chunk without which nothing might be readable. SmallConfig sets it. Default false.
+	Frugal bool
+
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
 	Scheduler Scheduler
 

@@ -41,6 +41,7 @@ func (s *script) config(seed byte) Config {
 		MTU:           []int{1188, 512, 1191, 9000}[b&3],
 		ReceiveBuffer: []int{2 << 20, 4096, 20_000, 1 << 17}[b>>2&3],
 		SendBuffer:    []int{2 << 20, 1, 5000, 1 << 17}[b>>4&3],
+		Frugal:        b>>2&15 == 9, // small buffers, both
 		ZeroChecksum:  ErrorDetection(b >> 6 & 1),
 		MaxBurst:      []int{4, 1}[b>>7],
 

@@ -26,7 +26,7 @@ var handoverFields = map[string]string{
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
-	"outbound": "limit config, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
+	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, pool anew, copies anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"deadlines idle, expendables idle, midway idle, midways idle, drained idle",
 	"streamTable": "low parts, pages parts, n carried",
@@ -38,7 +38,7 @@ var handoverFields = map[string]string{
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
 	"tsnMap":   "cum carried, highest carried, above idle, passed anew",
-	"inbound":  "limit config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew, touched anew",
+	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew, touched anew",
 	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle, ahead idle, sinceReset anew",
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",

@@ -160,7 +160,7 @@ func prepareSACK(t testing.TB, first, second int) func() {
 		}
 		h.now = h.now.Add(time.Millisecond)
 		h.a.HandleTimeout(h.now)
-		if h.a.TotalBufferedAmount() != 0 {
+		if h.a.out.buffered != 0 {
 			t.Fatal("not acknowledged")
 		}
 	}
@@ -234,7 +234,7 @@ func prepareEndpoint(t testing.TB, n int) func() {
 		}
 		x.HandlePacket(now, d.To, d.Packet)
 		skip(x)
-		if x.Association(id).TotalBufferedAmount() != 0 {
+		if x.Association(id).out.buffered != 0 {
 			t.Fatal("not acknowledged")
 		}
 	}

@@ -12,9 +12,10 @@ import (
 // rest of their message, messages waiting for their turn, and messages ready
 // for the application. It bounds all of it, which is the receive window.
 type inbound struct {
-	limit   int // receive buffer, bytes
-	bytes   int // payload held
-	entries int // chunks held
+	limit   int  // receive buffer, bytes
+	frugal  bool // it bounds the memory in use
+	bytes   int  // payload held
+	entries int  // chunks held
 	streams streamTable[inStream]
 	pool    inPool
 
@@ -45,13 +46,28 @@ type inStream struct {
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
-// window, so that many small ones are bounded like few large ones.
-const entryCost = 64
+// window, so that many small ones are bounded like few large ones; frugalEntry is what
+// one takes of memory, with its message and a short payload.
+const (
+	entryCost   = 64
+	frugalEntry = 256
+)
 
-func (in *inbound) init(limit int) { *in = inbound{limit: limit}; in.pool.limit = limit }
+func (in *inbound) init(limit int, frugal bool) {
+	*in = inbound{limit: limit, frugal: frugal}
+	in.pool.bound(limit, frugal)
+}
 
 // held returns the bytes of the receive buffer in use.
-func (in *inbound) held() int { return max(in.bytes, entryCost*in.entries) }
+func (in *inbound) held() int { return in.heldWith(0, 0) }
+
+// heldWith returns what they would be with so many more chunks and bytes.
+func (in *inbound) heldWith(chunks, bytes int) int {
+	if in.frugal {
+		return max(in.bytes+bytes, frugalEntry*(in.entries+chunks))
+	}
+	return max(in.bytes+bytes, entryCost*(in.entries+chunks))
+}
 
 // window returns the receive window (RFC 9260, section 6.2): what the
 // application has not read counts against it.
@@ -66,11 +82,15 @@ func (in *inbound) offer(mtu int) int { // 9260-6.2-d
 	return 0
 }
 
-// admits reports whether a chunk may be taken. One beyond all that came in needs
-// an open window. One that fills a gap was sent within a window that was open, and
-// what it completes frees memory, so it has as much again.
-func (in *inbound) admits(fillsGap bool) bool {
-	if fillsGap {
+// admits reports whether a chunk of n bytes may be taken. One beyond all that came in
+// needs an open window. One that fills a gap was sent within a window that was open, and
+// what it completes frees memory, so it has as much again; but not where memory is short:
+// there only the chunk that adjoins the cumulative TSN, next, may exceed the window.
+func (in *inbound) admits(n int, fillsGap, next bool) bool {
+	switch {
+	case in.frugal:
+		return in.heldWith(1, n) <= in.limit || next && in.held() < in.limit
+	case fillsGap:
 		return in.held() < 2*in.limit
 	}
 	return in.held() < in.limit
@@ -82,6 +102,9 @@ func (in *inbound) admits(fillsGap bool) bool {
 // be. So there is room for one, of whatever size.
 func (in *inbound) admitsNext() bool {
 	const largestChunk = 1 << 16
+	if in.frugal {
+		return in.held() <= in.limit
+	}
 	return in.held() < 2*in.limit+largestChunk
 }
 

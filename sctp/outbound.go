@@ -9,7 +9,9 @@ type outbound struct {
 	limit       int // send buffer, bytes
 	scheduler   Scheduler
 	interleaved bool // by chunks, not by messages
+	frugal      bool // it bounds the memory in use
 	buffered    int  // bytes accepted and neither acknowledged nor abandoned
+	held        int  // bytes of messages of which they are a part
 	messages    int  // accepted, and held for that or for what follows
 	refused     int  // least size refused since the last EventWritable; 0: none
 	streams     streamTable[outStream]
@@ -133,9 +135,9 @@ func (p *messagePool) give(m *outMessage, left int) {
 // trim gives back all that is kept.
 func (p *messagePool) trim() { p.first, p.n = nil, 0 }
 
-func (o *outbound) init(limit int, scheduler Scheduler) {
-	*o = outbound{limit: limit, scheduler: scheduler, turns: turnQueue{order: scheduler.scheduler()}}
-	o.copies.limit = limit
+func (o *outbound) init(limit int, scheduler Scheduler, frugal bool) {
+	*o = outbound{limit: limit, scheduler: scheduler, frugal: frugal, turns: turnQueue{order: scheduler.scheduler()}}
+	o.copies.bound(limit, frugal)
 	o.allLow, o.deadlines.by = -1, policyLifetime
 	o.expendables.init()
 }
@@ -144,7 +146,7 @@ func (o *outbound) init(limit int, scheduler Scheduler) {
 // waits for, room and low thresholds, it has now.
 func (o *outbound) restart() {
 	old := *o
-	o.init(old.limit, old.scheduler)
+	o.init(old.limit, old.scheduler, old.frugal)
 	o.refused, o.allLow = old.refused, old.allLow
 	o.isAllLow = old.allLow >= 0 && old.waiting > old.allLow
 	for id, s := range old.streams.all() {
@@ -180,8 +182,20 @@ func (o *outbound) prioritize(id, priority uint16) {
 }
 
 // messageCost is the least number of bytes that a message takes of the send buffer,
-// so that many small ones are bounded like few large ones.
-const messageCost = 128
+// so that many small ones are bounded like few large ones; frugalMessage is what one takes
+// of memory, with its chunk and a short payload.
+const (
+	messageCost   = 128
+	frugalMessage = 384
+)
+
+// cost returns the one that applies.
+func (o *outbound) cost() int {
+	if o.frugal {
+		return frugalMessage
+	}
+	return messageCost
+}
 
 // charge returns what a message of n bytes takes of the buffer: one that is larger does
 // not take more than half, so that it keeps no others out.
@@ -195,8 +209,15 @@ func (o *outbound) charge(n int) int {
 // used returns how much of the buffer is taken.
 func (o *outbound) used() int {
 	used := o.buffered
+	if o.frugal {
+		used = o.held
+	}
 	if m := o.large; m != nil {
-		used -= max(0, len(m.payload)-m.acked-o.limit/2)
+		left := len(m.payload)
+		if !o.frugal {
+			left -= m.acked
+		}
+		used -= max(0, left-o.limit/2)
 	}
 	return used
 }
@@ -204,7 +225,11 @@ func (o *outbound) used() int {
 // hasRoom reports whether a message of n bytes may be accepted. There is one at a time
 // that is larger than the buffer.
 func (o *outbound) hasRoom(n int) bool {
-	return o.buffered == 0 || max(o.used()+o.charge(n), messageCost*(o.messages+1)) <= o.limit && !o.excludes(n)
+	none := o.buffered == 0
+	if o.frugal {
+		none = o.messages == 0
+	}
+	return none || max(o.used()+o.charge(n), o.cost()*(o.messages+1)) <= o.limit && !o.excludes(n)
 }
 
 // excludes reports whether a message of n bytes must wait for a large one, not for room.
@@ -216,6 +241,10 @@ func (o *outbound) refuse(n int) {
 		o.refused = n
 	}
 }
+
+// starved reports whether nothing waits to be sent and something to be accepted, in a
+// buffer so small that it may all be in one packet, whose SACK would be delayed.
+func (o *outbound) starved() bool { return o.frugal && o.refused != 0 && o.queued == 0 }
 
 // push queues a message, with a copy of its payload if that is foreign.
 func (o *outbound) push(now instant, m *Message, foreign bool) {
@@ -233,6 +262,7 @@ func (o *outbound) push(now instant, m *Message, foreign bool) {
 		o.large = msg
 	}
 	o.buffered += n
+	o.held += n
 	o.messages++
 	o.queued++
 	o.waiting += n
@@ -436,6 +466,7 @@ func (o *outbound) release(m *outMessage) {
 
 // drop lets go of the payload of a message.
 func (o *outbound) drop(m *outMessage) {
+	o.held -= len(m.payload)
 	if m.copy != nil {
 		o.copies.freeSegment(m.copy)
 	}
@@ -456,7 +487,9 @@ func (o *outbound) recycle(m *outMessage) {
 	}
 	o.messages--
 	o.drop(m)
-	o.pool.give(m, o.messages)
+	if !o.frugal {
+		o.pool.give(m, o.messages)
+	}
 }
 
 // acked frees the part of the send buffer that the peer acknowledged: messages that are

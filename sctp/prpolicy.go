@@ -220,7 +220,7 @@ func (o *outbound) shortage(n int) shortage {
 	if o.hasRoom(n) {
 		return shortage{}
 	}
-	s := shortage{o.used() + o.charge(n) - o.limit, o.messages + 1 - o.limit/messageCost, o.limit}
+	s := shortage{o.used() + o.charge(n) - o.limit, o.messages + 1 - o.limit/o.cost(), o.limit}
 	if o.excludes(n) {
 		s.bytes = math.MaxInt // a large message is not given up for another
 	}

@@ -320,7 +320,7 @@ func (a *Association) makeRoom(f *fragment) bool {
 		return false
 	}
 	fillsGap := t.Before(a.tsns.highest)
-	for !a.in.admits(fillsGap) {
+	for !a.in.admits(len(f.payload), fillsGap, next) {
 		if !fillsGap {
 			return false
 		}

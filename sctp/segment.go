@@ -74,7 +74,8 @@ func (m *inMessage) join(n *inMessage) {
 }
 
 // segmentPool keeps segments for reuse, by size class, up to a bound, until the
-// association is idle.
+// association is idle. With a bound of 0 there is nothing to reuse, and what is made is as
+// large as needed.
 type segmentPool struct {
 	limit    int // bytes
 	bytes    int // in segments
@@ -83,6 +84,13 @@ type segmentPool struct {
 
 const poolClasses = 13 // 64 bytes to 256 KiB
 
+// bound sets how many bytes are kept: none where memory is short.
+func (p *segmentPool) bound(limit int, frugal bool) {
+	if !frugal {
+		p.limit = limit
+	}
+}
+
 // class returns the smallest size class that holds n bytes; from poolClasses on there
 // are none.
 func class(n int) int { return bits.Len(uint(max(n-1, 0)) >> 6) }
@@ -90,7 +98,7 @@ func class(n int) int { return bits.Len(uint(max(n-1, 0)) >> 6) }
 // segment returns a segment that holds a copy of payload.
 func (p *segmentPool) segment(payload []byte) *segment {
 	c := class(len(payload))
-	if c >= poolClasses {
+	if c >= poolClasses || p.limit == 0 {
 		return &segment{buf: append([]byte(nil), payload...)}
 	}
 	s := p.segments[c]

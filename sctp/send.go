@@ -421,8 +421,9 @@ func (a *Association) putNew(now instant, path *path, p *builder, m *outMessage,
 // putChunk appends a DATA or I-DATA chunk and starts T3-rtx if it does not run.
 func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, c *sentChunk) {
 	flags := c.flags
-	// With a small window it matters that the peer does not wait (9260-6.1-e).
-	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
+	// With a small window it matters that the peer does not wait (9260-6.1-e), and with a
+	// send buffer that what is in flight fills (7053-5-a).
+	if cwnd := path.cc.window(); a.state == ShutdownPending || path.rack.tlp.due || a.out.starved() || cwnd <= 4*path.pmdcs() && a.sent.flight >= cwnd {
 		flags |= wire.FlagImmediate
 	}
 	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
