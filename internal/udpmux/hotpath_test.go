@@ -21,11 +21,11 @@ var hotPaths = []hotpath.Path{
 		n := 0
 		s.Receive(func(datagrams [][]byte) { n += len(datagrams) })
 		in := bytes.Repeat(append(record(""), make([]byte, 1187)...), 30)
-		run := &udpsock.Run{Data: in, Size: len(in) / 30, From: x.local}
+		runs := []udpsock.Run{{Data: in, Size: len(in) / 30, From: x.local}}
 		batch := make([][]byte, 0, udpsock.MaxSegments)
 		return func() {
 			n = 0
-			if p.dispatch(run, batch); n != 30 {
+			if p.dispatch(runs, batch); n != 30 {
 				t.Fatal(n)
 			}
 		}

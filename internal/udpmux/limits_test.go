@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -54,6 +55,27 @@ func TestContestedAddress(t *testing.T) {
 		if d := <-all[i].got; !bytes.Equal(d, record("one less")) {
 			t.Errorf("session %d got %q", i, d)
 		}
+	}
+}
+
+// Runs of one sender that were read together come in together, up to a full batch.
+func TestTogether(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], m.NewSession(false)
+	defer s.Close()
+	s.SetPath(p.sock.local, at(1))
+	var sizes []int
+	s.Receive(func(datagrams [][]byte) { sizes = append(sizes, len(datagrams)) })
+	run := func(i, n int) udpsock.Run {
+		d := record("together")
+		return udpsock.Run{Data: bytes.Repeat(d, n), Size: len(d), From: at(i)}
+	}
+	runs := []udpsock.Run{run(1, 1), run(1, 2), run(2, 5), run(1, 60), run(1, 8), run(1, 1)}
+	for len(runs) > 0 {
+		runs, _ = p.dispatch(runs, nil)
+	}
+	if want := []int{3, 68, 1}; !slices.Equal(sizes, want) {
+		t.Errorf("batches of %v datagrams, want %v", sizes, want)
 	}
 }
 
@@ -221,7 +243,7 @@ func TestNewcomersAreBounded(t *testing.T) {
 	for i := range 2 * maxNewcomers {
 		from := netip.AddrPortFrom(loopback[0], uint16(20000+i))
 		before := len(s.conn.queue)
-		p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: from}, nil)
+		p.dispatch([]udpsock.Run{{Data: check, Size: len(check), From: from}}, nil)
 		if len(s.conn.queue) == before {
 			continue
 		}
@@ -233,7 +255,7 @@ func TestNewcomersAreBounded(t *testing.T) {
 		t.Errorf("%d addresses were taken, want %d", taken, maxNewcomers)
 	}
 	known := netip.AddrPortFrom(loopback[0], 20000)
-	p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: known}, nil)
+	p.dispatch([]udpsock.Run{{Data: check, Size: len(check), From: known}}, nil)
 	s.wantSTUN("check of a known address", check, known)
 }
 
@@ -256,7 +278,7 @@ func TestFloodOfStrangers(t *testing.T) {
 		size := min(len(b), 100)
 		i := 0
 		if allocs := testing.AllocsPerRun(1000, func() {
-			p.dispatch(&udpsock.Run{Data: b, Size: size, From: at(i)}, batch)
+			p.dispatch([]udpsock.Run{{Data: b, Size: size, From: at(i)}}, batch)
 			i++
 		}); allocs != 0 {
 			t.Errorf("%s: %v allocations", name, allocs)
@@ -268,7 +290,7 @@ func TestFloodOfStrangers(t *testing.T) {
 	// Who knows the fragment can fill the agent's queue, no more.
 	check := stunMessage(stunmsg.BindingRequest, 1, "aaaa:x")
 	for i := range 10 * maxQueued {
-		p.dispatch(&udpsock.Run{Data: check, Size: len(check), From: at(i)}, batch)
+		p.dispatch([]udpsock.Run{{Data: check, Size: len(check), From: at(i)}}, batch)
 	}
 	if n := len(s.conn.queue); n != maxQueued || m.Stats().QueueFull != 9*maxQueued {
 		t.Errorf("%d messages queued, %d dropped", n, m.Stats().QueueFull)
@@ -293,7 +315,8 @@ func TestSessionAllocs(t *testing.T) {
 	})
 	in := bytes.Repeat(append(record(""), make([]byte, 97)...), 30)
 	batch := make([][]byte, 0, udpsock.MaxSegments)
-	if n := testing.AllocsPerRun(100, func() { p.dispatch(&udpsock.Run{Data: in, Size: 100, From: x.local}, batch) }); n != 0 {
+	runs := []udpsock.Run{{Data: in, Size: 100, From: x.local}}
+	if n := testing.AllocsPerRun(100, func() { p.dispatch(runs, batch) }); n != 0 {
 		t.Errorf("in: %v allocations", n)
 	}
 	if bytesIn != 101*3000 {

@@ -232,8 +232,8 @@ func (m *Mux) read(p *port) {
 				failed = 0
 				p.ailing.Store(false)
 			}
-			for i := range runs {
-				batch = p.dispatch(&runs[i], batch)
+			for len(runs) > 0 {
+				runs, batch = p.dispatch(runs, batch)
 			}
 		case errors.Is(err, net.ErrClosed):
 			return

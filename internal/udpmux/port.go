@@ -44,34 +44,43 @@ func newPort(m *Mux, sock *socket) *port {
 	return &port{m: m, sock: sock, claims: make(map[netip.AddrPort][]claim), queries: make(map[[12]byte]*ServerConn)}
 }
 
-// dispatch hands out datagrams that came in together. batch is scratch.
-func (p *port) dispatch(run *udpsock.Run, batch [][]byte) [][]byte {
-	batch = batch[:0]
-	from := netip.AddrPortFrom(run.From.Addr().WithZone(""), run.From.Port())
-	for d := range run.Datagrams() {
-		switch { // RFC 7983, section 7
-		case len(d) == 0:
-		case d[0] <= 3:
-			p.handleSTUN(d, from)
-		case 20 <= d[0] && d[0] <= 63:
-			batch = append(batch, d)
-		default:
-			p.m.drops.unknown.Add(1)
+// dispatch hands out datagrams that came in together from one sender, and returns the
+// runs that are left. scratch is for a list of datagrams, and comes back.
+func (p *port) dispatch(runs []udpsock.Run, scratch [][]byte) (rest []udpsock.Run, _ [][]byte) {
+	batch, sender := scratch[:0], runs[0].From
+	from := netip.AddrPortFrom(sender.Addr().WithZone(""), sender.Port())
+	for len(runs) > 0 && runs[0].From == sender && len(batch) < udpsock.MaxSegments {
+		for d := range runs[0].Datagrams() {
+			switch { // RFC 7983, section 7
+			case len(d) == 0:
+			case d[0] <= 3:
+				p.handleSTUN(d, from)
+			case 20 <= d[0] && d[0] <= 63:
+				batch = append(batch, d)
+			default:
+				p.m.drops.unknown.Add(1)
+			}
 		}
+		runs = runs[1:]
 	}
+	p.deliver(batch, from)
+	return runs, batch
+}
+
+// deliver hands datagrams of DTLS to the sessions with a claim on where they come from.
+func (p *port) deliver(batch [][]byte, from netip.AddrPort) {
 	if len(batch) == 0 {
-		return batch
+		return
 	}
 	claims := p.lookup(from)
 	if len(claims) == 0 {
 		p.m.drops.strangers.Add(uint64(len(batch)))
-		return batch
+		return
 	}
 	for _, c := range claims[1:] {
 		c.s.arrive(p, from, cloneAll(batch)) // whoever gets a datagram may change it
 	}
 	claims[0].s.arrive(p, from, batch)
-	return batch
 }
 
 func cloneAll(batch [][]byte) [][]byte {

@@ -63,12 +63,12 @@ func TestServerQuery(t *testing.T) {
 			{stunMessage(stunmsg.BindingSuccess, 7, "", emptyAddress), server.addr()}, // broken
 			{record("hello"), server.addr()},
 		} {
-			p.dispatch(&udpsock.Run{Data: wrong.b, Size: len(wrong.b), From: wrong.from}, nil)
+			p.dispatch([]udpsock.Run{{Data: wrong.b, Size: len(wrong.b), From: wrong.from}}, nil)
 			if c.answer != nil {
 				t.Errorf("%x of %v was taken for the answer", wrong.b, wrong.from)
 			}
 		}
-		p.dispatch(&udpsock.Run{Data: answer, Size: len(answer), From: server.addr()}, nil)
+		p.dispatch([]udpsock.Run{{Data: answer, Size: len(answer), From: server.addr()}}, nil)
 		b := make([]byte, 100)
 		if n, from, err := c.ReadFrom(b); err != nil || !bytes.Equal(b[:n], answer) || addrPort(from) != server.addr() {
 			t.Errorf("read %x from %v, %v", b[:n], from, err)
