@@ -5,9 +5,10 @@
 // virtual time: the figures do not depend on the machine. TestTransport runs over loopback,
 // on Linux, and its figures depend on the machine. So do those of TestPeers, which builds a
 // program of each peer (peer, testdata/usrsctp.c, testdata/rust) and has it do the same
-// work; with -quick it only tries them all. With -write the figures
+// work; with -quick it only tries them all. TestBrowsers
+// moves messages from and to the browsers on this machine. With -write the figures
 // go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`,
-// `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
+// `make bench-browsers`, `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
 //
 // TestInstructions counts the instructions of the hot paths under valgrind, on
 // Linux, and compares them with those recorded: `make check-instructions`.

@@ -85,7 +85,7 @@ func measuredGoals(m *measured) []goal {
 
 // goals makes the table of them.
 func goals(t *testing.T, m *measured) {
-	all := append(measuredGoals(m), linkGoals()...)
+	all := append(append(measuredGoals(m), linkGoals()...), browserGoals()...)
 	table(t, goalsTitle, "sluice", "goal", "reached", "pion", "usrsctp", "limit")
 	for _, g := range all {
 		bound := "at most "
@@ -94,7 +94,6 @@ func goals(t *testing.T, m *measured) {
 		}
 		row(t, g.work, short(g.ours)+g.note, bound+fmt.Sprint(g.goal), g.reached(), short(g.pion), short(g.usrsctp), short(g.limit))
 	}
-	row(t, "Chromium and Go, 64 KiB, CPU-s/GB of the Go side", "", "at most 5", "not measured here", "", "", "")
 }
 
 func (g goal) reached() string {
@@ -111,25 +110,39 @@ func (g goal) reached() string {
 	return "**no**"
 }
 
-// linkGoals are those over an emulated link, from what `make bench-net` has written.
-func linkGoals() []goal {
-	written, err := os.ReadFile("RESULTS.md")
-	if err != nil {
-		return nil
+// writtenCell returns how to look up a figure, by the beginning of its row's name and
+// its column, in a table of RESULTS.md that another command has written.
+func writtenCell(title string) func(row string, column int) float64 {
+	var rows []tableRow
+	if written, err := os.ReadFile("RESULTS.md"); err == nil {
+		if table, ok := findTable(string(written), title); ok {
+			rows = table.rows
+		}
 	}
-	table, ok := findTable(string(written), goodputTitle)
-	if !ok {
-		return nil
-	}
-	const rate = 0.97 * 12.5 // MB/s: what is not header
-	cell := func(row string, column int) float64 {
-		for _, r := range table.rows {
+	return func(row string, column int) float64 {
+		for _, r := range rows {
 			if strings.HasPrefix(r.name, row) && column < len(r.cells) {
-				return leading(r.cells[column]) / 8
+				return leading(r.cells[column])
 			}
 		}
 		return math.NaN()
 	}
+}
+
+// browserGoals are those about browsers, from what `make bench-browsers` has written.
+func browserGoals() (all []goal) {
+	cell, none := writtenCell(browsersTable), math.NaN()
+	for _, way := range []string{"chromium to Go, 64 KiB", "Go to chromium, 64 KiB"} {
+		all = append(all, goal{way + ": CPU-s/GB of the Go side", cell(way, 0), false, 5, none, none, none, ""})
+	}
+	return all
+}
+
+// linkGoals are those over an emulated link, from what `make bench-net` has written.
+func linkGoals() []goal {
+	const rate = 0.97 * 12.5 // MB/s: what is not header
+	written := writtenCell(goodputTitle)
+	cell := func(row string, column int) float64 { return written(row, column) / 8 }
 	var all []goal
 	for _, g := range []struct {
 		work   string
