@@ -3,9 +3,13 @@
 package sctpnet
 
 import (
+	"bufio"
+	"fmt"
 	"net"
-	"net/netip"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,15 +52,7 @@ func connectUDP(t testing.TB, cfg Config) (a, b *Conn) {
 // connectUDPConns is connectUDP with a net.Conn at each end.
 func connectUDPConns(t testing.TB, cfg Config) (a, b *Conn) {
 	t.Helper()
-	at := func() *net.UDPAddr {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Skip("no UDP on loopback:", err)
-		}
-		defer c.Close()
-		return c.LocalAddr().(*net.UDPAddr)
-	}
-	x, y := at(), at()
+	x, y := own(t), own(t)
 	dial := func(from, to *net.UDPAddr) net.Conn {
 		c, err := net.DialUDP("udp4", from, to)
 		if err != nil {
@@ -127,74 +123,189 @@ func move(b *testing.B, tx, rx *Conn, size int) {
 }
 
 // BenchmarkUDPRoundTrip plays 64 bytes to and fro over loopback: with plain sockets,
-// where each side reads and answers in a loop, and with messages.
+// where each side reads and answers in a loop, and with messages. The other side is in
+// this process, where the scheduler of Go mostly runs both on one processor, or in one of
+// its own ("apart").
 func BenchmarkUDPRoundTrip(b *testing.B) {
-	b.Run("raw", func(b *testing.B) {
-		var socks [2]*net.UDPConn
-		var at [2]netip.AddrPort
-		for i := range socks {
-			c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			if err != nil {
-				b.Skip("no UDP on loopback:", err)
-			}
-			defer c.Close()
-			socks[i], at[i] = c, c.LocalAddr().(*net.UDPAddr).AddrPort()
+	for _, where := range []string{"together", "apart"} {
+		for _, how := range []string{"raw", "Endpoint", "Conn"} {
+			b.Run(where+"/"+how, func(b *testing.B) {
+				var to string
+				if where == "together" {
+					answerer, at := newAnswerer(b, how)
+					done := result(answerer)
+					b.Cleanup(func() { <-done })
+					to = at
+				} else {
+					to = answerApart(b, how)
+				}
+				playback(b, newPlayer(b, how, to))
+			})
 		}
-		done := result(func() error {
-			buf := make([]byte, 2048)
-			for range b.N {
-				n, from, err := socks[1].ReadFromUDPAddrPort(buf)
-				if err == nil {
-					_, err = socks[1].WriteToUDPAddrPort(buf[:n], from)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		ping, buf := make([]byte, 64), make([]byte, 2048)
-		playback(b, done, func() error {
-			if _, err := socks[0].WriteToUDPAddrPort(ping, at[1]); err != nil {
-				return err
-			}
-			_, _, err := socks[0].ReadFromUDPAddrPort(buf)
-			return err
-		})
-	})
-	for _, over := range []struct {
-		name    string
-		connect func(testing.TB, Config) (tx, rx *Conn)
-	}{{"Endpoint", connectUDP}, {"Conn", connectUDPConns}} {
-		b.Run(over.name, func(b *testing.B) {
-			x, y := over.connect(b, Config{})
-			done := result(func() error {
-				buf := make([]byte, 100)
-				for range b.N {
-					n, _, err := y.ReadMessage(background, 1, buf)
-					if err == nil {
-						err = y.WriteMessage(background, sctp.Message{Stream: 1, Payload: buf[:n]})
-					}
-					if err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			m, buf := message(1, 64, 0), make([]byte, 100)
-			playback(b, done, func() error {
-				if err := x.WriteMessage(background, m); err != nil {
-					return err
-				}
-				_, _, err := x.ReadMessage(background, 1, buf)
-				return err
-			})
-		})
 	}
 }
 
-// playback runs step b.N times, and reports its cost and how long it took.
-func playback(b *testing.B, done <-chan error, step func() error) {
+// own is an address of a port that is free.
+func own(t testing.TB) *net.UDPAddr {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Skip("no UDP on loopback:", err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr)
+}
+
+// newAnswerer returns a function that answers pings until its peer ends, and where to
+// send them.
+func newAnswerer(t testing.TB, how string) (answer func() error, at string) {
+	if how == "Endpoint" {
+		l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{})
+		if err != nil {
+			t.Skip("no UDP on loopback:", err)
+		}
+		return func() error {
+			defer l.Close()
+			c, err := l.Accept(background)
+			if err != nil {
+				return err
+			}
+			return answerMessages(c)
+		}, l.Addr().String()
+	}
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Skip("no UDP on loopback:", err)
+	}
+	return func() error {
+		defer c.Close()
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(buf)
+			if err != nil || n == 1 {
+				return err
+			}
+			if how == "Conn" { // the first packet tells who it is, and is repeated
+				c.Close()
+				nc, err := net.DialUDP("udp4", c.LocalAddr().(*net.UDPAddr), net.UDPAddrFromAddrPort(from))
+				if err != nil {
+					return err
+				}
+				conn, err := Server(background, nc, Config{})
+				if err != nil {
+					return err
+				}
+				return answerMessages(conn)
+			}
+			if _, err := c.WriteToUDPAddrPort(buf[:n], from); err != nil {
+				return err
+			}
+		}
+	}, c.LocalAddr().String()
+}
+
+func answerMessages(c *Conn) error {
+	buf := make([]byte, 100)
+	for {
+		n, _, err := c.ReadMessage(background, 1, buf)
+		if err == nil {
+			err = c.WriteMessage(background, sctp.Message{Stream: 1, Payload: buf[:n]})
+		}
+		if err != nil {
+			<-c.Done()
+			return err
+		}
+	}
+}
+
+// answering is the environment variable that makes the test program answer pings, and
+// do nothing else.
+const answering = "SCTPNET_ANSWER"
+
+// answerApart starts a process that answers, and returns where.
+func answerApart(b *testing.B, how string) string {
+	program, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := exec.Command(program)
+	p.Env = append(os.Environ(), answering+"="+how)
+	out, err := p.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { p.Wait() })
+	at, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(at)
+}
+
+func init() {
+	if how := os.Getenv(answering); how != "" {
+		answer, at := newAnswerer(nil, how)
+		fmt.Println(at)
+		answer()
+		os.Exit(0)
+	}
+}
+
+// newPlayer returns a function that sends a ping and waits for the answer.
+func newPlayer(b *testing.B, how, to string) (step func() error) {
+	at, err := net.ResolveUDPAddr("udp4", to)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ping, buf := message(1, 64, 0), make([]byte, 2048)
+	var c *Conn
+	switch how {
+	case "raw":
+		sock, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		peer := at.AddrPort()
+		b.Cleanup(func() {
+			sock.WriteToUDPAddrPort(buf[:1], peer)
+			sock.Close()
+		})
+		return func() error {
+			if _, err := sock.WriteToUDPAddrPort(ping.Payload, peer); err != nil {
+				return err
+			}
+			_, _, err := sock.ReadFromUDPAddrPort(buf)
+			return err
+		}
+	case "Endpoint":
+		c, err = Dial(background, "udp4", to, Config{})
+	default:
+		var nc net.Conn
+		if nc, err = net.DialUDP("udp4", nil, at); err == nil {
+			c, err = Client(background, nc, Config{})
+		}
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		c.Abort("")
+		<-c.Done()
+	})
+	return func() error {
+		if err := c.WriteMessage(background, ping); err != nil {
+			return err
+		}
+		_, _, err := c.ReadMessage(background, 1, buf)
+		return err
+	}
+}
+
+// playback runs step b.N times, and reports its cost in this process and how long it
+// took.
+func playback(b *testing.B, step func() error) {
 	b.ReportAllocs()
 	took := make([]time.Duration, b.N)
 	b.ResetTimer()
@@ -206,9 +317,6 @@ func playback(b *testing.B, done <-chan error, step func() error) {
 		}
 		now := time.Now()
 		took[i], last = now.Sub(last), now
-	}
-	if err := <-done; err != nil {
-		b.Fatal(err)
 	}
 	b.ReportMetric(float64(cpuTime()-cpu)/float64(b.N), "cpu-ns/op")
 	slices.Sort(took)

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -393,6 +395,48 @@ func TestListenerClose(t *testing.T) {
 		if !l.sock.closed || l.sock.holds != 0 || len(l.sock.conns) != 0 {
 			t.Errorf("closed %v, %d holds, %d conns", l.sock.closed, l.sock.holds, len(l.sock.conns))
 		}
+	})
+}
+
+// TestDrain: the first packets leave with the calls that give rise to them; those of a
+// stream of calls leave together, however long a write takes.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ether{}
+		l := listenOn(t, e, ListenConfig{})
+		a := dialFrom(t, e, "192.0.2.2:1", Config{})
+		b := acceptFrom(t, l)
+		netsim.Elapse(time.Second)
+		var packets atomic.Int32
+		full := make(chan struct{})
+		e.written(func(to netip.AddrPort) {
+			if to == netip.MustParseAddrPort(listenAddr) && packets.Add(1) > drainAfter {
+				<-full
+			}
+		})
+		for i := range drainAfter {
+			write(t, a, message(1, 50, byte(i)))
+			if n := packets.Load(); n != int32(i+1) {
+				t.Errorf("%d packets after %d calls", n, i+1)
+			}
+		}
+		for i := range 100 {
+			write(t, a, message(1, 50, byte(drainAfter+i)))
+		}
+		close(full)
+		for i := range drainAfter + 100 {
+			if got := read(t, b, 1); got[0] != byte(i) {
+				t.Errorf("message %d is %d", i, got[0])
+			}
+		}
+		if n := packets.Load(); n > 20 {
+			t.Errorf("%d packets", n)
+		}
+		for _, c := range []*Conn{a, b} {
+			c.Abort("")
+		}
+		l.Close()
+		gone(t, a, b)
 	})
 }
 

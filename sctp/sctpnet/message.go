@@ -269,6 +269,12 @@ func (c *Conn) wait(now time.Time, w *wait, list *waitList, front bool) error {
 	}
 	c.mu.Unlock()
 	var err error
+	if w.stream == nil && w.ctx.Done() == nil {
+		<-me.ready
+		c.mu.Lock()
+		c.waiters.put(me)
+		return nil
+	}
 	select {
 	case <-me.ready:
 	case <-passed:

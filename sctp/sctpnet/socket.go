@@ -37,11 +37,21 @@ type socket struct {
 	timer     timer
 	reader    reader        // its counts of failed reads
 	out       *batch        // what a goroutine is writing; nil: none is
+	left      bool          // to that one by others
+	unheard   int           // batches that callers have sent since something came in
+	drainer   func()        // drain
+	draining  bool          // it is about to run
 	fragments fragmentation // for that one
 	failure   error         // nothing can be sent or received any more
 	closed    bool
 	holds     int // the reading goroutine, an armed or running timer
 }
+
+// drainAfter is how many batches goroutines of the application send before something
+// comes in. Calls beyond that leave what they give rise to to a goroutine made for it: while that
+// one writes, what others have to send gathers, and small messages share packets, for a
+// quarter of the processor time. Who asks and waits for the answer always sends himself.
+const drainAfter = 2
 
 // socketBuffer is the size asked of the system for the buffers of a UDP socket, in
 // bytes: those who send at a time may be many.
@@ -58,6 +68,7 @@ func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
 	s := &socket{udp: udp, fragments: newFragmentation(udp, &cfg.SCTP), log: cfg.Logger, conns: make(map[sctp.AssociationID]*Conn)}
 	s.cfg = *cfg
 	s.timer.init(s.onTimer)
+	s.drainer = s.drain
 	return s, nil
 }
 
@@ -137,6 +148,10 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	case s.closed, s.failure != nil:
 		return true
 	case s.out != nil:
+		s.left = true
+		return false
+	case by == aCaller && s.unheard >= drainAfter:
+		s.startDrain()
 		return false
 	}
 	sent := false
@@ -145,20 +160,28 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	s.out = b
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds {
-			s.setTimer(now)
+			s.startDrain()
 			break
 		}
-		if sent = !s.fill(now, b, mtu) || s.failure != nil || s.closed; sent {
+		s.left = false
+		more := s.fill(now, b, mtu)
+		if sent = len(b.packets) == 0 || s.failure != nil || s.closed; sent {
 			break
+		}
+		if by == aCaller {
+			s.unheard++
 		}
 		s.mu.Unlock()
 		err := s.write(b)
 		s.mu.Lock()
+		b.ids = b.ids[:0]
+		if sent = !more && !s.left && err == nil; sent {
+			break
+		}
 		now = time.Now()
 		if err != nil {
 			s.fail(now, "write", err)
 		}
-		b.ids = b.ids[:0]
 		s.conclude() // others may have so much to send that this goes on and on
 	}
 	s.out = nil
@@ -166,17 +189,35 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	return sent
 }
 
+// startDrain has a goroutine send what there is to send.
+func (s *socket) startDrain() {
+	if !s.draining {
+		s.draining = true
+		s.holds++
+		go s.drainer()
+	}
+}
+
+// drain is a goroutine that sends what callers have left to it.
+func (s *socket) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = false
+	s.settle(time.Now(), aWriter)
+	s.drop()
+}
+
 // fill takes the next datagrams from the endpoint, and the events that this gives
-// rise to. It tells whether there was any.
-func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
+// rise to. It tells whether there may be more.
+func (s *socket) fill(now time.Time, b *batch, mtu int) (more bool) {
 	b.reset()
-	for {
+	for more = true; more; {
 		dst, ok := b.next(mtu)
 		if !ok {
 			break
 		}
-		d, ok := s.ep.Transmit(now, dst)
-		if !ok {
+		var d sctp.Datagram
+		if d, more = s.ep.Transmit(now, dst); !more {
 			break
 		}
 		b.add(d.Packet, d.Whole)
@@ -184,7 +225,7 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) bool {
 	}
 	s.collect(now)
 	s.publish(now)
-	return len(b.packets) > 0
+	return more
 }
 
 // write writes datagrams without the lock. Those that the socket refuses are lost;
@@ -297,7 +338,7 @@ func (s *socket) handleRead(runs []udpsock.Run, err error) bool {
 		now := time.Now()
 		switch {
 		case err == nil:
-			s.reader.passing = 0
+			s.reader.passing, s.unheard = 0, 0
 			for i := range runs {
 				for packet := range runs[i].Datagrams() {
 					s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
