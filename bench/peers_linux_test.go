@@ -48,7 +48,7 @@ type contestant struct {
 // Those over one kind of net. The first of each half is ours: the one that the ratios
 // of its half refer to.
 var (
-	engines = []contestant{{"sluice, engine", "peer", "engine"}, {"dcSCTP, engine", "rust", "dcsctp"}, {"sctp-proto, engine", "rust", "sctp-proto"}}
+	engines = []contestant{{"sluice, engine", "peer", "engine"}, {"dcSCTP (crate), engine", "rust", "dcsctp"}, {"sctp-proto, engine", "rust", "sctp-proto"}}
 	drivers = []contestant{{"sluice", "peer", "sluice"}, {"pion/sctp", "peer", "pion"}, {"usrsctp", "usrsctp", "usrsctp"}}
 	webrtcs = []contestant{{"sluice", "peer", "sluice"}, {"pion/webrtc", "peer", "pion"}}
 

@@ -30,7 +30,7 @@ func buildPrograms(t *testing.T) *programs {
 	p := &programs{paths: make(map[string]string), missing: make(map[string]error)}
 	dir := t.TempDir()
 	peer := filepath.Join(dir, "peer")
-	if log, err := exec.Command("go", "build", "-o", peer, "./peer").CombinedOutput(); err != nil {
+	if log, err := exec.Command("go", "build", "-buildvcs=false", "-o", peer, "./peer").CombinedOutput(); err != nil {
 		t.Fatalf("building peer: %v\n%s", err, log)
 	}
 	p.paths["peer"] = peer
