@@ -30,8 +30,10 @@ const certificateLife = 30 * 24 * time.Hour
 // By default each connection makes a fresh one (RFC 8827, section 6.5). One
 // certificate used for several connections lets peers recognise each other.
 type Certificate struct {
-	key  crypto.Signer // *ecdsa.PrivateKey or *rsa.PrivateKey
-	leaf *x509.Certificate
+	key       crypto.Signer // *ecdsa.PrivateKey or *rsa.PrivateKey
+	der       []byte
+	expires   time.Time
+	signature x509.SignatureAlgorithm
 }
 
 // GenerateCertificate makes an ECDSA P-256 key and a certificate valid for 30 days.
@@ -65,19 +67,19 @@ func newCertificate(key any, der []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sluice: certificate: %w", err)
 	}
-	switch key := key.(type) {
-	case *ecdsa.PrivateKey:
-		if !key.PublicKey.Equal(leaf.PublicKey) {
-			return nil, errors.New("sluice: certificate: the private key is of another certificate")
-		}
-		return &Certificate{key: key, leaf: leaf}, nil
-	case *rsa.PrivateKey:
-		if !key.PublicKey.Equal(leaf.PublicKey) {
-			return nil, errors.New("sluice: certificate: the private key is of another certificate")
-		}
-		return &Certificate{key: key, leaf: leaf}, nil
+	signer, ok := key.(crypto.Signer)
+	switch key.(type) {
+	case *ecdsa.PrivateKey, *rsa.PrivateKey:
+	default:
+		ok = false
 	}
-	return nil, fmt.Errorf("sluice: certificate: key of type %T, want ECDSA or RSA", key)
+	if !ok {
+		return nil, fmt.Errorf("sluice: certificate: key of type %T, want ECDSA or RSA", key)
+	}
+	if public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(leaf.PublicKey) {
+		return nil, errors.New("sluice: certificate: the private key is of another certificate")
+	}
+	return &Certificate{key: signer, der: leaf.Raw, expires: leaf.NotAfter, signature: leaf.SignatureAlgorithm}, nil
 }
 
 const (
@@ -119,31 +121,31 @@ func (c *Certificate) MarshalPEM() ([]byte, error) {
 		return nil, fmt.Errorf("sluice: certificate key: %w", err)
 	}
 	out := pem.EncodeToMemory(&pem.Block{Type: pemPrivateKey, Bytes: key})
-	return append(out, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: c.leaf.Raw})...), nil
+	return append(out, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: c.der})...), nil
 }
 
 // Expires returns when the certificate ends.
-func (c *Certificate) Expires() time.Time { return c.leaf.NotAfter }
+func (c *Certificate) Expires() time.Time { return c.expires }
 
 // DER returns the certificate itself, without the key.
-func (c *Certificate) DER() []byte { return append([]byte(nil), c.leaf.Raw...) }
+func (c *Certificate) DER() []byte { return append([]byte(nil), c.der...) }
 
 // Fingerprints returns the fingerprints to announce: always SHA-256, and the
 // hash of the certificate's own signature if that is another (RFC 8122, section 5).
 func (c *Certificate) Fingerprints() []Fingerprint {
-	prints := []Fingerprint{newFingerprint("sha-256", c.leaf.Raw)}
-	switch c.leaf.SignatureAlgorithm {
+	prints := []Fingerprint{newFingerprint("sha-256", c.der)}
+	switch c.signature {
 	case x509.ECDSAWithSHA384, x509.SHA384WithRSA, x509.SHA384WithRSAPSS:
-		prints = append(prints, newFingerprint("sha-384", c.leaf.Raw))
+		prints = append(prints, newFingerprint("sha-384", c.der))
 	case x509.ECDSAWithSHA512, x509.SHA512WithRSA, x509.SHA512WithRSAPSS:
-		prints = append(prints, newFingerprint("sha-512", c.leaf.Raw))
+		prints = append(prints, newFingerprint("sha-512", c.der))
 	}
 	return prints
 }
 
 // tls returns the certificate as the DTLS library takes it.
 func (c *Certificate) tls() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{c.leaf.Raw}, PrivateKey: c.key, Leaf: c.leaf}
+	return tls.Certificate{Certificate: [][]byte{c.der}, PrivateKey: c.key}
 }
 
 // A Fingerprint is the hash of a certificate in DER, as SDP and W3C's

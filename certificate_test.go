@@ -25,8 +25,8 @@ func TestGenerateCertificate(t *testing.T) {
 	if d := time.Until(a.Expires()); d < 29*24*time.Hour || d > 31*24*time.Hour {
 		t.Errorf("expires in %v, want 30 days", d)
 	}
-	if key, ok := a.leaf.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
-		t.Errorf("key %T, want ECDSA P-256", a.leaf.PublicKey) // 8827-6.5-a
+	if key, ok := a.key.Public().(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
+		t.Errorf("key %T, want ECDSA P-256", a.key.Public()) // 8827-6.5-a
 	}
 	prints := a.Fingerprints()
 	if len(prints) != 1 || prints[0].Algorithm != "sha-256" ||

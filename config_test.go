@@ -19,9 +19,7 @@ func TestConfigErrors(t *testing.T) {
 		return Config{ICEServers: []ICEServer{{URLs: []string{url}, Username: "u", Credential: "p"}}}
 	}
 	expired := *mustCertificate(t)
-	leaf := *expired.leaf
-	leaf.NotAfter = time.Now().Add(-time.Second)
-	expired.leaf = &leaf
+	expired.expires = time.Now().Add(-time.Second)
 	cases := []struct {
 		field string
 		cfg   Config

@@ -99,7 +99,7 @@ func TestForgedSignatureRefused(t *testing.T) {
 		InsecureSkipVerify: true, ClientAuth: dtls.RequireAnyClientCert,
 		ExtendedMasterSecret: dtls.RequireExtendedMasterSecret, LoggerFactory: newLogFactory(nil),
 	}
-	forged := forge(t, alice.leaf.PublicKey.(*ecdsa.PublicKey))
+	forged := forge(t, alice.key.Public().(*ecdsa.PublicKey))
 	signature := append([]byte{8, 7, byte(len(forged) >> 8), byte(len(forged))}, forged...)
 
 	t.Run("victim is server", func(t *testing.T) {

@@ -504,7 +504,9 @@ func (t *iceTransport) setDontFragment(on bool) error {
 	t.whole = on
 	failed := t.session.SetDontFragment(on)
 	for _, g := range t.live {
-		failed = errors.Join(failed, g.net.setDontFragment(on))
+		if g.net != nil {
+			failed = errors.Join(failed, g.net.setDontFragment(on))
+		}
 	}
 	return failed
 }

@@ -49,7 +49,6 @@ type iceGeneration struct {
 	t         *iceTransport
 	ports     *udpmux.Agent // of the host candidates
 	tcp       *iceTCP       // the same over TCP; nil if that is not wanted
-	net       *guardedNet   // the other sockets
 	consent   *consent
 	checks    pairChecks
 	selected  chan struct{} // closed when a pair was selected
@@ -57,6 +56,7 @@ type iceGeneration struct {
 
 	// These are guarded by t.mu.
 	agent       *ice.Agent  // nil once the path is kept without it
+	net         *guardedNet // the agent's other sockets; nil with the agent
 	kept        *keptPath   // nil before
 	settling    *time.Timer // to then; nil before there is a pair
 	ending      bool        // shut has begun
@@ -329,14 +329,14 @@ func (g *iceGeneration) shut() {
 		g.consent.stop()
 		g.checks.end()
 		t.mu.Lock()
-		gathering, agent := g.gathering == ICEGatheringStateGathering, g.agent
+		gathering, agent, sockets := g.gathering == ICEGatheringStateGathering, g.agent, g.net
 		g.ending = true
 		if g.settling != nil {
 			g.settling.Stop()
 		}
 		t.mu.Unlock()
 		if gathering {
-			g.net.close() // or the agent would wait for servers that do not answer
+			sockets.close() // or the agent would wait for servers that do not answer
 			g.ports.Close()
 		}
 		// The handlers only post, so waiting for them cannot deadlock. Otherwise
@@ -347,7 +347,9 @@ func (g *iceGeneration) shut() {
 			}
 		}
 		g.ports.Close()
-		g.net.close()
+		if sockets != nil {
+			sockets.close()
+		}
 		if g.tcp != nil {
 			g.tcp.Close()
 			g.tcp.working.Wait()

@@ -76,14 +76,14 @@ func (g *iceGeneration) keep(agent *ice.Agent, pairs int) {
 		t.mu.Unlock()
 		return
 	}
-	g.kept, g.agent, g.conn = k, nil, nil
-	net := g.net
+	sockets := g.net
+	g.kept, g.agent, g.conn, g.net = k, nil, nil, nil
 	t.mu.Unlock()
 	g.ports.Keep(k.handle)
 	if err := agent.GracefulClose(); err != nil {
 		t.log.Warnf("closing the agent: %v", err)
 	}
-	net.close()
+	sockets.close()
 	t.log.Infof("the agent has done its work")
 }
 

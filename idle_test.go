@@ -36,7 +36,7 @@ func TestIdleConnection(t *testing.T) {
 }
 
 // What TestIdleConnection allows, KiB: a fifth more than there is.
-const maxIdleHeap, maxIdleHeapShared = 46, 34
+const maxIdleHeap, maxIdleHeapShared = 38, 28
 
 // connectIdle connects two Transports and lets them open a channel and settle.
 func connectIdle(t *testing.T, server func(*Config)) {

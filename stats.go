@@ -115,7 +115,7 @@ func (t *Transport) Stats() Stats { return t.core.stats() }
 func (c *core) stats() Stats {
 	s := Stats{
 		Timestamp:    time.Now(),
-		Certificates: []CertificateStats{certificateStats(c.cert.leaf.Raw)},
+		Certificates: []CertificateStats{certificateStats(c.cert.der)},
 		DataChannels: c.session.Stats(),
 	}
 	a := &s.DataChannels.SCTP

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // Config configures a Mux.
@@ -222,7 +220,7 @@ func (m *Mux) sweep() {
 // read is the reading goroutine of a port.
 func (m *Mux) read(p *port) {
 	defer m.readers.Done()
-	batch := make([][]byte, 0, udpsock.MaxSegments)
+	var batch [][]byte // as many as have come at once
 	failed := 0
 	for {
 		runs, err := p.sock.receive()
