@@ -9,6 +9,8 @@ type builder struct {
 	start  int      // of the packet in b
 	limit  int      // length that b must not exceed
 	data   int      // DATA chunks appended
+	chunks int      // their bytes, headers and padding included
+	fresh  int      // of those, bytes sent for the first time
 	stream uint16   // of the last of them
 	last   wire.TSN // its TSN
 	crc    bool     // the packet needs its CRC32c whatever was negotiated

@@ -17,8 +17,8 @@ type congestionController interface {
 	// resize takes another pmdcs, after the MTU of the path changed.
 	resize(pmdcs int)
 
-	// sending is called before a DATA chunk goes out, new or again; flight is what
-	// is outstanding without it.
+	// sending is called before a packet with data goes out, new or again; flight is what
+	// is outstanding without it. There is at most pmdcs in it.
 	sending(now instant, flight int, rto time.Duration)
 
 	// acked takes what a SACK newly acknowledged, before losses that it shows

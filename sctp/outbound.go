@@ -57,30 +57,32 @@ type outStream struct {
 type outMessage struct {
 	next      *outMessage
 	prev      *outMessage // in the queue of its stream
-	id        uint64      // Message.ID
 	stream    *outStream
 	payload   []byte
-	copy      *segment // which holds the payload, if it had to be copied
 	ppid      uint32
 	mid       wire.MID // its low half is the SSN
 	fsn       wire.FSN // of the next chunk
 	unordered bool
 	immediate bool // the peer is asked not to delay its SACK
 	policy    policy
-	maxRtx    uint16  // with policyRetransmits
-	priority  uint32  // with policyPriority; 0 is the most important
-	expires   instant // with policyLifetime; else zero: never
-	place     int32   // in a messageHeap, from 1
-	arrival   uint64  // its number among all that were accepted
-	sent      int     // bytes given a TSN
-	uncharged int     // of them, those sent in the current turn of the stream
-	acked     int     // bytes cumulatively acknowledged
-	abandoned bool    // given up: nothing of it is sent any more, and its payload is gone
-	displaced bool    // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
+	abandoned bool // given up: nothing of it is sent any more, and its payload is gone
+	displaced bool // all was sent, and what is lost of it stays so, if anything can be: its payload is gone
+	midway    bool // a part of it was sent; it is in outbound.midways
+	sent      int  // bytes given a TSN
+	uncharged int  // of them, those sent in the current turn of the stream
+	acked     int  // bytes cumulatively acknowledged
 
 	// Its chunks in the ring of sent chunks, of which each knows the next.
 	chunks      int
 	first, last wire.TSN
+
+	id       uint64   // Message.ID
+	arrival  uint64   // its number among all that were accepted
+	copy     *segment // which holds the payload, if it had to be copied
+	expires  instant  // with policyLifetime; else zero: never
+	priority uint32   // with policyPriority; 0 is the most important
+	maxRtx   uint16   // with policyRetransmits
+	place    int32    // in a messageHeap, from 1
 
 	earlier, later *outMessage // in outbound.midways
 }
@@ -251,7 +253,9 @@ func (o *outbound) push(now instant, m *Message, foreign bool) {
 	msg := o.pool.take(o.messages + 1)
 	s := o.stream(m.Stream)
 	o.arrivals++
-	*msg = outMessage{stream: s, id: m.ID, payload: m.Payload, ppid: m.PPID, unordered: m.Unordered, arrival: o.arrivals, immediate: m.Immediate}
+	*msg = outMessage{} // and then field by field: copies of structs of this size are slow
+	msg.stream, msg.id, msg.payload, msg.ppid, msg.arrival = s, m.ID, m.Payload, m.PPID, o.arrivals
+	msg.unordered, msg.immediate = m.Unordered, m.Immediate
 	if foreign {
 		msg.copy = o.copies.segment(m.Payload)
 		msg.payload = msg.copy.buf
@@ -318,9 +322,14 @@ func (o *outbound) advance(m *outMessage, n int) {
 	m.fsn = m.fsn.Next()
 	m.uncharged += n
 	o.dequeued(s, n)
-	switch {
-	case m.sent == len(m.payload):
+	if m.sent == len(m.payload) {
 		o.remove(m)
+		return
+	}
+	if !m.midway {
+		o.begin(m)
+	}
+	switch {
 	case o.interleaved:
 		n, m.uncharged = m.uncharged, 0
 		o.turn(s, n)
@@ -331,7 +340,6 @@ func (o *outbound) advance(m *outMessage, n int) {
 
 // number begins a message: it gives it its number in its stream.
 func (o *outbound) number(m *outMessage) {
-	o.begin(m)
 	switch s := m.stream; {
 	case !m.unordered:
 		m.mid = s.ordered
@@ -345,6 +353,7 @@ func (o *outbound) number(m *outMessage) {
 // begin and end keep account of the messages of which a part was sent.
 func (o *outbound) begin(m *outMessage) {
 	o.midway++
+	m.midway = true
 	if m.earlier = o.midways[1]; m.earlier != nil {
 		m.earlier.later = m
 	} else {
@@ -355,6 +364,7 @@ func (o *outbound) begin(m *outMessage) {
 
 func (o *outbound) end(m *outMessage) {
 	o.midway--
+	m.midway = false
 	if m.earlier != nil {
 		m.earlier.later = m.later
 	} else {
@@ -389,7 +399,7 @@ func (o *outbound) remove(m *outMessage) {
 	}
 	m.prev, m.next = nil, nil
 	o.queued--
-	if m.sent > 0 {
+	if m.midway {
 		o.end(m)
 	}
 	if m.policy == policyLifetime {

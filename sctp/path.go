@@ -59,15 +59,13 @@ func (p *path) mayBurst(now instant, limit int) bool {
 	return p.burst < limit*p.pmdcs()
 }
 
-// sent takes note of n bytes of data going out; limit is as for mayBurst, and again
-// says that they went before.
-func (p *path) sent(now instant, n, limit int, again bool) {
+// sent takes note of a packet with n bytes of data, of which fresh go out for the first
+// time; limit is as for mayBurst.
+func (p *path) sent(now instant, n, fresh, limit int) {
 	if rate := p.cc.pacing(); rate > 0 {
 		p.pacer.sent(now, n, rate, max(limit*p.pmdcs(), sendQuantum(rate, p.pmdcs())))
 	}
-	if !again {
-		p.burst += n
-	}
+	p.burst += fresh
 }
 
 // setMTU takes another size of the largest packet.

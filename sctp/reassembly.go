@@ -14,30 +14,31 @@ type fragment struct {
 	payload    []byte
 }
 
-// readFragment reads a DATA or I-DATA chunk. The number of the message in DATA is its
+// read reads a DATA or I-DATA chunk. The number of the message in DATA is its
 // SSN, which inbound.number completes.
-func readFragment(c wire.Chunk) (fragment, error) {
+func (f *fragment) read(c wire.Chunk) error {
 	var flags wire.DataFlags
-	var f fragment
 	if c.Type() == wire.TypeIData {
-		d, err := c.IData()
-		if err != nil {
-			return f, err
+		var d wire.IData
+		if err := d.Decode(c); err != nil {
+			return err
 		}
 		flags = d.Flags
-		f = fragment{tsn: d.TSN, number: d.FSN, payload: d.Payload, info: inInfo{stream: d.Stream, mid: d.MID, ppid: d.PPID}}
+		f.tsn, f.number, f.payload = d.TSN, d.FSN, d.Payload
+		f.info.stream, f.info.mid, f.info.ppid = d.Stream, d.MID, d.PPID
 	} else {
-		d, err := c.Data()
-		if err != nil {
-			return f, err
+		var d wire.Data
+		if err := d.Decode(c); err != nil {
+			return err
 		}
 		flags = d.Flags
-		f = fragment{tsn: d.TSN, number: wire.FSN(d.TSN), payload: d.Payload, info: inInfo{stream: d.Stream, mid: wire.MID(d.SSN), ppid: d.PPID}}
+		f.tsn, f.number, f.payload = d.TSN, wire.FSN(d.TSN), d.Payload
+		f.info.stream, f.info.mid, f.info.ppid = d.Stream, wire.MID(d.SSN), d.PPID
 	}
 	f.begin, f.end = flags&wire.FlagBegin != 0, flags&wire.FlagEnd != 0
 	f.immediate = flags&wire.FlagImmediate != 0
 	f.info.unordered = flags&wire.FlagUnordered != 0
-	return f, nil
+	return nil
 }
 
 // runList joins fragments to messages (RFC 9260, section 6.9; RFC 8260, section

@@ -251,7 +251,8 @@ func (a *Association) unknownChunk(c wire.Chunk) bool {
 // handleData takes a DATA or I-DATA chunk (RFC 9260, sections 6.2 and 6.5; RFC 8260,
 // section 2.2.3).
 func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
-	f, err := readFragment(c)
+	var f fragment
+	err := f.read(c)
 	switch {
 	case a.state != Established && a.state != ShutdownPending && a.state != ShutdownSent: // 9260-6-a
 		return false

@@ -209,7 +209,9 @@ func TestSentQueueModel(t *testing.T) {
 		m := &outMessage{payload: make([]byte, 1<<20)}
 		n := 20 + rng.IntN(60)
 		for range n {
-			q.push(0, sentChunk{msg: m, header: wire.DataHeaderLen, size: 100})
+			c := q.blank()
+			c.msg, c.header, c.size = m, wire.DataHeaderLen, 100
+			q.push(0, c)
 		}
 		got := make([]bool, n) // by the receiver
 		for range 30 {

@@ -142,7 +142,8 @@ func (p *inPool) message(info inInfo) *inMessage {
 	p.messages = m.next
 	p.count--
 	p.bytes -= messageBytes
-	*m = inMessage{info: info}
+	*m = inMessage{}
+	m.info = info
 	return m
 }
 
@@ -152,8 +153,8 @@ func (p *inPool) freeMessage(m *inMessage) {
 	}
 	p.count++
 	p.bytes += messageBytes
-	*m = inMessage{next: p.messages}
-	p.messages = m
+	m.head, m.tail = nil, nil
+	m.next, p.messages = p.messages, m
 }
 
 // trim gives back all that is kept.

@@ -230,8 +230,17 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
+		path.sent(now, p.chunks, p.fresh, a.cfg.MaxBurst)
 		path.hb.used = true
 		a.recovery.packet = false
+	}
+}
+
+// sending tells the congestion controller of a packet with data, before the first chunk
+// of it goes in.
+func (a *Association) sending(now instant, path *path, p *builder) {
+	if p.data == 0 {
+		path.cc.sending(now, a.sent.flight, path.rto.rto)
 	}
 }
 
@@ -253,10 +262,9 @@ func (a *Association) fillLost(now instant, path *path, p *builder) {
 			a.window.probing && a.sent.outstanding > 0: // one probe at a time
 			return
 		}
-		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sending(now, path, p)
 		a.sent.resent(now, t, c)
 		a.recovery.undo.resent(t)
-		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
@@ -282,10 +290,9 @@ func (a *Association) fillProbe(now instant, path *path, p *builder, fresh bool)
 			tlp.due = !p.empty() // the next packet may have room
 			return
 		}
-		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sending(now, path, p)
 		a.sent.repeat(now, t, c)
 		path.pmtu.repeated(t)
-		path.sent(now, c.wireSize(), a.cfg.MaxBurst, true)
 		a.counters.retransmissions++
 		a.counters.rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
@@ -329,7 +336,7 @@ func (a *Association) fillNew(now instant, path *path, p *builder) {
 		} else if !a.probeWindow(now, path) {
 			return
 		}
-		path.cc.sending(now, a.sent.flight, path.rto.rto)
+		a.sending(now, path, p)
 		a.putNew(now, path, p, m, size)
 		if a.window.probing {
 			return
@@ -391,31 +398,34 @@ func (a *Association) dataHeader() int {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now instant, path *path, p *builder, m *outMessage, size int) {
-	c := sentChunk{msg: m, off: int32(m.sent), size: int32(size), fsn: m.fsn, header: uint8(a.dataHeader())}
+	c := a.sent.blank()
+	c.msg, c.off, c.size, c.fsn, c.header = m, int32(m.sent), int32(size), m.fsn, uint8(a.dataHeader())
+	var flags wire.DataFlags
 	if m.sent == 0 {
 		a.out.number(m)
-		c.flags |= wire.FlagBegin
+		flags |= wire.FlagBegin
 	}
 	if m.sent+size == len(m.payload) {
-		c.flags |= wire.FlagEnd
+		flags |= wire.FlagEnd
 		if m.immediate { // 7053-5-a
-			c.flags |= wire.FlagImmediate
+			flags |= wire.FlagImmediate
 		}
 	}
 	if m.unordered {
-		c.flags |= wire.FlagUnordered
+		flags |= wire.FlagUnordered
 	}
 	a.out.advance(m, size)
 	if s := m.stream; s.reset != resetNone && s.head == nil {
-		c.flags |= wire.FlagImmediate // its reset waits for the SACK
+		flags |= wire.FlagImmediate // its reset waits for the SACK
 	}
+	c.flags = flags
 	if m.id != 0 && m.over() {
 		a.events.push(Event{Kind: EventMessageSent, Stream: m.stream.id, Message: m.id})
 	}
 	t := a.sent.push(now, c)
 	a.sent.time(now, t)
-	path.sent(now, c.wireSize(), a.cfg.MaxBurst, false)
-	a.putChunk(now, path, p, t, &c)
+	p.fresh += c.wireSize()
+	a.putChunk(now, path, p, t, c)
 }
 
 // putChunk appends a DATA or I-DATA chunk and starts T3-rtx if it does not run.
@@ -428,15 +438,14 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 	}
 	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
 	if a.peer.interleaving { // 8260-2.2.1-a
-		p.b = wire.AppendIData(p.b, wire.IData{
-			Flags: flags, TSN: t, Stream: m.stream.id, MID: m.mid, PPID: m.ppid, FSN: c.fsn, Payload: payload,
-		})
+		d := wire.IData{Flags: flags, TSN: t, Stream: m.stream.id, MID: m.mid, PPID: m.ppid, FSN: c.fsn, Payload: payload}
+		p.b = d.Append(p.b)
 	} else {
-		p.b = wire.AppendData(p.b, wire.Data{
-			Flags: flags, TSN: t, Stream: m.stream.id, SSN: m.mid.SSN(), PPID: m.ppid, Payload: payload,
-		})
+		d := wire.Data{Flags: flags, TSN: t, Stream: m.stream.id, SSN: m.mid.SSN(), PPID: m.ppid, Payload: payload}
+		p.b = d.Append(p.b)
 	}
 	p.data++
+	p.chunks += c.wireSize()
 	a.recovery.prr.sent(c.wireSize())
 	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++

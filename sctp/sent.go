@@ -97,12 +97,9 @@ func (q *sentQueue) span() int { return q.next.Since(q.cum) - 1 }
 // highest returns the last TSN assigned.
 func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 
-// push assigns the next TSN to a chunk, which is sent now unless it is abandoned, and
-// links it to the one of its message before it: their TSNs need not be consecutive.
-func (q *sentQueue) push(now instant, c sentChunk) wire.TSN {
-	n := q.span()
-	q.use.holds(n + 1)
-	if n == len(q.ring) {
+// blank returns the place for the next chunk, which push takes when it is filled in.
+func (q *sentQueue) blank() *sentChunk {
+	if n := q.span(); n == len(q.ring) {
 		ring := make([]sentChunk, max(leastRing, 2*n))
 		for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
@@ -110,9 +107,17 @@ func (q *sentQueue) push(now instant, c sentChunk) wire.TSN {
 		q.ring = ring
 		q.rate.resize(len(ring), q.cum.Add(1), q.next)
 	}
+	c := q.at(q.next)
+	*c = sentChunk{}
+	return c
+}
+
+// push assigns the next TSN to the chunk, which is sent now unless it is abandoned, and
+// links it to the one of its message before it: their TSNs need not be consecutive.
+func (q *sentQueue) push(now instant, c *sentChunk) wire.TSN {
 	t := q.next
-	*q.at(t) = c
 	q.next = t.Add(1)
+	q.use.holds(q.span())
 	m := c.msg
 	if m.chunks++; m.chunks == 1 {
 		m.first = t
@@ -121,8 +126,8 @@ func (q *sentQueue) push(now instant, c sentChunk) wire.TSN {
 	}
 	m.last = t
 	if c.state == chunkOutstanding {
-		q.depart(now, t, q.at(t))
-		q.rate.sent(t, q.at(t), q.flight)
+		q.depart(now, t, c)
+		q.rate.sent(t, c, q.flight)
 	}
 	return t
 }
@@ -258,7 +263,9 @@ func (q *sentQueue) abandon(m *outMessage) { // 3758-3.5-a
 // closeMessage gives a TSN that no packet carries to the unsent rest of an
 // abandoned message, so that a FORWARD-TSN can tell the peer that it ends.
 func (q *sentQueue) closeMessage(now instant, m *outMessage) {
-	q.push(now, sentChunk{msg: m, flags: wire.FlagEnd, state: chunkAbandoned, off: int32(m.sent)})
+	c := q.blank()
+	c.msg, c.flags, c.state, c.off = m, wire.FlagEnd, chunkAbandoned, int32(m.sent)
+	q.push(now, c)
 }
 
 // ackFacts is what a SACK told.

@@ -142,6 +142,12 @@ func BeginChunk(b []byte, t ChunkType, flags uint8) []byte {
 	return append(b, byte(t), flags, 0, 0)
 }
 
+// putChunkHeader writes the header of a chunk whose length is known.
+func putChunkHeader(h []byte, t ChunkType, flags uint8, length int) {
+	h[0], h[1] = byte(t), flags
+	putLength(h, length)
+}
+
 // EndChunk sets the length of the chunk that starts at b[start] and pads it.
 func EndChunk(b []byte, start int) []byte {
 	setLength(b, start)

@@ -31,28 +31,38 @@ type Data struct {
 
 // Data decodes a DATA chunk. An empty payload is no error here: RFC 9260,
 // section 6.2 has an answer to it.
-func (c Chunk) Data() (Data, error) {
+func (c Chunk) Data() (d Data, err error) {
+	err = d.Decode(c)
+	return d, err
+}
+
+// Decode is Chunk.Data into a place that the caller has: copies of structs of this size
+// are what decoding costs else. After an error it is as it was.
+func (d *Data) Decode(c Chunk) error {
 	if err := c.expect(TypeData, DataHeaderLen-chunkHeaderLen); err != nil {
-		return Data{}, err
+		return err
 	}
-	return Data{
-		Flags:   DataFlags(c[1]) & dataFlags,
-		TSN:     TSN(be.Uint32(c[4:])),
-		Stream:  be.Uint16(c[8:]),
-		SSN:     SSN(be.Uint16(c[10:])),
-		PPID:    be.Uint32(c[12:]),
-		Payload: c[DataHeaderLen:],
-	}, nil
+	d.Flags = DataFlags(c[1]) & dataFlags
+	d.TSN = TSN(be.Uint32(c[4:]))
+	d.Stream = be.Uint16(c[8:])
+	d.SSN = SSN(be.Uint16(c[10:]))
+	d.PPID = be.Uint32(c[12:])
+	d.Payload = c[DataHeaderLen:]
+	return nil
 }
 
 // AppendData appends a DATA chunk.
-func AppendData(b []byte, d Data) []byte {
+func AppendData(b []byte, d Data) []byte { return d.Append(b) }
+
+// Append appends the chunk.
+func (d *Data) Append(b []byte) []byte {
 	start := len(b)
-	b = BeginChunk(b, TypeData, uint8(d.Flags))
-	b = be.AppendUint32(b, uint32(d.TSN))
-	b = be.AppendUint16(b, d.Stream)
-	b = be.AppendUint16(b, uint16(d.SSN))
-	b = be.AppendUint32(b, d.PPID)
-	b = append(b, d.Payload...)
-	return EndChunk(b, start)
+	b = extend(b, DataHeaderLen)
+	h := b[start : start+DataHeaderLen]
+	putChunkHeader(h, TypeData, uint8(d.Flags), DataHeaderLen+len(d.Payload))
+	be.PutUint32(h[4:], uint32(d.TSN))
+	be.PutUint16(h[8:], d.Stream)
+	be.PutUint16(h[10:], uint16(d.SSN))
+	be.PutUint32(h[12:], d.PPID)
+	return appendPadding(append(b, d.Payload...), start)
 }

@@ -12,38 +12,46 @@ type IData struct {
 }
 
 // IData decodes an I-DATA chunk.
-func (c Chunk) IData() (IData, error) {
+func (c Chunk) IData() (d IData, err error) {
+	err = d.Decode(c)
+	return d, err
+}
+
+// Decode is Chunk.IData into a place that the caller has. After an error it is as it was.
+func (d *IData) Decode(c Chunk) error {
 	if err := c.expect(TypeIData, IDataHeaderLen-chunkHeaderLen); err != nil {
-		return IData{}, err
+		return err
 	}
-	d := IData{
-		Flags:   DataFlags(c[1]) & dataFlags,
-		TSN:     TSN(be.Uint32(c[4:])),
-		Stream:  be.Uint16(c[8:]),
-		MID:     MID(be.Uint32(c[12:])),
-		Payload: c[IDataHeaderLen:],
-	}
+	d.Flags = DataFlags(c[1]) & dataFlags
+	d.TSN = TSN(be.Uint32(c[4:]))
+	d.Stream = be.Uint16(c[8:])
+	d.MID = MID(be.Uint32(c[12:]))
+	d.PPID, d.FSN = 0, 0
 	if d.Flags&FlagBegin != 0 {
 		d.PPID = be.Uint32(c[16:])
 	} else {
 		d.FSN = FSN(be.Uint32(c[16:]))
 	}
-	return d, nil
+	d.Payload = c[IDataHeaderLen:]
+	return nil
 }
 
 // AppendIData appends an I-DATA chunk.
-func AppendIData(b []byte, d IData) []byte {
+func AppendIData(b []byte, d IData) []byte { return d.Append(b) }
+
+// Append appends the chunk.
+func (d *IData) Append(b []byte) []byte {
 	start := len(b)
-	b = BeginChunk(b, TypeIData, uint8(d.Flags))
-	b = be.AppendUint32(b, uint32(d.TSN))
-	b = be.AppendUint16(b, d.Stream)
-	b = be.AppendUint16(b, 0)
-	b = be.AppendUint32(b, uint32(d.MID))
+	b = extend(b, IDataHeaderLen)
+	h := b[start : start+IDataHeaderLen]
+	putChunkHeader(h, TypeIData, uint8(d.Flags), IDataHeaderLen+len(d.Payload))
+	be.PutUint32(h[4:], uint32(d.TSN))
+	be.PutUint32(h[8:], uint32(d.Stream)<<16) // and 2 bytes that are reserved
+	be.PutUint32(h[12:], uint32(d.MID))
+	number := uint32(d.FSN)
 	if d.Flags&FlagBegin != 0 {
-		b = be.AppendUint32(b, d.PPID)
-	} else {
-		b = be.AppendUint32(b, uint32(d.FSN))
+		number = d.PPID
 	}
-	b = append(b, d.Payload...)
-	return EndChunk(b, start)
+	be.PutUint32(h[16:], number)
+	return appendPadding(append(b, d.Payload...), start)
 }

@@ -58,12 +58,23 @@ func oneTLV(b []byte) ([]byte, error) {
 
 // setLength sets the length of the chunk, parameter or cause that starts at
 // b[start] and is complete.
-func setLength(b []byte, start int) {
-	n := len(b) - start
+func setLength(b []byte, start int) { putLength(b[start:], len(b)-start) }
+
+// putLength sets the length in a header.
+func putLength(h []byte, n int) {
 	if n > math.MaxUint16 {
 		panic("sctp: BUG: a chunk, parameter or cause of more than 65535 bytes")
 	}
-	be.PutUint16(b[start+2:], uint16(n))
+	be.PutUint16(h[2:], uint16(n))
+}
+
+// extend makes b longer by n bytes, at most 32, of arbitrary contents.
+func extend(b []byte, n int) []byte {
+	var zero [32]byte
+	if cap(b)-len(b) < n {
+		return append(b, zero[:n]...)
+	}
+	return b[:len(b)+n]
 }
 
 // pad4 rounds n up to a multiple of 4.
