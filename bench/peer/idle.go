@@ -98,7 +98,7 @@ func listenerIdle(j job) (report, error) {
 			return nil, err
 		}
 	}
-	time.Sleep(settleTime)
+	time.Sleep(j.settle)
 	r := keeps().since(before, len(conns))
 	for _, c := range conns {
 		c.Abort("")

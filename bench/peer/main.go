@@ -3,7 +3,7 @@
 // one of the programs that TestPeers runs; those of the stacks that are not written in Go
 // (../testdata) take the same arguments and print the same line.
 //
-//	peer STACK NET WORK [size=BYTES] [streams=N] [seconds=S] [count=N]
+//	peer STACK NET WORK [size=BYTES] [streams=N] [seconds=S] [count=N] [settle=S]
 //
 // STACK and NET are those of the table in this file. WORK is
 //
@@ -28,7 +28,8 @@ import (
 // A job is the work to do.
 type job struct {
 	size, streams int
-	count         int // connections of "idle"
+	count         int           // connections of "idle"
+	settle        time.Duration // how long these are given to finish what setting up left to do
 	duration      time.Duration
 }
 
@@ -98,7 +99,7 @@ func run(args []string) (report, error) {
 	if do == nil {
 		return nil, fmt.Errorf("%s over %s does no %s", args[0], args[1], args[2])
 	}
-	j := job{size: 64, streams: 1, count: 100, duration: time.Second}
+	j := job{size: 64, streams: 1, count: 100, settle: time.Second / 2, duration: time.Second}
 	for _, a := range args[3:] {
 		name, value, _ := strings.Cut(a, "=")
 		x, err := strconv.ParseFloat(value, 64)
@@ -112,6 +113,8 @@ func run(args []string) (report, error) {
 			j.streams = int(x)
 		case "count":
 			j.count = int(x)
+		case "settle":
+			j.settle = time.Duration(x * float64(time.Second))
 		case "seconds":
 			j.duration = time.Duration(x * float64(time.Second))
 		default:

@@ -212,7 +212,7 @@ func idle(connect func(int) (a, b end, err error), j job) (report, error) {
 		}
 		ends = append(ends, a, b)
 	}
-	time.Sleep(settleTime)
+	time.Sleep(j.settle)
 	after := keeps()
 	for _, e := range ends {
 		if h, ok := e.(interface{ harness() int }); ok {
@@ -221,6 +221,3 @@ func idle(connect func(int) (a, b end, err error), j job) (report, error) {
 	}
 	return after.since(before, len(ends)), nil
 }
-
-// settleTime is how long idle connections are given to finish what setting up left to do.
-const settleTime = 500 * time.Millisecond
