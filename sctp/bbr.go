@@ -13,7 +13,7 @@ import (
 // second, gains per cent, and infinity is the largest value.
 //
 // The file bbrmodel.go has the model, bbrprobe.go the states that look for more
-// bandwidth and for a shorter round trip.
+// bandwidth and for a shorter round trip, bbrloss.go what losses mean.
 type bbr struct {
 	state     bbrState
 	pmdcs     int
@@ -27,6 +27,7 @@ type bbr struct {
 
 	bbrModel
 	bbrProbe
+	bbrLoss
 	rng splitmix
 
 	idleRestart  bool
@@ -136,7 +137,7 @@ func (c *bbr) acked(now instant, ack ackEvent) {
 func (c *bbr) updateModel(now instant, ack *ackEvent) {
 	c.take(ack)
 	c.latestSignals()
-	c.congestionSignals()
+	c.congestionSignals(ack.rtt)
 	c.ackAggregation(now, ack.bytes)
 	c.checkFullBW()
 	c.checkStartup()
@@ -155,8 +156,8 @@ func (c *bbr) checkStartup() {
 	if c.state != bbrStartup {
 		return
 	}
-	// Many losses in a round trip of recovery say so, too.
-	if c.lossRoundStart && c.recoveryRounds > 1 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) {
+	// Many losses in a round trip of recovery say so, too, if the bandwidth grew little in it.
+	if c.lossRoundStart && c.recoveryRounds > 1 && c.fullBWCount > 0 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) {
 		c.undoState = bbrStartup
 		c.fullBWReached = true
 		c.inflightLong = max(c.bdp(), c.inflightLatest)
@@ -263,7 +264,7 @@ func (c *bbr) saveState() {
 // undo is HandleSpuriousLossDetection of the draft.
 func (c *bbr) undo(now instant) {
 	c.cwnd = max(c.cwnd, c.priorCwnd)
-	c.recovering, c.saved, c.lossInRound = false, false, false
+	c.recovering, c.saved, c.lossInRound, c.trial.on = false, false, false, false
 	c.resetFullBW()
 	c.bwShort = max(c.bwShort, c.undoBW)
 	c.inflightShort = max(c.inflightShort, c.undoShort)

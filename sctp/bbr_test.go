@@ -256,49 +256,131 @@ func TestBBRLoss(t *testing.T) {
 	}
 }
 
+// ackRound has a round trip of n bytes acknowledged at a rate, with so much outstanding.
+func (c *bbr) ackRound(now instant, rate, n int64, flight int) {
+	c.delivered += n
+	c.acked(now, ackEvent{bytes: int(n), flight: flight, rtt: c.rtt, srtt: 50 * time.Millisecond, rate: rateSample{
+		valid: true, delivered: n, interval: time.Duration(n * int64(time.Second) / rate),
+		total: c.delivered, prior: c.delivered - n, inFlight: 500_000,
+	}})
+}
+
+// loseRound has n packets of a round trip lost.
+func (c *bbr) loseRound(now instant, n int64) {
+	for i := range n {
+		c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 1000 * (i + 1), prior: c.delivered})
+	}
+}
+
 // TestBBRShortTerm: a round trip with losses lowers the bounds of the short term to
 // what was delivered, by three tenths at most, until the next probe. // bbr-f
 func TestBBRShortTerm(t *testing.T) {
 	now := firstInstant
-	c := fullBBR(bbrCruise)
+	c := fullBBR(bbrDown)
 	c.rtt = 60 * time.Millisecond
-	ack := func(rate, delivered int64) {
-		c.delivered += delivered
-		c.acked(now, ackEvent{bytes: int(delivered), flight: 400_000, srtt: 50 * time.Millisecond, rate: rateSample{
-			valid: true, delivered: delivered, interval: time.Duration(delivered * int64(time.Second) / rate),
-			total: c.delivered, prior: c.delivered - delivered, inFlight: 500_000,
-		}})
-	}
-	lose := func(n int64) {
-		for i := range n {
-			c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 1000 * (i + 1), prior: c.delivered})
-		}
-	}
-	ack(10_000_000, 500_000)
+	ack := func(rate int64) { c.ackRound(now, rate, 500_000, 600_000) }
+	ack(10_000_000)
 	for range 5 {
-		lose(9) // two per cent is not too much
-		ack(10_000_000, 500_000)
-		ack(10_000_000, 500_000)
+		c.loseRound(now, 9) // two per cent is not too much
+		ack(10_000_000)
+		ack(10_000_000)
 	}
 	if c.bwShort != bbrInfinity {
 		t.Errorf("bandwidth %d after few losses", c.bwShort)
 	}
-	lose(30)
-	ack(9_000_000, 500_000)
-	ack(9_000_000, 500_000)
+	c.loseRound(now, 30)
+	ack(9_000_000)
+	ack(9_000_000)
 	if c.bwShort < 8_900_000 || c.bwShort > 10_000_000 || c.bw != min(c.bwShort, c.maxBW()) {
 		t.Errorf("bandwidth %d", c.bwShort)
 	}
 	for range 3 {
-		lose(30)
-		ack(1_000_000, 500_000)
-		ack(1_000_000, 500_000)
+		c.loseRound(now, 30)
+		ack(1_000_000)
+		ack(1_000_000)
 	}
 	if c.bwShort > 5_000_000 || c.bwShort < 4_000_000 {
 		t.Errorf("bandwidth %d after three round trips at a tenth, of which the first began well", c.bwShort)
 	}
 	if c.refill(); c.bwShort != bbrInfinity || c.inflightShort != bbrInfinity {
 		t.Error("a probe begins without them")
+	}
+}
+
+// TestBBRTrial: in Cruise four fifths of what was delivered tell whether losses are a
+// matter of what is sent; only if so the bounds of the short term fall. // bbr-f
+func TestBBRTrial(t *testing.T) {
+	now := firstInstant
+	for _, tt := range []struct {
+		name       string
+		lost       int64         // of 400 in the trial
+		rtt        time.Duration // in the trial
+		short      bool
+		least, own int64 // of 1000 packets
+	}{
+		{"overflow", 0, 50, true, 0, 0},
+		{"of the path", 21, 50, false, 45, 55},
+		{"of others, too", 4, 50, true, 8, 12},
+		{"a long queue of others", 21, 80, true, 0, 0},
+	} {
+		c := fullBBR(bbrCruise)
+		c.rtt = 50 * time.Millisecond
+		c.ackRound(now, 10_000_000, 500_000, 400_000)
+		c.loseRound(now, 30)
+		c.ackRound(now, 9_500_000, 470_000, 400_000)
+		if !c.trial.on || c.bw != 9_500_000*80/100 && c.bw != 8_000_000 {
+			t.Fatalf("%s: trial %v, bandwidth %d", tt.name, c.trial.on, c.bw)
+		}
+		c.rtt = tt.rtt * time.Millisecond
+		c.ackRound(now, 9_500_000, 470_000, 400_000)
+		c.loseRound(now, tt.lost)
+		c.ackRound(now, 7_600_000, 400_000-1000*tt.lost, 400_000)
+		if c.trial.on || (c.bwShort != bbrInfinity) != tt.short || (c.inflightShort != bbrInfinity) != tt.short {
+			t.Errorf("%s: trial %v, bandwidth %d, %d in flight", tt.name, c.trial.on, c.bwShort, c.inflightShort)
+		}
+		if tt.short && c.bwShort < 9_000_000 {
+			t.Errorf("%s: bandwidth %d, less than was delivered", tt.name, c.bwShort)
+		}
+		if own := c.ownLoss(1_000_000) / 1000; own < tt.least || own > tt.own {
+			t.Errorf("%s: %d per mille", tt.name, own)
+		}
+		if tt.short {
+			continue
+		}
+		for range 20 { // the path has got better
+			c.ackRound(now, 10_000_000, 500_000, 400_000)
+		}
+		if c.refill(); c.ownLoss(1_000_000) > 10_000 {
+			t.Errorf("%d are still explained", c.ownLoss(1_000_000))
+		}
+	}
+}
+
+// TestBBRExplained: losses of the path do not end a probe, others beside them do.
+func TestBBRExplained(t *testing.T) {
+	now := firstInstant
+	c := fullBBR(bbrUp)
+	c.rtt = 60 * time.Millisecond // there is a queue
+	c.explain(50_000, 1_000_000)
+	if may := c.mayLose(500_000); may != 25_000+2*5000+10_000 { // five per cent of 500 are 25 +- 5
+		t.Errorf("%d may be lost", may)
+	}
+	c.lost(now, rateLoss{tsn: 1, size: 1000, inFlight: 500_000, lost: 45_000})
+	if c.state != bbrUp {
+		t.Error("what the path loses ends a probe")
+	}
+	if c.lost(now, rateLoss{tsn: 2, size: 1000, inFlight: 500_000, lost: 46_000}); c.state != bbrDown || c.inflightLong != 499_000 {
+		t.Errorf("state %d, bound %d", c.state, c.inflightLong)
+	}
+	c.explain(1_000_000, 1_000_000)
+	if own := c.ownLoss(1_000_000); own != 150_000 {
+		t.Errorf("%d put down to the path", own)
+	}
+	c = fullBBR(bbrUp)
+	c.explain(50_000, 1_000_000)
+	c.lost(now, rateLoss{tsn: 1, size: 16, inFlight: 16, lost: 1 << 20}) // more than was in flight
+	if c.state != bbrDown || c.inflightLong <= 0 {
+		t.Errorf("state %d, bound %d", c.state, c.inflightLong)
 	}
 }
 
@@ -333,6 +415,11 @@ func TestBBRArithmetic(t *testing.T) {
 	} {
 		if got := ratio(tt.a, tt.b, tt.c); got != tt.want {
 			t.Errorf("%d*%d/%d: %d, want %d", tt.a, tt.b, tt.c, got, tt.want)
+		}
+	}
+	for _, n := range []int64{0, 1, 2, 3, 4, 15, 16, 17, 1<<40 - 1, 1 << 40, maxVolume, math.MaxInt64} {
+		if r := root(n); r*r > n || r < math.MaxInt64>>32 && (r+1)*(r+1) <= n {
+			t.Errorf("root of %d: %d", n, r)
 		}
 	}
 }

@@ -3,8 +3,6 @@ package sctp
 import (
 	"math/bits"
 	"time"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
 // bbrModel is what BBR believes about the path.
@@ -33,14 +31,6 @@ type bbrModel struct {
 	fullBWNow     bool
 	fullBWReached bool // at any time
 
-	lossInRound    bool
-	lossBytes      int64    // lost since the first loss of this round
-	lossSince      int64    // what had been delivered then
-	steadySince    int64    // what had been delivered when this state of ProbeBW, or Drain, began
-	lossRanges     int      // lost in this round
-	lossNext       wire.TSN // TSN that would go on with the last of them
-	lossRound      int64    // the round of losses is over when so much was delivered before a chunk was sent
-	lossRoundStart bool
 	bwLatest       int64 // most in this round of losses
 	inflightLatest int64
 
@@ -96,34 +86,9 @@ func (c *bbr) latestSignals() {
 	}
 }
 
-// congestionSignals takes the bandwidth of the sample, and at the end of a round
-// trip with losses lowers the bounds of the short term. The draft does so after any
-// loss; at one per cent that would take half of the rate until the next probe. Here
-// it takes as many losses as a probe must not have, which a queue that overflows
-// has. And only what was sent in the state counts: others send at another rate, and
-// what they deliver is not what the path could.
-func (c *bbr) congestionSignals() {
-	if c.sampleRate > 0 && (c.sampleRate >= c.maxBW() || !c.sample.limited) {
-		c.bwFilter[0] = max(c.bwFilter[0], c.sampleRate)
-	}
-	if !c.lossRoundStart {
-		return
-	}
-	lossy := c.lossInRound && c.tooManyLost(c.lossBytes, c.delivered-c.lossSince+c.lossBytes)
-	if lossy && !c.accelerating() {
-		if c.bwShort == bbrInfinity {
-			c.bwShort = c.maxBW()
-		}
-		if c.inflightShort == bbrInfinity {
-			c.inflightShort = int64(c.cwnd)
-		}
-		c.bwShort = max(c.bwLatest, c.bwShort*bbrBeta/100)
-		c.inflightShort = max(c.inflightLatest, c.inflightShort*bbrBeta/100)
-	}
-	c.lossInRound = false
+func (c *bbr) resetShortTerm() {
+	c.bwShort, c.inflightShort, c.trial.on = bbrInfinity, bbrInfinity, false
 }
-
-func (c *bbr) resetShortTerm() { c.bwShort, c.inflightShort = bbrInfinity, bbrInfinity }
 
 // accelerating reports whether the state looks for more bandwidth.
 func (c *bbr) accelerating() bool {
@@ -182,40 +147,11 @@ func (c *bbr) lost(now instant, l rateLoss) {
 		return
 	}
 	// With how much in flight did losses pass the threshold?
-	before, lostBefore, most := int64(l.inFlight-l.size), l.lost-int64(l.size), c.lossThresh()
-	c.sample.inFlight = int(before + max(0, (before*most-lostBefore*100)/(100-most)))
+	before, lostBefore := int64(l.inFlight-l.size), l.lost-int64(l.size)
+	most := min(c.mayLose(int64(l.inFlight))*1000/max(int64(l.inFlight), 1), 999) // per mille
+	c.sample.inFlight = int(before + max(0, (before*most-lostBefore*1000)/(1000-most)))
 	c.sample.limited = l.limited
 	c.tooHigh(now)
-}
-
-// note counts a loss in its round, which begins with the first.
-func (c *bbr) note(l rateLoss) {
-	if !c.lossInRound {
-		c.lossInRound = true
-		c.lossRound, c.lossSince = c.delivered, c.delivered
-		c.lossRanges, c.lossBytes = 0, 0
-	}
-	c.lossBytes += int64(l.size)
-	if l.tsn != c.lossNext || c.lossRanges == 0 {
-		c.lossRanges++
-	}
-	c.lossNext = l.tsn.Add(1)
-}
-
-// tooManyLost reports whether a loss rate says that too much was in flight.
-func (c *bbr) tooManyLost(lost, inFlight int64) bool {
-	return lost*100 > inFlight*c.lossThresh()
-}
-
-// lossThresh returns how many per cent of losses are too many. Without a queue, by the
-// round-trip time, they are twice those of the draft: what overflows then is a
-// queue too short to see, and a probe loses far more in it, while a path that loses a
-// per cent by itself now and then loses two.
-func (c *bbr) lossThresh() int64 {
-	if c.rtt > c.minRTT+c.minRTT/8 {
-		return bbrLossThresh
-	}
-	return 2 * bbrLossThresh
 }
 
 // bdp returns the estimated product of bandwidth and delay.

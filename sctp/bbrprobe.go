@@ -54,14 +54,9 @@ func (c *bbr) cruise() {
 	c.state, c.pacingGain = bbrCruise, 100
 }
 
-// steady begins to watch for losses in a state that sends at another rate.
-func (c *bbr) steady() {
-	c.steadySince = c.delivered
-	c.lossInRound, c.bwLatest, c.inflightLatest = false, 0, 0
-}
-
 // refill fills the path before probing it.
 func (c *bbr) refill() {
+	c.calm()
 	c.resetShortTerm()
 	c.probeUpRounds, c.probeUpAcked = 0, 0
 	c.prevPrecautionary = false

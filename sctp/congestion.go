@@ -87,7 +87,7 @@ type CongestionControl uint8
 
 // The ways. CUBIC and Reno send less after each loss, CUBIC returning faster to what
 // the path could take. BBR sends at the rate at which the path delivers: it fills
-// a path that loses a per cent for reasons of its own, and keeps queues short. It
+// a path that loses some per cent for reasons of its own, and keeps queues short. It
 // takes 48 bytes more for each chunk in flight.
 const (
 	CUBIC CongestionControl = iota // RFC 9438, with the slow start of RFC 9406, paced

@@ -20,6 +20,33 @@ type linkRun struct {
 	now   time.Time
 	flows []*linkFlow
 	watch func(f *linkFlow) // after each step of the sender
+
+	police *policer // in front of the link; nil: none
+}
+
+// A policer drops what comes faster than its rate, but for so much at once, and
+// delays nothing.
+type policer struct {
+	rate, bucket  int       // bytes per second; bytes
+	full          time.Time // when the bucket would be full again
+	sent, dropped int
+}
+
+func (p *policer) drops(now time.Time, n int) bool {
+	if p == nil {
+		return false
+	}
+	if p.full.Before(now) {
+		p.full = now
+	}
+	p.sent++
+	full := p.full.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
+	if full.Sub(now) > time.Duration(p.bucket)*time.Second/time.Duration(p.rate) {
+		p.dropped++
+		return true
+	}
+	p.full = full
+	return false
 }
 
 // linkFlow is one association of a linkRun, from its ends[0] to ends[1]. Besides the
@@ -150,6 +177,9 @@ func (r *linkRun) step(f *linkFlow, payload, buf []byte) {
 					packet[0] = byte(j)
 				}
 			}
+			if i == 0 && r.police.drops(r.now, len(tx.Packet)) {
+				continue
+			}
 			r.net.Send(r.now, r.link, netsim.Dir(i), packet)
 		}
 	}
@@ -181,22 +211,83 @@ func (r *linkRun) goodput(f *linkFlow, from, to time.Duration) float64 {
 	return float64(f.got-got) * 8 / (to - from).Seconds() / 1e6
 }
 
-// TestLinkLoss: a path that loses a per cent by itself is used with BBR, and with CUBIC as
+// TestLinkLoss: a path that loses some per cent by itself is used with BBR, and with CUBIC as
 // much as the response function of RFC 9438, section 5.1, and that of Reno say.
 func TestLinkLoss(t *testing.T) {
 	const rtt = 0.05
-	for _, loss := range []float64{0.001, 0.01} {
-		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: 250_000, Loss: loss} // 100 Mbit/s
+	for _, tt := range []struct{ loss, least float64 }{{0, 92}, {0.001, 90}, {0.01, 90}, {0.02, 85}, {0.05, 80}, {0.1, 65}} {
+		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: 250_000, Loss: tt.loss} // 100 Mbit/s
 		r := newLink(t, link, Config{CongestionControl: BBR})
-		if got := r.goodput(r.flows[0], 3*time.Second, 8*time.Second); got < 90 {
-			t.Errorf("BBR with a loss of %v: %.1f Mbit/s", loss, got)
+		if got := r.goodput(r.flows[0], 4*time.Second, 14*time.Second); got < tt.least {
+			t.Errorf("BBR with a loss of %v: %.1f Mbit/s", tt.loss, got)
+		}
+		if tt.loss != 0.001 && tt.loss != 0.01 {
+			continue
 		}
 		r = newLink(t, link, Config{CongestionControl: CUBIC})
-		cubic := 1.054 * math.Pow(rtt, 0.75) / math.Pow(loss, 0.75)
-		reno := math.Sqrt(1.5 / loss)
+		cubic := 1.054 * math.Pow(rtt, 0.75) / math.Pow(tt.loss, 0.75)
+		reno := math.Sqrt(1.5 / tt.loss)
 		want := max(cubic, reno) * 1160 * 8 / rtt / 1e6
 		if got := r.goodput(r.flows[0], 10*time.Second, 100*time.Second); got < want {
-			t.Errorf("CUBIC with a loss of %v: %.2f Mbit/s, expected %.2f", loss, got, want)
+			t.Errorf("CUBIC with a loss of %v: %.2f Mbit/s, expected %.2f", tt.loss, got, want)
+		}
+	}
+}
+
+// TestLinkOverflow: what BBR loses by sending too much is little, though the queue is too
+// short to be seen, or there is none, and the path may lose more by itself.
+func TestLinkOverflow(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		queue  int
+		police *policer
+		loss   float64
+		most   float64 // per cent
+	}{
+		{"a queue of 60 KB", 60_000, nil, 0, 1}, {"and losses", 60_000, nil, 0.05, 1},
+		{"a queue of 25 KB", 25_000, nil, 0, 1}, {"and losses", 25_000, nil, 0.05, 1},
+		{"a policer", 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0, 1.5},
+		{"and losses", 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0.05, 1.5},
+		{"a patient policer", 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0, 6},
+		{"and losses", 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0.05, 8},
+	} {
+		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: tt.queue, Loss: tt.loss}
+		r := newLink(t, link, Config{CongestionControl: BBR})
+		r.police = tt.police
+		r.run(4 * time.Second)
+		count := func() (dropped, sent float64) {
+			if p := tt.police; p != nil {
+				return float64(p.dropped), float64(p.sent)
+			}
+			s := r.net.Stats(r.link, netsim.AtoB)
+			return float64(s.QueueDrops), float64(s.Sent)
+		}
+		drops, all := count()
+		r.run(20 * time.Second)
+		dropped, sent := count()
+		if share := 100 * (dropped - drops) / (sent - all); share > tt.most {
+			t.Errorf("%s: %.2f %% dropped", tt.name, share)
+		}
+	}
+}
+
+// TestLinkBeside: BBR leaves CUBIC some room, and other BBR flows nearly their share,
+// also where the path loses more than a queue would.
+func TestLinkBeside(t *testing.T) {
+	for _, tt := range []struct {
+		other CongestionControl
+		loss  float64
+		least float64 // of 50 Mbit/s
+	}{{CUBIC, 0, 7}, {BBR, 0, 10}, {BBR, 0.05, 6}} {
+		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: 250_000, Loss: tt.loss}
+		r := newLink(t, link, Config{CongestionControl: BBR}, Config{CongestionControl: tt.other})
+		r.flows[1].begin = 500 * time.Millisecond
+		r.run(20 * time.Second)
+		x, y := r.flows[0].got, r.flows[1].got
+		r.run(50 * time.Second)
+		mine, other := float64(r.flows[0].got-x)*8/30e6, float64(r.flows[1].got-y)*8/30e6
+		if min(mine, other) < tt.least || mine+other < 43 {
+			t.Errorf("loss %v, controller %d: %.1f, beside it %.1f Mbit/s", tt.loss, tt.other, mine, other)
 		}
 	}
 }
