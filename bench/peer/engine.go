@@ -151,10 +151,11 @@ func engineBulk(j job) (report, error) {
 	sent := int64(0)
 	send := func(d time.Duration) error {
 		for deadline := time.Now().Add(d); ; {
-			over := time.Now().After(deadline)
+			now := p.now()
+			over := now.Add(-p.skipped).After(deadline)
 			for !over {
 				stamp(message, uint64(sent)/uint64(j.streams))
-				err := p.a.SendCopy(p.now(), sctp.Message{Stream: uint16(sent % int64(j.streams)), Payload: message})
+				err := p.a.SendCopy(now, sctp.Message{Stream: uint16(sent % int64(j.streams)), Payload: message})
 				if errors.Is(err, sctp.ErrSendBufferFull) {
 					break
 				}

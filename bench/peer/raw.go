@@ -19,9 +19,15 @@ import (
 type tally struct {
 	atomic.Int64               // bytes
 	more         chan struct{} // capacity 1: some may have arrived
+	stall        *time.Timer
 }
 
-func newTally() *tally { return &tally{more: make(chan struct{}, 1)} }
+// maxStall is how long nothing arrives before what is on its way counts as lost.
+const maxStall = 100 * time.Millisecond
+
+func newTally() *tally {
+	return &tally{more: make(chan struct{}, 1), stall: time.NewTimer(maxStall)}
+}
 
 func (y *tally) arrive(n int) {
 	y.Add(int64(n))
@@ -32,12 +38,13 @@ func (y *tally) arrive(n int) {
 }
 
 // await waits until at most limit bytes of those sent are on their way. It returns what
-// was sent less what was lost: what does not arrive within 100 ms.
+// was sent less what was lost.
 func (y *tally) await(sent, limit int64) int64 {
 	for sent-y.Load() > limit {
+		y.stall.Reset(maxStall)
 		select {
 		case <-y.more:
-		case <-time.After(100 * time.Millisecond):
+		case <-y.stall.C:
 			return y.Load()
 		}
 	}

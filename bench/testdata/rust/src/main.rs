@@ -125,10 +125,10 @@ fn bulk<E: Engine>(job: &Job) {
     let mut run = |sent: &mut u64, duration: Duration| {
         let until = Instant::now() + duration;
         loop {
-            let over = Instant::now() > until;
+            let now = pair.now();
+            let over = now - pair.skipped > until;
             while !over {
                 stamp(&mut message, *sent / streams);
-                let now = pair.now();
                 if !pair.a.send(now, (*sent % streams) as u16, &message) {
                     break;
                 }
