@@ -26,10 +26,21 @@ type batching struct {
 func newCarrier(conn PacketConn) carrier {
 	if c, ok := conn.(*net.UDPConn); ok {
 		if b := newBatching(c); b != nil {
+			_ = b.raw.Control(func(fd uintptr) {
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
+			})
 			return b
 		}
 	}
 	return &plain{conn: conn}
+}
+
+func connectedCarrier(conn *net.UDPConn) carrier {
+	if b := newBatching(conn); b != nil && conn.RemoteAddr() != nil {
+		b.out.connected = true
+		return b
+	}
+	return nil
 }
 
 // newBatching returns nil if the socket does not say what it is.
@@ -51,7 +62,6 @@ func newBatching(conn *net.UDPConn) *batching {
 		case *syscall.SockaddrInet6:
 			b.out.family, ok = syscall.AF_INET6, true
 		}
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
 		if _, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_UDP, optSegment); err == nil {
 			b.out.maxGSO = maxBytes
 		}

@@ -22,10 +22,11 @@ const (
 // one address and of one size, but for a smaller last one, which the kernel cuts
 // (UDP_SEGMENT), or where it cannot, one datagram. An idle writer holds no memory.
 type writer struct {
-	raw     syscall.RawConn
-	attempt func(fd uintptr) bool // w.sendmmsg, made once
-	family  int                   // of the socket's addresses
-	zone    zone
+	raw       syscall.RawConn
+	attempt   func(fd uintptr) bool // w.sendmmsg, made once
+	connected bool                  // there is one address to send to, which the system knows
+	family    int                   // of the socket's addresses
+	zone      zone
 
 	// maxGSO is the largest segment that the kernel cuts, 0 where it cuts none. It
 	// falls for a while when the kernel refuses: a segment must fit the link's MTU, and
@@ -74,7 +75,7 @@ func (w *writer) send(datagrams []Datagram) (sent int, err error) {
 			datagrams = datagrams[1:]
 			continue
 		}
-		for first := 0; first < w.out.prepared; {
+		for first, again := 0, -1; first < w.out.prepared; {
 			w.n = first
 			if e := w.raw.Write(w.attempt); e != nil {
 				return sent, e
@@ -89,6 +90,10 @@ func (w *writer) send(datagrams []Datagram) (sent int, err error) {
 			}
 			if w.out.sizes[first] > 1 && w.refusesGSO(len(datagrams[0].Data)) {
 				break // what is left is prepared anew
+			}
+			if w.connected && w.err == syscall.ECONNREFUSED && again != first {
+				again = first // that was said of an earlier one
+				continue
 			}
 			err = os.NewSyscallError("sendmmsg", w.err)
 			datagrams = datagrams[w.out.sizes[first]:]
@@ -129,8 +134,10 @@ func (w *writer) prepare(datagrams []Datagram) {
 	for len(datagrams) > 0 && out.prepared < len(out.messages) && out.used < len(out.iovs) {
 		d := &datagrams[0]
 		m := &out.messages[out.prepared]
-		if m.hdr.Namelen = out.names[out.prepared].put(w.family, d.To, &w.zone); m.hdr.Namelen == 0 {
-			return
+		if m.hdr.Namelen = 0; !w.connected {
+			if m.hdr.Namelen = out.names[out.prepared].put(w.family, d.To, &w.zone); m.hdr.Namelen == 0 {
+				return
+			}
 		}
 		n := min(w.run(datagrams), len(out.iovs)-out.used)
 		iovs := out.iovs[out.used:out.used]

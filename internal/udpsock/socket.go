@@ -29,7 +29,7 @@ type PacketConn interface {
 	Close() error
 }
 
-// A Socket is a UDP socket, not connected, that reads and writes in batches where the
+// A Socket is a UDP socket that reads and writes in batches where the
 // system can and it is a *net.UDPConn. One goroutine at a time may call Receive, and one
 // at a time Send; an idle Socket of the system holds no buffers.
 type Socket struct {
@@ -74,9 +74,19 @@ type Datagram struct {
 	ECN  byte // codepoint; other than 0 only once ReceiveECN was successful
 }
 
-// New returns a Socket over conn.
+// New returns a Socket over conn, which is not connected and belongs to the Socket.
 func New(conn PacketConn) *Socket {
 	return &Socket{PacketConn: conn, carrier: newCarrier(conn)}
+}
+
+// NewConnected returns a Socket over a connected conn, nil where the system has no
+// batches for it. Options of conn are left as they are, and its other methods work as
+// before. Datagram.To counts for nothing.
+func NewConnected(conn *net.UDPConn) *Socket {
+	if c := connectedCarrier(conn); c != nil {
+		return &Socket{PacketConn: conn, carrier: c}
+	}
+	return nil
 }
 
 // Receive waits for datagrams, which may be of several senders. They are the caller's

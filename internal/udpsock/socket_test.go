@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
+	"time"
 )
 
 // loopback are the addresses that sockets are tested on.
@@ -351,5 +353,56 @@ func TestPlain(t *testing.T) {
 	}
 	if _, err := x.Receive(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("receive on a closed socket: %v", err)
+	}
+}
+
+// TestConnected: batches on connected sockets, which come in as they are on those of the
+// caller; a peer that is not there is reported and costs no packet once it is.
+func TestConnected(t *testing.T) {
+	for _, addr := range loopback {
+		x, y := newTestSocket(t, addr), newTestSocket(t, addr)
+		from, peer := net.UDPAddrFromAddrPort(at(x)), net.UDPAddrFromAddrPort(at(y))
+		x.Close()
+		y.Close()
+		c, err := net.DialUDP("udp", from, peer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		a := NewConnected(c)
+		if a == nil {
+			t.Skip("no batches on this system")
+		}
+		packets := numbered(repeated(100, 1200), true)
+		if _, err := a.Send(to(netip.AddrPort{}, packets[:2])); err != nil {
+			t.Errorf("nobody there: %v", err)
+		}
+		d, err := net.DialUDP("udp", peer, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		b := NewConnected(d)
+		b.SetBuffers(1<<20, 1<<20)
+		if sent, err := a.Send(to(netip.AddrPort{}, packets)); sent != len(packets) || err != nil {
+			t.Errorf("sent %d, %v", sent, err)
+		}
+		for i, p := range collect(t, b, len(packets), at(x)) {
+			if !bytes.Equal(p, packets[i]) {
+				t.Fatalf("datagram %d", i)
+			}
+		}
+		// The caller's own way to read finds datagrams as they were sent.
+		a.Send(to(netip.AddrPort{}, packets[:2]))
+		buf := make([]byte, 5000)
+		for range 2 {
+			if n, err := d.Read(buf); n != 1200 || err != nil {
+				t.Errorf("read %d bytes, %v", n, err)
+			}
+		}
+		d.SetReadDeadline(time.Unix(1, 0))
+		if _, err := b.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("receive past the deadline: %v", err)
+		}
 	}
 }

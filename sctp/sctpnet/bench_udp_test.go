@@ -26,56 +26,6 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// connectUDP returns an association over UDP on loopback.
-func connectUDP(t testing.TB, cfg Config) (a, b *Conn) {
-	t.Helper()
-	l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{Config: cfg})
-	if err != nil {
-		t.Skip("no UDP on loopback:", err)
-	}
-	if a, err = Dial(background, "udp4", l.Addr().String(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(background); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Abort("")
-		b.Abort("")
-		<-a.Done()
-		<-b.Done()
-		l.Close()
-	})
-	return a, b
-}
-
-// connectUDPConns is connectUDP with a net.Conn at each end.
-func connectUDPConns(t testing.TB, cfg Config) (a, b *Conn) {
-	t.Helper()
-	x, y := own(t), own(t)
-	dial := func(from, to *net.UDPAddr) net.Conn {
-		c, err := net.DialUDP("udp4", from, to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	b, err := New(dial(y, x), cfg, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, err = Client(background, dial(x, y), cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Abort("")
-		b.Abort("")
-		<-a.Done()
-		<-b.Done()
-	})
-	return a, b
-}
-
 // BenchmarkUDP moves messages over loopback, both ends in this process.
 func BenchmarkUDP(b *testing.B) {
 	for _, over := range []struct {
@@ -143,16 +93,6 @@ func BenchmarkUDPRoundTrip(b *testing.B) {
 			})
 		}
 	}
-}
-
-// own is an address of a port that is free.
-func own(t testing.TB) *net.UDPAddr {
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Skip("no UDP on loopback:", err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr)
 }
 
 // newAnswerer returns a function that answers pings until its peer ends, and where to

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -86,6 +87,9 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmentation) *Conn {
 	c := newConn(cfg, assoc, new(sync.Mutex))
 	c.nc = nc
+	if u, ok := nc.(*net.UDPConn); ok {
+		c.reader.udp = udpsock.NewConnected(u)
+	}
 	c.sender.init(c)
 	c.sender.fragments = fragments
 	c.reader.source, _ = nc.(PacketSource)

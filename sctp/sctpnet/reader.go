@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -30,8 +31,9 @@ const (
 // PacketSource. A goroutine that gets stuck sending is replaced, and ends as soon as
 // it comes back.
 type reader struct {
-	source   PacketSource // the net.Conn, or nil
-	attached bool         // it brings packets
+	source   PacketSource    // the net.Conn, or nil
+	attached bool            // it brings packets
+	udp      *udpsock.Socket // the net.Conn, or nil
 
 	size    int  // of the read buffer
 	turn    int  // which goroutine is the one that reads
@@ -73,16 +75,27 @@ func (c *Conn) startReader() {
 // readLoop is the reading goroutine.
 func (c *Conn) readLoop(turn int) {
 	var buf []byte
+	var one [1]udpsock.Run
 	for {
 		size, ok := c.beforeRead(turn)
 		if !ok {
 			return
 		}
-		if len(buf) < size {
-			buf = make([]byte, size)
+		runs := one[:]
+		var err error
+		if c.reader.udp != nil {
+			runs, err = c.reader.udp.Receive()
+		} else {
+			if len(buf) < size {
+				buf = make([]byte, size)
+			}
+			one[0].Size, err = c.nc.Read(buf)
+			one[0].Data = buf[:one[0].Size]
+			if err == nil && one[0].Size == len(buf) && len(buf) <= maxPacket {
+				err = io.ErrShortBuffer
+			}
 		}
-		n, err := c.nc.Read(buf)
-		if c.handleRead(turn, buf[:n], len(buf), err) {
+		if c.handleRead(turn, runs, len(buf), err) {
 			select {
 			case <-time.After(restTime):
 			case <-c.life.over:
@@ -108,8 +121,9 @@ func (c *Conn) beforeRead(turn int) (size int, ok bool) {
 	return c.reader.size, true
 }
 
-// handleRead takes what Read returned, and tells whether the reader is to rest.
-func (c *Conn) handleRead(turn int, packet []byte, size int, err error) (rest bool) {
+// handleRead takes what was read, into a buffer of that size, and tells whether the
+// reader is to rest.
+func (c *Conn) handleRead(turn int, runs []udpsock.Run, size int, err error) (rest bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reader.turn == turn {
@@ -120,10 +134,14 @@ func (c *Conn) handleRead(turn int, packet []byte, size int, err error) (rest bo
 	}
 	now := time.Now()
 	switch {
-	case err == nil && len(packet) < size || err == nil && size > maxPacket:
+	case err == nil:
 		c.reader.passing = 0
-		c.assoc.HandlePacket(now, 0, packet)
-	case err == nil, tooLong(err):
+		for i := range runs {
+			for packet := range runs[i].Datagrams() {
+				c.assoc.HandlePacket(now, 0, packet)
+			}
+		}
+	case tooLong(err):
 		// The packet did not fit. Whether the transport keeps it for the next
 		// Read or its sender repeats it, it will.
 		c.reader.size = min(4*size, maxPacket+1) // before the peer has tried a larger MTU three times

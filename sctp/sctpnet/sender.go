@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 const (
@@ -27,10 +29,11 @@ const (
 // and for reading another if the one it has is stuck. From then on nobody else
 // writes, so that calls of the application return whatever the transport does.
 type sender struct {
-	batcher   BatchWriter   // the net.Conn, or nil
-	inPlace   InPlaceWriter // the net.Conn, or nil
-	fragments fragmentation // of the net.Conn
-	mtu       int           // room that Transmit needs
+	batcher   BatchWriter     // the net.Conn, or nil
+	udp       *udpsock.Socket // the net.Conn, or nil
+	inPlace   InPlaceWriter   // the net.Conn, or nil
+	fragments fragmentation   // of the net.Conn
+	mtu       int             // room that Transmit needs
 	// What an InPlaceWriter needs before and after each packet, in bytes.
 	before, after int
 
@@ -48,6 +51,7 @@ type sender struct {
 
 func (s *sender) init(c *Conn) {
 	s.batcher, _ = c.nc.(BatchWriter)
+	s.udp = c.reader.udp
 	if s.inPlace, _ = c.nc.(InPlaceWriter); s.inPlace != nil {
 		s.before, s.after = s.inPlace.Room()
 	}
@@ -150,7 +154,7 @@ func (c *Conn) writePackets(b *batch) (lost int, err error) {
 	packets, whole := b.packets, b.whole
 	for len(packets) > 0 {
 		c.sender.fragments.apply(whole[0], c.log)
-		n, l, e := c.sender.writeRun(c.nc, packets[:sameWhole(whole)])
+		n, l, e := c.sender.writeRun(c.nc, b, packets[:sameWhole(whole)])
 		if lost += l; e != nil {
 			if err = e; fatalWrite(e) {
 				return lost, err
@@ -163,11 +167,18 @@ func (c *Conn) writePackets(b *batch) (lost int, err error) {
 
 // writeRun writes packets that are to be treated alike, or the first of them. It
 // returns how many it has done with, and how many of those were lost.
-func (s *sender) writeRun(nc net.Conn, packets [][]byte) (n, lost int, err error) {
+func (s *sender) writeRun(nc net.Conn, b *batch, packets [][]byte) (n, lost int, err error) {
 	switch {
 	case s.inPlace != nil:
 		lost, err = s.inPlace.WriteInPlace(packets)
 		return len(packets), lost, err
+	case s.udp != nil && len(packets) > 1:
+		b.out = b.out[:0]
+		for _, p := range packets {
+			b.out = append(b.out, udpsock.Datagram{Data: p})
+		}
+		sent, err := s.udp.Send(b.out)
+		return len(packets), len(packets) - sent, err
 	case s.batcher != nil && len(packets) > 1:
 		n, err = s.batcher.WriteBatch(packets)
 	default:
