@@ -6,19 +6,20 @@ import "time"
 // heap. An appointment may come too early: a deadline that moves away, as most do
 // with each packet, costs nothing, and is made anew when the time has come.
 type agenda struct {
+	clock clock
 	heap  []appointment
 	place []int32 // in the heap, by slot; noSlot: no appointment
 	moves uint64  // appointments moved, ever
 }
 
 type appointment struct {
-	at   time.Time
+	at   instant
 	slot int32
 }
 
 // before orders appointments: by time, and for one time by slot.
 func (p *appointment) before(q *appointment) bool {
-	return p.at.Before(q.at) || p.slot < q.slot && p.at.Equal(q.at)
+	return p.at < q.at || p.slot < q.slot && p.at == q.at
 }
 
 // grow makes room for one more slot.
@@ -29,12 +30,12 @@ func (g *agenda) first() (time.Time, bool) {
 	if len(g.heap) == 0 {
 		return time.Time{}, false
 	}
-	return g.heap[0].at, true
+	return g.clock.time(g.heap[0].at), true
 }
 
 // due takes the first appointment off the agenda, if its time has come.
 func (g *agenda) due(now time.Time) (int32, bool) {
-	if len(g.heap) == 0 || g.heap[0].at.After(now) {
+	if len(g.heap) == 0 || g.heap[0].at.After(g.clock.read(now)) {
 		return noSlot, false
 	}
 	slot := g.heap[0].slot
@@ -43,8 +44,8 @@ func (g *agenda) due(now time.Time) (int32, bool) {
 }
 
 // atLatest sees to it that a slot's appointment is not after a time.
-func (g *agenda) atLatest(slot int32, at time.Time) {
-	i := int(g.place[slot])
+func (g *agenda) atLatest(slot int32, when time.Time) {
+	i, at := int(g.place[slot]), g.clock.read(when)
 	switch {
 	case i < 0:
 		i = len(g.heap)

@@ -88,13 +88,15 @@ func New(cfg Config) (*Association, error) {
 func newAssociation(cfg *Config, seed [32]byte) *Association {
 	rng := rand.NewChaCha8(seed)
 	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace)}
-	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: randomTag(rng)}
+	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: cfg.TagShard.random(rng)}
 	a.hs.localTSN = wire.TSN(rng.Uint64())
 	for i := 0; i < len(a.hs.secret); i += 8 {
 		be.PutUint64(a.hs.secret[i:], rng.Uint64())
 	}
 	a.paths.init(cfg, rng.Uint64())
-	a.sent.rate.on = a.paths.primary().cc.measures()
+	if a.paths.primary().cc.measures() {
+		a.sent.rate = new(rateSampler)
+	}
 	a.in.init(cfg.ReceiveBuffer, cfg.Frugal)
 	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal)
 	a.rng.init(rng)

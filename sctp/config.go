@@ -17,6 +17,10 @@ type Config struct {
 	// LocalPort and RemotePort are the SCTP ports. Default 5000 (RFC 8841).
 	LocalPort, RemotePort uint16
 
+	// TagShard is the part of all verification tags from which those of this side are
+	// chosen. Default: all of them.
+	TagShard TagShard
+
 	// MTU is the largest SCTP packet, in bytes, common header included, lower layers
 	// excluded, that every path is taken to carry; MaxMTU may be more. Default 1188: what fits a 1280-byte IPv6 packet
 	// under UDP, DTLS and a TURN channel header. At least 512.
@@ -206,6 +210,7 @@ func (c *Config) complete() error {
 		broken      bool
 		field, rule string
 	}{
+		{c.TagShard.Bits > maxShardBits || c.TagShard.Index>>c.TagShard.Bits != 0, "TagShard", "must have at most 12 bits, and an index that fits them"},
 		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
 		{c.MaxMTU > 65535, "MaxMTU", "must be at most 65535 bytes"},
 		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},

@@ -37,8 +37,9 @@ type Endpoint struct {
 	members []member       // what the Endpoint itself keeps of them
 	free    []int32        // slots
 
-	tags   tagTable          // by the tag in packets from the peer
-	byPeer map[peerKey]int32 // by address and port: what comes with another tag
+	tags   slotTable // by the tag in packets from the peer
+	peers  slotTable // by address and port: what comes with another tag
+	hashes peerHash  // of those
 
 	// listener is an association that never gets beyond Closed. In that state it
 	// answers without keeping anything, whatever the address.
@@ -139,7 +140,8 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	}
 	shared := cfg.Config
 	shared.Seed = [32]byte{}
-	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed), byPeer: make(map[peerKey]int32)}
+	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed)}
+	e.hashes.key = [2]uint64{e.rng.Uint64(), e.rng.Uint64()}
 	e.listener = e.newAssociation()
 	return e, nil
 }
@@ -163,18 +165,17 @@ func (e *Endpoint) newAssociation() *Association {
 func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, error) {
 	to = canonical(to)
 	key := peerKey{to, e.cfg.RemotePort}
-	_, used := e.byPeer[key]
 	switch {
 	case !unicast(to):
 		return 0, ErrInvalidAddress
-	case used:
+	case e.known(key) != noSlot:
 		return 0, ErrPeerInUse
 	case e.stats.Associations >= e.cfg.MaxAssociations || e.stats.HalfOpen >= e.cfg.MaxHalfOpen:
 		return 0, ErrTooManyAssociations
 	}
 	a := e.newAssociation()
-	for e.tags.find(a.id.localTag, e.members, key) != noSlot {
-		a.id.localTag = randomTag(&a.rng)
+	for e.tags.find(a.id.localTag, e.members, key, true) != noSlot {
+		a.id.localTag = a.cfg.TagShard.random(&a.rng)
 	}
 	if err := a.Connect(now); err != nil {
 		panic("sctp: BUG: a new association has started: " + err.Error())

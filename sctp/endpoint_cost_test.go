@@ -10,11 +10,11 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// TestTagTable compares the table with a map, tags that collide included.
-func TestTagTable(t *testing.T) {
+// TestSlotTable compares the table with a map, hashes that collide included.
+func TestSlotTable(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	const n = 300
-	var table tagTable
+	var table slotTable
 	members := make([]member, n)
 	model := make(map[int32]uint32) // by slot
 	key := func(slot int32) peerKey {
@@ -36,17 +36,20 @@ func TestTagTable(t *testing.T) {
 		}
 		probe := int32(rng.IntN(n))
 		from := key(probe)
-		from.addr = netip.AddrPortFrom(from.addr.Addr(), 9) // the UDP port does not count
+		any := rng.IntN(2) == 0
+		if any {
+			from.addr = netip.AddrPortFrom(from.addr.Addr(), 9) // the UDP port does not count
+		}
 		tag, in := model[probe]
 		if !in {
 			tag, probe = 1+rng.Uint32N(3), noSlot
 			for slot, other := range model {
-				if other == tag && key(slot).port == from.port && key(slot).addr.Addr() == from.addr.Addr() {
+				if other == tag && key(slot).port == from.port && key(slot).addr.Addr() == from.addr.Addr() && (any || key(slot) == from) {
 					probe = slot
 				}
 			}
 		}
-		if got := table.find(tag, members, from); got != probe || table.n != len(model) {
+		if got := table.find(tag, members, from, any); got != probe || table.n != len(model) {
 			t.Fatalf("found %d, want %d; %d entries, want %d", got, probe, table.n, len(model))
 		}
 	}
@@ -203,5 +206,26 @@ func TestEndpointTurns(t *testing.T) {
 		if seen[id] != 2*maxRun {
 			t.Fatalf("%v", seen)
 		}
+	}
+}
+
+// TestPeerHash: peers whose addresses differ in little spread over the table, and
+// without the key nobody knows how.
+func TestPeerHash(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	places := make(map[uint32]int)
+	h := peerHash{[2]uint64{rng.Uint64(), rng.Uint64()}}
+	const n = 1 << 14
+	for i := range n {
+		ip := [16]byte{0x20, 0x01, 0x0d, 0xb8, 7: byte(i >> 12), 15: byte(i >> 4)}
+		places[h.of(peerKey{netip.AddrPortFrom(netip.AddrFrom16(ip), uint16(i&15)), 5000})%n]++
+	}
+	if free := n - len(places); free > n/2 { // of 1/e are expected
+		t.Errorf("%d of %d places are not in use", free, n)
+	}
+	peer := peerKey{address("192.0.2.1:7"), 5000}
+	other := peerHash{[2]uint64{rng.Uint64(), rng.Uint64()}}
+	if h.of(peer) == other.of(peer) {
+		t.Error("another key makes the same hash")
 	}
 }

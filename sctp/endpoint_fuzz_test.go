@@ -114,18 +114,18 @@ func checkEndpoint(t *testing.T, e *Endpoint) {
 		if a.ended {
 			t.Fatal("an association that has ended is kept")
 		}
-		if m.tag != a.id.localTag || e.tags.find(m.tag, e.members, m.peer) == noSlot {
+		if m.tag != a.id.localTag || e.tags.find(m.tag, e.members, m.peer, true) == noSlot {
 			t.Fatal("an association is not found by its tag")
 		}
-		if found, ok := e.byPeer[m.peer]; m.byPeer && (!ok || found != int32(slot)) {
+		if found := e.known(m.peer); m.byPeer && found != int32(slot) {
 			t.Fatal("an association is not found by its peer")
 		}
-		if at, on := a.Timeout(); on && (e.agenda.place[slot] < 0 || e.agenda.heap[e.agenda.place[slot]].at.After(at)) {
+		if at, on := a.Timeout(); on && (e.agenda.place[slot] < 0 || e.agenda.clock.time(e.agenda.heap[e.agenda.place[slot]].at).After(at)) {
 			t.Fatal("a deadline is not on the agenda")
 		}
 	}
 	if n != e.stats.Associations || n > e.cfg.MaxAssociations || half != e.stats.HalfOpen || tags != e.tags.n ||
-		len(e.byPeer) > n || len(e.agenda.heap) > n || n+len(e.free) != len(e.assocs) {
-		t.Fatalf("%d associations, %d half open, %d tags, %d peers: %+v", n, half, tags, len(e.byPeer), e.stats)
+		e.peers.n > n || len(e.agenda.heap) > n || n+len(e.free) != len(e.assocs) {
+		t.Fatalf("%d associations, %d half open, %d tags, %d peers: %+v", n, half, tags, e.peers.n, e.stats)
 	}
 }

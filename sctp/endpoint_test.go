@@ -214,10 +214,10 @@ func (h *host) only(t testing.TB) (AssociationID, *Association) {
 func (h *host) checkEmpty(t testing.TB) {
 	t.Helper()
 	e := h.e
-	if e.stats.Associations != 0 || e.stats.HalfOpen != 0 || e.tags.n != 0 || len(e.byPeer) != 0 ||
+	if e.stats.Associations != 0 || e.stats.HalfOpen != 0 || e.tags.n != 0 || e.peers.n != 0 ||
 		len(e.agenda.heap) != 0 || e.sending.n != 0 || e.reporting.n != 0 || len(e.free) != len(e.assocs) {
 		t.Fatalf("left: %+v, %d tags, %d peers, %d appointments, %d and %d queued, %d of %d slots free",
-			e.stats, e.tags.n, len(e.byPeer), len(e.agenda.heap), e.sending.n, e.reporting.n, len(e.free), len(e.assocs))
+			e.stats, e.tags.n, e.peers.n, len(e.agenda.heap), e.sending.n, e.reporting.n, len(e.free), len(e.assocs))
 	}
 }
 

@@ -48,11 +48,11 @@ func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (Ass
 		return 0, &ResumeError{"the association has another SCTP port than the Endpoint"}
 	}
 	key := peerKey{peer, a.id.remotePort}
-	if slot, known := e.byPeer[key]; known && e.members[slot].silent && e.members[slot].tag == a.id.localTag { // it is back
+	if slot := e.known(key); slot != noSlot && e.members[slot].silent && e.members[slot].tag == a.id.localTag { // it is back
 		e.members[slot].silent = false
 		e.settle(slot)
 	}
-	if _, used := e.byPeer[key]; used || e.tags.find(a.id.localTag, e.members, key) != noSlot {
+	if e.known(key) != noSlot || e.tags.find(a.id.localTag, e.members, key, true) != noSlot {
 		return 0, ErrPeerInUse
 	}
 	slot := e.insert(a, key)

@@ -16,15 +16,15 @@ type peerKey struct {
 
 // member is what the Endpoint keeps of the association in a slot.
 type member struct {
-	turn      uint32 // of the slot; counts its associations
 	peer      peerKey
+	turn      uint32 // of the slot; counts its associations
 	tag       uint32 // under which it is in the table of tags; 0: it is not
 	byPeer    bool   // it is in the table of peers
 	halfOpen  bool
-	silent    bool // handed over: what comes for it gets no answer
-	sending   bool // it is in the queue
-	reporting bool // it is in the queue
-	run       int  // packets sent in a row
+	silent    bool  // handed over: what comes for it gets no answer
+	sending   bool  // it is in the queue
+	reporting bool  // it is in the queue
+	run       uint8 // packets sent in a row
 }
 
 // slot returns the slot of an association, noSlot if it is gone.
@@ -34,6 +34,11 @@ func (e *Endpoint) slot(id AssociationID) int32 {
 		return noSlot
 	}
 	return int32(n)
+}
+
+// known returns the association of a peer, by address; noSlot if there is none.
+func (e *Endpoint) known(peer peerKey) int32 {
+	return e.peers.find(e.hashes.of(peer), e.members, peer, false)
 }
 
 // insert gives an association a slot.
@@ -52,7 +57,7 @@ func (e *Endpoint) insert(a *Association, peer peerKey) int32 {
 	e.assocs[slot] = a
 	e.members[slot] = member{turn: e.members[slot].turn + 1, peer: peer, tag: a.id.localTag, byPeer: true}
 	e.tags.add(a.id.localTag, slot)
-	e.byPeer[peer] = slot
+	e.peers.add(e.hashes.of(peer), slot)
 	e.stats.Associations++
 	return slot
 }
@@ -107,7 +112,7 @@ func (e *Endpoint) hide(slot int32) {
 		m.tag = 0
 	}
 	if m.byPeer {
-		delete(e.byPeer, m.peer)
+		e.peers.remove(e.hashes.of(m.peer), slot)
 		m.byPeer = false
 	}
 	e.agenda.remove(slot)
@@ -126,13 +131,12 @@ func (e *Endpoint) remove(slot int32) {
 func (e *Endpoint) rebind(slot int32, to netip.AddrPort) {
 	m := &e.members[slot]
 	if m.byPeer {
-		delete(e.byPeer, m.peer)
+		e.peers.remove(e.hashes.of(m.peer), slot)
 	}
 	m.peer.addr = to
-	_, used := e.byPeer[m.peer]
-	m.byPeer = !used
+	m.byPeer = e.known(m.peer) == noSlot
 	if m.byPeer {
-		e.byPeer[m.peer] = slot
+		e.peers.add(e.hashes.of(m.peer), slot)
 	}
 }
 

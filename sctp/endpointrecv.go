@@ -42,16 +42,15 @@ func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []
 
 // handleOther takes a packet that belongs to an association, if there is one.
 func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN) {
-	slot := e.tags.find(p.VTag(), e.members, key)
+	slot := e.tags.find(p.VTag(), e.members, key, true)
 	if slot == noSlot {
 		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
 		// with a wrong one the association discards (9260-8.5-a).
-		known, ok := e.byPeer[key]
-		if !ok || p.DstPort() != e.cfg.LocalPort {
+		slot = e.known(key)
+		if slot == noSlot || p.DstPort() != e.cfg.LocalPort {
 			e.answer(now, key, p)
 			return
 		}
-		slot = known
 	} else if e.members[slot].peer.addr != key.addr {
 		if !p.ChecksumOK() {
 			e.drop(now, p, ReasonChecksum)
@@ -100,7 +99,7 @@ func (e *Endpoint) takeAnswers(to netip.AddrPort) {
 // association, another to the listener.
 func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Chunk) {
 	e.keys.rotate(now, e.rng)
-	if slot, ok := e.byPeer[key]; ok && r.p.DstPort() == e.cfg.LocalPort {
+	if slot := e.known(key); slot != noSlot && r.p.DstPort() == e.cfg.LocalPort {
 		e.assocs[slot].hs.secret = e.keys.bound(0, key.addr)
 		e.deliver(now, slot, r.p)
 		return
@@ -139,14 +138,14 @@ func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32,
 // cookie has turned out to be ours, made for this address, and fresh.
 func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c wire.Chunk) {
 	e.keys.rotate(now, e.rng)
-	slot, known := e.byPeer[key]
+	slot := e.known(key)
 	k, secret, ok := e.keys.open(key.addr, c.Value())
 	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
 		e.drop(now, p, ReasonTag) // 9260-5.1.5-a
 		return
 	}
 	switch {
-	case known:
+	case slot != noSlot:
 		e.assocs[slot].hs.secret = secret
 		e.deliver(now, slot, p)
 	case !e.cfg.Listen:
@@ -154,7 +153,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 	case k.staleness(now) > 0:
 		e.listener.hs.secret = secret
 		e.listen(now, key, p)
-	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key) != noSlot:
+	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key, true) != noSlot:
 		e.refuse(now, key, p, k.peer.tag, outOfResource)
 	default:
 		e.accept(now, key, p, secret)

@@ -28,7 +28,7 @@ var handoverFields = map[string]string{
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
 		"serving idle, pool anew, copies anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
-		"deadlines idle, expendables idle, midway idle, midways idle, drained idle",
+		"limited idle, midway idle, midways idle, drained idle",
 	"streamTable": "low parts, pages parts, n carried",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
@@ -47,7 +47,7 @@ var handoverFields = map[string]string{
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
 		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt carried",
 	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts, covered anew",
-	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle, again carried",
+	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle",
 }
 
 // TestHandoverFields: no field is forgotten.

@@ -37,7 +37,7 @@ type handoverRequests struct {
 	seq, next wire.ReqSeq
 	answers   [2]wire.ReconfigResponse
 	answered  uint8
-	last      deferredReset
+	last      *deferredReset
 	pause     uint16 // until the next SSN/TSN reset may be requested, ms
 }
 
@@ -227,12 +227,19 @@ func (c *handoverCodec) requests(r *handoverRequests) {
 		c.u32((*uint32)(&a.ReceiverNextTSN))
 	}
 	c.u8(&r.answered)
-	d := &r.last
+	var d deferredReset
+	again := r.last != nil
+	if again {
+		d = *r.last
+	}
 	c.u32((*uint32)(&d.seq))
 	c.u32((*uint32)(&d.lastTSN))
-	c.flag(&d.again)
+	c.flag(&again)
 	for i := range list(c, &d.streams, 2) {
 		c.u16(&d.streams[i])
+	}
+	if c.reading && again {
+		r.last = &d
 	}
 	c.u16(&r.pause)
 }

@@ -17,7 +17,11 @@ type identity struct {
 // handshake sets up the association (RFC 9260, section 5). It owns the timers
 // T1-init and T1-cookie, of which one runs at a time.
 type handshake struct {
-	localTSN     wire.TSN  // our initial TSN
+	localTSN     wire.TSN // our initial TSN
+	due          bool     // the INIT or COOKIE ECHO is to be sent
+	cookieAck    bool     // a COOKIE ACK is to be sent
+	peerKind     PeerImplementation
+	snap         snapState
 	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie
 	t1           timer
 	transmits    int
@@ -26,13 +30,9 @@ type handshake struct {
 	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       instant       // the last of them
-	due          bool          // the INIT or COOKIE ECHO is to be sent
 	cookie       []byte        // to echo
 	unrecognized []byte        // parameters of the INIT ACK to report
-	cookieAck    bool          // a COOKIE ACK is to be sent
 	secret       [32]byte      // key of the cookies
-	peerKind     PeerImplementation
-	snap         snapState
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.

@@ -31,8 +31,7 @@ type outbound struct {
 	arrivals    uint64         // messages accepted, ever
 	large       *outMessage    // the one, if any, that is larger than the buffer
 
-	deadlines   messageHeap // queued messages with a lifetime
-	expendables expendables // messages with a priority, until nothing of them can be saved
+	limited *limited // nil: no message may be given up
 }
 
 // outStream is an outgoing stream that has been used.
@@ -140,8 +139,7 @@ func (p *messagePool) trim() { p.first, p.n = nil, 0 }
 func (o *outbound) init(limit int, scheduler Scheduler, frugal bool) {
 	*o = outbound{limit: limit, scheduler: scheduler, frugal: frugal, turns: turnQueue{order: scheduler.scheduler()}}
 	o.copies.bound(limit, frugal)
-	o.allLow, o.deadlines.by = -1, policyLifetime
-	o.expendables.init()
+	o.allLow = -1
 }
 
 // restart drops all messages and begins all streams anew. What the application
@@ -316,7 +314,7 @@ func (o *outbound) bundles(p *builder, s *outStream) bool {
 func (o *outbound) advance(m *outMessage, n int) {
 	s := m.stream
 	if m.sent == 0 && m.policy == policyPriority {
-		o.expendables.begin(m)
+		o.limited.begin(m)
 	}
 	m.sent += n
 	m.fsn = m.fsn.Next()
@@ -403,7 +401,7 @@ func (o *outbound) remove(m *outMessage) {
 		o.end(m)
 	}
 	if m.policy == policyLifetime {
-		o.deadlines.remove(m)
+		o.limited.deadlines.remove(m)
 	}
 	if first {
 		o.turn(s, m.uncharged)
@@ -461,7 +459,7 @@ func (o *outbound) displace(m *outMessage) {
 // and heap.
 func (o *outbound) release(m *outMessage) {
 	if m.policy == policyPriority {
-		o.expendables.remove(m)
+		o.limited.remove(m)
 	}
 	if !m.over() {
 		o.dequeued(m.stream, len(m.payload)-m.sent)
@@ -490,7 +488,7 @@ func (o *outbound) recycle(m *outMessage) {
 	}
 	m.stream.pending--
 	if m.place != 0 { // under the priority policy, and acknowledged
-		o.expendables.remove(m)
+		o.limited.remove(m)
 	}
 	if o.large == m {
 		o.large = nil

@@ -141,25 +141,29 @@ func (h *messageHeap) down(i int, m *outMessage) {
 
 func (h *messageHeap) set(i int, m *outMessage) { h.list[i], m.place = m, int32(i)+1 }
 
-// expendables are the messages under the priority policy. Giving up one of which
-// nothing was sent frees its entry in the send buffer, too.
-type expendables struct{ unsent, begun messageHeap }
-
-func (e *expendables) init() {
-	*e = expendables{messageHeap{by: policyPriority}, messageHeap{by: policyPriority}}
+// limited are the messages that may be given up before the peer has them. Giving up one of
+// which nothing was sent frees its entry in the send buffer, too.
+type limited struct {
+	deadlines     messageHeap // queued, with a lifetime
+	unsent, begun messageHeap // with a priority, until nothing of them can be saved
 }
 
-// add takes in a message that was queued.
-func (e *expendables) add(m *outMessage) { e.unsent.push(m) }
+// limits returns the messages that may be given up.
+func (o *outbound) limits() *limited {
+	if o.limited == nil {
+		o.limited = &limited{messageHeap{by: policyLifetime}, messageHeap{by: policyPriority}, messageHeap{by: policyPriority}}
+	}
+	return o.limited
+}
 
-// begin takes note that sending a message has begun.
-func (e *expendables) begin(m *outMessage) {
+// begin takes note that sending a message with a priority has begun.
+func (e *limited) begin(m *outMessage) {
 	e.unsent.remove(m)
 	e.begun.push(m)
 }
 
-// remove takes out a message that is in.
-func (e *expendables) remove(m *outMessage) {
+// remove takes out a message with a priority that is in.
+func (e *limited) remove(m *outMessage) {
 	if m.sent > 0 {
 		e.begun.remove(m)
 	} else {
@@ -235,8 +239,10 @@ func (o *outbound) displaces(n int, r rank) bool {
 	if s.met() {
 		return false
 	}
-	o.expendables.unsent.weigh(0, r, true, &s)
-	o.expendables.begun.weigh(0, r, false, &s)
+	if o.limited != nil {
+		o.limited.unsent.weigh(0, r, true, &s)
+		o.limited.begun.weigh(0, r, false, &s)
+	}
 	return s.met()
 }
 
@@ -244,10 +250,10 @@ func (o *outbound) displaces(n int, r rank) bool {
 // others; nil when there is room.
 func (o *outbound) victim(n int) *outMessage {
 	s := o.shortage(n)
-	if s.met() {
+	if s.met() || o.limited == nil {
 		return nil
 	}
-	unsent, begun := o.expendables.unsent.first(), o.expendables.begun.first()
+	unsent, begun := o.limited.unsent.first(), o.limited.begun.first()
 	switch {
 	case unsent == nil:
 		return begun
@@ -259,7 +265,10 @@ func (o *outbound) victim(n int) *outMessage {
 
 // deadline returns when the first of the queued messages is past its lifetime.
 func (o *outbound) deadline(at instant, on bool) (instant, bool) {
-	if m := o.deadlines.first(); m != nil {
+	if o.limited == nil {
+		return at, on
+	}
+	if m := o.limited.deadlines.first(); m != nil {
 		// Its last moment is its own.
 		if t := m.expires.Add(1); !on || t.Before(at) {
 			return t, true
@@ -270,7 +279,10 @@ func (o *outbound) deadline(at instant, on bool) (instant, bool) {
 
 // expired returns a queued message that is past its lifetime, nil if there is none.
 func (o *outbound) expired(now instant) *outMessage {
-	if m := o.deadlines.first(); m != nil && m.expired(now) {
+	if o.limited == nil {
+		return nil
+	}
+	if m := o.limited.deadlines.first(); m != nil && m.expired(now) {
 		return m
 	}
 	return nil
@@ -283,9 +295,9 @@ func (o *outbound) limitMessage(now instant, m *outMessage, r *Reliability) {
 		m.maxRtx = r.MaxRetransmits
 	case policyLifetime:
 		m.expires = now.Add(r.Lifetime)
-		o.deadlines.push(m)
+		o.limits().deadlines.push(m)
 	case policyPriority:
 		m.priority = r.Priority
-		o.expendables.add(m)
+		o.limits().unsent.push(m)
 	}
 }

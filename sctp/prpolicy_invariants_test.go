@@ -22,16 +22,17 @@ func (o *outbound) heapInvariants() string {
 	if bytes != o.waiting {
 		return fmt.Sprintf("%d bytes wait, counted %d", o.waiting, bytes)
 	}
-	if len(o.deadlines.list) != lifetimes || len(o.expendables.unsent.list) != unsent {
+	l := o.limits()
+	if len(l.deadlines.list) != lifetimes || len(l.unsent.list) != unsent {
 		return fmt.Sprintf("%d deadlines, counted %d; %d expendable, counted %d",
-			len(o.deadlines.list), lifetimes, len(o.expendables.unsent.list), unsent)
+			len(l.deadlines.list), lifetimes, len(l.unsent.list), unsent)
 	}
-	for _, h := range []*messageHeap{&o.deadlines, &o.expendables.unsent, &o.expendables.begun} {
+	for _, h := range []*messageHeap{&l.deadlines, &l.unsent, &l.begun} {
 		for i, m := range h.list {
 			if int(m.place) != i+1 || m.policy != h.by || m.abandoned || m.displaced || i > 0 && h.before(m, h.list[(i-1)/2]) {
 				return fmt.Sprintf("message %d at %d of a heap: %+v", i, m.place, *m)
 			}
-			if h == &o.expendables.begun && m.sent == 0 {
+			if h == &l.begun && m.sent == 0 {
 				return "a message not begun is among those begun"
 			}
 		}

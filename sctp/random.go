@@ -20,12 +20,3 @@ func (r *random) Uint64() uint64 {
 	r.init(g)
 	return g.Uint64()
 }
-
-// randomTag returns a verification tag, which is not 0 (RFC 9260, section 5.3.1).
-func randomTag(rng rand.Source) uint32 {
-	for {
-		if tag := uint32(rng.Uint64()); tag != 0 {
-			return tag
-		}
-	}
-}

@@ -10,9 +10,8 @@ import (
 // that a SACK acknowledged it sees how much was delivered since that chunk went out,
 // and how long that took (draft-ietf-ccwg-bbr, "Delivery Rate Samples"). It costs
 // memory for each chunk in flight, so it runs only if the congestion controller
-// lives on it.
+// lives on it: else there is none, nil, which does nothing.
 type rateSampler struct {
-	on     bool
 	stamps []rateStamp // of the chunks in the ring of sent chunks, at the same places
 
 	delivered   int64      // bytes acknowledged, in all
@@ -60,9 +59,25 @@ type rateLoss struct {
 	limited  bool
 }
 
+// anew returns one for an association that begins anew.
+func (r *rateSampler) anew() *rateSampler {
+	if r == nil {
+		return nil
+	}
+	return new(rateSampler)
+}
+
+// rest gives back the memory for chunks in flight, of which there are none.
+func (r *rateSampler) rest() {
+	if r != nil {
+		r.stamps = nil
+		release(&r.losses)
+	}
+}
+
 // resize follows the ring of sent chunks.
 func (r *rateSampler) resize(n int, from, to wire.TSN) {
-	if !r.on {
+	if r == nil {
 		return
 	}
 	stamps := make([]rateStamp, n)
@@ -76,7 +91,7 @@ func (r *rateSampler) at(t wire.TSN) *rateStamp { return &r.stamps[int(t)&(len(r
 
 // sent takes a chunk that goes out; flight is what is outstanding with it.
 func (r *rateSampler) sent(t wire.TSN, c *sentChunk, flight int) {
-	if !r.on {
+	if r == nil {
 		return
 	}
 	if flight == c.wireSize() {
@@ -90,7 +105,7 @@ func (r *rateSampler) sent(t wire.TSN, c *sentChunk, flight int) {
 
 // acked takes the first acknowledgement of a chunk.
 func (r *rateSampler) acked(now instant, t wire.TSN, c *sentChunk) {
-	if !r.on {
+	if r == nil {
 		return
 	}
 	s := r.at(t)
@@ -108,7 +123,7 @@ func (r *rateSampler) acked(now instant, t wire.TSN, c *sentChunk) {
 
 // lose takes a chunk that was found lost.
 func (r *rateSampler) lose(t wire.TSN, size int) {
-	if !r.on {
+	if r == nil {
 		return
 	}
 	s := r.at(t)
@@ -118,6 +133,9 @@ func (r *rateSampler) lose(t wire.TSN, size int) {
 
 // forgive drops what was found lost and not taken: it was not the path.
 func (r *rateSampler) forgive() {
+	if r == nil {
+		return
+	}
 	for _, l := range r.losses {
 		r.lost -= int64(l.size)
 	}
@@ -133,10 +151,17 @@ func (r *rateSampler) taken() {
 }
 
 // exhausted says that there is nothing more to send though it might be sent.
-func (r *rateSampler) exhausted(flight int) { r.limitedTo = max(r.delivered+int64(flight), 1) }
+func (r *rateSampler) exhausted(flight int) {
+	if r != nil {
+		r.limitedTo = max(r.delivered+int64(flight), 1)
+	}
+}
 
 // sample returns what the chunks acknowledged since the last call tell.
 func (r *rateSampler) sample() rateSample {
+	if r == nil {
+		return rateSample{}
+	}
 	if r.limitedTo > 0 && r.delivered > r.limitedTo {
 		r.limitedTo = 0
 	}

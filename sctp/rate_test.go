@@ -18,7 +18,6 @@ type rateTest struct {
 
 func newRateTest() *rateTest {
 	r := &rateTest{next: 1}
-	r.on = true
 	r.resize(64, 0, 0)
 	return r
 }

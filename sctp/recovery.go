@@ -8,10 +8,10 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 type recovery struct {
 	on      bool     // Fast Recovery
 	timeout bool     // T3-rtx has expired, with RACK
-	exit    wire.TSN // the Fast Recovery exit point
-	reduced uint64   // number of the last packet sent before the window was reduced
 	packet  bool     // one packet of retransmissions may go whatever cwnd says
 	single  bool     // T3-rtx has expired: one packet at a time until something is acknowledged
+	exit    wire.TSN // the Fast Recovery exit point
+	reduced uint64   // number of the last packet sent before the window was reduced
 	prr     prr
 	undo    undo
 }

@@ -50,9 +50,9 @@ func (a *Association) handleInit(now instant, r *received, c wire.Chunk) {
 	case a.state == CookieEchoed: // 9260-5.2.1-b
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
 	case a.state == Closed: // a tag for this INIT alone
-		k.localTag, k.localTSN = randomTag(&a.rng), wire.TSN(a.rng.Uint64())
+		k.localTag, k.localTSN = a.cfg.TagShard.random(&a.rng), wire.TSN(a.rng.Uint64())
 	default: // 9260-5.2.2-a
-		k.localTag, k.localTSN = randomTag(&a.rng), wire.TSN(a.rng.Uint64())
+		k.localTag, k.localTSN = a.cfg.TagShard.random(&a.rng), wire.TSN(a.rng.Uint64())
 		k.localTie, k.peerTie = a.id.localTag, a.id.peerTag
 	}
 	ack := a.localInit()

@@ -83,6 +83,9 @@ func (a *Association) overtake(now instant, path *path, before int) int {
 
 // passLosses tells the congestion controller what was found lost.
 func (a *Association) passLosses(now instant, path *path) {
+	if a.sent.rate == nil {
+		return
+	}
 	for _, loss := range a.sent.rate.losses {
 		path.cc.lost(now, loss)
 	}

@@ -212,7 +212,7 @@ func (a *Association) handleInReset(now instant, req wire.InReset) {
 		r.answer(wire.ResultNothingToDo)
 		return
 	}
-	own.asked = request{kind: wire.ParamOutReset, answering: true, answers: r.next}
+	own.asked = &request{kind: wire.ParamOutReset, answering: true, answers: r.next}
 	for i := range n {
 		id := req.Streams.At(i)
 		own.asked.streams = append(own.asked.streams, id)
@@ -226,7 +226,7 @@ func (a *Association) handleInReset(now instant, req wire.InReset) {
 		}
 	}
 	if own.undrained == 0 {
-		own.queue = append(own.queue, own.asked)
+		own.submit()
 	}
 	a.promise(now)
 }
@@ -306,7 +306,7 @@ func (a *Association) renumber(theirs wire.TSN) {
 	for len(a.reconfig.peer.deferred) > 0 {
 		a.performNext()
 	}
-	a.reconfig.peer.last = deferredReset{}
+	a.reconfig.peer.last = nil
 	a.in.renumber()
 	a.tsns.init(theirs)
 	a.ack.dups = a.ack.dups[:0]

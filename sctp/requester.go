@@ -25,25 +25,25 @@ type requester struct {
 	due      bool // it is to be sent, again perhaps
 	waiting  bool // the peer said "in progress" since it was sent last
 	implied  bool // a request of the peer seems to be the answer; Linux gives no other to AddIncoming
-	repeats  int  // since then
 	holding  bool // for an SSN/TSN reset no message is begun
+	all      bool // what the peer asked for, until it is done, concerns all streams
+	repeats  int  // since it was sent first, or the peer said "in progress"
 
 	// A request of the peer to reset outgoing streams of ours, until it is queued.
-	asked     request
-	undrained int     // its streams on which not everything is acknowledged; 0: there is none
-	all       bool    // what the peer asked for, until it is done, concerns all streams
-	resetAt   instant // when the last SSN/TSN reset was requested
+	asked     *request // nil: there is none
+	undrained int      // its streams on which not everything is acknowledged; 0: there is none
+	resetAt   instant  // when the last SSN/TSN reset was requested
 }
 
 // request is one request of ours.
 type request struct {
-	kind      wire.ParamType
 	streams   []uint16 // to reset; none means all
-	count     uint16   // streams to add
-	answering bool     // it carries out the request answers of the peer
+	kind      wire.ParamType
+	count     uint16 // streams to add
+	answering bool   // it carries out the request answers of the peer
+	closed    bool   // lastTSN is set, and no stream joins any more
 	answers   wire.ReqSeq
 	respSeq   wire.ReqSeq
-	closed    bool // lastTSN is set, and no stream joins any more
 	lastTSN   wire.TSN
 }
 
@@ -139,10 +139,16 @@ func (r *requester) drained(o *outbound) {
 		if s := o.stream(id); !s.asked {
 			r.reset(wire.ParamOutReset, id)
 		} else if r.undrained--; r.undrained == 0 {
-			r.queue = append(r.queue, r.asked)
+			r.submit()
 		}
 	}
 	o.drained = o.drained[:0]
+}
+
+// submit queues what carries out the request of the peer.
+func (r *requester) submit() {
+	r.queue = append(r.queue, *r.asked)
+	r.asked = nil
 }
 
 // prepare begins with the first request of the queue if it can be sent now.

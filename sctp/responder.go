@@ -13,7 +13,7 @@ type responder struct {
 	answered int                      // of them
 	due      []wire.ReconfigResponse  // to send
 	deferred []deferredReset          // in the order of their numbers
-	last     deferredReset            // the last that was deferred and performed, if it can come again
+	last     *deferredReset           // the last that was deferred and performed, if it can come again
 	covered  int                      // streams in either direction that there were when all were reset last
 }
 
@@ -24,7 +24,6 @@ type deferredReset struct {
 	lastTSN wire.TSN
 	streams []uint16 // none means all
 	sorted  []uint16 // the same, in order, while it is deferred
-	again   bool     // it can come again under a new number
 }
 
 // Deferred requests are bounded in number, and by the streams that they name;
@@ -106,8 +105,8 @@ func (r *responder) again(req wire.OutReset) bool {
 			return true
 		}
 	}
-	if d := &r.last; d.again && d.same(req) {
-		d.again = false
+	if r.last != nil && r.last.same(req) {
+		r.last = nil
 		r.answer(wire.ResultPerformed)
 		return true
 	}
@@ -125,7 +124,7 @@ func (r *responder) hold(req wire.OutReset) {
 		r.answer(wire.ResultAlreadyPending)
 		return
 	}
-	d := deferredReset{seq: req.ReqSeq, lastTSN: req.LastTSN, again: true}
+	d := deferredReset{seq: req.ReqSeq, lastTSN: req.LastTSN}
 	for i := range req.Streams.Len() {
 		d.streams = append(d.streams, req.Streams.At(i))
 	}
@@ -161,7 +160,7 @@ func (r *responder) ready(cum wire.TSN) bool {
 func (r *responder) release() deferredReset {
 	d := r.deferred[0]
 	r.deferred = slices.Delete(r.deferred, 0, 1)
-	r.last, r.last.sorted = d, nil
+	r.last = &deferredReset{seq: d.seq, lastTSN: d.lastTSN, streams: d.streams}
 	r.respond(r.settle(d.seq, wire.ResultPerformed))
 	return d
 }

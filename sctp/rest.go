@@ -32,22 +32,18 @@ func (o *outbound) rest() {
 	release(&o.turns.heap)
 	release(&o.low)
 	release(&o.drained)
-	release(&o.deadlines.list)
-	o.expendables.rest()
-}
-
-func (e *expendables) rest() {
-	release(&e.begun.list)
-	release(&e.unsent.list)
+	if l := o.limited; l != nil && len(l.deadlines.list)+len(l.unsent.list)+len(l.begun.list) == 0 {
+		o.limited = nil
+	}
 }
 
 func (q *sentQueue) rest() {
 	release(&q.acked.runs)
 	release(&q.settled.runs)
 	if q.span() == 0 {
-		q.ring, q.rate.stamps = nil, nil
+		q.ring = nil
+		q.rate.rest()
 	}
-	release(&q.rate.losses)
 }
 
 func (u *undo) rest() {

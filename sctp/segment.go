@@ -77,9 +77,9 @@ func (m *inMessage) join(n *inMessage) {
 // association is idle. With a bound of 0 there is nothing to reuse, and what is made is as
 // large as needed.
 type segmentPool struct {
-	limit    int // bytes
-	bytes    int // in segments
-	segments [poolClasses]*segment
+	limit    int                    // bytes
+	bytes    int                    // in segments
+	segments *[poolClasses]*segment // nil: none are kept
 }
 
 const poolClasses = 13 // 64 bytes to 256 KiB
@@ -101,7 +101,10 @@ func (p *segmentPool) segment(payload []byte) *segment {
 	if c >= poolClasses || p.limit == 0 {
 		return &segment{buf: append([]byte(nil), payload...)}
 	}
-	s := p.segments[c]
+	var s *segment
+	if p.segments != nil {
+		s = p.segments[c]
+	}
 	if s == nil {
 		s = &segment{buf: make([]byte, 0, 64<<c)}
 	} else {
@@ -119,6 +122,9 @@ func (p *segmentPool) freeSegment(s *segment) {
 		return
 	}
 	p.bytes += 64 << c
+	if p.segments == nil {
+		p.segments = new([poolClasses]*segment)
+	}
 	s.next, p.segments[c] = p.segments[c], s
 }
 

@@ -29,7 +29,7 @@ type sentQueue struct {
 	marked        uint64   // chunks marked as lost, ever
 
 	order sentOrder
-	rate  rateSampler
+	rate  *rateSampler // nil: nobody needs one
 	use   ringUse
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
@@ -80,7 +80,7 @@ func (c *sentChunk) wireSize() int { return (int(c.header) + int(c.size) + 3) &^
 
 func (q *sentQueue) init(initial wire.TSN) {
 	*q = sentQueue{cum: initial.Add(-1), next: initial, lostFrom: initial, highestAcked: initial.Add(-1),
-		rate: rateSampler{on: q.rate.on}}
+		rate: q.rate.anew()}
 }
 
 // renumber goes on with another TSN when nothing is outstanding (RFC 6525, section 5.2.7).

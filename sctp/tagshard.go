@@ -1,0 +1,44 @@
+package sctp
+
+import (
+	"math/rand/v2"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// A TagShard is a part of all verification tags. Several Endpoints, on as many cores or
+// machines, share one address if each chooses its tags from a part of its own: whatever
+// hands out the packets then finds the Endpoint of each in the packet (ShardOf), also
+// when NAT has given the peer another address.
+type TagShard struct {
+	// Bits is how many of the first bits of a tag say whose it is. Default 0: all tags
+	// belong to one. At most 12: the rest is what an attacker who does not see the packets
+	// has to guess.
+	Bits uint8
+	// Index is what these bits are, below 1<<Bits.
+	Index uint32
+}
+
+// maxShardBits bounds TagShard.Bits.
+const maxShardBits = 12
+
+// ShardOf returns the TagShard.Index of the Endpoint that an SCTP packet is for, where tags
+// have so many bits for it. False means that the packet names none: it is an INIT, which any
+// Endpoint may take, so long as those from one address and port go to the same, or it is no
+// SCTP packet.
+func ShardOf(packet []byte, bits uint8) (index uint32, ok bool) {
+	p, err := wire.ParsePacket(packet)
+	if err != nil || p.VTag() == 0 {
+		return 0, false
+	}
+	return p.VTag() >> (32 - min(bits, 32)), true
+}
+
+// random returns a verification tag of the shard, which is not 0 (RFC 9260, section 5.3.1).
+func (s TagShard) random(rng rand.Source) uint32 {
+	for {
+		if tag := uint32(rng.Uint64())>>s.Bits | s.Index<<(32-s.Bits); tag != 0 {
+			return tag
+		}
+	}
+}
