@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
 	"github.com/sluice-rtc/sluice/sctp"
@@ -49,6 +50,8 @@ type core struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutine of start, then the session, then the end
 
+	released chan struct{} // closed when the session has let go of the secure transport, or never had it
+
 	mu        sync.Mutex
 	params    startParameters // set by start
 	started   bool
@@ -90,7 +93,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 			return nil, err
 		}
 	}
-	c := &core{cfg: cfg, cert: cert, ev: ev, dtlsState: DTLSStateNew}
+	c := &core{cfg: cfg, cert: cert, ev: ev, dtlsState: DTLSStateNew, released: make(chan struct{})}
 	c.log = newLogFactory(cfg.Logger).scoped("sluice")
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.ice, err = newICETransport(&c.cfg, iceEvents{
@@ -207,7 +210,7 @@ func (r *remoteParameters) validate() error {
 func (c *core) run(p startParameters) {
 	secure, err := c.connect(p)
 	if err == nil {
-		err = c.session.Start(watchedTransport{secure, func() { go c.finish() }}, datachannel.Params{
+		err = c.session.Start(watchedTransport{secure, c}, datachannel.Params{
 			DTLSClient:           p.dtlsClient,
 			RemoteMaxMessageSize: p.remote.maxMessageSize,
 			RemotePort:           p.remote.sctpPort,
@@ -218,6 +221,7 @@ func (c *core) run(p startParameters) {
 			return // to finish
 		}
 		secure.Close()
+		close(c.released)
 	}
 	c.session.Fail(err)
 	c.end(err)
@@ -228,11 +232,13 @@ func (c *core) run(p startParameters) {
 // has ended, whichever way: so no goroutine need wait for the end.
 type watchedTransport struct {
 	secureTransport
-	closed func()
+	c *core
 }
 
+// Close is called once, when the association's last packet is out.
 func (t watchedTransport) Close() error {
-	t.closed()
+	go t.c.finish()
+	defer close(t.c.released)
 	return t.secureTransport.Close()
 }
 
@@ -327,12 +333,28 @@ func (c *core) close() {
 		c.events.close()
 		c.session.Abort("closed")
 		if secure != nil {
+			c.awaitRelease()
 			secure.Close()
 		}
 		c.cancel()
 		c.ice.close()
 	})
 	c.running.Wait()
+}
+
+// lastWords is how long the ABORT may take to leave. A transport takes it at once, or counts as
+// one that blocks after 100 ms (sctpnet.Conn.Abort).
+const lastWords = 200 * time.Millisecond
+
+// awaitRelease waits until the session has let go of the transport: another goroutine may be sending,
+// and the ABORT be left to that.
+func (c *core) awaitRelease() {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-c.released:
+	case <-timer.C:
+	}
 }
 
 // emit posts f(v), unless f is nil.
