@@ -38,12 +38,16 @@ func (f *footprint) String() string {
 	return b.String()
 }
 
-// charge counts a piece of memory, once.
-func (f *footprint) charge(p unsafe.Pointer, size int, what string) bool {
+// charge counts a piece of memory made of a type, once.
+func (f *footprint) charge(p unsafe.Pointer, of reflect.Type, count int, what string) bool {
+	size := count * int(of.Size())
 	if p == nil || size == 0 || f.seen[p] {
 		return false
 	}
 	f.seen[p] = true
+	if size > 512 && refers(of) {
+		size += 8 // of the allocator
+	}
 	n := allocated(size)
 	f.bytes += n
 	f.by[what] += n
@@ -67,7 +71,7 @@ func (f *footprint) walk(v reflect.Value, what string) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		to := v.Type().Elem()
-		if to != reflect.TypeFor[time.Location]() && f.charge(v.UnsafePointer(), int(to.Size()), to.Name()) {
+		if to != reflect.TypeFor[time.Location]() && f.charge(v.UnsafePointer(), to, 1, to.Name()) {
 			f.walk(v.Elem(), to.Name())
 		}
 	case reflect.Interface:
@@ -76,7 +80,7 @@ func (f *footprint) walk(v reflect.Value, what string) {
 		}
 	case reflect.Slice:
 		of := v.Type().Elem()
-		if f.charge(v.UnsafePointer(), v.Cap()*int(of.Size()), what) && refers(of) {
+		if f.charge(v.UnsafePointer(), of, v.Cap(), what) && refers(of) {
 			v = v.Slice(0, v.Cap())
 			for i := range v.Len() {
 				f.walk(v.Index(i), what)

@@ -298,8 +298,8 @@ func (a *Association) boundInvariants() string {
 		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
 		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
 		{"duplicates", len(a.ack.dups), maxDupReports},
-		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer},
-		{"pooled bytes to send", a.out.copies.bytes, a.cfg.SendBuffer},
+		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer * 3 / 2},
+		{"pooled bytes to send", a.out.copies.bytes, a.cfg.SendBuffer * 3 / 2},
 	} {
 		if b.got > b.bound {
 			return fmt.Sprintf("%d %s, at most %d", b.got, b.desc, b.bound)

@@ -82,18 +82,33 @@ type segmentPool struct {
 	segments *[poolClasses]*segment // nil: none are kept
 }
 
-const poolClasses = 13 // 64 bytes to 256 KiB
+const poolClasses = 49 // 64 bytes to 256 KiB, four to a doubling: a packet's payload fits well
 
-// bound sets how many bytes are kept: none where memory is short.
-func (p *segmentPool) bound(limit int, frugal bool) {
+// bound sets how much is kept: as much as a buffer of so many bytes takes, or nothing where
+// memory is short.
+func (p *segmentPool) bound(buffer int, frugal bool) {
 	if !frugal {
-		p.limit = limit
+		p.limit = buffer + buffer/2
 	}
 }
 
 // class returns the smallest size class that holds n bytes; from poolClasses on there
 // are none.
-func class(n int) int { return bits.Len(uint(max(n-1, 0)) >> 6) }
+func class(n int) int {
+	if n <= 64 {
+		return 0
+	}
+	octave := bits.Len(uint(n-1)) - 7
+	return 4*octave + (n-1)>>(octave+4) - 3
+}
+
+// classSize returns how many bytes a segment of a class holds.
+func classSize(c int) int {
+	if c == 0 {
+		return 64
+	}
+	return ((c-1)%4 + 5) << ((c-1)/4 + 4)
+}
 
 // segment returns a segment that holds a copy of payload.
 func (p *segmentPool) segment(payload []byte) *segment {
@@ -106,10 +121,10 @@ func (p *segmentPool) segment(payload []byte) *segment {
 		s = p.segments[c]
 	}
 	if s == nil {
-		s = &segment{buf: make([]byte, 0, 64<<c)}
+		s = &segment{buf: make([]byte, 0, classSize(c))}
 	} else {
 		p.segments[c], s.next = s.next, nil
-		p.bytes -= 64 << c
+		p.bytes -= cap(s.buf)
 	}
 	s.buf = append(s.buf[:0], payload...)
 	s.off = 0
@@ -118,13 +133,13 @@ func (p *segmentPool) segment(payload []byte) *segment {
 
 func (p *segmentPool) freeSegment(s *segment) {
 	c := class(cap(s.buf))
-	if c >= poolClasses || p.bytes+64<<c > p.limit {
+	if c >= poolClasses || p.bytes+cap(s.buf) > p.limit {
 		return
 	}
-	p.bytes += 64 << c
 	if p.segments == nil {
 		p.segments = new([poolClasses]*segment)
 	}
+	p.bytes += cap(s.buf)
 	s.next, p.segments[c] = p.segments[c], s
 }
 
