@@ -63,6 +63,9 @@ type conn struct {
 	buf      []byte
 }
 
+// sent returns what became of all that was sent at this end of the link.
+func (c *conn) sent() netsim.Stats { return c.Conn.(*netsim.Conn).Stats() }
+
 func newConn(c net.Conn, id byte) *conn {
 	x := &conn{Conn: c, id: id}
 	x.readable.L = &x.mu

@@ -142,6 +142,42 @@ func TestNetGoodput(t *testing.T) {
 	row(t, "RFC 9438, 5.1, predicts for CUBIC", "", predicted(0.001), predicted(0.01), predicted(0.05), "")
 }
 
+// TestNetLosses: more losses, and queues that are short: what arrives, and how much of what
+// was sent the queue dropped.
+func TestNetLosses(t *testing.T) {
+	section(netTitle, netPreface)
+	links := []struct {
+		name  string
+		queue int
+		loss  float64
+	}{
+		{"2 % loss", 250_000, 0.02}, {"3 % loss", 250_000, 0.03}, {"10 % loss", 250_000, 0.1},
+		{"queue of 60 KB", 60_000, 0}, {"queue of 25 KB", 25_000, 0}, {"queue of 25 KB, 5 % loss", 25_000, 0.05},
+	}
+	var columns []string
+	for _, l := range links {
+		columns = append(columns, l.name)
+	}
+	table(t, "100 Mbit/s, 50 ms: goodput in Mbit/s, and per cent dropped by the queue, from 3 s to 30 s", columns...)
+	for _, s := range stacks {
+		var cells []string
+		for _, l := range links {
+			synctest.Test(t, func(t *testing.T) {
+				c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: l.queue, Loss: l.loss}, 1)
+				f := start(t, s, c[0].a, c[0].b)
+				pause(3 * time.Second)
+				before := c[0].a.sent()
+				got := f.goodput(27 * time.Second)
+				after := c[0].a.sent()
+				dropped := 100 * float64(after.QueueDrops-before.QueueDrops) / float64(after.Sent-before.Sent)
+				cells = append(cells, fmt.Sprintf("%.2f, %.2f %%", got, dropped))
+				stop(f)
+			})
+		}
+		row(t, s.name, cells...)
+	}
+}
+
 // predicted returns the Mbit/s of the response function of CUBIC, or of Reno where
 // that is larger (RFC 9438, section 5.1), for an RTT of 50 ms.
 func predicted(loss float64) string {
@@ -192,5 +228,29 @@ func TestNetFair(t *testing.T) {
 			stop(f, g)
 			row(t, s.name, fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y), fmt.Sprintf("%.3f", (x+y)*(x+y)/2/(x*x+y*y)))
 		})
+	}
+}
+
+// TestNetBeside: what BBR leaves CUBIC of a bottleneck, and pion/sctp.
+func TestNetBeside(t *testing.T) {
+	section(netTitle, netPreface)
+	queues := []int{1_000_000, 250_000, 60_000, 25_000}
+	table(t, "A flow with BBR beside another over one link of 50 Mbit/s, 50 ms, in 60 s: Mbit/s of both",
+		"queue of 1 MB", "250 KB", "60 KB", "25 KB")
+	for _, s := range []stack{stacks[0], pionStack} {
+		var cells []string
+		for _, queue := range queues {
+			synctest.Test(t, func(t *testing.T) {
+				c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: queue}, 2)
+				f := start(t, stacks[1], c[0].a, c[0].b)
+				g := start(t, s, c[1].a, c[1].b)
+				pause(10 * time.Second)
+				from := g.got.Load()
+				x := f.goodput(60 * time.Second)
+				cells = append(cells, fmt.Sprintf("%.1f, %.1f", x, float64(g.got.Load()-from)*8/60e6))
+				stop(f, g)
+			})
+		}
+		row(t, "beside "+s.name, cells...)
 	}
 }
