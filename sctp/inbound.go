@@ -518,12 +518,20 @@ func (in *inbound) buryOf(s *inStream, cum wire.TSN) {
 	}
 }
 
-// skipStream takes an entry of FORWARD-TSN.
-func (in *inbound) skipStream(id uint16, ssn wire.SSN) {
-	in.skipMessages(id, false, in.stream(id).next.Nearest(ssn))
+// skipStream takes an entry of FORWARD-TSN, which passes over so many TSNs that are
+// missing.
+func (in *inbound) skipStream(id uint16, ssn wire.SSN, missing int) {
+	in.skipEntry(id, false, in.stream(id).next.Nearest(ssn), missing)
 }
 
-// skipMessages takes an entry of I-FORWARD-TSN: messages of the stream up to mid that
+// skipEntry takes an entry of I-FORWARD-TSN, unless it is from before the stream was reset.
+func (in *inbound) skipEntry(id uint16, unordered bool, mid wire.MID, missing int) {
+	if !in.stream(id).outdated(mid, missing) {
+		in.skipMessages(id, unordered, mid)
+	}
+}
+
+// skipMessages gives up messages of the stream: those up to mid that
 // did not come in will not, and ordered ones behind them are free.
 func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 	s := in.stream(id)

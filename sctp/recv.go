@@ -469,16 +469,18 @@ func (a *Association) handleForwardTSN(now instant, c wire.Chunk) bool {
 		return false
 	case interleaved:
 		f, err := c.IForwardTSN()
+		missing := a.tsns.missing(f.NewCumTSN)
 		if err != nil || !a.forwardTSN(f.NewCumTSN) {
 			return err == nil
 		}
 		a.passOver(f.NewCumTSN, f.Len(), func(i int) uint16 { return f.At(i).Stream }, func(i int) {
 			e := f.At(i)
-			a.in.skipMessages(e.Stream, e.Unordered, e.MID)
+			a.in.skipEntry(e.Stream, e.Unordered, e.MID, missing)
 		})
 		return true
 	}
 	f, err := c.ForwardTSN()
+	missing := a.tsns.missing(f.NewCumTSN)
 	switch {
 	case err != nil:
 		return false
@@ -490,7 +492,7 @@ func (a *Association) handleForwardTSN(now instant, c wire.Chunk) bool {
 	a.in.skip(f.NewCumTSN)
 	a.passOver(f.NewCumTSN, f.Len(), func(i int) uint16 { return f.At(i).Stream }, func(i int) {
 		e := f.At(i)
-		a.in.skipStream(e.Stream, e.SSN)
+		a.in.skipStream(e.Stream, e.SSN, missing)
 	})
 	a.in.bury(a.tsns.cum)
 	a.in.relieve()

@@ -51,6 +51,14 @@ func (in *inbound) skipped(s *inStream) {
 	s.from = 0
 }
 
+// outdated reports whether an entry of a FORWARD-TSN that passes over so many missing TSNs
+// means a message of before the reset: with nothing come in since, each message up to
+// it takes a TSN of those. dcSCTP resets a stream without waiting until what it abandoned
+// is acknowledged, and lists it again if our SACK was lost.
+func (s *sinceReset) outdated(mid wire.MID, missing int) bool {
+	return s.from == nothing && !mid.Before(wire.MID(missing))
+}
+
 // repeats reports whether an outgoing reset of the peer, which names the stream and
 // has this last TSN, leaves nothing to do: all that came since the one before it was
 // sent after it, or nothing happened since and our side is still that of before, whose

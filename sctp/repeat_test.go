@@ -243,3 +243,51 @@ func TestResetAllEvents(t *testing.T) {
 		t.Fatalf("%d events of streams that are as new", n)
 	}
 }
+
+// TestForwardTSNOutdated: an entry that means the stream as it was before its reset does
+// not move what it is used for next ahead; one that can mean that does. // 3758-3.6-a 8260-2.3.1-a
+func TestForwardTSNOutdated(t *testing.T) {
+	for _, interleaved := range []bool{false, true} {
+		for _, tt := range []struct {
+			name   string
+			cum, n int // of the FORWARD-TSN, and the number that it gives for the stream
+			came   int // TSN that came in before it, on another stream; 0: none
+			next   int // number of the message that is delivered after it
+		}{
+			{"the last message of before", 4, 3, 0, 0},
+			{"another, for as many TSNs", 5, 2, 0, 0},
+			{"for more TSNs, of which one is not missing", 6, 2, 5, 0},
+			{"the first of the new ones is given up", 4, 0, 0, 1},
+			{"and two more", 6, 2, 0, 3},
+			{"and another stream's", 7, 2, 5, 3},
+			{"what came in lies above", 6, 2, 8, 3},
+		} {
+			tc := newConnected(t, Config{HeartbeatInterval: -1})
+			if interleaved {
+				tc = newInterleaved(t, Config{HeartbeatInterval: -1})
+			}
+			message := func(tsn int, sid uint16, n int, s string) {
+				if interleaved {
+					tc.write(iData{tsn: tsn, sid: sid, mid: wire.MID(n), flags: whole, payload: s})
+				} else {
+					tc.write(data{tsn: tsn, sid: sid, ssn: wire.SSN(n), flags: whole, payload: s})
+				}
+			}
+			for i := range 4 {
+				message(i, 1, i, "old")
+			}
+			tc.write(tc.outReset(0, 3, 1))
+			tc.wantResets("performed", 1)
+			if tt.came > 0 {
+				message(tt.came, 2, 0, "of another")
+			}
+			if interleaved {
+				tc.write(iForwardTSN{tt.cum, []wire.SkippedMessage{{Stream: 1, MID: wire.MID(tt.n)}}})
+			} else {
+				tc.write(forwardTSN{tt.cum, []wire.SkippedStream{{Stream: 1, SSN: wire.SSN(tt.n)}}})
+			}
+			message(10, 1, tt.next, "new")
+			tc.wantRead(tt.name, 1, "old", "old", "old", "old", io.EOF.Error(), "new")
+		}
+	}
+}

@@ -165,6 +165,21 @@ func (m *tsnMap) absorb() {
 	}
 }
 
+// missing returns how many TSNs up to t have not come in.
+func (m *tsnMap) missing(t wire.TSN) int {
+	n := max(t.Since(m.cum), 0)
+	for _, r := range m.above.runs {
+		if t.Before(r.first) {
+			break
+		}
+		n -= r.last.Since(r.first) + 1
+		if t.Before(r.last) {
+			n += r.last.Since(t)
+		}
+	}
+	return n
+}
+
 // forward moves the cumulative TSN to t and over what came in behind it (RFC
 // 3758, section 3.6).
 func (m *tsnMap) forward(t wire.TSN) {
