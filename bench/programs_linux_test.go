@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -73,42 +72,6 @@ func buildC(dir string) (path, version string, err error) {
 		version += " " + string(out) + " (Debian's)"
 	}
 	return path, version, nil
-}
-
-// buildRust builds the program that is dcSCTP and sctp-proto.
-func buildRust(string) (path, version string, err error) {
-	cargo, err := exec.LookPath("cargo")
-	if err != nil {
-		return "", "", &missingError{"dcSCTP and sctp-proto are not measured: no cargo"}
-	}
-	crates := filepath.Join("testdata", "rust")
-	fetch := exec.Command(cargo, "fetch", "--quiet", "--locked")
-	fetch.Dir = crates
-	if log, err := fetch.CombinedOutput(); err != nil {
-		last := strings.TrimSpace(string(log))
-		return "", "", &missingError{"dcSCTP and sctp-proto are not measured: cargo cannot get them: " + last[strings.LastIndexByte(last, '\n')+1:]}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	target := filepath.Join(cache, "sluice-bench-rust") // building takes a minute
-	build := exec.Command(cargo, "build", "--quiet", "--locked", "--offline", "--release", "--target-dir", target)
-	build.Dir = crates
-	if log, err := build.CombinedOutput(); err != nil {
-		return "", "", fmt.Errorf("building testdata/rust: %w\n%s", err, log)
-	}
-	manifest, err := os.ReadFile(filepath.Join(crates, "Cargo.toml"))
-	if err != nil {
-		return "", "", err
-	}
-	var versions []string
-	for line := range strings.Lines(string(manifest)) {
-		if name, v, ok := strings.Cut(strings.TrimSpace(line), ` = "=`); ok {
-			versions = append(versions, name+" "+strings.Trim(v, `"`))
-		}
-	}
-	return filepath.Join(target, "release", "rust-peers"), strings.Join(versions, ", "), nil
 }
 
 // A missingError says why a program cannot be built here.
