@@ -259,7 +259,7 @@ func TestBBRLoss(t *testing.T) {
 // ackRound has a round trip of n bytes acknowledged at a rate, with so much outstanding.
 func (c *bbr) ackRound(now instant, rate, n int64, flight int) {
 	c.delivered += n
-	c.acked(now, ackEvent{bytes: int(n), flight: flight, rtt: c.rtt, srtt: 50 * time.Millisecond, rate: rateSample{
+	c.acked(now, ackEvent{bytes: int(n), flight: flight, rtt: c.rtt, srtt: 50 * time.Millisecond, rate: &rateSample{
 		valid: true, delivered: n, interval: time.Duration(n * int64(time.Second) / rate),
 		total: c.delivered, prior: c.delivered - n, inFlight: 500_000,
 	}})
@@ -392,11 +392,11 @@ func TestBBRTimeout(t *testing.T) {
 	if c.cwnd != 1000 || !c.recovering {
 		t.Fatalf("window %d", c.cwnd)
 	}
-	c.acked(now, ackEvent{bytes: 1000, cum: 98, next: 110})
+	c.acked(now, ackEvent{bytes: 1000, cum: 98, next: 110, rate: new(rateSample)})
 	if c.cwnd != 4000 || !c.recovering {
 		t.Errorf("window %d", c.cwnd)
 	}
-	c.acked(now, ackEvent{bytes: 1000, cum: 99, next: 110})
+	c.acked(now, ackEvent{bytes: 1000, cum: 99, next: 110, rate: new(rateSample)})
 	if c.cwnd < 900_000 || c.recovering {
 		t.Errorf("window %d after it", c.cwnd)
 	}

@@ -44,7 +44,7 @@ type bbrModel struct {
 
 // take takes the sample of a SACK and sees whether a round trip is over.
 func (c *bbr) take(ack *ackEvent) {
-	c.sample, c.sampleRate = ack.rate, 0
+	c.sample, c.sampleRate = *ack.rate, 0
 	c.delivered = c.sample.total
 	if ack.rtt > 0 {
 		c.rtt = ack.rtt

@@ -10,16 +10,18 @@ import (
 func BenchmarkTransfer(b *testing.B) {
 	for _, bb := range []struct {
 		size, streams int
-		zero          ErrorDetection
+		what          string
+		cfg           Config
 	}{
-		{64, 1, 0}, {1 << 10, 1, 0}, {16 << 10, 1, 0}, {64 << 10, 1, 0}, {256 << 10, 1, 0}, {16 << 10, 32, 0}, {16 << 10, 1, DTLSDetection},
+		{64, 1, "", Config{}}, {1 << 10, 1, "", Config{}}, {16 << 10, 1, "", Config{}}, {64 << 10, 1, "", Config{}},
+		{256 << 10, 1, "", Config{}}, {16 << 10, 32, "", Config{}},
+		{16 << 10, 1, "/zero-checksum", Config{ZeroChecksum: DTLSDetection}},
+		{64, 1, "/DATA", Config{NoInterleaving: true}}, {16 << 10, 1, "/DATA", Config{NoInterleaving: true}},
+		{64, 1, "/BBR", Config{CongestionControl: BBR}}, {16 << 10, 1, "/BBR", Config{CongestionControl: BBR}},
 	} {
-		name := fmt.Sprintf("size=%d/streams=%d", bb.size, bb.streams)
-		if bb.zero != NoZeroChecksum {
-			name += "/zero-checksum"
-		}
-		b.Run(name, func(b *testing.B) {
-			p := newPipe(b, Config{HeartbeatInterval: -1, ZeroChecksum: bb.zero})
+		b.Run(fmt.Sprintf("size=%d/streams=%d%s", bb.size, bb.streams, bb.what), func(b *testing.B) {
+			bb.cfg.HeartbeatInterval = -1
+			p := newPipe(b, bb.cfg)
 			payload := make([]byte, bb.size)
 			b.SetBytes(int64(bb.size))
 			b.ReportAllocs()
@@ -32,7 +34,9 @@ func BenchmarkTransfer(b *testing.B) {
 				}
 				if i%max(1, 128<<10/bb.size) == 0 {
 					p.run()
-					p.settle()
+					for p.settle(); p.a.out.messages > 0; {
+						p.settle() // paced
+					}
 				}
 			}
 			p.run()

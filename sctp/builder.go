@@ -16,11 +16,10 @@ type builder struct {
 	crc    bool     // the packet needs its CRC32c whatever was negotiated
 }
 
-// newBuilder begins a packet of at most mtu bytes behind what dst holds.
-func newBuilder(dst []byte, mtu int, id identity) builder {
-	p := builder{start: len(dst), limit: len(dst) + mtu}
+// begin begins a packet of at most mtu bytes behind what dst holds.
+func (p *builder) begin(dst []byte, mtu int, id *identity) {
+	p.start, p.limit = len(dst), len(dst)+mtu
 	p.b = wire.AppendHeader(dst, id.localPort, id.remotePort, id.peerTag)
-	return p
 }
 
 // stretch makes room for a chunk of n bytes that fits no packet any more, since the

@@ -72,7 +72,7 @@ type ackEvent struct {
 	cum        wire.TSN      // Cumulative TSN Ack Point, as moved by the SACK
 	next       wire.TSN      // the next TSN to be assigned
 	recovering bool          // a recovery was going on when the SACK came
-	rate       rateSample    // if the controller measures rates
+	rate       *rateSample   // if the controller measures rates, else nil; until the next event
 }
 
 // lossEvent is the state at the start of a recovery.

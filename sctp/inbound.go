@@ -160,10 +160,9 @@ func (in *inbound) number(s *inStream, f *fragment) bool {
 	return true
 }
 
-// add takes a chunk whose TSN is new; next says that it adjoins the cumulative TSN, so
+// add takes a chunk of the stream whose TSN is new; next says that it adjoins the cumulative TSN, so
 // that nothing before it is still to come.
-func (in *inbound) add(f *fragment, next bool) {
-	s := in.stream(f.info.stream)
+func (in *inbound) add(s *inStream, f *fragment, next bool) {
 	if !in.number(s, f) {
 		return
 	}

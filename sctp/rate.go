@@ -24,6 +24,7 @@ type rateSampler struct {
 	newest    rateStamp // of the chunk sent last of those acknowledged now
 	newestAt  instant   // when that was sent
 	hasNewest bool
+	last      rateSample
 }
 
 // rateStamp is the state of the sampler when a chunk was sent.
@@ -157,20 +158,22 @@ func (r *rateSampler) exhausted(flight int) {
 	}
 }
 
-// sample returns what the chunks acknowledged since the last call tell.
-func (r *rateSampler) sample() rateSample {
+// sample returns what the chunks acknowledged since the last call tell, nil if nobody wants
+// to know. It holds until the next call.
+func (r *rateSampler) sample() *rateSample {
 	if r == nil {
-		return rateSample{}
+		return nil
 	}
 	if r.limitedTo > 0 && r.delivered > r.limitedTo {
 		r.limitedTo = 0
 	}
 	if !r.hasNewest {
-		return rateSample{total: r.delivered}
+		r.last = rateSample{total: r.delivered}
+		return &r.last
 	}
 	r.hasNewest = false
 	s := &r.newest
-	return rateSample{
+	r.last = rateSample{
 		valid:     true,
 		delivered: r.delivered - s.delivered,
 		interval:  max(r.newestAt.Sub(s.firstSentAt), r.deliveredAt.Sub(s.deliveredAt)),
@@ -180,4 +183,5 @@ func (r *rateSampler) sample() rateSample {
 		lost:      r.lost - s.lost,
 		limited:   s.limited,
 	}
+	return &r.last
 }

@@ -39,7 +39,7 @@ func (r *rateTest) ack(from, to wire.TSN) rateSample {
 		r.flight -= rateChunk
 		r.acked(instant(r.now), t, &r.chunks[t&63])
 	}
-	return r.sample()
+	return *r.sample()
 }
 
 // TestRateSample: what was delivered since a chunk was sent, over the longer of the

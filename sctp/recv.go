@@ -297,8 +297,7 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
 		return true
 	}
-	a.in.came(f.info.stream, a.tsns.position(f.tsn))
-	a.in.add(&f, next)
+	a.in.add(a.in.came(f.info.stream, a.tsns.position(f.tsn)), &f, next)
 	a.in.bury(a.tsns.cum)
 	return true
 }

@@ -38,11 +38,12 @@ func (in *inbound) news(id uint16) {
 	}
 }
 
-// came takes note of a chunk by the position of its TSN.
-func (in *inbound) came(id uint16, position uint64) {
+// came takes note of a chunk by the position of its TSN, and returns its stream.
+func (in *inbound) came(id uint16, position uint64) *inStream {
 	s := in.stream(id)
 	in.touch(s)
 	s.from = min(s.from, position)
+	return s
 }
 
 // skipped takes note of messages that will not come, whatever their TSNs were.

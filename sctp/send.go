@@ -24,25 +24,23 @@ type Transmit struct {
 // MaxMTU if that is more; false means that there is nothing to send now. The packet
 // belongs to the caller.
 func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
-	return a.transmit(a.clock.read(now), dst)
-}
-
-func (a *Association) transmit(now instant, dst []byte) (Transmit, bool) {
+	at := a.clock.read(now)
 	path := a.paths.primary()
 	var packet []byte
 	whole, mark := path.pmtu.unfragmented(), NotECT
 	if b := a.strays.next(); b != nil {
 		packet = append(dst, b...)[len(dst):]
 	} else {
-		p := newBuilder(dst, path.mtu, a.id)
+		var p builder
+		p.begin(dst, path.mtu, &a.id)
 		given, again := a.counters.abandoned, a.counters.retransmissions
-		a.fill(now, path, &p)
+		a.fill(at, path, &p)
 		if p.empty() && a.counters.abandoned != given {
-			a.fill(now, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
+			a.fill(at, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			if p = a.probe(now, path, dst); p.empty() {
-				a.observe(now)
+			if a.probe(at, path, &p, dst); p.empty() {
+				a.observe(at)
 				return Transmit{}, false
 			}
 			whole = true
@@ -62,22 +60,21 @@ func (a *Association) transmit(now instant, dst []byte) (Transmit, bool) {
 	a.counters.packetsSent++
 	a.counters.bytesSent += uint64(len(packet))
 	if a.trace.on() {
-		a.note(now, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
-		a.tellChanges(now)
+		a.note(at, TraceEvent{Kind: TracePacketSent, Path: path.id, Packet: packet})
+		a.tellChanges(at)
 	}
 	return Transmit{Path: path.id, Packet: packet, Whole: whole, ECN: mark}, true
 }
 
-// probe returns a packet with the probe for the path MTU that is due, when there is
-// nothing else to send.
-func (a *Association) probe(now instant, path *path, dst []byte) builder {
+// probe makes the packet, which is empty, one with the probe for the path MTU that is due,
+// if there is one.
+func (a *Association) probe(now instant, path *path, p *builder, dst []byte) {
 	if !path.pmtu.due || a.state != Established {
-		return newBuilder(dst, path.mtu, a.id)
+		return
 	}
-	p := newBuilder(dst, path.pmtu.size, a.id)
-	path.pmtu.append(now, &p, path.id, a.rng.Uint64(), path.rto.rto)
+	p.begin(dst, path.pmtu.size, &a.id)
+	path.pmtu.append(now, p, path.id, a.rng.Uint64(), path.rto.rto)
 	a.counters.mtuProbes++
-	return p
 }
 
 // fill puts into the packet what the state asks for and fits.

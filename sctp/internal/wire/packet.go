@@ -55,8 +55,12 @@ func (p Packet) Chunks() Chunks { return Chunks{rest: p[HeaderLen:]} }
 
 // AppendHeader appends a common header whose checksum field is zero.
 func AppendHeader(b []byte, srcPort, dstPort uint16, vtag uint32) []byte {
-	b = be.AppendUint16(b, srcPort)
-	b = be.AppendUint16(b, dstPort)
-	b = be.AppendUint32(b, vtag)
-	return append(b, 0, 0, 0, 0)
+	start := len(b)
+	b = extend(b, HeaderLen)
+	h := b[start : start+HeaderLen]
+	be.PutUint16(h, srcPort)
+	be.PutUint16(h[2:], dstPort)
+	be.PutUint32(h[4:], vtag)
+	be.PutUint32(h[8:], 0)
+	return b
 }
