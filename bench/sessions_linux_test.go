@@ -184,7 +184,7 @@ func benchCrowd(t *testing.T) {
 // idle returns what both ends of an idle connection keep together: KiB and goroutines.
 func idle(t *testing.T, change func(end int, c *sluice.Config)) (memory, goroutines float64) {
 	connectTransports(t, change) // what is made once
-	const pairs = 50
+	const pairs = 200
 	before, goroutinesBefore := memoryInUse()
 	for range pairs {
 		connectTransports(t, change)
