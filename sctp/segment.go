@@ -121,6 +121,9 @@ func (p *segmentPool) segment(payload []byte) *segment {
 		s = p.segments[c]
 	}
 	if s == nil {
+		if p.bytes > p.limit/2 {
+			p.purge() // of sizes in use no more, which would keep this one out
+		}
 		s = &segment{buf: make([]byte, 0, classSize(c))}
 	} else {
 		p.segments[c], s.next = s.next, nil
@@ -129,6 +132,12 @@ func (p *segmentPool) segment(payload []byte) *segment {
 	s.buf = append(s.buf[:0], payload...)
 	s.off = 0
 	return s
+}
+
+// purge lets go of all segments.
+func (p *segmentPool) purge() {
+	clear(p.segments[:])
+	p.bytes = 0
 }
 
 func (p *segmentPool) freeSegment(s *segment) {
@@ -146,7 +155,7 @@ func (p *segmentPool) freeSegment(s *segment) {
 // trim gives back all that is kept.
 func (p *segmentPool) trim() { *p = segmentPool{limit: p.limit} }
 
-// inPool keeps messages of inbound besides, which count as well.
+// inPool keeps messages of inbound besides, up to the same bound.
 type inPool struct {
 	segmentPool
 	messages *inMessage
@@ -162,18 +171,16 @@ func (p *inPool) message(info inInfo) *inMessage {
 	}
 	p.messages = m.next
 	p.count--
-	p.bytes -= messageBytes
 	*m = inMessage{}
 	m.info = info
 	return m
 }
 
 func (p *inPool) freeMessage(m *inMessage) {
-	if p.bytes+messageBytes > p.limit {
+	if (p.count+1)*messageBytes > p.limit {
 		return
 	}
 	p.count++
-	p.bytes += messageBytes
 	m.head, m.tail = nil, nil
 	m.next, p.messages = p.messages, m
 }
