@@ -20,10 +20,10 @@ const (
 	browsersTable   = "A channel to a page"
 	browsersPreface = `Written by ` + "`make bench-browsers`" + `. A headless browser on this machine and a data channel to a page in it, over
 loopback UDP. CPU time is that of the Go program alone, kernel included, which is one end, and drives the page
-besides; the rate is the browser's more than ours. A GB is 10^9 bytes of payload; medians of several transfers of
-two seconds.
+besides; the rate is the browser's more than ours. A GB is 10^9 bytes of payload; medians of three transfers of a
+second.
 `
-	browserTime = 2 * time.Second
+	browserTime = time.Second
 	barePage    = `<!doctype html><script src="` + browser.AgentPath + `"></script>`
 )
 

@@ -13,8 +13,6 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
-const messageSize = 16 << 10
-
 // connectTransports returns both ends of a data channel over the whole stack.
 func connectTransports(t testing.TB, change func(end int, c *sluice.Config)) (a, b *datachannel.Channel) {
 	t.Helper()
@@ -53,8 +51,8 @@ func connectTransports(t testing.TB, change func(end int, c *sluice.Config)) (a,
 }
 
 // transfer sends messages for a time, and returns how many bytes arrived: all of them,
-// so that nothing is left to do afterwards.
-func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration) int64 {
+// so that nothing is left to do afterwards. The receiver reads into buf, if it has one.
+func transfer(t testing.TB, a, b *datachannel.Channel, size int, buf []byte, d time.Duration) int64 {
 	ctx := context.Background()
 	var sent atomic.Int64 // messages, when all are
 	go func() {
@@ -70,7 +68,7 @@ func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration
 		a.WriteMessage(ctx, message[:1], false) // the last
 	}()
 	for n := int64(0); ; n++ {
-		m, err := b.ReadMessage(ctx)
+		m, err := b.ReadMessageInto(ctx, buf)
 		if err != nil {
 			t.Error(err)
 			return 1
@@ -86,24 +84,35 @@ func transfer(t testing.TB, a, b *datachannel.Channel, size int, d time.Duration
 
 // benchFull: the whole stack, from data channel to data channel.
 func benchFull(t *testing.T) {
-	variants := []struct {
-		name   string
-		change func(end int, c *sluice.Config)
+	a, b := connectTransports(t, func(int, *sluice.Config) {})
+	c, d := connectTransports(t, func(_ int, c *sluice.Config) { c.PlainTransport = true })
+	buf := make([]byte, 256<<10)
+	transfers := []struct {
+		name     string
+		from, to *datachannel.Channel
+		size     int
+		buf      []byte // the receiver's, if it has one
 	}{
-		{"sluice", func(int, *sluice.Config) {}},
-		{"sluice with PlainTransport", func(_ int, c *sluice.Config) { c.PlainTransport = true }},
+		{"messages of 64 bytes", a, b, 64, nil},
+		{"1 KiB", a, b, 1 << 10, nil},
+		{"1 KiB, into a buffer of the receiver", a, b, 1 << 10, buf},
+		{"16 KiB", a, b, 16 << 10, nil},
+		{"16 KiB, into a buffer of the receiver", a, b, 16 << 10, buf},
+		{"64 KiB", a, b, 64 << 10, nil},
+		{"256 KiB", a, b, 256 << 10, nil},
+		{"16 KiB with PlainTransport", c, d, 16 << 10, nil},
 	}
 	var works []func() int64
-	for _, v := range variants {
-		a, b := connectTransports(t, v.change)
-		works = append(works, func() int64 { return transfer(t, a, b, messageSize, time.Second) })
+	for _, x := range transfers {
+		works = append(works, func() int64 { return transfer(t, x.from, x.to, x.size, x.buf, time.Second/2) })
 		works[len(works)-1]()
 	}
 	costs := alternate(rounds, works...)
-	table(t, "The whole stack, messages of 16 KiB", "CPU-s/GB", "MB/s", "allocations per message")
-	for i, v := range variants {
-		row(t, v.name, fmt.Sprintf("%.2f", median(costs[i], cost.perGB)), fmt.Sprintf("%.0f", median(costs[i], cost.rate)),
-			fmt.Sprintf("%.1f", median(costs[i], func(c cost) float64 { return c.allocsPer(messageSize) })))
+	table(t, "The whole stack", "CPU-s/GB", "MB/s", "messages/s", "allocations per message")
+	for i, x := range transfers {
+		rate := median(costs[i], cost.rate)
+		row(t, x.name, fmt.Sprintf("%.2f", median(costs[i], cost.perGB)), fmt.Sprintf("%.0f", rate), fmt.Sprintf("%.0f", rate*1e6/float64(x.size)),
+			fmt.Sprintf("%.1f", median(costs[i], func(c cost) float64 { return c.allocsPer(x.size) })))
 	}
 }
 
@@ -112,8 +121,8 @@ func benchAbove(t *testing.T) {
 	table(t, "Data channels over a transport in memory", "CPU-s/GB", "MB/s", "messages/s", "allocations per message")
 	for _, size := range []int{64, 1 << 10, 16 << 10, 64 << 10} {
 		a, b := connectMemory(t, datachannel.Config{SCTP: sctp.Config{ZeroChecksum: sctp.DTLSDetection}})
-		transfer(t, a, b, size, 100*time.Millisecond)
-		costs := alternate(rounds, func() int64 { return transfer(t, a, b, size, 500*time.Millisecond) })[0]
+		transfer(t, a, b, size, nil, 100*time.Millisecond)
+		costs := alternate(rounds, func() int64 { return transfer(t, a, b, size, nil, 500*time.Millisecond) })[0]
 		rate := median(costs, cost.rate)
 		row(t, fmt.Sprintf("messages of %d bytes", size), fmt.Sprintf("%.2f", median(costs, cost.perGB)), fmt.Sprintf("%.0f", rate),
 			fmt.Sprintf("%.0f", rate*1e6/float64(size)), fmt.Sprintf("%.1f", median(costs, func(c cost) float64 { return c.allocsPer(size) })))
