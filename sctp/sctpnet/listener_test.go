@@ -139,60 +139,6 @@ func gone(t *testing.T, conns ...*Conn) {
 	}
 }
 
-// TestListenUDP: an association over UDP on loopback, from Dial to Close.
-func TestListenUDP(t *testing.T) {
-	for _, network := range []string{"udp4", "udp6"} {
-		address := map[string]string{"udp4": "127.0.0.1:0", "udp6": "[::1]:0"}[network]
-		l, err := Listen(network, address, ListenConfig{})
-		if err != nil && network == "udp6" {
-			t.Skip("no IPv6 here")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := result(func() error {
-			c, err := l.Accept(background)
-			if err != nil {
-				return err
-			}
-			buf := make([]byte, 64<<10)
-			for range 20 {
-				n, _, err := c.ReadMessage(background, 3, buf)
-				if err != nil {
-					return err
-				}
-				if err := c.WriteMessage(background, sctp.Message{Stream: 3, Payload: buf[:n]}); err != nil {
-					return err
-				}
-			}
-			<-c.Done()
-			return c.Err()
-		})
-		c, err := Dial(background, network, l.Addr().String(), Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 20 {
-			m := message(3, 1000*(i+1), byte(i))
-			write(t, c, m)
-			if got := read(t, c, 3); !bytes.Equal(got, m.Payload) {
-				t.Fatalf("message %d: %d bytes", i, len(got))
-			}
-		}
-		if c.RemoteAddr().String() != l.Addr().String() {
-			t.Errorf("remote address %v, want %v", c.RemoteAddr(), l.Addr())
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		gone(t, c)
-		l.Close()
-	}
-}
-
 // TestListenMany: many associations on one socket, with loss; each has its own
 // messages, and nothing is left in the end.
 func TestListenMany(t *testing.T) {
