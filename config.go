@@ -65,6 +65,11 @@ type Config struct {
 	// with a public address. It answers checks and sends none.
 	ICELite bool
 
+	// ICEUfragPrefix is what the ICE user fragments of this side begin with: from it a
+	// load balancer in front of several processes, on one address, knows whose the first
+	// packets of a peer are. At most 32 letters, digits, + or /. Default none.
+	ICEUfragPrefix string
+
 	// ICEDisconnectedTimeout is the silence after which ICE counts as
 	// disconnected, if a check goes unanswered in it. Default 5 s.
 	ICEDisconnectedTimeout time.Duration
@@ -217,6 +222,8 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "UDPMux", Rule: "goes without the relay policy, which does not use it"}
 	case cfg.ICELite && (len(cfg.ICEServers) > 0 || cfg.ICETransportPolicy == ICETransportPolicyRelay):
 		return &ConfigError{Field: "ICELite", Rule: "goes without ICEServers and without the relay policy"}
+	case cfg.ICEUfragPrefix != "" && (len(cfg.ICEUfragPrefix) > 32 || !isICEChars(cfg.ICEUfragPrefix)):
+		return &ConfigError{Field: "ICEUfragPrefix", Rule: "must be at most 32 letters, digits, + or /"}
 	case cfg.MaxMessageSize < 0:
 		return &ConfigError{Field: "MaxMessageSize", Rule: "must not be negative"}
 	case cfg.MaxBufferedAmount < 0:

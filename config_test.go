@@ -29,6 +29,7 @@ func TestConfigErrors(t *testing.T) {
 		{"PortMin", Config{PortMin: 2000, PortMax: 1000}},
 		{"ICELite", Config{ICELite: true, ICETransportPolicy: ICETransportPolicyRelay}},
 		{"ICELite", Config{ICELite: true, ICEServers: []ICEServer{{URLs: []string{"stun:127.0.0.1"}}}}},
+		{"ICEUfragPrefix", Config{ICEUfragPrefix: "node-7"}},
 		{"ICEDisconnectedTimeout", Config{ICEDisconnectedTimeout: -1}},
 		{"ICEFailedTimeout", Config{ICEFailedTimeout: -1}},
 		{"ICEKeepaliveInterval", Config{ICEKeepaliveInterval: -1}},
@@ -131,5 +132,37 @@ func TestLogging(t *testing.T) {
 		if h.scopes[scope] == 0 || !strings.Contains(buf.String(), "scope="+scope) {
 			t.Errorf("nothing was logged by %s", scope)
 		}
+	}
+}
+
+// TestUfragPrefix: a load balancer finds the process by the beginning of the user
+// fragment, after restarts, too.
+func TestUfragPrefix(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		tr, err := NewTransport(Config{ICEUfragPrefix: "node7", IncludeLoopback: true})
+		must(t, err)
+		defer tr.Close()
+		if restart {
+			must(t, tr.core.restartICE(newICECredentials(tr.core.cfg.ICEUfragPrefix)))
+		}
+		p, err := tr.LocalParameters(t.Context())
+		must(t, err)
+		if !strings.HasPrefix(p.UsernameFragment, "node7") || len(p.UsernameFragment) < len("node7")+8 {
+			t.Errorf("%q", p.UsernameFragment)
+		}
+	}
+	pc, err := NewPeerConnection(Config{ICEUfragPrefix: "node7"})
+	must(t, err)
+	defer pc.Close()
+	_, err = pc.CreateDataChannel("data", nil)
+	must(t, err)
+	for range 2 {
+		offer, err := pc.CreateOffer()
+		must(t, err)
+		if !strings.Contains(offer.SDP, "a=ice-ufrag:node7") {
+			t.Errorf("%s", offer.SDP)
+		}
+		must(t, pc.SetLocalDescription(offer))
+		pc.RestartICE()
 	}
 }

@@ -107,7 +107,7 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	}
 	t.session = t.mux.NewSession(cfg.PlainTransport)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	if err := t.restart(newICECredentials()); err != nil {
+	if err := t.restart(newICECredentials(cfg.ICEUfragPrefix)); err != nil {
 		t.close()
 		return nil, err
 	}

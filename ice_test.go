@@ -375,7 +375,7 @@ func TestCloseInEveryPhase(t *testing.T) {
 				if err := a.start(startParameters{remote: b.parameters()}); err != ErrClosed {
 					t.Errorf("start after close = %v", err)
 				}
-				if err := a.restartICE(newICECredentials()); err != ErrClosed {
+				if err := a.restartICE(newICECredentials("")); err != ErrClosed {
 					t.Errorf("restartICE after close = %v", err)
 				}
 			})

@@ -38,7 +38,7 @@ func newConsentTest(t *testing.T, cfg Config) *consentTest {
 	cfg, err := cfg.withDefaults()
 	must(t, err)
 	p := &consentTest{t: t, begin: time.Now(), peerAddr: netip.MustParseAddrPort("192.0.2.1:1000"), answering: true}
-	p.consent = &consent{cfg: &cfg, expiry: consentExpiry, local: newICECredentials()}
+	p.consent = &consent{cfg: &cfg, expiry: consentExpiry, local: newICECredentials("")}
 	p.heard = func() time.Time {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -50,7 +50,7 @@ func newConsentTest(t *testing.T, cfg Config) *consentTest {
 		defer p.mu.Unlock()
 		p.states, p.when = append(p.states, s), append(p.when, time.Since(p.begin))
 	}
-	p.agreed(newICECredentials())
+	p.agreed(newICECredentials(""))
 	// The agent's checks show the socket and the role.
 	if cfg.ICELite { // it checks only what checks it
 		p.outgoing(p.build(stun.BindingRequest, stun.NewUsername("a:b"), ice.AttrControlled(7)).Raw, p)

@@ -21,12 +21,12 @@ type iceCredentials struct {
 }
 
 // newICECredentials returns fresh ones: 48 and 144 random bits, where RFC 8445,
-// section 5.3, asks for 24 and 128.
-func newICECredentials() iceCredentials {
+// section 5.3, asks for 24 and 128. The user fragment has a prefix.
+func newICECredentials(prefix string) iceCredentials {
 	var random [24]byte
 	rand.Read(random[:]) // never fails
 	return iceCredentials{
-		ufrag: base64.StdEncoding.EncodeToString(random[:6]),
+		ufrag: prefix + base64.StdEncoding.EncodeToString(random[:6]),
 		pwd:   base64.StdEncoding.EncodeToString(random[6:]),
 	}
 }

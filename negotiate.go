@@ -50,7 +50,7 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
 	l := pc.newDescription()
 	if restart && pc.local() != nil || slices.Contains(pc.outdated, l.ufrag) {
-		l.iceCredentials = newICECredentials()
+		l.iceCredentials = newICECredentials(pc.core.cfg.ICEUfragPrefix)
 	}
 	l.setup = setupActpass // 8829-5.2-a
 	l.initToken = pc.initToken()
@@ -371,7 +371,7 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 		return err
 	}
 	if pc.peer.restarts(remote.peer) {
-		renewed := newICECredentials()
+		renewed := newICECredentials(pc.core.cfg.ICEUfragPrefix)
 		remote.renewed = &renewed
 	}
 	return nil

@@ -33,7 +33,7 @@ func (t *Transport) restartICE(answers string) error {
 	if !started {
 		return &StateError{Op: "RestartICE", Reason: "the Transport was not started"}
 	}
-	if err := t.core.restartICE(newICECredentials()); err != nil {
+	if err := t.core.restartICE(newICECredentials(t.core.cfg.ICEUfragPrefix)); err != nil {
 		return err
 	}
 	t.mu.Lock()

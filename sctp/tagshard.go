@@ -9,7 +9,7 @@ import (
 // A TagShard is a part of all verification tags. Several Endpoints, on as many cores or
 // machines, share one address if each chooses its tags from a part of its own: whatever
 // hands out the packets then finds the Endpoint of each in the packet (ShardOf), also
-// when NAT has given the peer another address.
+// when NAT has given the peer another port.
 type TagShard struct {
 	// Bits is how many of the first bits of a tag say whose it is. Default 0: all tags
 	// belong to one. At most 12: the rest is what an attacker who does not see the packets

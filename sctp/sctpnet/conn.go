@@ -20,7 +20,7 @@ import (
 // the call, and settles: it carries out the events, sends the packets and arms
 // the timer that the call gave rise to.
 type Conn struct {
-	cfg Config
+	cfg *Config // complete; Conns of a socket share it
 	log *slog.Logger
 
 	// One of these carries the packets; the other is nil.
@@ -85,7 +85,7 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 
 // drive returns the Conn of an association over nc, which runs from now on.
 func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmentation) *Conn {
-	c := newConn(cfg, assoc, new(sync.Mutex))
+	c := newConn(&cfg, assoc, new(sync.Mutex))
 	c.nc = nc
 	if u, ok := nc.(*net.UDPConn); ok {
 		c.reader.udp = udpsock.NewConnected(u)
@@ -105,7 +105,7 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 }
 
 // newConn returns a Conn that nothing carries yet.
-func newConn(cfg Config, assoc *sctp.Association, mu *sync.Mutex) *Conn {
+func newConn(cfg *Config, assoc *sctp.Association, mu *sync.Mutex) *Conn {
 	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu, now: time.Now()}
 	c.reader = newReader(roomFor(&cfg.SCTP), cfg.SCTP.ReceiveBuffer)
 	c.life.init()

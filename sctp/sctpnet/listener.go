@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
@@ -25,6 +26,11 @@ type ListenConfig struct {
 	// Backlog limits the associations that are established and wait for Accept;
 	// peers beyond it are refused. Default 128.
 	Backlog int
+
+	// Control, if set, is called with the socket before it is bound, as that of
+	// net.ListenConfig: to set SO_REUSEPORT, for example, so that several processes
+	// listen on one port (see SCTP.TagShard).
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Listener accepts SCTP associations on a UDP socket (RFC 6951), which its Conns
@@ -40,15 +46,15 @@ type Listener struct {
 // "udp", "udp4" or "udp6". The port of SCTP over UDP is 9899. The error is a
 // *sctp.ConfigError, or of package net.
 func Listen(network, address string, cfg ListenConfig) (*Listener, error) {
-	at, err := net.ResolveUDPAddr(network, address)
+	if _, err := net.ResolveUDPAddr(network, address); err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{Control: cfg.Control}
+	pc, err := lc.ListenPacket(context.Background(), network, address)
 	if err != nil {
 		return nil, err
 	}
-	pc, err := net.ListenUDP(network, at)
-	if err != nil {
-		return nil, err
-	}
-	l, err := listen(pc, cfg)
+	l, err := listen(pc.(*net.UDPConn), cfg) // ResolveUDPAddr knows no other networks
 	if err != nil {
 		pc.Close()
 	}

@@ -80,7 +80,7 @@ func (s *socket) start() {
 
 // add makes the Conn of an association.
 func (s *socket) add(id sctp.AssociationID) *Conn {
-	c := newConn(s.cfg, s.ep.Association(id), &s.mu)
+	c := newConn(&s.cfg, s.ep.Association(id), &s.mu)
 	c.sock, c.id, c.remote = s, id, s.ep.RemoteAddr(id)
 	s.conns[id] = c
 	return c
