@@ -233,6 +233,7 @@ func (m *Mux) read(p *port) {
 			for len(runs) > 0 {
 				runs, batch = p.dispatch(runs, batch)
 			}
+			clear(batch[:cap(batch)]) // or an idle port would hold on to the buffer that it read into
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
