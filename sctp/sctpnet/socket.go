@@ -37,7 +37,7 @@ type socket struct {
 	timer     timer
 	reader    reader        // its counts of failed reads
 	out       *batch        // what a goroutine is writing; nil: none is
-	left      bool          // to that one by others
+	left      bool          // there may be more to send: others have left it, or an event
 	unheard   int           // batches that callers have sent since something came in
 	drainer   func()        // drain
 	draining  bool          // it is about to run
@@ -99,12 +99,13 @@ func (s *socket) settle(now time.Time, by actor) {
 	s.dispatch(by)
 }
 
-// collect takes the events of all associations and carries them out.
-func (s *socket) collect(now time.Time) {
-	for {
+// collect takes the events of all associations and carries them out. It tells whether
+// there was any.
+func (s *socket) collect(now time.Time) (some bool) {
+	for ; ; some = true {
 		ev, ok := s.ep.NextEvent()
 		if !ok {
-			return
+			return some
 		}
 		c := s.conns[ev.ID]
 		if c == nil {
@@ -150,7 +151,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	case s.out != nil:
 		s.left = true
 		return false
-	case by == aCaller && s.unheard >= drainAfter:
+	case by == aCaller && s.unheard >= drainAfter && len(s.ended) == 0: // last words leave with the call
 		s.startDrain()
 		return false
 	}
@@ -165,8 +166,12 @@ func (s *socket) flush(now time.Time, by actor) bool {
 		}
 		s.left = false
 		more := s.fill(now, b, mtu)
-		if sent = len(b.packets) == 0 || s.failure != nil || s.closed; sent {
+		if s.failure != nil || s.closed || len(b.packets) == 0 && !s.left {
+			sent = true
 			break
+		}
+		if len(b.packets) == 0 {
+			continue
 		}
 		if by == aCaller {
 			s.unheard++
@@ -223,7 +228,9 @@ func (s *socket) fill(now time.Time, b *batch, mtu int) (more bool) {
 		b.add(d.Packet, d.Whole)
 		b.out, b.ids = append(b.out, udpsock.Datagram{To: d.To, ECN: byte(d.ECN)}), append(b.ids, d.ID)
 	}
-	s.collect(now)
+	if s.collect(now) {
+		s.left = true
+	}
 	s.publish(now)
 	return more
 }
