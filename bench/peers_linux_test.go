@@ -24,13 +24,13 @@ is measured in turn, several times, and each figure is the median. CPU-s/GB is t
 10^9 bytes of payload, both ends; MB are 10^6 bytes. In brackets: how many times ours, in the same half of the table. CPU time
 is to be trusted more than MB/s, which depend on what else the machine does. Every message is checked when it arrives.
 
-SCTP packets have 1200 bytes and checksums, buffers 1 MiB, which the sender keeps filled; heartbeats, timers and the rest are each stack's own. sluice, pion/sctp
-and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory (ours may send it several packets
-at once), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
-handed over by the benchmark, and the time skipped in which both would wait. (The crate dcsctp writes each
-packet out as text before it asks whether there is a log, in nine tenths of its time; here it asks first.) The whole path is offer and answer, ICE with host
-candidates on loopback, DTLS and one channel, everything as each stack does it by default. usrsctp is Debian's release; its development branch
-has been seen to be faster by a quarter.
+SCTP packets have 1200 bytes and checksums, buffers 1 MiB, which the sender keeps filled; heartbeats, timers and the rest are
+each stack's own. sluice, pion/sctp and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory (ours
+may send it several packets at once), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
+handed over by the benchmark, and the time skipped in which both would wait. (The crate dcsctp writes each packet out as text
+before it asks whether there is a log, in nine tenths of its time; here it asks first.) The whole path is offer and answer, ICE
+with host candidates on loopback, DTLS and one channel, everything as each stack does it by default. usrsctp is Debian's
+release; its development branch has been seen to be faster by a quarter.
 
 ![Throughput](throughput.svg)
 ![CPU time](cpu.svg)
@@ -62,8 +62,6 @@ var (
 	listener  = contestant{"sluice, Listener", "peer", "sluice"}
 )
 
-func join2(lists ...[]contestant) []contestant { return slices.Concat(lists...) }
-
 // A work is measured with each of its contestants.
 type work struct {
 	name        string // in columns and rows
@@ -84,7 +82,7 @@ const manyStreams = "32 streams of 16 KiB"
 
 // works returns all that is measured.
 func works() []work {
-	all := join2(drivers, engines)
+	all := slices.Concat(drivers, engines)
 	var w []work
 	for _, s := range sizes {
 		w = append(w, work{s.name, "memory", "bulk", []string{s.arg}, false, all})
@@ -101,7 +99,7 @@ func works() []work {
 	w = append(w, work{"packets", "aead", "bulk", nil, false, []contestant{aead}})
 
 	w = append(w, work{"64 B", "memory", "pingpong", nil, false, all})
-	w = append(w, work{"64 B", "udp", "pingpong", nil, false, join2(drivers, []contestant{plainUDP, threadUDP})})
+	w = append(w, work{"64 B", "udp", "pingpong", nil, false, slices.Concat(drivers, []contestant{plainUDP, threadUDP})})
 	w = append(w, work{"64 B", "full", "pingpong", nil, false, webrtcs})
 
 	w = append(w, work{"set-up", "memory", "setup", nil, false, all})
@@ -109,7 +107,7 @@ func works() []work {
 	w = append(w, work{"set-up", "full", "setup", nil, false, webrtcs})
 
 	many := []string{"count=1000"}
-	w = append(w, work{"idle", "memory", "idle", many, false, join2(all, []contestant{endpoints})})
+	w = append(w, work{"idle", "memory", "idle", many, false, slices.Concat(all, []contestant{endpoints})})
 	w = append(w, work{"idle", "udp", "idle", many, false, []contestant{listener}})
 	w = append(w, work{"idle", "full", "idle", []string{"count=100", "settle=6"}, false, webrtcs}) // ICE goes on for some seconds
 
@@ -118,7 +116,7 @@ func works() []work {
 		w = append(w, work{s.name, "udp", "bulk", []string{s.arg}, true, drivers})
 		w = append(w, work{s.name, "full", "bulk", []string{s.arg}, true, webrtcs})
 	}
-	w = append(w, work{"64 B", "udp", "pingpong", nil, true, join2(drivers, []contestant{plainUDP})})
+	w = append(w, work{"64 B", "udp", "pingpong", nil, true, slices.Concat(drivers, []contestant{plainUDP})})
 	return w
 }
 

@@ -101,16 +101,16 @@ func latencyTable(t *testing.T, m *measured) {
 		}
 		row(t, name, cells...)
 	}
-	for _, c := range join2(drivers, engines) {
+	for _, c := range slices.Concat(drivers, engines) {
 		line("memory pingpong 64 B", c, c.name+", in memory")
 	}
-	for _, c := range join2(drivers, []contestant{plainUDP, threadUDP}) {
+	for _, c := range slices.Concat(drivers, []contestant{plainUDP, threadUDP}) {
 		line("udp pingpong 64 B", c, c.name+", UDP")
 	}
 	for _, c := range webrtcs {
 		line("full pingpong 64 B", c, c.name+", the whole path")
 	}
-	for _, c := range join2(drivers, []contestant{plainUDP}) {
+	for _, c := range slices.Concat(drivers, []contestant{plainUDP}) {
 		line("udp pingpong 64 B on one core", c, c.name+", UDP, one core")
 	}
 }
@@ -153,7 +153,7 @@ func idleTable(t *testing.T, m *measured) {
 		row(t, name, m.cell(title, c.name, func(s sample) float64 { return s["memory"] / 1e3 }),
 			m.cell(title, c.name, func(s sample) float64 { return s.figure("goroutines") }))
 	}
-	for _, c := range join2(drivers, engines, []contestant{endpoints}) {
+	for _, c := range slices.Concat(drivers, engines, []contestant{endpoints}) {
 		line("memory idle idle", c.name, c)
 	}
 	line("udp idle idle", listener.name+" over UDP", listener)
