@@ -98,13 +98,16 @@ func moduleVersion(program, module string) string {
 	return "of unknown version"
 }
 
+// maxRun is how long a program may take: some work goes on until what is idle has settled.
+const maxRun = 40 * time.Second
+
 // run does a work once.
 func (p *programs) run(c contestant, w work, seconds float64) (sample, error) {
 	path, ok := p.paths[c.program]
 	if !ok {
 		return nil, p.missing[c.program]
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), maxRun)
 	defer cancel()
 	args := append([]string{c.stack, w.net, w.kind, fmt.Sprintf("seconds=%g", seconds)}, w.args...)
 	cmd := exec.CommandContext(ctx, path, args...)
