@@ -156,8 +156,9 @@ func (c *bbr) checkStartup() {
 	if c.state != bbrStartup {
 		return
 	}
-	// Many losses in a round trip of recovery say so, too, if the bandwidth grew little in it.
-	if c.lossRoundStart && c.recoveryRounds > 1 && c.fullBWCount > 0 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) {
+	// Many losses in a round trip of recovery say so, too, unless the bandwidth is seen to grow.
+	plateau := c.fullBWCount > 0 || c.sample.limited
+	if c.lossRoundStart && plateau && c.recoveryRounds > 1 && c.lossRanges >= bbrFullLossRanges && c.tooManyLost(c.sample.lost, int64(c.sample.inFlight)) {
 		c.undoState = bbrStartup
 		c.fullBWReached = true
 		c.inflightLong = max(c.bdp(), c.inflightLatest)

@@ -76,7 +76,8 @@ func newLink(t *testing.T, conditions netsim.Conditions, cfgs ...Config) *linkRu
 		f := &linkFlow{}
 		for end := range f.ends {
 			cfg.Seed = [32]byte{byte(i), byte(end), 1}
-			cfg.ReceiveBuffer, cfg.SendBuffer = 64<<20, 64<<20
+			set(&cfg.ReceiveBuffer, 64<<20)
+			cfg.SendBuffer = 64 << 20
 			a, err := New(cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -239,20 +240,22 @@ func TestLinkLoss(t *testing.T) {
 func TestLinkOverflow(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
+		window int // of the peer; 0: enough
 		queue  int
 		police *policer
 		loss   float64
 		most   float64 // per cent
 	}{
-		{"a queue of 60 KB", 60_000, nil, 0, 1}, {"and losses", 60_000, nil, 0.05, 1},
-		{"a queue of 25 KB", 25_000, nil, 0, 1}, {"and losses", 25_000, nil, 0.05, 1},
-		{"a policer", 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0, 1.5},
-		{"and losses", 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0.05, 1.5},
-		{"a patient policer", 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0, 6},
-		{"and losses", 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0.05, 8},
+		{"a queue of 60 KB", 0, 60_000, nil, 0, 1}, {"and losses", 0, 60_000, nil, 0.05, 1},
+		{"a queue of 25 KB", 0, 25_000, nil, 0, 1}, {"and losses", 0, 25_000, nil, 0.05, 1},
+		{"a policer", 0, 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0, 1.5},
+		{"and losses", 0, 1 << 20, &policer{rate: 6_250_000, bucket: 50_000}, 0.05, 1.5},
+		{"a patient policer", 0, 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0, 6},
+		{"and losses", 0, 1 << 20, &policer{rate: 6_250_000, bucket: 500_000}, 0.05, 8},
+		{"a window of the peer that is short", 1 << 20, 250_000, nil, 0.01, 1},
 	} {
 		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: tt.queue, Loss: tt.loss}
-		r := newLink(t, link, Config{CongestionControl: BBR})
+		r := newLink(t, link, Config{CongestionControl: BBR, ReceiveBuffer: tt.window})
 		r.police = tt.police
 		r.run(4 * time.Second)
 		count := func() (dropped, sent float64) {
