@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-peers bench-instructions check-instructions
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-peers bench-instructions check-instructions bench-small
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -76,6 +76,9 @@ bench-browsers: ## CPU time of data channels to the browsers on this machine, th
 
 bench-instructions: ## instructions of every hot path: bench/RESULTS.md
 	sh scripts/instructions.sh -write
+
+bench-small: ## programs for small devices: size and memory, held to limits: bench/RESULTS.md
+	sh scripts/small.sh
 
 check-instructions: ## that no hot path takes 10 % more instructions than recorded
 	sh scripts/instructions.sh

@@ -10,6 +10,8 @@
 // go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`,
 // `make bench-browsers`, `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
 //
+// TestSmallDevices builds the programs of bench/small for small devices and holds
+// them to a limit: `make bench-small`.
 // TestInstructions counts the instructions of the hot paths under valgrind, on
 // Linux, and compares them with those recorded: `make check-instructions`.
 package bench

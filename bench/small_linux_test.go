@@ -1,0 +1,169 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var small = flag.Bool("small", false, "measure the programs of bench/small (needs qemu-user)")
+
+// smallPrograms are the programs of bench/small, each with the memory that the runtime
+// aims at, and that which it is held to.
+var smallPrograms = []struct {
+	name, what      string
+	soft, hard, arm int // bytes; arm is what the runtime may have, 0: not run
+}{
+	{"engine", "SCTP over a net.Conn (`sctpnet`)", 4 << 20, 8 << 20, 5 << 20},
+	{"channels", "data channels over a net.Conn (`datachannel`)", 4 << 20, 8 << 20, 5 << 20},
+	{"stack", "all, with ICE and DTLS (`sluice`)", 12 << 20, 24 << 20, 0},
+}
+
+// smallTargets are the systems that the programs are built for.
+var smallTargets = []struct {
+	name string
+	env  []string
+}{
+	{"arm, ARMv6", []string{"GOARCH=arm", "GOARM=6"}},
+	{"arm64", []string{"GOARCH=arm64"}},
+	{"mipsle", []string{"GOARCH=mipsle"}},
+	{"mipsle, no FPU", []string{"GOARCH=mipsle", "GOMIPS=softfloat"}},
+	{"riscv64", []string{"GOARCH=riscv64"}},
+	{"amd64", []string{"GOARCH=amd64"}},
+}
+
+// TestSmallDevices builds the programs of bench/small for small devices, and runs them here
+// and under emulation with a limit on their memory.
+func TestSmallDevices(t *testing.T) {
+	if !*small {
+		t.Skip("needs -small, and qemu-user")
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Fatal("the programs for amd64 must run here")
+	}
+	section("Small devices", fmt.Sprintf(`Written by %s. Programs are stripped and without cgo. Each holds both ends of
+a connection with %s, which exchange messages of 1000 bytes over a link of 1 Mbit/s that loses 5 %% of
+the packets each way; everything must arrive, in order. The engine and the data channels fail if 8 MiB
+were ever resident, the program itself included. Those for ARM run under qemu-user, whose own memory
+is not theirs; there they fail if the runtime ever has more than 5 MiB from the system. Of the whole stack, which
+may take 24 MiB, the link is loopback itself.
+
+%s.
+`, "`make bench-small`", "`sctp.SmallConfig`", runtime.Version()))
+	dir := t.TempDir()
+	smallBinaries(t, dir)
+	smallMemory(t, dir)
+	smallFootprints(t)
+}
+
+func smallBinaries(t *testing.T, dir string) {
+	var titles []string
+	for _, p := range smallPrograms {
+		titles = append(titles, p.what)
+	}
+	table(t, "Programs in MB", titles...)
+	for _, target := range smallTargets {
+		var cells []string
+		for _, p := range smallPrograms {
+			file := filepath.Join(dir, p.name+" "+target.name)
+			build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, "./small/"+p.name)
+			build.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux"), target.env...)
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%s for %s: %v\n%s", p.name, target.name, err, out)
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cells = append(cells, fmt.Sprintf("%.2f", float64(info.Size())/1e6))
+		}
+		row(t, target.name, cells...)
+	}
+}
+
+func smallMemory(t *testing.T, dir string) {
+	table(t, "Memory in KiB, both ends in a process", "resident at start", "connected, idle", "at most", "from the system under load", "heap in use under load", "Mbit/s")
+	for _, p := range smallPrograms {
+		smallRow(t, p.name+", "+runtime.GOARCH, exec.Command(filepath.Join(dir, p.name+" amd64")), p.soft, p.hard, true)
+		if p.arm == 0 {
+			continue
+		}
+		emulator, err := exec.LookPath("qemu-arm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		smallRow(t, p.name+", arm", exec.Command(emulator, filepath.Join(dir, p.name+" arm, ARMv6")), p.soft, p.arm, false)
+	}
+}
+
+// smallRow runs a program; resident says that what the kernel tells of the process is true
+// of the program.
+func smallRow(t *testing.T, name string, cmd *exec.Cmd, soft, hard int, resident bool) {
+	cmd.Args = append(cmd.Args, "-for", "20s", "-limit", strconv.Itoa(hard), fmt.Sprint("-emulated=", !resident))
+	cmd.Env = append(os.Environ(), fmt.Sprint("GOMEMLIMIT=", soft))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	var rate string
+	memory := make(map[string][]string)
+	for line := range strings.Lines(string(out)) {
+		switch f := strings.Fields(line); {
+		case len(f) == 2 && f[0] == "rate":
+			rate = f[1]
+		case len(f) == 6 && f[0] == "memory":
+			memory[f[1]] = f[2:]
+		}
+	}
+	start, idle, load := memory["start"], memory["idle"], memory["load"]
+	if rate == "" || start == nil || idle == nil || load == nil {
+		t.Fatalf("%s printed %s", name, out)
+	}
+	cells := []string{start[0], idle[0], load[1], load[2], load[3], rate}
+	if !resident {
+		cells[0], cells[1], cells[2] = "", "", ""
+	}
+	row(t, name, cells...)
+}
+
+// smallLine is what TestSmallConfig of package sctp prints.
+var smallLine = regexp.MustCompile(`([0-9.]+) Mbit/s; at most ([0-9]+) bytes`)
+
+// smallFootprints has the engine add up what an association takes.
+func smallFootprints(t *testing.T) {
+	type figures struct{ rate, bytes string }
+	run := func(arch string) (names []string, found map[string]figures) {
+		cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestSmallConfig$", "./sctp")
+		cmd.Dir, cmd.Env = "..", append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		found = make(map[string]figures)
+		name := ""
+		for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+			if _, test, ok := strings.Cut(lines.Text(), "=== RUN   TestSmallConfig/"); ok {
+				name = strings.ReplaceAll(test, "_", " ")
+			} else if m := smallLine.FindStringSubmatch(lines.Text()); m != nil {
+				names = append(names, name)
+				found[name] = figures{m[1], m[2]}
+			}
+		}
+		return names, found
+	}
+	names, wide := run("amd64")
+	_, narrow := run("386")
+	table(t, "Everything that one association holds, at most, in bytes, over the same link in virtual time (limit 32768)", "64 bits", "32 bits", "Mbit/s, both directions")
+	for _, name := range names {
+		row(t, name, wide[name].bytes, narrow[name].bytes, wide[name].rate)
+	}
+}
