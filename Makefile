@@ -10,7 +10,7 @@ BENCHTIME  ?= 1s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-peers bench-instructions check-instructions bench-small
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -73,6 +73,9 @@ bench-transport: ## what DTLS, ICE and the sockets cost, with the plain librarie
 
 bench-browsers: ## CPU time of data channels to the browsers on this machine, three minutes: bench/RESULTS.md
 	cd bench && go test -count=1 -timeout 30m -run '^TestBrowsers$$' -v . -write
+
+bench-scale: ## up to 100,000 associations on one Endpoint, three minutes: bench/RESULTS.md
+	cd bench && go test -count=1 -timeout 30m -run '^TestScale$$' -v . -write
 
 bench-instructions: ## instructions of every hot path: bench/RESULTS.md
 	sh scripts/instructions.sh -write

@@ -6,9 +6,10 @@
 // on Linux, and its figures depend on the machine. So do those of TestPeers, which builds a
 // program of each peer (peer, testdata/usrsctp.c, testdata/rust) and has it do the same
 // work; with -quick it only tries them all. TestBrowsers
-// moves messages from and to the browsers on this machine. With -write the figures
+// moves messages from and to the browsers on this machine; TestScale has up to 100,000
+// associations on one Endpoint. With -write the figures
 // go to RESULTS.md, each section to its place: `make bench-net`, `make bench-transport`,
-// `make bench-browsers`, `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
+// `make bench-browsers`, `make bench-scale`, `make bench-peers`. The pictures, and the table in README.md, are drawn from what is in RESULTS.md.
 //
 // TestSmallDevices builds the programs of bench/small for small devices and holds
 // them to a limit: `make bench-small`.
