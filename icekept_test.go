@@ -251,7 +251,7 @@ func (p *testPeer) lateCandidate(t *testing.T, line string) {
 
 func remoteOf(p *testPeer) string { return p.core.transport().RemoteAddr().String() }
 
-// 8445-7.3.1.5-a: a pair that the peer nominates later is checked, and used when the
+// RFC 8445, section 7.3.1.5: a pair that the peer nominates later is checked, and used when the
 // check is answered by the peer, from there. One that is no candidate is worse than a
 // host candidate, and has to wait until that is silent.
 func TestKeptNomination(t *testing.T) {
