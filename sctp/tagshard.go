@@ -24,11 +24,16 @@ const maxShardBits = 12
 
 // ShardOf returns the TagShard.Index of the Endpoint that an SCTP packet is for, where tags
 // have so many bits for it. False means that the packet names none: it is an INIT, which any
-// Endpoint may take, so long as those from one address and port go to the same, or it is no
-// SCTP packet.
+// Endpoint may take, so long as those from one address and port go to the same; or an ABORT
+// or SHUTDOWN COMPLETE with the tag that its sender was addressed by (the T bit, RFC 9260,
+// section 8.5.1), which goes where INITs from there do; or it is no SCTP packet.
 func ShardOf(packet []byte, bits uint8) (index uint32, ok bool) {
 	p, err := wire.ParsePacket(packet)
 	if err != nil || p.VTag() == 0 {
+		return 0, false
+	}
+	it := p.Chunks()
+	if c, ok := it.Next(); ok && c.Flags()&wire.FlagT != 0 && (c.Type() == wire.TypeAbort || c.Type() == wire.TypeShutdownComplete) {
 		return 0, false
 	}
 	return p.VTag() >> (32 - min(bits, 32)), true

@@ -50,6 +50,14 @@ func TestTagShards(t *testing.T) {
 		}
 		count[home]++
 	}
+	lost := newStranger(w, nil, "192.0.2.3:100") // a peer that forgets the association, and says so // 9260-8.5.1-a
+	lost.peerTag = 0xC0000001                    // of shard 3, if it were one of ours
+	home := connect(lost)                        // to shard 0, by its port
+	before := home.e.Stats().Associations
+	say(lost, lost.packet(lost.peerTag, chunk{t: wire.TypeAbort, flags: wire.FlagT}), "")
+	if got := home.e.Stats().Associations; got != before-1 {
+		t.Errorf("%d associations of %d after an ABORT with the peer's tag", got, before)
+	}
 	for i, h := range shards {
 		if h.e.Stats().OutOfTheBlue != 0 || count[h] == 0 {
 			t.Errorf("shard %d: %d peers, %+v", i, count[h], h.e.Stats())
@@ -79,6 +87,9 @@ func TestShardOf(t *testing.T) {
 		{"four", packet, 4, 0xA, true},
 		{"twelve", packet, 12, 0xABC, true},
 		{"INIT", tagged(0), 4, 0, false},
+		{"ABORT", wire.AppendChunk(packet[:wire.HeaderLen:wire.HeaderLen], wire.TypeAbort, 0, nil), 4, 0xA, true},
+		{"ABORT, reflected", wire.AppendChunk(packet[:wire.HeaderLen:wire.HeaderLen], wire.TypeAbort, wire.FlagT, nil), 4, 0, false},
+		{"SHUTDOWN COMPLETE, reflected", wire.AppendChunk(packet[:wire.HeaderLen:wire.HeaderLen], wire.TypeShutdownComplete, wire.FlagT, nil), 4, 0, false},
 		{"too short", packet[:11], 4, 0, false},
 	} {
 		if index, ok := ShardOf(tt.packet, tt.bits); index != tt.want || ok != tt.ok {
