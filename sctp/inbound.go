@@ -91,7 +91,7 @@ func (in *inbound) admits(n int, fillsGap, next bool) bool {
 	case in.frugal:
 		return in.heldWith(1, n) <= in.limit || next && in.held() < in.limit
 	case fillsGap:
-		return in.held() < 2*in.limit
+		return in.held()/2 < in.limit // which may be 1 GiB, where an int has 32 bits
 	}
 	return in.held() < in.limit
 }
@@ -105,7 +105,7 @@ func (in *inbound) admitsNext() bool {
 	if in.frugal {
 		return in.held() <= in.limit
 	}
-	return in.held() < 2*in.limit+largestChunk
+	return (in.held()-largestChunk)/2 < in.limit
 }
 
 func (in *inbound) stream(id uint16) *inStream {

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -140,4 +141,29 @@ func TestWindowUpdateStorm(t *testing.T) {
 		tc.write(sack{cum: -1, window: uint32(1 + i%2*100_000)})
 	}
 	tc.wantIdle("not a packet")
+}
+
+// TestWindowLargest: with the largest receive buffer of an int of 32 bits, 1 GiB, what fills
+// gaps is taken as with any other, and no more.
+func TestWindowLargest(t *testing.T) {
+	const limit = math.MaxInt/2 + 1
+	in := inbound{limit: limit}
+	if !in.admits(1000, true, false) || !in.admitsNext() {
+		t.Error("an empty buffer takes nothing")
+	}
+	for _, limit := range []int{4096, 4097, 1 << 20} {
+		in = inbound{limit: limit, bytes: 2*limit - 1}
+		if !in.admits(1, true, false) {
+			t.Errorf("%d of %d: a gap is not filled", in.bytes, limit)
+		}
+		if in.bytes++; in.admits(1, true, false) {
+			t.Errorf("%d of %d: a gap is filled", in.bytes, limit)
+		}
+		if in.bytes += 1<<16 - 1; !in.admitsNext() {
+			t.Errorf("%d of %d: the next chunk is refused", in.bytes, limit)
+		}
+		if in.bytes++; in.admitsNext() {
+			t.Errorf("%d of %d: the next chunk is taken", in.bytes, limit)
+		}
+	}
 }
