@@ -84,6 +84,28 @@ func TestKeptPath(t *testing.T) {
 	wantNoLeftovers(t)
 }
 
+// Statistics tell of the pair all along, also when the agent goes while they are taken.
+func TestKeptPathStats(t *testing.T) {
+	for range 10 {
+		a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+		a.core.ice.settle = time.Millisecond
+		wantChannel(t, a.PeerConnection)
+		negotiate(t, a, b, false)
+		receive(t, "channel", b.channels)
+		if !eventually(func() bool { return a.Stats().Transport.SelectedCandidatePairID != "" }) {
+			t.Fatal("no pair")
+		}
+		for kept := (*keptPath)(nil); kept == nil; {
+			_, kept = keptOf(a.core)
+			if s := a.Stats(); s.Transport.SelectedCandidatePairID == "" || len(s.CandidatePairs) == 0 || len(s.RemoteCandidates) == 0 {
+				t.Fatalf("selected %q of %d pairs", s.Transport.SelectedCandidatePairID, len(s.CandidatePairs))
+			}
+		}
+		a.Close()
+		b.Close()
+	}
+}
+
 // A peer that stops to answer loses consent without an agent, too, and a restart revives.
 func TestKeptPathLosesConsent(t *testing.T) {
 	cfg := loopbackConfig()

@@ -191,6 +191,11 @@ func (t *iceTransport) addStats(s *Stats) {
 	}
 	if agent != nil {
 		known = agentKnowledge(agent)
+		t.mu.Lock()
+		if g.kept != nil { // since then: an agent that is closed knows nothing any more
+			known = g.kept.known.clone()
+		}
+		t.mu.Unlock()
 	}
 	s.CandidatePairs, s.LocalCandidates, s.RemoteCandidates = known.pairs, known.locals, known.remotes
 	s.Transport.SelectedCandidatePairID = known.selected

@@ -1,5 +1,7 @@
 package datachannel
 
+import "slices"
+
 // fifo is a first-in, first-out queue. One that runs empty keeps room for a few items
 // only.
 type fifo[T any] struct {
@@ -26,10 +28,11 @@ func (q *fifo[T]) push(item T) {
 	q.items = append(q.items, item)
 }
 
-// pushFront makes an item the next one.
-func (q *fifo[T]) pushFront(item T) {
-	q.items = append([]T{item}, q.items[q.head:]...)
-	q.head = 0
+// pushFront makes items the next ones, in their order.
+func (q *fifo[T]) pushFront(items ...T) {
+	if len(items) > 0 {
+		q.items, q.head = slices.Concat(items, q.items[q.head:]), 0
+	}
 }
 
 // remove takes out item i; 0 is the oldest, and cheap.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -295,9 +294,7 @@ func (s *Session) standAside(err error) {
 // that a large one is not starved by small ones; only while another large one is being
 // sent it stands aside.
 func (s *Session) flush() {
-	for _, ch := range slices.Backward(s.aside) {
-		s.blocked.pushFront(ch)
-	}
+	s.blocked.pushFront(s.aside...)
 	s.aside = nil
 	for s.blocked.len() > 0 {
 		ch := *s.blocked.front()

@@ -527,9 +527,9 @@ func TestQueue(t *testing.T) {
 			want = append(want[:at:at], want[at+1:]...)
 		}
 		if i%100 == 0 {
-			next++
-			q.pushFront(outgoing{ppid: next})
-			want = append([]uint32{next}, want...)
+			next += 2
+			q.pushFront(outgoing{ppid: next - 1}, outgoing{ppid: next})
+			want = append([]uint32{next - 1, next}, want...)
 		}
 	}
 	for i, w := range want {
@@ -545,6 +545,10 @@ func TestQueue(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(10, func() { q.push(outgoing{}); q.pop() }); n != 0 {
 		t.Errorf("%v allocations for one item", n)
+	}
+	many := make([]outgoing, 1000) // one move for all, not for each
+	if n := testing.AllocsPerRun(1, func() { q.pushFront(many...) }); n > 1 {
+		t.Errorf("%v allocations for %d items at the front", n, len(many))
 	}
 }
 
