@@ -99,7 +99,7 @@ func (c *bbr) watchTrial(rtt time.Duration) {
 	if c.sample.prior < c.steadyFrom {
 		return
 	}
-	if t.rtt <= c.minRTT+c.minRTT/2 { // else others fill a long queue, and it is theirs to lose
+	if t.rtt <= c.minRTT+c.minRTT/16 { // else others fill a queue, and it is theirs to lose
 		c.explain(c.steadyLost, c.steadySent())
 	}
 	if c.bwShort, c.inflightShort = t.priorBW, t.priorFlight; c.tooManyLost(t.lost, t.sent) {

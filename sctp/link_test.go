@@ -329,3 +329,23 @@ func TestLinkFair(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkCrowd: of six flows behind a queue of a quarter of the product of bandwidth and delay none
+// takes the losses that the others make for the path's: with BBR nobody starves.
+func TestLinkCrowd(t *testing.T) {
+	link := netsim.Conditions{Latency: 20 * time.Millisecond, Rate: 2_500_000, Queue: 25_000}
+	r := newLink(t, link, slices.Repeat([]Config{{CongestionControl: BBR, MaxMTU: -1}}, 6)...)
+	r.run(10 * time.Second)
+	var before [6]int
+	for i, f := range r.flows {
+		before[i] = f.got
+	}
+	r.run(40 * time.Second)
+	var shares [6]float64 // Mbit/s of 20
+	for i, f := range r.flows {
+		shares[i] = float64(f.got-before[i]) * 8 / 30e6
+	}
+	if slices.Min(shares[:]) < 1.2 {
+		t.Errorf("the six have %.1f Mbit/s of 20", shares)
+	}
+}
