@@ -432,7 +432,7 @@ func (p *fuzzPair) excused(x *fuzzSide) bool {
 	patience := time.Duration(0)
 	switch {
 	case errors.Is(x.err, ErrPeerUnreachable):
-		if p.hasty(x) {
+		if p.hasty(x) || misled(x) || misled(x.peer) {
 			return true
 		}
 		patience = time.Duration(c.MaxRetransmits+2) * c.RTOMax
@@ -455,6 +455,13 @@ func (p *fuzzPair) hasty(x *fuzzSide) bool {
 		rto = min(2*rto, x.a.cfg.RTOMax)
 	}
 	return total < 2*x.peer.a.cfg.RTOInitial
+}
+
+// misled reports whether a side began its handshake anew, because an ERROR that called its cookie
+// stale came twice, and took the COOKIE ACK for the first of the two cookies that followed as one for
+// the second. Then it has a tag that its peer never took up, and nothing on the wire says so.
+func misled(x *fuzzSide) bool {
+	return x.a.hs.stale > 1 && x.a.id.peerTag != x.peer.a.id.localTag
 }
 
 // quiet reports whether nothing is left that time would bring.
