@@ -50,7 +50,7 @@ func TestTagShards(t *testing.T) {
 		}
 		count[home]++
 	}
-	lost := newStranger(w, nil, "192.0.2.3:100") // a peer that forgets the association, and says so // 9260-8.5.1-a
+	lost := newStranger(w, nil, "192.0.2.3:100") // a peer that forgets the association, and says so // 9260-8.5-a
 	lost.peerTag = 0xC0000001                    // of shard 3, if it were one of ours
 	home := connect(lost)                        // to shard 0, by its port
 	before := home.e.Stats().Associations
