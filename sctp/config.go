@@ -50,7 +50,8 @@ type Config struct {
 	// have little: a chunk received counts as at least 256 bytes, a message to send
 	// as at least 384 and until all of it is acknowledged, which is what they take;
 	// nothing is kept for reuse, and nothing is taken beyond ReceiveBuffer but the one
-	// chunk without which nothing might be readable. SmallConfig sets it. Default false.
+	// chunk without which nothing might be readable. Not with NRSACK. SmallConfig sets it.
+	// Default false.
 	Frugal bool
 
 	// Scheduler says which stream sends next. Default WeightedFairQueueing.
@@ -229,6 +230,7 @@ func (c *Config) complete() error {
 		{c.HeartbeatInterval > maxDuration, "HeartbeatInterval", "must be at most 24 hours"},
 		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
 		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},
+		{c.NRSACK && c.Frugal, "NRSACK", "must be off with Frugal: who drops nothing that was acknowledged may have no room for what comes next"},
 	} {
 		if rule.broken {
 			return &ConfigError{rule.field, rule.rule}

@@ -276,6 +276,7 @@ func TestConfigErrors(t *testing.T) {
 		{Config{SackDelay: -1}, "SackDelay"},
 		{Config{SackDelay: 501 * time.Millisecond}, "SackDelay"}, // 9260-6.2-a
 		{Config{ZeroChecksum: 7}, "ZeroChecksum"},
+		{Config{Frugal: true, NRSACK: true}, "NRSACK"},
 	}
 	for _, tt := range tests {
 		_, err := New(tt.cfg)

@@ -48,7 +48,7 @@ func (s *script) config(seed byte) Config {
 		CongestionControl: []CongestionControl{CUBIC, Reno, BBR, BBR}[c&3],
 		LossDetection:     LossDetection(c >> 2 & 1),
 		NoInterleaving:    c>>3&1 == 1,
-		NRSACK:            c>>4&1 == 1,
+		NRSACK:            c>>4&1 == 1 && b>>2&15 != 9, // not with Frugal
 		ECN:               c>>5&1 == 1,
 		MaxMTU:            []int{0, -1, 1300, 20_000}[c>>6],
 

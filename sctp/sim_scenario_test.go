@@ -224,6 +224,7 @@ func drawConfig(d dice, clean bool) sctp.Config {
 	cfg.ECN = d.chance(0.5)
 	cfg.NRSACK = d.chance(0.5)
 	cfg.Frugal = cfg.SendBuffer == 4096 || cfg.ReceiveBuffer == 4096 && cfg.NRSACK
+	cfg.NRSACK = cfg.NRSACK && !cfg.Frugal
 	if d.chance(0.4) {
 		cfg.ZeroChecksum = sctp.DTLSDetection
 	}
