@@ -189,10 +189,13 @@ func (in *inbound) add(s *inStream, f *fragment, next bool) {
 		} else {
 			in.deliver(s, m)
 		}
+		in.handOverUnordered(s)
 	case r.partial:
 		in.announce(s)
-	case in.interleaved:
+	case in.interleaved && !f.info.unordered:
 		in.handOver(s, r)
+	case in.interleaved:
+		in.handOverUnordered(s)
 	case next && r.first == f.number && !r.begin: // the rest of a message that was skipped
 		in.drop(l, i, i+1)
 	}
@@ -230,6 +233,17 @@ func (in *inbound) handOver(s *inStream, r *fragmentRun) {
 	r.partial = true
 	s.push(r.msg)
 	in.announce(s)
+}
+
+// handOverUnordered hands over the first of the unordered messages of a stream that come in I-DATA
+// chunks. One behind it would keep the first from the reader when that is complete, and all of
+// the buffer that it takes.
+func (in *inbound) handOverUnordered(s *inStream) {
+	if l := &s.fragments; len(l.runs) > 0 {
+		if i := l.ordered(); i < len(l.runs) {
+			in.handOver(s, &l.runs[i])
+		}
+	}
 }
 
 // finishPartial goes on after the last fragment of a message that is being
@@ -539,6 +553,7 @@ func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 		in.skipped(s)
 		s.floor = mid.Next()
 		in.purge(s)
+		in.handOverUnordered(s)
 		return
 	case unordered || mid.Before(s.next):
 		return

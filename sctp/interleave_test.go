@@ -748,3 +748,27 @@ func TestHandoverInterleaved(t *testing.T) {
 	tc.write(iData{tsn: 6, sid: 1, mid: 7, flags: whole | wire.FlagUnordered, payload: "e"})
 	tc.wantRead("so does the peer", 1, "d", "e")
 }
+
+// TestFirstUnorderedMessage: of the unordered messages of a stream the first is read in pieces, though
+// its rest comes late; what is behind it cannot keep it, and all the room it takes, from the reader.
+func TestFirstUnorderedMessage(t *testing.T) { // PIONS-5
+	const u = wire.FlagUnordered
+	tc := newInterleaved(t, Config{ReceiveBuffer: 4096})
+	tc.write(iData{tsn: 0, flags: u | wire.FlagBegin, payload: string(payload(1300))})
+	tc.write(iData{tsn: 3, mid: 1, flags: u | wire.FlagBegin, payload: string(payload(900))})
+	if _, err := tc.a.Peek(0); err != nil { // in the hands of the reader: half of the buffer is full
+		t.Fatal(err)
+	}
+	if s, info := tc.read(0); len(s) != 1300 || info.Complete {
+		t.Fatalf("%d bytes of the first, %+v", len(s), info)
+	}
+	tc.write(iData{tsn: 2, fsn: 2, flags: u | wire.FlagEnd, payload: string(payload(1300))})
+	tc.write(iData{tsn: 1, fsn: 1, flags: u, payload: string(payload(1300))})
+	if s, info := tc.read(0); len(s) != 2600 || !info.Complete {
+		t.Fatalf("the rest of the first has %d bytes, %+v", len(s), info)
+	}
+	tc.write(iData{tsn: 4, mid: 1, fsn: 1, flags: u | wire.FlagEnd, payload: "end"})
+	if s, info := tc.read(0); len(s) != 903 || !info.Complete {
+		t.Fatalf("the second has %d bytes, %+v", len(s), info)
+	}
+}
