@@ -1,3 +1,5 @@
+//go:build !js
+
 package sluice
 
 import (
@@ -146,13 +148,6 @@ func (c *Certificate) Fingerprints() []Fingerprint {
 // tls returns the certificate as the DTLS library takes it.
 func (c *Certificate) tls() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{c.der}, PrivateKey: c.key}
-}
-
-// A Fingerprint is the hash of a certificate in DER, as SDP and W3C's
-// RTCDtlsFingerprint write it: {"algorithm":"sha-256","value":"AB:CD:..."}.
-type Fingerprint struct {
-	Algorithm string `json:"algorithm"` // hash name of RFC 8122: "sha-256"
-	Value     string `json:"value"`     // hexadecimal in upper case, bytes separated by colons
 }
 
 // fingerprintHashes are the hashes accepted for fingerprints, the preferred one

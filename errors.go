@@ -87,3 +87,16 @@ type MessageSizeError struct {
 func (e *MessageSizeError) Error() string {
 	return fmt.Sprintf("sluice: message of %d bytes exceeds the %d of a record", e.Size, e.Max)
 }
+
+// An SDPError says which rule a session description breaks, and where.
+type SDPError struct {
+	Line int    // number of the line, from 1; 0 if no single line is at fault
+	Rule string // the rule, with its source
+}
+
+func (e *SDPError) Error() string {
+	if e.Line == 0 {
+		return "sluice: SDP: " + e.Rule
+	}
+	return fmt.Sprintf("sluice: SDP line %d: %s", e.Line, e.Rule)
+}

@@ -1,3 +1,5 @@
+//go:build !js
+
 package sluice
 
 import (
@@ -7,14 +9,6 @@ import (
 
 // This file is the offer/answer side of PeerConnection: JSEP (RFC 8829) for one
 // data section. Methods with a lower-case name are called with pc.mu held.
-
-// An OfferOption changes what CreateOffer offers.
-type OfferOption uint8
-
-// ICERestart offers new ICE credentials, as the iceRestart of W3C's
-// RTCOfferOptions does. The restart begins when the offer is set; see
-// PeerConnection.RestartICE, which asks for it in whatever offer comes next.
-const ICERestart OfferOption = 1
 
 // CreateOffer returns an offer of what is wanted now: a data section if a channel
 // was created or one is in use. In the signaling states other than stable and

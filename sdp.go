@@ -1,3 +1,5 @@
+//go:build !js
+
 package sluice
 
 import (
@@ -94,19 +96,6 @@ const (
 // absentMaxMessageSize applies when a description has no a=max-message-size:
 // 64K, which the W3C reads as 65536 (RFC 8841, section 6.1).
 const absentMaxMessageSize = 65536
-
-// An SDPError says which rule a session description breaks, and where.
-type SDPError struct {
-	Line int    // number of the line, from 1; 0 if no single line is at fault
-	Rule string // the rule, with its source
-}
-
-func (e *SDPError) Error() string {
-	if e.Line == 0 {
-		return "sluice: SDP: " + e.Rule
-	}
-	return fmt.Sprintf("sluice: SDP line %d: %s", e.Line, e.Rule)
-}
 
 // rejected reports whether a zero port rejects the section. In an offer a
 // bundle-only section has a zero port too (RFC 8843, section 6).

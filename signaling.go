@@ -1,10 +1,5 @@
 package sluice
 
-import (
-	"fmt"
-	"slices"
-)
-
 // SDPType is the type of a SessionDescription (RFC 8829, section 4.1.10).
 type SDPType string
 
@@ -22,6 +17,14 @@ type SessionDescription struct {
 	Type SDPType `json:"type"`
 	SDP  string  `json:"sdp"`
 }
+
+// An OfferOption changes what CreateOffer offers.
+type OfferOption uint8
+
+// ICERestart offers new ICE credentials, as the iceRestart of W3C's
+// RTCOfferOptions does. The restart begins when the offer is set; see
+// PeerConnection.RestartICE, which asks for it in whatever offer comes next.
+const ICERestart OfferOption = 1
 
 // An ICECandidateInit is W3C's RTCIceCandidateInit; its JSON is what toJSON of
 // a browser's RTCIceCandidate gives.
@@ -63,46 +66,3 @@ const (
 	ConnectionStateFailed       ConnectionState = "failed"
 	ConnectionStateClosed       ConnectionState = "closed"
 )
-
-// signalingStep is a description being set: by which side, of which type.
-type signalingStep struct {
-	local bool
-	typ   SDPType
-}
-
-// transitions is the state machine of RFC 8829, section 3.2, without rollback.
-var transitions = map[signalingStep]struct {
-	from []SignalingState
-	to   SignalingState
-}{
-	{true, SDPTypeOffer}: {
-		[]SignalingState{SignalingStateStable, SignalingStateHaveLocalOffer}, SignalingStateHaveLocalOffer,
-	},
-	{true, SDPTypePranswer}: {
-		[]SignalingState{SignalingStateHaveRemoteOffer, SignalingStateHaveLocalPranswer}, SignalingStateHaveLocalPranswer,
-	},
-	{true, SDPTypeAnswer}: {
-		[]SignalingState{SignalingStateHaveRemoteOffer, SignalingStateHaveLocalPranswer}, SignalingStateStable,
-	},
-	{false, SDPTypeOffer}: {
-		[]SignalingState{SignalingStateStable, SignalingStateHaveRemoteOffer}, SignalingStateHaveRemoteOffer,
-	},
-	{false, SDPTypePranswer}: {
-		[]SignalingState{SignalingStateHaveLocalOffer, SignalingStateHaveRemotePranswer}, SignalingStateHaveRemotePranswer,
-	},
-	{false, SDPTypeAnswer}: {
-		[]SignalingState{SignalingStateHaveLocalOffer, SignalingStateHaveRemotePranswer}, SignalingStateStable,
-	},
-}
-
-// next returns the state after the step, or why it is not allowed now.
-func (s SignalingState) next(op string, step signalingStep) (SignalingState, error) {
-	t, known := transitions[step]
-	if !known {
-		return s, &TypeError{Op: op, Reason: fmt.Sprintf("unknown type %q", step.typ)}
-	}
-	if !slices.Contains(t.from, s) {
-		return s, &InvalidStateError{Op: op, Reason: fmt.Sprintf("%s in signaling state %s", step.typ, s)}
-	}
-	return t.to, nil
-}

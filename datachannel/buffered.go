@@ -1,3 +1,5 @@
+//go:build !js
+
 package datachannel
 
 // buffered accounts for what the W3C calls bufferedAmount: the payload bytes of
@@ -7,14 +9,12 @@ package datachannel
 // among them. Since it sends the bytes of a stream in the order in which it got
 // them, their place tells which of them are no payload.
 type buffered struct {
-	queued    int    // payload bytes in the channel's queue
-	accepted  uint64 // bytes that the association took, ever
-	overhead  []span // those of them that are no payload and may be buffered, oldest first
-	spare     int    // bytes in overhead
-	threshold int    // bytes; the low threshold
-	high      bool   // the amount is, or was until the latest look, above threshold
-	final     int    // the amount when the stream ended
-	ended     bool
+	queued   int    // payload bytes in the channel's queue
+	accepted uint64 // bytes that the association took, ever
+	overhead []span // those of them that are no payload and may be buffered, oldest first
+	spare    int    // bytes in overhead
+	final    int    // the amount when the stream ended
+	lowMark
 }
 
 // span is bytes from up to, but not including, to of those accepted.
@@ -71,67 +71,14 @@ func (ch *Channel) freeze() {
 	}
 }
 
-// BufferedAmount returns the bytes of messages that were sent and not yet handed
-// to the transport. Send raises it, and it falls as the network takes them.
-func (ch *Channel) BufferedAmount() int {
-	ch.s.lock()
-	defer ch.s.unlock()
-	return ch.bufferedAmount()
-}
-
-// BufferedAmountLowThreshold returns the threshold, in bytes, of
-// OnBufferedAmountLow.
-func (ch *Channel) BufferedAmountLowThreshold() int {
-	ch.s.lock()
-	defer ch.s.unlock()
-	return ch.out.buffer.threshold
-}
-
-// SetBufferedAmountLowThreshold sets the threshold; the default is 0, and so are
-// negative values.
-func (ch *Channel) SetBufferedAmountLowThreshold(n int) {
-	ch.s.lock()
-	defer ch.s.unlock()
-	ch.out.buffer.threshold = max(0, n)
-	ch.watchLow()
-}
-
-// watchLow looks anew whether the amount is high. It does so only if somebody
-// wants to know when it is low.
-func (ch *Channel) watchLow() {
-	ch.out.buffer.high = ch.face.onLow != nil && ch.bufferedAmount() > ch.out.buffer.threshold
-	ch.checkLow()
-}
-
-// rose notes that a message of n bytes was added to an amount of before.
-func (ch *Channel) rose(before, n int) {
-	if ch.face.onLow == nil {
-		return
-	}
-	if b := &ch.out.buffer; before+n > b.threshold {
-		b.high = true
-	}
-	ch.checkLow()
-}
-
-// checkLow reports that the amount fell from above the threshold to or below it.
-// It is called when the channel's own queue gets shorter, and when the association
-// reports that what it holds of the stream fell to the threshold.
-func (ch *Channel) checkLow() {
-	b := &ch.out.buffer
-	if !b.high || b.ended {
-		return
-	}
-	if ch.bufferedAmount() <= b.threshold {
-		b.high = false
-		ch.raise(evLow)
-		return
-	}
+// watchFall has the association report when what it holds of the stream falls to the
+// threshold.
+func (ch *Channel) watchFall() {
 	if ch.st == nil || ch.s.conn == nil {
 		return
 	}
-	if b.threshold != ch.st.threshold {
-		ch.st.threshold = b.threshold
-		ch.s.conn.SetBufferedAmountLowThreshold(ch.st.id, b.threshold)
+	if n := ch.out.buffer.threshold; n != ch.st.threshold {
+		ch.st.threshold = n
+		ch.s.conn.SetBufferedAmountLowThreshold(ch.st.id, n)
 	}
 }

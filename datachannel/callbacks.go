@@ -108,7 +108,7 @@ func (ch *Channel) due() events {
 
 // hasMessages reports whether OnMessage may have something to do.
 func (ch *Channel) hasMessages() bool {
-	return ch.face.onMessage != nil && ch.in.readable && ch.st != nil && !ch.st.ended && !ch.st.discard
+	return ch.face.onMessage != nil && ch.mayHaveMessages()
 }
 
 // schedule puts the channel into the row if it has something to report.

@@ -45,15 +45,13 @@ type Channel struct {
 
 	// Guarded by s.mu.
 
-	st        *stream // nil until the identifier is known
-	state     ReadyState
-	ready     bool      // messages can be handed to the association
-	confirmed bool      // the peer has the channel: it sent a message on it
-	local     bool      // closed by a call of Close
-	failure   *RTCError // with which the channel ended
+	attachment // to what the channel runs over: stream.go, or the browser's object
+	state      ReadyState
+	local      bool      // closed by a call of Close
+	failure    *RTCError // with which the channel ended
 
 	out  sender   // send.go
-	in   inbox    // recv.go
+	in   inbox    // read.go
 	face face     // callbacks.go
 	sum  counters // stats.go
 }
@@ -97,13 +95,6 @@ func (ch *Channel) ID() (uint16, bool) {
 	ch.s.lock()
 	defer ch.s.unlock()
 	return ch.id()
-}
-
-func (ch *Channel) id() (uint16, bool) {
-	if ch.st == nil {
-		return 0, false
-	}
-	return ch.st.id, true
 }
 
 // ReadyState returns the state.

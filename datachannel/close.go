@@ -1,3 +1,5 @@
+//go:build !js
+
 package datachannel
 
 // Close closes the channel and does not wait: messages already sent are still

@@ -1,10 +1,8 @@
+//go:build !js
+
 package datachannel
 
 import "math/bits"
-
-// maxID is the greatest stream identifier; 65535 is reserved, as INIT can ask
-// for no more than 65535 streams (RFC 8832, section 3).
-const maxID = 65534
 
 // idSet holds the stream identifiers in use: a bit for each, in words that grow
 // up to the greatest ever used, so that a session with few channels stays small

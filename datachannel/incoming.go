@@ -1,3 +1,5 @@
+//go:build !js
+
 package datachannel
 
 import (
@@ -50,7 +52,7 @@ func (s *Session) accept(id uint16, open dcep.Open) {
 		s: s, label: open.Label, protocol: open.Protocol, incoming: true,
 		kind: open.ChannelType, priority: open.Priority,
 		reliability: uint16(min(open.Reliability, 65535)), // the range of the W3C's attributes
-		ready:       true, confirmed: true,
+		attachment:  attachment{ready: true, confirmed: true},
 	}
 	ch.st = s.addStream(id, ch)
 	ch.prioritize()
@@ -143,15 +145,4 @@ func (s *Session) tryAccept() (*Channel, error) {
 		return nil, associationError(s.err)
 	}
 	return nil, io.EOF
-}
-
-// signal wakes one waiter that something may have changed. A waiter that leaves
-// something for others sets it again.
-type signal chan struct{}
-
-func (c signal) set() {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -1,8 +1,9 @@
+//go:build !js
+
 package datachannel
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,17 +39,6 @@ func (s *Session) setBuf(st *stream, b []byte) {
 	s.recv.pieces += len(b) - len(st.buf)
 	st.buf = b
 }
-
-// inbox is the incoming side of a channel.
-type inbox struct {
-	readable bool   // the association has, or may have, something for the channel
-	waiters  signal // ReadMessage may find something; made when first waited on
-	rest     []byte // of a message that Read returned in part
-	restText bool
-}
-
-// errNothing: there is no whole message yet.
-var errNothing = errors.New("datachannel: nothing to read")
 
 // pump reads what came in on a stream as far as it is not a message that waits
 // for its channel's reader.
@@ -198,22 +188,6 @@ func (s *Session) badControl(id uint16, st *stream, err error) {
 	}
 }
 
-// readableNow wakes the reader of the channel.
-func (ch *Channel) readableNow() {
-	ch.in.readable = true
-	if ch.in.waiters != nil {
-		ch.in.waiters.set()
-	}
-	ch.schedule()
-}
-
-// wake wakes all waiting readers, by turns, for good.
-func (ch *Channel) wake() {
-	if ch.in.waiters != nil {
-		ch.in.waiters.set()
-	}
-}
-
 // receive takes the next message of the application out of the association, into
 // dst if it fits. It returns errNothing if there is none, and the reason if there
 // will never be one: io.EOF if the peer closed the channel.
@@ -301,73 +275,8 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 	return m, true
 }
 
-// endOfMessages is what reading returns after the last message.
-func (ch *Channel) endOfMessages() error {
-	switch {
-	case ch.failure != nil:
-		return ch.failure
-	case ch.local:
-		return ch.stateError("ReadMessage")
-	}
-	return io.EOF
-}
-
-// ReadMessage waits for the next message. After the last one it returns io.EOF if
-// the peer closed the channel or ended the association gracefully, an *RTCError
-// if the channel failed, and an *InvalidStateError if it was closed here. It is
-// for channels without OnMessage.
-func (ch *Channel) ReadMessage(ctx context.Context) (Message, error) {
-	return ch.ReadMessageInto(ctx, nil)
-}
-
-// ReadMessageInto is ReadMessage with a buffer of the caller's: a message that fits into
-// buf is in it, a larger one in memory of its own.
-func (ch *Channel) ReadMessageInto(ctx context.Context, buf []byte) (Message, error) {
-	c := cancelWith(ctx)
-	if err := c.canceled(); err != nil {
-		return Message{}, err
-	}
-	for {
-		m, wait, err := ch.tryRead(buf)
-		if wait == nil {
-			return m, err
-		}
-		select {
-		case <-wait:
-		case <-c.ended:
-			return Message{}, c.err()
-		}
-	}
-}
-
-// tryRead returns the next message, in buf if it fits, or the error, or what to wait for.
-func (ch *Channel) tryRead(buf []byte) (m Message, wait signal, err error) {
-	ch.s.lock()
-	defer ch.s.unlock()
-	wait, err = ch.mayRead("ReadMessage", func() (err error) {
-		if ch.in.rest == nil {
-			m, err = ch.receive(buf)
-			return err
-		}
-		m = Message{ch.in.rest, ch.in.restText}
-		ch.in.rest = nil
-		return nil
-	})
-	return m, wait, err
-}
-
-// mayRead calls take, and returns what to wait for if it finds nothing.
-func (ch *Channel) mayRead(op string, take func() error) (signal, error) {
-	if ch.face.onMessage != nil {
-		ch.wake() // another reader may wait, too
-		return nil, &InvalidStateError{Op: op, Reason: "OnMessage takes the messages"}
-	}
-	if err := take(); err != errNothing {
-		ch.wake() // another reader may find something, too
-		return nil, err
-	}
-	if ch.in.waiters == nil {
-		ch.in.waiters = make(signal, 1)
-	}
-	return ch.in.waiters, nil
+// mayHaveMessages reports whether receive may find something that the application has
+// not closed its ears to.
+func (ch *Channel) mayHaveMessages() bool {
+	return ch.in.readable && ch.st != nil && !ch.st.ended && !ch.st.discard
 }

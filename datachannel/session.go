@@ -1,9 +1,10 @@
+//go:build !js
+
 package datachannel
 
 import (
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -11,67 +12,6 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 	"github.com/sluice-rtc/sluice/sctp/sctpnet"
 )
-
-// Defaults of Config and Params.
-const (
-	DefaultMaxMessageSize       = 262144   // bytes; Config.MaxMessageSize
-	DefaultRemoteMaxMessageSize = 65536    // bytes; what a peer takes that does not say (RFC 8841, section 6.1)
-	DefaultMaxBufferedAmount    = 16 << 20 // bytes; Config.MaxBufferedAmount
-	DefaultCloseTimeout         = 10 * time.Second
-)
-
-// Config configures a Session. Its zero value works. The callbacks run on the
-// goroutine of the callbacks of the channels.
-type Config struct {
-	// SCTP configures the association.
-	SCTP sctp.Config
-
-	// MaxMessageSize is the largest message, in bytes, that is accepted from
-	// the peer; it is what a=max-message-size announces. A larger one closes its
-	// channel with an error. Default 262144.
-	MaxMessageSize int
-
-	// MaxBufferedAmount bounds, in bytes, what Send queues on a channel; beyond
-	// it Send returns an *OperationError. Default 16 MiB.
-	MaxBufferedAmount int
-
-	// CloseTimeout bounds Close. Default 10 s.
-	CloseTimeout time.Duration
-
-	// Logger receives what happens to the association (level Info), and channels
-	// that fail and streams that are refused (Debug). Default: nothing is logged.
-	Logger *slog.Logger
-
-	// OnConnected, if set, is called when the association is established,
-	// before any channel reports that it is open.
-	OnConnected func()
-
-	// OnChannel, if set, receives the channels that the peer opens, each already
-	// open. The peer's doing takes no effect on the channel before OnChannel has
-	// returned: the callbacks set in it miss nothing. Without it, Accept returns
-	// the channels.
-	OnChannel func(*Channel)
-
-	// OnClose, if set, is called when the association has ended, with the error
-	// that ended it, or nil. It is not called after Abort.
-	OnClose func(error)
-}
-
-func (c Config) withDefaults() Config {
-	if c.MaxMessageSize <= 0 {
-		c.MaxMessageSize = DefaultMaxMessageSize
-	}
-	if c.MaxBufferedAmount <= 0 {
-		c.MaxBufferedAmount = DefaultMaxBufferedAmount
-	}
-	if c.CloseTimeout <= 0 {
-		c.CloseTimeout = DefaultCloseTimeout
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	return c
-}
 
 // Params are what the two sides have agreed on before an association starts.
 type Params struct {
@@ -330,4 +270,21 @@ func (s *Session) closedError(op string) error {
 		return associationError(err)
 	}
 	return &InvalidStateError{op, "the session is closed", true}
+}
+
+// Stats returns the session's statistics.
+func (s *Session) Stats() Stats {
+	s.lock()
+	defer s.unlock()
+	st := Stats{
+		ChannelsRequested: s.counts.requested, ChannelsAccepted: s.counts.accepted,
+		ChannelsOpened: s.counts.opened, ChannelsClosed: s.counts.closed, StreamsRefused: s.counts.refused,
+	}
+	if s.conn != nil {
+		st.SCTP = s.conn.Stats()
+	}
+	for _, ch := range s.channels() {
+		st.Channels = append(st.Channels, ch.stats())
+	}
+	return st
 }

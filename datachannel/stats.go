@@ -40,23 +40,6 @@ type counters struct{ messagesSent, bytesSent, messagesReceived, bytesReceived u
 func (c *counters) sent(n int)     { c.messagesSent++; c.bytesSent += uint64(n) }
 func (c *counters) received(n int) { c.messagesReceived++; c.bytesReceived += uint64(n) }
 
-// Stats returns the session's statistics.
-func (s *Session) Stats() Stats {
-	s.lock()
-	defer s.unlock()
-	st := Stats{
-		ChannelsRequested: s.counts.requested, ChannelsAccepted: s.counts.accepted,
-		ChannelsOpened: s.counts.opened, ChannelsClosed: s.counts.closed, StreamsRefused: s.counts.refused,
-	}
-	if s.conn != nil {
-		st.SCTP = s.conn.Stats()
-	}
-	for _, ch := range s.channels() {
-		st.Channels = append(st.Channels, ch.stats())
-	}
-	return st
-}
-
 // Stats returns the channel's statistics.
 func (ch *Channel) Stats() ChannelStats {
 	ch.s.lock()

@@ -1,3 +1,5 @@
+//go:build !js
+
 package datachannel
 
 import (
@@ -36,6 +38,20 @@ const (
 	outDone
 	outStuck // the peer refused, or cannot: the identifier stays in use
 )
+
+// attachment is what ties a channel to its association.
+type attachment struct {
+	st        *stream // nil until the identifier is known
+	ready     bool    // messages can be handed to the association
+	confirmed bool    // the peer has the channel: it sent a message on it
+}
+
+func (ch *Channel) id() (uint16, bool) {
+	if ch.st == nil {
+		return 0, false
+	}
+	return ch.st.id, true
+}
 
 // addStream takes the identifier into use.
 func (s *Session) addStream(id uint16, ch *Channel) *stream {
