@@ -25,13 +25,13 @@ type testServer struct {
 	mux *sluice.UDPMux
 }
 
-func startTestServer(t testing.TB, addr, token string) *testServer {
+func startTestServer(t testing.TB, addr, token string, gateways int) *testServer {
 	t.Helper()
 	var o serveOptions
 	cfg, mux, err := o.transport(net.IPv4(127, 0, 0, 1))
 	must(t, err)
 	s := &testServer{mux: mux, site: &site{every: time.Millisecond, closing: t.Context().Done(),
-		server: &server{fleet: newFleet(3), token: token, rtc: cfg, log: slog.New(slog.DiscardHandler)}}}
+		server: &server{fleet: newFleet(gateways), token: token, rtc: cfg, log: slog.New(slog.DiscardHandler)}}}
 	ln, err := net.Listen("tcp", addr)
 	must(t, err)
 	s.web = &httptest.Server{Listener: ln, Config: &http.Server{Handler: s.handler()}}
@@ -104,7 +104,7 @@ func (s *testServer) await(t testing.TB, what string, good func(snapshot) bool) 
 // Readings arrive while there is a server; while there is none they wait on disk, and
 // alarms do until a server has them: everything arrives once.
 func TestOffline(t *testing.T) {
-	s := startTestServer(t, "127.0.0.1:0", "secret")
+	s := startTestServer(t, "127.0.0.1:0", "secret", 3)
 	addr := s.web.Listener.Addr().String()
 	dir := t.TempDir()
 	g := startTestGateway(t, gatewayConfig{Name: "shed", Server: "http://" + addr, Token: "secret", Dir: dir})
@@ -131,7 +131,7 @@ func TestOffline(t *testing.T) {
 		t.Errorf("%d readings wait on disk, %d were given up; want 500 and none", waiting, dropped)
 	}
 
-	again := startTestServer(t, addr, "secret")
+	again := startTestServer(t, addr, "secret", 3)
 	got = again.await(t, "again", func(s snapshot) bool { return s.Counts.Backlog >= 500 && s.Counts.Alarms >= 10 })
 	if got.Counts.Backlog != 500 || got.Counts.Alarms != 10 || got.Gateways[0].Lost != 0 || got.Alarms[0].Text != "alarm 9" {
 		t.Errorf("after the pause the page shows %+v", got)
@@ -150,7 +150,7 @@ func TestOffline(t *testing.T) {
 // A gateway that is started anew sends what it did not get rid of, and what comes
 // twice counts once.
 func TestGatewayRestart(t *testing.T) {
-	s := startTestServer(t, "127.0.0.1:0", "")
+	s := startTestServer(t, "127.0.0.1:0", "", 3)
 	dir := t.TempDir()
 	before, err := newGateway(gatewayConfig{Name: "shed", Dir: dir})
 	must(t, err)
@@ -177,7 +177,7 @@ func TestGatewayRestart(t *testing.T) {
 }
 
 func TestConnectRefused(t *testing.T) {
-	s := startTestServer(t, "127.0.0.1:0", "secret")
+	s := startTestServer(t, "127.0.0.1:0", "secret", 3)
 	valid := string(encode(connectRequest{Name: "shed", Boot: "b", Alarms: "a", Backlog: "c"}))
 	for _, c := range []struct {
 		name   string
