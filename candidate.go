@@ -18,13 +18,13 @@ import (
 // candidates.
 func (pc *PeerConnection) AddICECandidate(c ICECandidateInit) error {
 	const op = "AddICECandidate"
+	if c.Candidate != "" && c.SDPMid == nil && c.SDPMLineIndex == nil {
+		return &TypeError{Op: op, Reason: "neither SDPMid nor SDPMLineIndex is set"}
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	if err := pc.usable(op); err != nil {
 		return err
-	}
-	if c.Candidate != "" && c.SDPMid == nil && c.SDPMLineIndex == nil {
-		return &TypeError{Op: op, Reason: "neither SDPMid nor SDPMLineIndex is set"}
 	}
 	if pc.remote() == nil {
 		return &InvalidStateError{Op: op, Reason: "no remote description"}

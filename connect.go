@@ -19,9 +19,9 @@ type agreement struct {
 	peer       *peerDescription // nil if there are to be no channels
 	remote     *appliedRemote
 	localOffer bool // who made the offer
-	offered    bool // we offered channels, so that no peer means: refused
 	dtlsClient bool
-	snap       bool // our description had a=sctp-init
+	snap       bool  // our description had a=sctp-init
+	next       *link // takes the place of the one in use; nil: that stays
 }
 
 // agree works out what local and remote descriptions settle, and verifies that
@@ -29,18 +29,30 @@ type agreement struct {
 func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedRemote, localOffer bool) (agreement, error) {
 	a := agreement{
 		remote: remote, localOffer: localOffer,
-		offered:    localOffer && dataIndex(local.desc.sections) >= 0,
 		dtlsClient: local.desc.setup == setupActive,
 		snap:       local.desc.initToken != nil,
+		next:       remote.next,
 	}
-	if remote.peer == nil || remote.peer.sctp.port == 0 || dataIndex(local.desc.sections) < 0 {
-		return a, nil
+	offered := dataIndex(local.desc.sections) >= 0
+	final := local.typ == SDPTypeAnswer || remote.typ == SDPTypeAnswer
+	if a.next != nil && !final { // which frees nothing (RFC 8829, section 4.1.10)
+		return a, opError(op, "a provisional answer cannot replace a DTLS association")
+	}
+	if remote.peer == nil || remote.peer.sctp.port == 0 || !offered {
+		if !final || pc.peer == nil && !(localOffer && offered) {
+			return a, nil
+		}
+		var err error
+		if a.next, err = pc.newLink(); err != nil {
+			err = &OperationError{Op: op, Reason: "another transport", Err: err}
+		}
+		return a, err
 	}
 	a.peer = remote.peer
 	if localOffer {
 		a.dtlsClient = a.peer.dtls.setup == setupPassive
 	}
-	if pc.peer == nil {
+	if pc.peer == nil || a.next != nil {
 		return a, nil
 	}
 	if localOffer {
@@ -50,15 +62,53 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 			pc.core.log.Infof("%s: a=setup of the answer is not the role in use, which stays", op)
 			a.dtlsClient = pc.dtlsClient
 		}
-		offered := pc.currentLocal != nil && pc.currentLocal.desc.iceCredentials != local.desc.iceCredentials && !pc.restartRuns()
-		switch restarts := pc.peer.restarts(a.peer); {
-		case restarts && !offered:
-			return a, opError(op, "an ICE restart that was not offered (RFC 8829, section 5.10)")
-		case offered && !restarts:
-			return a, opError(op, "no ICE restart, though one was offered (RFC 8839, section 4.4.1.1.1)")
+		if err := pc.checkAnsweredRestart(op, local, a.peer); err != nil {
+			return a, err
 		}
 	}
-	return a, pc.continues(op, a.peer, a.dtlsClient)
+	switch c := pc.changeOf(a.peer, a.dtlsClient); {
+	case c == changeDTLS && !pc.peer.restarts(a.peer):
+		return a, errNoRestart(remote.desc)
+	case c != changeNone:
+		return a, opError(op, "%s on a running connection is not supported", c)
+	}
+	return a, nil
+}
+
+// checkAnsweredRestart verifies that the answer restarts ICE if the offer did.
+func (pc *PeerConnection) checkAnsweredRestart(op string, local *appliedLocal, peer *peerDescription) error {
+	offered := pc.currentLocal != nil && pc.currentLocal.desc.iceCredentials != local.desc.iceCredentials && !pc.restartRuns()
+	switch restarts := pc.peer.restarts(peer); {
+	case restarts && !offered:
+		return opError(op, "an ICE restart that was not offered (RFC 8829, section 5.10)")
+	case offered && !restarts:
+		return opError(op, "no ICE restart, though one was offered (RFC 8839, section 4.4.1.1.1)")
+	}
+	return nil
+}
+
+// associationChange is how a description of the peer differs from the transport in use.
+type associationChange string
+
+const (
+	changeNone associationChange = ""
+	changeDTLS associationChange = "a new DTLS association"
+	changeSCTP associationChange = "a new SCTP association"
+)
+
+// changeOf compares a description of the peer with the transport in use, which there
+// is. client is the DTLS role that it gives us, unless it is actpass.
+func (pc *PeerConnection) changeOf(peer *peerDescription, client bool) associationChange {
+	if peer.dtls.setup != setupActpass && client != pc.dtlsClient {
+		return changeDTLS
+	}
+	return pc.peer.changed(peer)
+}
+
+// errNoRestart is for a new DTLS association over the same path.
+func errNoRestart(d *description) error {
+	return contentError(d.sections[d.data].line,
+		"fingerprint, tls-id or role of the DTLS association change only with an ICE restart (RFC 8842, section 3.1)")
 }
 
 // restartRuns reports whether a provisional answer has begun an ICE restart.
@@ -82,10 +132,6 @@ func (pc *PeerConnection) renewICE(op string, desc *localDescription) error {
 // after that of the signaling state.
 func (pc *PeerConnection) connect(op string, a agreement) error {
 	if a.peer == nil {
-		if pc.peer != nil || a.offered {
-			pc.wantData = false
-			pc.core.session.Fail(errRefused)
-		}
 		return nil
 	}
 	if pc.peer == nil {
@@ -150,20 +196,20 @@ func (r *appliedRemote) candidates() []string {
 }
 
 // handleLocalCandidate takes a candidate from the core.
-func (pc *PeerConnection) handleLocalCandidate(c localCandidate) {
+func (pc *PeerConnection) handleLocalCandidate(l *link, c localCandidate) {
 	if c.line == "" {
 		return // handleGatheringState reports the end, after the state
 	}
 	pc.mu.Lock()
-	pc.held = append(pc.held, c)
+	l.held = append(l.held, c)
 	pc.mu.Unlock()
 	pc.reportCandidates()
 }
 
 // handleGatheringState reports the state, and after the last candidate the end.
-func (pc *PeerConnection) handleGatheringState(s ICEGatheringState) {
+func (pc *PeerConnection) handleGatheringState(l *link, s ICEGatheringState) {
 	pc.mu.Lock()
-	if pc.closed || pc.gathering == s {
+	if pc.closed || pc.link != l || pc.gathering == s {
 		pc.mu.Unlock()
 		return
 	}
@@ -214,9 +260,9 @@ func (l *localDescription) candidateInit(held localCandidate) *ICECandidateInit 
 	return c
 }
 
-func (pc *PeerConnection) handleICEState(s ICEConnectionState) {
+func (pc *PeerConnection) handleICEState(l *link, s ICEConnectionState) {
 	pc.mu.Lock()
-	if pc.closed || pc.ice == s {
+	if pc.closed || pc.link != l || pc.ice == s {
 		pc.mu.Unlock()
 		return
 	}
@@ -229,14 +275,14 @@ func (pc *PeerConnection) handleICEState(s ICEConnectionState) {
 	pc.updateConnectionState()
 }
 
-func (pc *PeerConnection) handleDTLSState(s DTLSState) {
+func (pc *PeerConnection) handleDTLSState(l *link, s DTLSState) {
 	pc.mu.Lock()
-	closed := pc.closed
-	if !closed {
+	over := pc.closed || pc.link != l
+	if !over {
 		pc.dtls = s
 	}
 	pc.mu.Unlock()
-	if !closed {
+	if !over {
 		pc.updateConnectionState()
 	}
 }

@@ -17,6 +17,8 @@ import (
 // coreEvents are what a core reports. They run one at a time and in order, on
 // no caller's goroutine and with no lock of the core held; each may be nil.
 type coreEvents struct {
+	queue *eventQueue // where they run; nil is a queue of the core's own, which close closes
+
 	candidate      func(localCandidate)
 	gatheringState func(ICEGatheringState)
 	iceState       func(ICEConnectionState)
@@ -41,7 +43,7 @@ type core struct {
 	cert   *Certificate
 	log    scopedLogger
 	ev     coreEvents
-	events eventQueue
+	events *eventQueue
 	ice    *iceTransport
 
 	// session exists from the beginning, so that channels can be created on it.
@@ -95,13 +97,16 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 			return nil, err
 		}
 	}
-	c := &core{cfg: cfg, cert: cert, ev: ev, dtlsState: DTLSStateNew, released: make(chan struct{})}
+	c := &core{cfg: cfg, cert: cert, ev: ev, events: ev.queue, dtlsState: DTLSStateNew, released: make(chan struct{})}
+	if c.events == nil {
+		c.events = &eventQueue{}
+	}
 	c.log = newLogFactory(cfg.Logger).scoped("sluice")
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.ice, err = newICETransport(&c.cfg, iceEvents{
-		candidate:       func(l localCandidate) { emit(&c.events, ev.candidate, l) },
-		gatheringState:  func(s ICEGatheringState) { emit(&c.events, ev.gatheringState, s) },
-		connectionState: func(s ICEConnectionState) { emit(&c.events, ev.iceState, s) },
+		candidate:       func(l localCandidate) { emit(c.events, ev.candidate, l) },
+		gatheringState:  func(s ICEGatheringState) { emit(c.events, ev.gatheringState, s) },
+		connectionState: func(s ICEConnectionState) { emit(c.events, ev.iceState, s) },
 		pathChanged:     func() { c.events.post(func() { c.session.PathChanged() }) },
 	})
 	if err != nil {
@@ -112,7 +117,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		SCTP:              cfg.SCTP,
 		MaxMessageSize:    cfg.MaxMessageSize,
 		MaxBufferedAmount: cfg.MaxBufferedAmount,
-		OnConnected:       func() { emit(&c.events, ev.connected, struct{}{}) },
+		OnConnected:       func() { emit(c.events, ev.connected, struct{}{}) },
 		OnChannel:         ev.channel,
 	})
 	if !cfg.DisableSNAP {
@@ -303,7 +308,7 @@ func (c *core) end(err error) {
 		return
 	}
 	c.ended = true
-	emit(&c.events, c.ev.ended, err)
+	emit(c.events, c.ev.ended, err)
 }
 
 func (c *core) setDTLSState(s DTLSState) {
@@ -313,7 +318,7 @@ func (c *core) setDTLSState(s DTLSState) {
 		return
 	}
 	c.dtlsState = s
-	emit(&c.events, c.ev.dtlsState, s)
+	emit(c.events, c.ev.dtlsState, s)
 }
 
 // transport returns the secure transport, nil before the handshake has finished.
@@ -332,7 +337,9 @@ func (c *core) close() {
 		c.closed, c.dtlsState = true, DTLSStateClosed
 		secure := c.secure
 		c.mu.Unlock()
-		c.events.close()
+		if c.ev.queue == nil {
+			c.events.close()
+		}
 		c.session.Abort("closed")
 		if secure != nil {
 			c.awaitRelease()

@@ -88,10 +88,14 @@ func (e *MessageSizeError) Error() string {
 	return fmt.Sprintf("sluice: message of %d bytes exceeds the %d of a record", e.Size, e.Max)
 }
 
-// An SDPError says which rule a session description breaks, and where.
+// An SDPError says which rule a session description breaks, and where. It comes in
+// an *RTCError with the detail SDPSyntaxError if the text is no SDP, and in an
+// *InvalidAccessError if it is, but says what it may not.
 type SDPError struct {
 	Line int    // number of the line, from 1; 0 if no single line is at fault
 	Rule string // the rule, with its source
+
+	content bool // the text is SDP
 }
 
 func (e *SDPError) Error() string {

@@ -42,12 +42,13 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 }
 
 func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
-	l := pc.newDescription()
+	l := pc.newDescription(pc.link)
+	l.tlsID = pc.tlsID // RFC 8829, section 5.2.1
 	if restart && pc.local() != nil || slices.Contains(pc.outdated, l.ufrag) {
 		l.iceCredentials = newICECredentials(pc.core.cfg.ICEUfragPrefix)
 	}
 	l.setup = setupActpass // 8829-5.2-a
-	l.initToken = pc.initToken()
+	l.initToken = pc.initTokenToSay()
 	l.bundle = true
 	l.iceOptions = []string{"trickle", "ice2"} // RFC 8829, section 5.2.1
 	l.sections, l.carrier = slices.Clone(pc.sections), pc.carrier
@@ -74,7 +75,11 @@ func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
 
 func (pc *PeerConnection) createAnswer() SessionDescription {
 	offer, peer := pc.pendingRemote.desc, pc.pendingRemote.peer
-	l := pc.newDescription()
+	from := pc.link
+	if next := pc.pendingRemote.next; next != nil {
+		from = next
+	}
+	l := pc.newDescription(from)
 	if renewed := pc.pendingRemote.renewed; renewed != nil {
 		l.iceCredentials = *renewed
 	}
@@ -83,13 +88,16 @@ func (pc *PeerConnection) createAnswer() SessionDescription {
 	}
 	l.sections = answerSections(offer, l.carrier)
 	if peer != nil {
-		l.setup = pc.answerSetup(peer.dtls.setup)
+		l.setup = from.answerSetup(peer.dtls.setup)
+		if peer.dtls.tlsID != "" {
+			l.tlsID = from.tlsID // 8842-4-a
+		}
 		l.bundle = offer.bundleOf(offer.data) != nil
 		switch {
 		case peer.sctp.legacy: // such a section has no a=sctp-init
 			l.sections[offer.data].formats = []string{strconv.Itoa(l.sctpPort)} // the port of this side
 		case peer.sctp.initToken != nil: // snap-b
-			l.initToken = pc.initToken()
+			l.initToken = from.initTokenToSay()
 		}
 		for _, option := range []string{"trickle", "ice2"} {
 			if slices.Contains(peer.ice.options, option) {
@@ -102,39 +110,39 @@ func (pc *PeerConnection) createAnswer() SessionDescription {
 	return SessionDescription{SDPTypeAnswer, text}
 }
 
-// newDescription returns a description of ours without sections, with the next
-// version number (RFC 8829, section 5.2.2).
-func (pc *PeerConnection) newDescription() *localDescription {
+// newDescription returns a description of ours without sections, about a link, with the
+// next version number (RFC 8829, section 5.2.2).
+func (pc *PeerConnection) newDescription(about *link) *localDescription {
 	pc.origin.version++
-	l := &localDescription{
+	c := about.core
+	return &localDescription{
 		origin:         pc.origin,
 		carrier:        -1,
-		iceLite:        pc.core.cfg.ICELite,
-		fingerprints:   pc.core.fingerprints(),
-		sctpPort:       int(pc.core.localPort()),
-		maxMessageSize: pc.core.cfg.MaxMessageSize,
+		iceCredentials: c.localCredentials(),
+		iceLite:        c.cfg.ICELite,
+		fingerprints:   c.fingerprints(),
+		sctpPort:       int(c.localPort()),
+		maxMessageSize: c.cfg.MaxMessageSize,
 	}
-	l.iceCredentials = pc.core.localCredentials()
-	return l
 }
 
-// initToken returns what to announce as a=sctp-init, nil if nothing. It is always
+// initTokenToSay returns what to announce as a=sctp-init, nil if nothing. It is always
 // the same, and once there is an association it comes or stays away as it did when
 // that began: a new one would mean another association (snap-d).
-func (pc *PeerConnection) initToken() []byte {
-	if pc.peer != nil && !pc.snap {
+func (l *link) initTokenToSay() []byte {
+	if l.peer != nil && !l.snap {
 		return nil
 	}
-	return pc.core.initToken
+	return l.core.initToken
 }
 
 // answerSetup returns our role for the role that the peer offers: its opposite,
 // active where it leaves the choice (8842-5-a), and that of the DTLS association
 // where one exists (RFC 8829, section 5.3.2).
-func (pc *PeerConnection) answerSetup(offered setupRole) setupRole {
+func (l *link) answerSetup(offered setupRole) setupRole {
 	client := offered != setupActive
-	if pc.peer != nil {
-		client = pc.dtlsClient
+	if l.peer != nil {
+		client = l.dtlsClient
 	}
 	if client {
 		return setupActive
@@ -158,14 +166,23 @@ func unusedMid(sections []localSection) string {
 }
 
 // SetLocalDescription applies what CreateOffer or CreateAnswer returned last,
-// unchanged; an answer may be set as a pranswer. With an empty SDP it creates the
-// description itself, with an empty Type, too, the one that is due. A rollback
-// returns to the last stable state. Setting a description with a data section
-// starts gathering; setting an answer starts the connection.
+// unchanged; an answer may be set as a pranswer. With an empty SDP it takes that by
+// itself, and makes a description if there is none, or another offer is due by now;
+// with an empty Type, too, it is the type that is due. A rollback returns to the last
+// stable state. Setting a description with a data section starts gathering; setting an
+// answer starts the connection.
 //
-// Errors: *InvalidStateError, *InvalidModificationError, *TypeError, *OperationError.
+// Errors, in this order: *TypeError for a type that is none; *InvalidStateError after
+// Close; *InvalidModificationError for a text that is not the one created last;
+// *InvalidStateError for a type that the signaling state does not allow;
+// *OperationError if it cannot be carried out. After any of them the state is what it was.
 func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	const op = "SetLocalDescription"
+	if d.Type != "" {
+		if err := d.Type.check(op); err != nil {
+			return err
+		}
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	if err := pc.usable(op); err != nil {
@@ -177,37 +194,39 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	if d.Type == SDPTypeRollback {
 		return pc.rollback(op)
 	}
+	if c := pc.lastCreated(d.Type); d.SDP != "" && (c == nil || c.text != d.SDP) {
+		return &InvalidModificationError{Op: op, Reason: "not the description created last"}
+	}
 	next, err := pc.signaling.next(op, signalingStep{true, d.Type})
 	if err != nil {
 		return err
 	}
-	desc, err := pc.createdFor(op, d)
-	if err != nil {
-		return err
-	}
-	local := &appliedLocal{d.Type, desc}
+	local := &appliedLocal{typ: d.Type, desc: pc.toSet(d.Type, d.SDP != "")}
 	if d.Type == SDPTypeOffer {
-		if err := pc.renewICE(op, desc); err != nil {
+		if err := pc.renewICE(op, local.desc); err != nil {
 			return err
 		}
 		pc.pendingLocal = local
 		pc.setSignaling(next)
-		return pc.gather(op, desc)
+		return pc.gather(op, local.desc)
 	}
 	agreed, err := pc.agree(op, local, pc.pendingRemote, false)
 	if err != nil {
 		return err
 	}
-	if err := pc.renewICE(op, desc); err != nil {
-		return err
+	if agreed.next == nil {
+		if err := pc.renewICE(op, local.desc); err != nil {
+			return err
+		}
 	}
 	if d.Type == SDPTypeAnswer {
 		pc.settle(local, pc.pendingRemote)
 	} else {
 		pc.pendingLocal = local
 	}
+	pc.follow(agreed)
 	pc.setSignaling(next)
-	if err := pc.gather(op, desc); err != nil {
+	if err := pc.gather(op, local.desc); err != nil {
 		return err
 	}
 	return pc.connect(op, agreed)
@@ -223,7 +242,7 @@ func (pc *PeerConnection) gather(op string, desc *localDescription) error {
 		return &OperationError{Op: op, Reason: "gathering candidates", Err: err}
 	}
 	if len(pc.held) > 0 {
-		pc.core.events.post(pc.reportCandidates)
+		pc.events.post(pc.reportCandidates)
 	}
 	return nil
 }
@@ -237,31 +256,51 @@ func (pc *PeerConnection) dueType() SDPType {
 	return SDPTypeOffer
 }
 
-// createdFor returns the created description that d is the text of (RFC 8829,
-// section 5.4), or makes one where d has no text.
-func (pc *PeerConnection) createdFor(op string, d SessionDescription) (*localDescription, error) {
-	c := &pc.created.answer
-	if d.Type == SDPTypeOffer {
-		c = &pc.created.offer
+// lastCreated returns what was created last of that type, or nil.
+func (pc *PeerConnection) lastCreated(typ SDPType) *createdDescription {
+	if typ == SDPTypeOffer {
+		return pc.created.offer
 	}
-	if d.SDP == "" && d.Type == SDPTypeOffer {
-		pc.createOffer(false)
-	} else if d.SDP == "" {
+	return pc.created.answer
+}
+
+// toSet returns the description to set: what was created last of that type. If that
+// was not given, and there is none or another offer is due now, it makes a new one.
+func (pc *PeerConnection) toSet(typ SDPType, given bool) *localDescription {
+	last := pc.lastCreated(typ)
+	switch {
+	case given:
+	case typ != SDPTypeOffer && last == nil:
 		pc.createAnswer()
-	} else if *c == nil || (*c).text != d.SDP {
-		return nil, &InvalidModificationError{Op: op, Reason: "not the description created last"}
+	case typ == SDPTypeOffer && (last == nil || pc.outOfDate(last.desc)):
+		pc.createOffer(false)
 	}
-	return (*c).desc, nil
+	return pc.lastCreated(typ).desc
+}
+
+// outOfDate reports whether an offer lacks what is wanted since it was created.
+func (pc *PeerConnection) outOfDate(offer *localDescription) bool {
+	return pc.wantData && dataIndex(offer.sections) < 0 || slices.Contains(pc.outdated, offer.ufrag)
 }
 
 // SetRemoteDescription applies a description of the peer. An offer that meets an
 // offer of ours rolls ours back. An answer starts the connection.
 //
-// Errors: *SDPError for what the description breaks; *InvalidStateError,
-// *TypeError; *OperationError for changes of the transport that are not supported.
-// After any of them the state is what it was.
+// A description that has the data section no more, or without an SCTP port, ends the
+// association when it is answered: channels close, and those created afterwards ask
+// for a new negotiation. So does an offer with other certificates, tls-id or DTLS role,
+// which needs other ICE credentials, too: it begins a new association.
+//
+// Errors, in this order: *TypeError for a type that is none; *InvalidStateError after
+// Close, and for a type that the signaling state does not allow; *RTCError
+// (SDPSyntaxError) for a text that is no SDP; *InvalidAccessError for one that breaks a
+// rule, or does not fit what was negotiated; *OperationError for changes of the transport
+// that are not supported. After any of them the state is what it was.
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	const op = "SetRemoteDescription"
+	if err := d.Type.check(op); err != nil {
+		return err
+	}
 	var desc *description
 	var parseErr error
 	if d.Type != SDPTypeRollback {
@@ -281,22 +320,24 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 		from = SignalingStateStable
 	}
 	next, err := from.next(op, signalingStep{false, d.Type})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if parseErr != nil {
-		return parseErr
+	case parseErr != nil:
+		return descriptionError(op, parseErr)
 	}
 	remote := &appliedRemote{typ: d.Type, text: d.SDP, desc: desc}
 	if desc.data >= 0 {
 		if remote.peer, err = desc.peer(d.Type != SDPTypeOffer, pc.carrierMid(d.Type)); err != nil {
-			return err
+			return descriptionError(op, err)
 		}
 	}
 	if d.Type == SDPTypeOffer {
-		return pc.setRemoteOffer(op, remote, next, collision)
+		err = pc.setRemoteOffer(op, remote, next, collision)
+	} else {
+		err = pc.setRemoteAnswer(op, remote, next)
 	}
-	return pc.setRemoteAnswer(op, remote, next)
+	return descriptionError(op, err)
 }
 
 // carrierMid returns the mid of the section that carries the transport in use, or
@@ -321,7 +362,8 @@ func (pc *PeerConnection) setRemoteOffer(op string, remote *appliedRemote, next 
 			return err
 		}
 	}
-	pc.pendingRemote = remote
+	pc.dropRemoteOffer()
+	pc.pendingRemote, pc.created.answer = remote, nil
 	pc.setSignaling(next)
 	return nil
 }
@@ -339,20 +381,21 @@ func (pc *PeerConnection) setRemoteAnswer(op string, remote *appliedRemote, next
 	} else {
 		pc.pendingRemote = remote
 	}
+	pc.follow(agreed)
 	pc.setSignaling(next)
 	return pc.connect(op, agreed)
 }
 
 // checkReoffer verifies that an offer continues the session: sections keep their
-// place (RFC 3264, section 8), and the transport in use stays.
+// place (RFC 3264, section 8), and the transport in use stays or is properly replaced.
 func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 	if len(remote.desc.sections) < len(pc.sections) {
-		return &SDPError{0, "fewer sections than in the last description (RFC 3264, section 8)"}
+		return contentError(0, "fewer sections than in the last description (RFC 3264, section 8)")
 	}
 	for i := range pc.sections {
 		s, old := &remote.desc.sections[i], &pc.sections[i]
 		if old.use != sectionRejected && !s.rejected() && (s.media != old.media || s.mid != old.mid) {
-			return &SDPError{s.line, "media type and mid of a section in use must stay (RFC 3264, section 8.3)"}
+			return contentError(s.line, "media type and mid of a section in use must stay (RFC 3264, section 8.3)")
 		}
 	}
 	if pc.peer == nil || remote.peer == nil || remote.peer.sctp.port == 0 {
@@ -361,24 +404,21 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 	if i := dataIndex(pc.sections); i >= 0 && i != remote.desc.data {
 		return opError(op, "the data section moved")
 	}
-	if err := pc.continues(op, remote.peer, remote.peer.dtls.setup == setupPassive); err != nil {
-		return err
-	}
-	if pc.peer.restarts(remote.peer) {
+	restarts := pc.peer.restarts(remote.peer)
+	switch c := pc.changeOf(remote.peer, remote.peer.dtls.setup == setupPassive); {
+	case c == changeSCTP:
+		return opError(op, "%s on a running connection is not supported", c)
+	case c == changeDTLS && !restarts:
+		return errNoRestart(remote.desc)
+	case c == changeDTLS:
+		next, err := pc.newLink()
+		if err != nil {
+			return &OperationError{Op: op, Reason: "another transport", Err: err}
+		}
+		remote.next = next
+	case restarts:
 		renewed := newICECredentials(pc.core.cfg.ICEUfragPrefix)
 		remote.renewed = &renewed
-	}
-	return nil
-}
-
-// continues verifies that the description of the peer is of the transport in
-// use. client is the DTLS role that it gives us, unless it is actpass.
-func (pc *PeerConnection) continues(op string, peer *peerDescription, client bool) error {
-	if change, same := pc.peer.sameAssociations(peer); !same {
-		return opError(op, "%s on a running connection is not supported", change)
-	}
-	if peer.dtls.setup != setupActpass && client != pc.dtlsClient {
-		return opError(op, "a=setup changes the role of the running DTLS association (RFC 8842, section 3.1)")
 	}
 	return nil
 }
@@ -405,22 +445,31 @@ func (pc *PeerConnection) settle(local *appliedLocal, remote *appliedRemote) {
 	}
 }
 
-// rollback abandons the negotiation (RFC 8829, section 5.7). Candidates already
-// gathered are kept for the next description, which will list them: gathering
-// again would only take time, and credentials that the peer did not take up bind
-// nobody.
-func (pc *PeerConnection) rollback(op string) error {
-	switch {
-	case pc.signaling == SignalingStateStable:
-		return &InvalidStateError{Op: op, Reason: "rollback in signaling state stable"}
-	case pc.peer != nil && pc.currentLocal == nil:
-		return opError(op, "the connection of the provisional answer is running")
-	case pc.restartRuns():
-		return opError(op, "the ICE restart of the provisional answer is running")
+// follow goes on with another link if that was agreed. What was negotiated is settled.
+func (pc *PeerConnection) follow(a agreement) {
+	if a.next == nil {
+		return
 	}
+	pc.wantData = pc.wantData && a.peer != nil
+	pc.replaceLink(a.next, errRefused)
+}
+
+// rollback abandons the negotiation, unless a provisional answer has begun to carry it
+// out (RFC 8829, section 5.7). Candidates already gathered are kept for the next
+// description, which will list them: gathering again would only take time, and credentials
+// that the peer did not take up bind nobody. An offer that was created and not set is
+// still good.
+func (pc *PeerConnection) rollback(op string) error {
+	if pc.signaling != SignalingStateHaveLocalOffer && pc.signaling != SignalingStateHaveRemoteOffer {
+		return &InvalidStateError{Op: op, Reason: "rollback in signaling state " + string(pc.signaling)}
+	}
+	if o := pc.created.offer; o != nil && pc.pendingLocal != nil && o.desc == pc.pendingLocal.desc {
+		pc.created.offer = nil
+	}
+	pc.created.answer = nil
 	pc.core.rollbackICE()
-	pc.pendingLocal, pc.pendingRemote = nil, nil
-	pc.created = createdDescriptions{}
+	pc.pendingLocal = nil
+	pc.dropRemoteOffer()
 	pc.setSignaling(SignalingStateStable)
 	return nil
 }
@@ -444,7 +493,7 @@ func (pc *PeerConnection) updateNegotiationNeeded() {
 		return
 	}
 	pc.needed = true
-	pc.core.events.post(func() {
+	pc.events.post(func() {
 		pc.mu.Lock()
 		f := pc.on.negotiationNeeded
 		due := !pc.closed && pc.needed && pc.signaling == SignalingStateStable && pc.negotiationDue()
@@ -464,7 +513,7 @@ func (pc *PeerConnection) negotiationDue() bool {
 
 // fire posts the callback that which selects, looked up when its turn comes.
 func fire[T any](pc *PeerConnection, which func(*peerConnectionEvents) func(T), v T) {
-	pc.core.events.post(func() {
+	pc.events.post(func() {
 		pc.mu.Lock()
 		f := which(&pc.on)
 		pc.mu.Unlock()

@@ -19,11 +19,14 @@ import (
 // Events run one at a time, in order, on a goroutine of their own. As in a
 // browser, none follows Close.
 type PeerConnection struct {
-	core *core
+	cfg      Config // with a Certificate
+	events   eventQueue
+	retiring sync.WaitGroup // links that are being closed
 
 	mu     sync.Mutex
 	closed bool
 	on     peerConnectionEvents
+	*link
 
 	// negotiation: see negotiate.go
 	signaling     SignalingState
@@ -39,16 +42,7 @@ type PeerConnection struct {
 	needed        bool           // negotiationneeded is due, or was fired
 	outdated      []string       // user fragments that RestartICE wants replaced
 
-	// connection: see connect.go
-	peer       *peerDescription // in use since start, nil before
-	dtlsClient bool
-	snap       bool             // a=sctp-init was in our description
-	passed     map[string]bool  // remote candidates given to ICE
-	held       []localCandidate // local candidates not yet reported, an empty one for their end
-	ice        ICEConnectionState
-	gathering  ICEGatheringState
-	dtls       DTLSState
-	connection ConnectionState
+	connection ConnectionState // as last reported
 }
 
 // createdDescriptions are the results of the last CreateOffer and CreateAnswer
@@ -66,6 +60,7 @@ type createdDescription struct {
 type appliedLocal struct {
 	typ  SDPType
 	desc *localDescription
+	text string // once the link that it is about is gone, else ""
 }
 
 // appliedRemote is a remote description that was set.
@@ -76,6 +71,7 @@ type appliedRemote struct {
 	peer     *peerDescription  // nil if it has no data section
 	trickled []remoteCandidate // accepted by AddICECandidate
 	renewed  *iceCredentials   // for the answer to an offer that restarts ICE
+	next     *link             // for an offer of another DTLS association
 }
 
 // remoteCandidate is a candidate of a section.
@@ -88,27 +84,20 @@ type remoteCandidate struct {
 // error is a *ConfigError, or of the system.
 func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 	pc := &PeerConnection{
+		cfg:        cfg,
 		signaling:  SignalingStateStable,
 		carrier:    -1,
-		ice:        ICEConnectionStateNew,
-		gathering:  ICEGatheringStateNew,
-		dtls:       DTLSStateNew,
 		connection: ConnectionStateNew,
 	}
 	var id [8]byte
 	rand.Read(id[:])                                          // never fails
 	pc.origin.sessionID = binary.BigEndian.Uint64(id[:]) >> 1 // 63 random bits: RFC 8829, section 5.2.1
-	c, err := newCore(cfg, coreEvents{
-		candidate:      pc.handleLocalCandidate,
-		gatheringState: pc.handleGatheringState,
-		iceState:       pc.handleICEState,
-		dtlsState:      pc.handleDTLSState,
-		channel:        pc.handleChannel,
-	})
+	l, err := pc.newLink()
 	if err != nil {
 		return nil, err
 	}
-	pc.core = c
+	pc.link = l
+	pc.cfg.Certificate = l.core.cert // that of all links
 	return pc, nil
 }
 
@@ -117,16 +106,22 @@ func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 // socket is left. Closing again does nothing.
 func (pc *PeerConnection) Close() error {
 	pc.mu.Lock()
+	l := pc.link
 	if !pc.closed {
 		pc.closed = true
 		pc.signaling = SignalingStateClosed
-		pc.ice = ICEConnectionStateClosed
-		pc.dtls = DTLSStateClosed
+		l.ice = ICEConnectionStateClosed
+		l.dtls = DTLSStateClosed
 		pc.connection = ConnectionStateClosed
 		pc.on = peerConnectionEvents{}
+		pc.events.close()
+		if pc.pendingRemote != nil {
+			pc.retire(pc.pendingRemote.next)
+		}
 	}
 	pc.mu.Unlock()
-	pc.core.close()
+	l.core.close()
+	pc.retiring.Wait()
 	return nil
 }
 
@@ -217,20 +212,37 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 
 // GatheringComplete returns a channel that is closed when all local candidates
 // are known: LocalDescription then needs no trickled candidates beside it. Ask
-// for it after SetLocalDescription, which starts gathering.
-func (pc *PeerConnection) GatheringComplete() <-chan struct{} { return pc.core.gathered() }
+// for it after SetLocalDescription, which starts gathering. A description without a data
+// section has no candidates, and the channel is closed at once.
+func (pc *PeerConnection) GatheringComplete() <-chan struct{} {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if l := pc.local(); l != nil && l.desc.carrier < 0 {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	return pc.core.gathered()
+}
+
+// currentCore returns the core of the link in use.
+func (pc *PeerConnection) currentCore() *core {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.core
+}
 
 // RemoteCertificates returns the peer's certificates in DER, the leaf first, once
 // DTLS is connected.
 func (pc *PeerConnection) RemoteCertificates() [][]byte {
-	if t := pc.core.transport(); t != nil {
+	if t := pc.currentCore().transport(); t != nil {
 		return t.PeerCertificates()
 	}
 	return nil
 }
 
 // Stats returns the statistics.
-func (pc *PeerConnection) Stats() Stats { return pc.core.stats() }
+func (pc *PeerConnection) Stats() Stats { return pc.currentCore().stats() }
 
 // LocalDescription returns the description that was set last, with the
 // candidates gathered since; nil before SetLocalDescription.
@@ -296,8 +308,11 @@ func (pc *PeerConnection) local() *appliedLocal {
 
 // describeLocal writes a local description. The caller holds pc.mu.
 func (pc *PeerConnection) describeLocal(l *appliedLocal) *SessionDescription {
-	if l == nil {
+	switch {
+	case l == nil:
 		return nil
+	case l.text != "":
+		return &SessionDescription{Type: l.typ, SDP: l.text}
 	}
 	return &SessionDescription{Type: l.typ, SDP: pc.textOf(l.desc)}
 }

@@ -267,7 +267,7 @@ func TestRestartPranswer(t *testing.T) {
 	provisional := setLocal(t, p.b.PeerConnection, SDPTypePranswer)
 	must(t, p.a.SetRemoteDescription(provisional))
 	wantMoved(t, p.a.core, before)
-	if err := p.a.SetRemoteDescription(SessionDescription{Type: SDPTypeRollback}); !errors.As(err, new(*OperationError)) {
+	if err := p.a.SetRemoteDescription(SessionDescription{Type: SDPTypeRollback}); !errors.As(err, new(*InvalidStateError)) {
 		t.Errorf("rollback = %v", err)
 	}
 	final := setLocal(t, p.b.PeerConnection, SDPTypeAnswer)

@@ -3,6 +3,7 @@
 package sluice
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,8 +85,8 @@ const (
 // Bounds on what a description may hold. They are well above what a browser
 // with dozens of media sections produces.
 const (
-	maxSDPSize         = 256 << 10 // bytes
-	maxSDPLine         = 16 << 10  // bytes of one line
+	maxSDPSize         = 1 << 20  // bytes
+	maxSDPLine         = 16 << 10 // bytes of one line
 	maxSDPSections     = 128
 	maxSDPFingerprints = 32  // in one section
 	maxCandidates      = 256 // in one section, and trickled by the peer in one generation
@@ -97,8 +98,23 @@ const (
 // 64K, which the W3C reads as 65536 (RFC 8841, section 6.1).
 const absentMaxMessageSize = 65536
 
+// contentError is an SDPError about what a description says, not how.
+func contentError(line int, rule string) *SDPError { return &SDPError{line, rule, true} }
+
+// descriptionError is how SetRemoteDescription returns an error of its description.
+func descriptionError(op string, err error) error {
+	var e *SDPError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.content:
+		return &InvalidAccessError{Op: op, Err: e}
+	}
+	return &RTCError{Detail: SDPSyntaxError, SDPLineNumber: e.Line, Message: e.Rule, Err: e}
+}
+
 // rejected reports whether a zero port rejects the section. In an offer a
-// bundle-only section has a zero port too (RFC 8843, section 6).
+// bundle-only section of a group has a zero port too (RFC 8843, section 6).
 func (s *section) rejected() bool { return s.port == 0 && !s.bundleOnly }
 
 // isData reports whether the section describes SCTP over DTLS for data channels.
@@ -185,14 +201,14 @@ func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
 	s := &d.sections[i]
 	switch {
 	case s.ice.ufrag == "" || s.ice.pwd == "":
-		return nil, &SDPError{s.line, "section without a=ice-ufrag and a=ice-pwd (RFC 8829, section 5.8.3)"}
+		return nil, contentError(s.line, "section without a=ice-ufrag and a=ice-pwd (RFC 8829, section 5.8.3)")
 	case s.dtls.setup == "":
-		return nil, &SDPError{s.line, "section without a=setup (RFC 8829, section 5.8.3)"}
+		return nil, contentError(s.line, "section without a=setup (RFC 8829, section 5.8.3)")
 	case answer && s.dtls.setup == setupActpass:
-		return nil, &SDPError{s.lines.setup, "a=setup: an answer is active or passive (RFC 8842, section 5.3)"}
+		return nil, contentError(s.lines.setup, "a=setup: an answer is active or passive (RFC 8842, section 5.3)")
 	}
 	if err := checkFingerprints(s.dtls.fingerprints); err != nil { // 8122-5-a
-		return nil, &SDPError{s.line, "section without a=fingerprint of sha-256, sha-384 or sha-512 (RFC 8829, section 5.8.3)"}
+		return nil, contentError(s.line, "section without a=fingerprint of sha-256, sha-384 or sha-512 (RFC 8829, section 5.8.3)")
 	}
 	return &peerDescription{
 		index: i, mid: s.mid, lite: d.iceLite,
@@ -205,35 +221,36 @@ func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
 // (RFC 5888, section 9.1), and no section accepted that was not offered.
 func (d *description) checkAnswer(offer []localSection) error {
 	if len(d.sections) != len(offer) {
-		return &SDPError{0, fmt.Sprintf("answer with %d sections to an offer with %d (RFC 3264, section 6)", len(d.sections), len(offer))}
+		return contentError(0, fmt.Sprintf("answer with %d sections to an offer with %d (RFC 3264, section 6)", len(d.sections), len(offer)))
 	}
 	for i := range d.sections {
 		s, o := &d.sections[i], &offer[i]
 		switch {
 		case s.media != o.media || s.proto != o.proto:
-			return &SDPError{s.line, "media type and protocol are not those of the offer (RFC 8829, section 5.8.3)"}
+			return contentError(s.line, "media type and protocol are not those of the offer (RFC 8829, section 5.8.3)")
 		case s.mid != "" && s.mid != o.mid:
-			return &SDPError{s.line, "mid is not that of the offer (RFC 5888, section 9.1)"}
+			return contentError(s.line, "mid is not that of the offer (RFC 5888, section 9.1)")
 		case s.port != 0 && o.use == sectionRejected:
-			return &SDPError{s.line, "section that was offered with port 0 is accepted (RFC 3264, section 6)"}
+			return contentError(s.line, "section that was offered with port 0 is accepted (RFC 3264, section 6)")
 		case s.bundleOnly:
-			return &SDPError{s.line, "a=bundle-only in an answer (RFC 8843, section 6)"}
+			return contentError(s.line, "a=bundle-only in an answer (RFC 8843, section 6)")
 		}
 	}
 	return nil
 }
 
-// sameAssociations reports whether two descriptions of the peer mean the same
-// DTLS association and SCTP association (RFC 8842, section 3.1; RFC 8841,
-// section 9.3), and otherwise which of them is new.
-func (p *peerDescription) sameAssociations(q *peerDescription) (change string, same bool) {
+// changed reports which association is new if q follows p as the description of the
+// peer (RFC 8842, section 3.1; RFC 8841, section 9.3). A tls-id says something only
+// beside another.
+func (p *peerDescription) changed(q *peerDescription) associationChange {
 	switch {
-	case p.dtls.tlsID != q.dtls.tlsID || !sameFingerprints(p.dtls.fingerprints, q.dtls.fingerprints):
-		return "a new DTLS association", false
+	case p.dtls.tlsID != q.dtls.tlsID && p.dtls.tlsID != "" && q.dtls.tlsID != "",
+		!sameFingerprints(p.dtls.fingerprints, q.dtls.fingerprints):
+		return changeDTLS
 	case p.sctp.port != q.sctp.port:
-		return "a new SCTP association", false
+		return changeSCTP
 	}
-	return "", true
+	return changeNone
 }
 
 // credentials returns those of ICE.

@@ -24,6 +24,7 @@ type localDescription struct {
 	iceLite        bool
 	fingerprints   []Fingerprint
 	setup          setupRole
+	tlsID          string // "" without
 	sctpPort       int
 	maxMessageSize int    // bytes
 	initToken      []byte // for a=sctp-init; nil without
@@ -195,6 +196,9 @@ func (l *localDescription) transport(add func(key, value string)) {
 		add("fingerprint", f.Algorithm+" "+f.Value)
 	}
 	add("setup", string(l.setup))
+	if l.tlsID != "" {
+		add("tls-id", l.tlsID)
+	}
 }
 
 // sctp writes the SCTP attributes in the form of the section's protocol.

@@ -24,13 +24,13 @@ func parseDescription(raw string) (*description, error) {
 	}
 	var parsed sdp.SessionDescription
 	if err := parsed.UnmarshalString(text.join(len(text.lines))); err != nil {
-		return nil, &SDPError{text.firstBad(), "not well formed (RFC 4566, section 5)"}
+		return nil, &SDPError{Line: text.firstBad(), Rule: "not well formed (RFC 4566, section 5)"}
 	}
 	if len(parsed.TimeDescriptions) == 0 {
-		return nil, &SDPError{0, "v=, o=, s= and t= lines are required (RFC 4566, section 5)"}
+		return nil, &SDPError{Rule: "v=, o=, s= and t= lines are required (RFC 4566, section 5)"}
 	}
 	if len(parsed.MediaDescriptions) > maxSDPSections {
-		return nil, &SDPError{0, "more than " + strconv.Itoa(maxSDPSections) + " media sections"}
+		return nil, contentError(0, "more than "+strconv.Itoa(maxSDPSections)+" media sections")
 	}
 	d := &description{
 		origin: sdpOrigin{parsed.Origin.SessionID, parsed.Origin.SessionVersion},
@@ -48,11 +48,12 @@ func parseDescription(raw string) (*description, error) {
 			return nil, err
 		}
 		d.sections = append(d.sections, s)
-		if d.data < 0 && d.sections[i].isData() && !s.rejected() {
-			d.data = i
-		}
 	}
-	return d, d.checkGroups()
+	if err := d.checkGroups(); err != nil {
+		return nil, err
+	}
+	d.data = slices.IndexFunc(d.sections, func(s section) bool { return s.isData() && !s.rejected() })
+	return d, nil
 }
 
 // sdpText is a description cut into lines, with the numbers that errors quote.
@@ -72,7 +73,7 @@ type mediaLines struct {
 // section 5) and skips empty lines, which copying by hand leaves behind.
 func splitSDP(raw string) (*sdpText, error) {
 	if len(raw) > maxSDPSize {
-		return nil, &SDPError{0, "longer than " + strconv.Itoa(maxSDPSize) + " bytes"}
+		return nil, contentError(0, "longer than "+strconv.Itoa(maxSDPSize)+" bytes")
 	}
 	t := &sdpText{}
 	n := 0
@@ -83,13 +84,13 @@ func splitSDP(raw string) (*sdpText, error) {
 			continue
 		}
 		if len(line) > maxSDPLine {
-			return nil, &SDPError{n, "longer than " + strconv.Itoa(maxSDPLine) + " bytes"}
+			return nil, contentError(n, "longer than "+strconv.Itoa(maxSDPLine)+" bytes")
 		}
 		if len(line) < 2 || line[1] != '=' {
-			return nil, &SDPError{n, "not of the form <type>=<value> (RFC 4566, section 5)"}
+			return nil, &SDPError{Line: n, Rule: "not of the form <type>=<value> (RFC 4566, section 5)"}
 		}
 		if strings.ContainsAny(line, "\r\x00") {
-			return nil, &SDPError{n, "carriage return or NUL inside a line (RFC 4566, section 9)"}
+			return nil, &SDPError{Line: n, Rule: "carriage return or NUL inside a line (RFC 4566, section 9)"}
 		}
 		switch {
 		case line[0] == 'm':
@@ -136,7 +137,9 @@ type attribute struct {
 	line       int
 }
 
-func (a attribute) bad(rule string) error { return &SDPError{a.line, "a=" + a.key + ": " + rule} }
+func (a attribute) bad(rule string) error {
+	return &SDPError{Line: a.line, Rule: "a=" + a.key + ": " + rule}
+}
 
 // sessionAttribute takes one session-level attribute. Unknown ones are ignored
 // (RFC 4566, section 5.13).
@@ -169,7 +172,7 @@ func parseSection(m *sdp.MediaDescription, lines mediaLines, inherited *section)
 		sctp:    sctpDescription{port: -1, maxMessageSize: -1},
 	}
 	if len(s.formats) == 0 {
-		return s, &SDPError{s.line, "m= line without a format (RFC 4566, section 5.14)"}
+		return s, &SDPError{Line: s.line, Rule: "m= line without a format (RFC 4566, section 5.14)"}
 	}
 	for i, a := range m.Attributes {
 		if err := s.attribute(attribute{a.Key, a.Value, lines.a[i]}); err != nil {
@@ -324,32 +327,42 @@ func (s *section) inherit(from *section) {
 // checkSCTP verifies what an SCTP section must have.
 func (s *section) checkSCTP() error {
 	if len(s.formats) != 1 {
-		return &SDPError{s.line, "m= line of SCTP needs exactly one format (RFC 8841, section 4.3)"}
+		return contentError(s.line, "m= line of SCTP needs exactly one format (RFC 8841, section 4.3)")
 	}
 	if s.isData() && s.sctp.port < 0 {
-		return &SDPError{s.line, "section without a=sctp-port (RFC 8841, section 5.1)"} // 8841-5-a
+		return contentError(s.line, "section without a=sctp-port (RFC 8841, section 5.1)") // 8841-5-a
 	}
 	return nil
 }
 
-// checkGroups verifies that mids are unique and that each BUNDLE group names
-// sections that exist, each at most once (RFC 5888, section 9; RFC 8843).
+// checkGroups verifies that mids are unique and that no section is in two BUNDLE
+// groups, or twice in one (RFC 8843, section 7). Groups that name a section which is
+// not there count for nothing, and none counts if a section has no mid (RFC 5888, section
+// 6), a rejected one excepted, of which an answer need not say more (RFC 8829, section 5.3.1).
+// Without its group a bundle-only section is just one with port 0.
 func (d *description) checkGroups() error {
 	seen := make(map[string]bool, len(d.sections))
-	for _, s := range d.sections {
+	for i := range d.sections {
+		s := &d.sections[i]
 		if s.mid != "" && seen[s.mid] {
-			return &SDPError{s.line, "mid used twice (RFC 5888, section 4)"}
+			return contentError(s.line, "mid used twice (RFC 5888, section 4)")
 		}
-		seen[s.mid] = true
+		seen[s.mid] = s.mid != "" || seen[""] || s.port != 0
 	}
+	unknown := func(mid string) bool { return !seen[mid] }
+	d.bundles = slices.DeleteFunc(d.bundles, func(g []string) bool { return seen[""] || slices.ContainsFunc(g, unknown) })
 	bundled := make(map[string]bool, len(d.sections))
 	for _, g := range d.bundles {
 		for _, mid := range g {
-			if !seen[mid] || bundled[mid] {
-				return &SDPError{0, "a=group:BUNDLE: each mid names one section, in one group (RFC 5888, section 9)"}
+			if bundled[mid] {
+				return contentError(0, "a=group:BUNDLE: a section is in one group, once (RFC 8843, section 7)")
 			}
 			bundled[mid] = true
 		}
+	}
+	for i := range d.sections {
+		s := &d.sections[i]
+		s.bundleOnly = s.bundleOnly && bundled[s.mid]
 	}
 	return nil
 }

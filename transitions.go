@@ -38,12 +38,18 @@ var transitions = map[signalingStep]struct {
 	},
 }
 
-// next returns the state after the step, or why it is not allowed now.
-func (s SignalingState) next(op string, step signalingStep) (SignalingState, error) {
-	t, known := transitions[step]
-	if !known {
-		return s, &TypeError{Op: op, Reason: fmt.Sprintf("unknown type %q", step.typ)}
+// check returns a *TypeError for a type that is none.
+func (t SDPType) check(op string) error {
+	switch t {
+	case SDPTypeOffer, SDPTypePranswer, SDPTypeAnswer, SDPTypeRollback:
+		return nil
 	}
+	return &TypeError{Op: op, Reason: fmt.Sprintf("unknown type %q", t)}
+}
+
+// next returns the state after the step, or an *InvalidStateError if it is not allowed now.
+func (s SignalingState) next(op string, step signalingStep) (SignalingState, error) {
+	t := transitions[step]
 	if !slices.Contains(t.from, s) {
 		return s, &InvalidStateError{Op: op, Reason: fmt.Sprintf("%s in signaling state %s", step.typ, s)}
 	}

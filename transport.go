@@ -327,7 +327,7 @@ func (t *Transport) setState(s TransportState) {
 		return
 	}
 	t.state = s
-	emit(&t.core.events, t.onState, s)
+	emit(t.core.events, t.onState, s)
 }
 
 // closedError returns why the Transport can do no more.

@@ -16,7 +16,12 @@ type (
 	TypeError = datachannel.TypeError
 	// OperationError: the call is right but cannot be carried out.
 	OperationError = datachannel.OperationError
+	// RTCError with the detail SDPSyntaxError: a description is no SDP.
+	RTCError = datachannel.RTCError
 )
+
+// SDPSyntaxError is the detail of an RTCError about a description that cannot be read.
+const SDPSyntaxError = datachannel.SDPSyntaxError
 
 // An InvalidModificationError reports a local description that is not the one
 // created last.
@@ -28,3 +33,17 @@ type InvalidModificationError struct {
 func (e *InvalidModificationError) Error() string {
 	return fmt.Sprintf("sluice: InvalidModificationError: %s: %s", e.Op, e.Reason)
 }
+
+// An InvalidAccessError reports a remote description that is well formed, but breaks a
+// rule, or does not fit what was negotiated before.
+type InvalidAccessError struct {
+	Op  string // the method
+	Err error  // an *SDPError
+}
+
+func (e *InvalidAccessError) Error() string {
+	return fmt.Sprintf("sluice: InvalidAccessError: %s: %v", e.Op, e.Err)
+}
+
+// Unwrap returns e.Err.
+func (e *InvalidAccessError) Unwrap() error { return e.Err }

@@ -106,15 +106,20 @@ func (s *Session) Abort(reason string) {
 
 // Fail ends a session that has no association and will not get one, because what
 // it was to run over failed: the channels are closed with the error (W3C
-// webrtc-pc: "data-channel-failure"). On a session that was started, it is Abort.
+// webrtc-pc: "data-channel-failure"). On a session that was started it is for an end
+// by signalling: the association is aborted, and the channels close without an error, as
+// what this side wants is no failure. Unlike after Abort they say so.
 func (s *Session) Fail(err error) {
 	s.lock()
-	if s.conn != nil || s.ended {
-		s.unlock()
-		s.Abort(err.Error())
+	defer s.unlock()
+	if s.ended {
 		return
 	}
-	defer s.unlock()
+	if s.conn != nil {
+		s.end(nil)
+		s.conn.Abort(err.Error())
+		return
+	}
 	for _, ch := range s.channels() {
 		ch.end(channelError("no transport", err))
 	}

@@ -55,10 +55,14 @@ func (e *OperationError) Unwrap() error { return e.Err }
 // RTCErrorDetailType).
 type ErrorDetail string
 
-// The details that data channels report.
+// The details. Data channels report the first two; the others are those of the layers
+// below, and of signalling, which this package does not know.
 const (
 	DataChannelFailure ErrorDetail = "data-channel-failure"
 	SCTPFailure        ErrorDetail = "sctp-failure"
+	DTLSFailure        ErrorDetail = "dtls-failure"
+	FingerprintFailure ErrorDetail = "fingerprint-failure"
+	SDPSyntaxError     ErrorDetail = "sdp-syntax-error"
 )
 
 // An RTCError is why a channel failed. OnError gets it, and ReadMessage returns
@@ -66,6 +70,7 @@ const (
 type RTCError struct {
 	Detail        ErrorDetail
 	SCTPCauseCode int    // cause code of the ABORT, if Detail is SCTPFailure; 0 if there is none
+	SDPLineNumber int    // line of the description, from 1, if Detail is SDPSyntaxError; 0 if it is about no line
 	Message       string // for an ABORT, the information of its cause
 	Err           error  // underlying error; may be nil
 }

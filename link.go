@@ -1,0 +1,91 @@
+//go:build !js
+
+package sluice
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+)
+
+// A link is what a data section stands for: ICE, DTLS and the session above them,
+// and what was negotiated of them. A PeerConnection has one at a time, from the
+// beginning, as channels are created before there is a section for them. It gets
+// another when a negotiation ends the association (RFC 8841, section 10), and when
+// one begins another DTLS association (RFC 8842, section 3.1). All but core and
+// tlsID is guarded by the lock of the PeerConnection.
+type link struct {
+	core  *core
+	tlsID string // for a=tls-id
+
+	peer       *peerDescription // in use since start, nil before
+	dtlsClient bool
+	snap       bool             // a=sctp-init was in our description
+	passed     map[string]bool  // remote candidates given to ICE
+	held       []localCandidate // local candidates not yet reported, an empty one for their end
+	ice        ICEConnectionState
+	gathering  ICEGatheringState
+	dtls       DTLSState
+}
+
+// newLink returns a link that has begun nothing.
+func (pc *PeerConnection) newLink() (*link, error) {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	l := &link{
+		tlsID:     hex.EncodeToString(id[:]), // 128 random bits, 8842-4-a
+		ice:       ICEConnectionStateNew,
+		gathering: ICEGatheringStateNew,
+		dtls:      DTLSStateNew,
+	}
+	var err error
+	l.core, err = newCore(pc.cfg, coreEvents{
+		queue:          &pc.events,
+		candidate:      func(c localCandidate) { pc.handleLocalCandidate(l, c) },
+		gatheringState: func(s ICEGatheringState) { pc.handleGatheringState(l, s) },
+		iceState:       func(s ICEConnectionState) { pc.handleICEState(l, s) },
+		dtlsState:      func(s DTLSState) { pc.handleDTLSState(l, s) },
+		channel:        pc.handleChannel,
+	})
+	return l, err
+}
+
+// replaceLink goes on with another link. The channels of the one in use end, with
+// the error if they were never connected. pc.mu is held.
+func (pc *PeerConnection) replaceLink(next *link, why error) {
+	old := pc.link
+	if l := pc.currentLocal; l != nil && l.text == "" {
+		l.text = pc.textOf(l.desc) // with its candidates, which go with the link
+	}
+	old.core.session.Fail(why)
+	pc.retire(old)
+	pc.link, pc.outdated = next, nil
+	if old.gathering != next.gathering {
+		fire(pc, func(on *peerConnectionEvents) func(ICEGatheringState) { return on.gathering }, next.gathering)
+	}
+	if old.ice != next.ice {
+		fire(pc, func(on *peerConnectionEvents) func(ICEConnectionState) { return on.ice }, next.ice)
+	}
+	pc.events.post(pc.updateConnectionState)
+}
+
+// retire closes a link in the background, which Close waits for; l may be nil. pc.mu
+// is held.
+func (pc *PeerConnection) retire(l *link) {
+	if l == nil {
+		return
+	}
+	pc.retiring.Add(1)
+	go func() {
+		defer pc.retiring.Done()
+		l.core.close()
+	}()
+}
+
+// dropRemoteOffer forgets the pending remote description, with the link that it would
+// have brought. pc.mu is held.
+func (pc *PeerConnection) dropRemoteOffer() {
+	if pc.pendingRemote != nil {
+		pc.retire(pc.pendingRemote.next)
+	}
+	pc.pendingRemote = nil
+}
