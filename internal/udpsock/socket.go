@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 const (
@@ -108,6 +109,24 @@ func (s *Socket) ReceiveECN() error { return s.carrier.receiveECN() }
 // SetBuffers asks the system for buffers of these sizes, in bytes. What it gives is its
 // own matter.
 func (s *Socket) SetBuffers(receive, send int) { s.carrier.setBuffers(receive, send) }
+
+// deadliner is what a PacketConn has besides if Receive can be given a deadline.
+type deadliner interface{ SetReadDeadline(time.Time) error }
+
+// HasReadDeadline tells whether SetReadDeadline is possible.
+func (s *Socket) HasReadDeadline() bool {
+	_, ok := s.PacketConn.(deadliner)
+	return ok
+}
+
+// SetReadDeadline makes Receive, also one that waits, return an error that matches
+// os.ErrDeadlineExceeded once t has passed; a zero t takes that back.
+func (s *Socket) SetReadDeadline(t time.Time) error {
+	if c, ok := s.PacketConn.(deadliner); ok {
+		return c.SetReadDeadline(t)
+	}
+	return errors.ErrUnsupported
+}
 
 // SetDontFragment is SetDontFragment for this socket.
 func (s *Socket) SetDontFragment(on bool) error {

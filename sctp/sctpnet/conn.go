@@ -49,11 +49,15 @@ type actor uint8
 
 const (
 	aCaller actor = iota // the application's, which wants to go home
+	aLeader              // the same, which reads a socket while it waits
 	aSource              // the transport's, which others wait for
 	aReader              // the reading goroutine
 	aTimer               // of a timer that fired, free to stay as long as needed
 	aWriter              // the sending goroutine of a transport that blocks
 )
+
+// borrowed tells whether the goroutine is not the Conn's own, and must not be kept.
+func (a actor) borrowed() bool { return a <= aSource }
 
 // New starts driving an association over nc without waiting for it. With
 // initiate it sends INIT (both sides may); without, it waits for the peer's.
@@ -169,6 +173,7 @@ func (c *Conn) WaitConnected(ctx context.Context) error {
 // entry and on return; in between it is released to send and to run OnEvent.
 func (c *Conn) settle(now time.Time, by actor) {
 	c.now = now
+	c.reader.unsettled = false
 	if c.sock != nil {
 		c.sock.ep.Update(c.id)
 		c.sock.settle(now, by)

@@ -94,7 +94,7 @@ func (c *Conn) dispatch(by actor) {
 	}
 	c.events.busy = true
 	for n := 0; c.events.len() > 0; n++ {
-		if (by == aCaller || by == aSource) && n == maxRounds {
+		if by.borrowed() && n == maxRounds {
 			c.fireTimer()
 			break
 		}

@@ -198,6 +198,9 @@ func (c *Conn) startShutdown(now time.Time) (aborted bool) {
 		return true
 	}
 	c.assoc.Shutdown(now) // fails only after the end
+	if c.sock != nil {
+		c.sock.callBack() // for the answer
+	}
 	c.writes.wakeAll()
 	return false
 }

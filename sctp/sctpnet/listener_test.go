@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,6 +40,7 @@ type etherConn struct {
 	queue  chan etherPacket
 	closed chan struct{}
 	once   sync.Once
+	read   deadline
 }
 
 type etherPacket struct {
@@ -63,8 +65,12 @@ func (c *etherConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 		return copy(b, p.b), p.from, nil
 	case <-c.closed:
 		return 0, netip.AddrPort{}, net.ErrClosed
+	case <-c.read.wait():
+		return 0, netip.AddrPort{}, os.ErrDeadlineExceeded
 	}
 }
+
+func (c *etherConn) SetReadDeadline(t time.Time) error { c.read.set(t); return nil }
 
 func (c *etherConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	select {

@@ -97,7 +97,7 @@ func (c *Conn) writeMessage(ctx context.Context, s *Stream, m sctp.Message) erro
 				c.writes.waiters.wake()
 			}
 		}
-		if err := c.wait(now, &w, list, list == woken); err != nil {
+		if err := c.wait(&w, list, list == woken); err != nil {
 			return err
 		}
 		turn, woken = true, list
@@ -197,13 +197,15 @@ func (c *Conn) read(now time.Time, stream uint16, buf []byte) (int, sctp.Message
 	n, info, err := c.assoc.Read(now, stream, buf)
 	if err == sctp.ErrWouldBlock {
 		c.streams.unread.remove(stream)
+	} else {
+		c.reader.unsettled = true
 	}
 	return n, info, err
 }
 
 // readMessage is ReadMessage, for a Stream if s is not nil.
 func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []byte) (int, sctp.MessageInfo, error) {
-	w := wait{ctx: ctx, stream: s}
+	w := wait{ctx: ctx, stream: s, reads: true}
 	if s != nil {
 		w.deadline = &s.readDeadline
 	}
@@ -221,7 +223,7 @@ func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []
 			c.settleRead(n, err)
 			return n, info, err
 		}
-		if err := c.wait(time.Now(), &w, &c.streams.get(stream).readers, false); err != nil {
+		if err := c.wait(&w, &c.streams.get(stream).readers, false); err != nil {
 			return 0, sctp.MessageInfo{}, err
 		}
 	}
@@ -237,6 +239,7 @@ type wait struct {
 	ctx      context.Context
 	deadline *deadline // of stream, for reading or writing
 	stream   *Stream   // nil if the call is not for one
+	reads    bool      // the call waits for a message
 	inTurn   bool      // nobody else in the list tries before this one has got what it wants
 }
 
@@ -255,48 +258,72 @@ func (w *wait) expired() error {
 // front puts it before others. It settles what the call has done so far only when
 // the call is in the list, so that no wake-up is missed. The lock is held, and
 // released meanwhile.
-func (c *Conn) wait(now time.Time, w *wait, list *waitList, front bool) error {
+func (c *Conn) wait(w *wait, list *waitList, front bool) error {
 	me := c.waiters.get()
+	me.watch = watch{ctx: w.ctx.Done()}
+	if w.stream != nil {
+		me.watch.passed, me.watch.gone = w.deadline.wait(), w.stream.gone
+	}
 	if front {
 		list.pushFront(me)
 	} else {
 		list.pushBack(me)
 	}
-	c.settle(now, aCaller)
-	var passed, gone <-chan struct{}
-	if w.stream != nil {
-		passed, gone = w.deadline.wait(), w.stream.gone
+	me.reads = w.reads
+	if c.sock != nil && list != &c.streams.acceptors { // who may wait for ever while streams are in use
+		me.sock = c.sock
+		c.sock.lead.queued(me)
 	}
-	c.mu.Unlock()
+	if !w.reads || c.reader.unsettled {
+		c.settle(time.Now(), aCaller)
+	}
 	var err error
-	if w.stream == nil && w.ctx.Done() == nil {
-		<-me.ready
+	if c.sock != nil && c.sock.tryLead(me) {
+		<-me.ready // at once
+	} else {
+		c.mu.Unlock()
+		err = me.await(w)
 		c.mu.Lock()
-		c.waiters.put(me)
+	}
+	if err != nil {
+		c.giveUp(me, w, list)
+	}
+	me.sock, me.watch = nil, watch{}
+	c.waiters.put(me)
+	return err
+}
+
+// await waits without the lock, as wait does.
+func (me *waiter) await(w *wait) error {
+	if me.watch == (watch{}) {
+		<-me.ready
 		return nil
 	}
 	select {
 	case <-me.ready:
-	case <-passed:
-		err = os.ErrDeadlineExceeded
-	case <-gone:
-		err = net.ErrClosed
-	case <-w.ctx.Done():
-		err = w.ctx.Err()
+		return nil
+	case <-me.watch.passed:
+		return os.ErrDeadlineExceeded
+	case <-me.watch.gone:
+		return net.ErrClosed
+	case <-me.watch.ctx:
+		return w.ctx.Err()
 	}
-	c.mu.Lock()
-	if err != nil {
-		next := w.inTurn && list.head == me // those behind it have not tried yet
-		if me.list != nil {
-			list.remove(me)
-		} else { // woken as well: that is for the next
-			<-me.ready
-			next = true
+}
+
+// giveUp takes a call whose time is up out of the list.
+func (c *Conn) giveUp(me *waiter, w *wait, list *waitList) {
+	next := w.inTurn && list.head == me // those behind it have not tried yet
+	if me.list != nil {
+		list.remove(me)
+		if me.sock != nil {
+			c.sock.lead.waiting--
 		}
-		if next {
-			list.wake()
-		}
+	} else { // woken as well: that is for the next
+		<-me.ready
+		next = true
 	}
-	c.waiters.put(me)
-	return err
+	if next {
+		list.wake()
+	}
 }

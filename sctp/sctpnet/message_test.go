@@ -255,7 +255,7 @@ func TestWakeUpIsPassedOn(t *testing.T) {
 			next := c.waiters.get()
 			c.events.push(sctp.Event{})
 			list.pushBack(next)
-			err := c.wait(time.Now(), &wait{ctx: ctx}, &list, true)
+			err := c.wait(&wait{ctx: ctx}, &list, true)
 			if woken := len(next.ready) > 0; woken != (err != nil) {
 				t.Errorf("the call returned %v, the next one was woken: %v", err, woken)
 			}

@@ -45,6 +45,7 @@ type reader struct {
 	// Readers of messages settle when they have taken grain bytes, half of what is worth
 	// telling the peer at most.
 	grain, took int
+	unsettled   bool // something was read since the Conn was settled
 }
 
 const maxGrain = 64 << 10

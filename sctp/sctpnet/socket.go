@@ -14,7 +14,8 @@ import (
 // socket is a UDP socket with the Conns on it, which share its lock, its reading
 // goroutine and its timer (RFC 6951). What a Conn settles, the socket settles for
 // all: it carries out the events of all, and sends the packets of all, on the
-// goroutine that caused them.
+// goroutine that caused them. A call that waits may read in place of the reading
+// goroutine (lead).
 //
 // The socket is closed once nobody listens on it and its last Conn has let go.
 type socket struct {
@@ -35,6 +36,7 @@ type socket struct {
 	turn    int     // of them
 
 	timer     timer
+	lead      lead          // who reads
 	reader    reader        // its counts of failed reads
 	out       *batch        // what a goroutine is writing; nil: none is
 	left      bool          // there may be more to send: others have left it, or an event
@@ -44,7 +46,7 @@ type socket struct {
 	fragments fragmentation // for that one
 	failure   error         // nothing can be sent or received any more
 	closed    bool
-	holds     int // the reading goroutine, an armed or running timer
+	holds     int // the keeper, an armed or running timer
 }
 
 // drainAfter is how many batches goroutines of the application send before something
@@ -68,6 +70,7 @@ func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
 	s := &socket{udp: udp, fragments: newFragmentation(udp, &cfg.SCTP), log: cfg.Logger, conns: make(map[sctp.AssociationID]*Conn)}
 	s.cfg = *cfg
 	s.timer.init(s.onTimer)
+	s.lead.init(udp.HasReadDeadline())
 	s.drainer = s.drain
 	return s, nil
 }
@@ -75,7 +78,7 @@ func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
 // start starts the reading goroutine.
 func (s *socket) start() {
 	s.holds++
-	go s.readLoop()
+	go s.keep()
 }
 
 // add makes the Conn of an association.
@@ -160,7 +163,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	b := newBatch(mtu, 0, 0)
 	s.out = b
 	for round := 0; ; round++ {
-		if by == aCaller && round == maxRounds {
+		if by.borrowed() && round == maxRounds {
 			s.startDrain()
 			break
 		}
@@ -310,6 +313,7 @@ func (s *socket) closeUnused() {
 	if err := s.udp.Close(); err != nil {
 		s.log.Debug("closing the socket", "error", err)
 	}
+	s.callBack() // to end
 	s.checkDone()
 }
 
@@ -327,38 +331,34 @@ func (s *socket) dispatch(by actor) {
 	}
 }
 
-// readLoop is the reading goroutine.
-func (s *socket) readLoop() {
-	for {
-		if runs, err := s.udp.Receive(); !s.handleRead(runs, err) {
-			return
-		}
+// handleRead takes what was read, and returns the number of datagrams. What came in
+// together is answered together.
+func (s *socket) handleRead(runs []udpsock.Run, err error, by actor) (n int) {
+	if s.closed {
+		return 0
 	}
+	now := time.Now()
+	s.lead.now, s.lead.served = now, false
+	switch {
+	case err == nil:
+		s.reader.passing, s.unheard = 0, 0
+		for i := range runs {
+			for packet := range runs[i].Datagrams() {
+				s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
+				n++
+			}
+		}
+	case passingRead(err) && !s.reader.failed(now):
+		s.log.Debug("reading the socket", "error", err)
+	default:
+		s.fail(now, "read", err)
+	}
+	s.settle(now, by)
+	return n
 }
 
-// handleRead takes what was read, and tells whether to go on. What came in together is
-// answered together.
-func (s *socket) handleRead(runs []udpsock.Run, err error) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		now := time.Now()
-		switch {
-		case err == nil:
-			s.reader.passing, s.unheard = 0, 0
-			for i := range runs {
-				for packet := range runs[i].Datagrams() {
-					s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
-				}
-			}
-		case passingRead(err) && !s.reader.failed(now):
-			s.log.Debug("reading the socket", "error", err)
-		default:
-			s.fail(now, "read", err)
-		}
-		s.settle(now, aReader)
-	}
-	// Reading pauses while OnEvent lags behind.
+// awaitEvents waits as long as OnEvent lags behind, and tells whether to read then.
+func (s *socket) awaitEvents() bool {
 	for s.full != nil && !s.closed {
 		if c := s.full; c.events.len() > maxEvents && !c.life.isOver {
 			c.events.room.Wait()
@@ -366,12 +366,11 @@ func (s *socket) handleRead(runs []udpsock.Run, err error) bool {
 		}
 		s.full = nil
 	}
-	if s.closed || s.failure != nil {
-		s.drop()
-		return false
-	}
-	return true
+	return !s.gone()
 }
+
+// gone tells whether nothing can be received any more.
+func (s *socket) gone() bool { return s.closed || s.failure != nil }
 
 // setTimer makes the timer fire at the given time, or earlier.
 func (s *socket) setTimer(at time.Time) {
@@ -398,6 +397,7 @@ func (s *socket) onTimer() {
 		s.ep.HandleTimeout(now)
 	}
 	s.settle(now, aTimer)
+	s.awaitLeader(now)
 	s.drop()
 }
 

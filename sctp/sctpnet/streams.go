@@ -126,7 +126,7 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		if c.life.isOver {
 			return nil, c.life.err
 		}
-		if err := c.wait(now, &w, &c.streams.acceptors, false); err != nil {
+		if err := c.wait(&w, &c.streams.acceptors, false); err != nil {
 			return nil, err
 		}
 	}

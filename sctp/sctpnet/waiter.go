@@ -6,6 +6,10 @@ type waiter struct {
 	ready      chan struct{} // holds a token when woken; capacity 1
 	list       *waitList     // where it is queued, nil if nowhere
 	next, prev *waiter
+
+	sock  *socket // where others go by whether the call waits, or nil
+	reads bool    // it waits for a message
+	watch watch   // what else ends the waiting
 }
 
 // A waitList is a queue of blocked calls, woken one at a time in the order of
@@ -54,6 +58,9 @@ func (l *waitList) wake() {
 	if w := l.head; w != nil {
 		l.remove(w)
 		w.ready <- struct{}{} // has room: a queued waiter holds no token
+		if w.sock != nil {
+			w.sock.woken(w)
+		}
 	}
 }
 
