@@ -87,15 +87,6 @@ func (pc *PeerConnection) checkAnsweredRestart(op string, local *appliedLocal, p
 	return nil
 }
 
-// associationChange is how a description of the peer differs from the transport in use.
-type associationChange string
-
-const (
-	changeNone associationChange = ""
-	changeDTLS associationChange = "a new DTLS association"
-	changeSCTP associationChange = "a new SCTP association"
-)
-
 // changeOf compares a description of the peer with the transport in use, which there
 // is. client is the DTLS role that it gives us, unless it is actpass.
 func (pc *PeerConnection) changeOf(peer *peerDescription, client bool) associationChange {

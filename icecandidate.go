@@ -124,13 +124,3 @@ func isTCP(canonical string) bool {
 	f := strings.Fields(canonical)
 	return len(f) > 2 && f[2] == "tcp"
 }
-
-// isICEChars reports whether s has only ice-char: ALPHA, DIGIT, "+", "/".
-func isICEChars(s string) bool {
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/') {
-			return false
-		}
-	}
-	return s != ""
-}

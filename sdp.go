@@ -1,5 +1,3 @@
-//go:build !js
-
 package sluice
 
 import (
@@ -238,6 +236,15 @@ func (d *description) checkAnswer(offer []localSection) error {
 	}
 	return nil
 }
+
+// associationChange is how a description of the peer differs from the transport in use.
+type associationChange string
+
+const (
+	changeNone associationChange = ""
+	changeDTLS associationChange = "a new DTLS association"
+	changeSCTP associationChange = "a new SCTP association"
+)
 
 // changed reports which association is new if q follows p as the description of the
 // peer (RFC 8842, section 3.1; RFC 8841, section 9.3). A tls-id says something only

@@ -30,6 +30,12 @@
 // channels share that window: a channel whose messages nobody takes must be
 // closed. After Close they are thrown away.
 //
+// In a browser (GOOS=js) there is no such window: the browser takes messages from the
+// network whether anybody reads them or not. They are kept for the reader, up to 64 MiB
+// of all channels of a connection; beyond that the channel that keeps most fails. A
+// program that sends more than its peer may be able to read in time has to wait for
+// acknowledgements of its own.
+//
 // In the other direction Send queues up to Config.MaxBufferedAmount per channel,
 // as browsers do, and WriteMessage waits for room. Without message interleaving
 // a message holds up those of other channels while it is sent; RFC 8831, section

@@ -12,6 +12,9 @@ for system in darwin/arm64 freebsd/amd64 linux/386 linux/arm64 android/arm64 js/
 	# shellcheck disable=SC2086 # one word per package
 	GOOS=${system%/*} GOARCH=${system#*/} go vet $sockets
 done
+echo "go vet for a browser"
+GOOS=js GOARCH=wasm go build . ./datachannel ./dcep ./internal/webjs
+GOOS=js GOARCH=wasm go vet ./e2e/portable
 echo "go vet for windows/amd64"
 # shellcheck disable=SC2086
 GOOS=windows GOARCH=amd64 go vet . ./datachannel $sockets

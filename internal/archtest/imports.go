@@ -41,10 +41,10 @@ var pion = []string{
 var layers = []layer{
 	{
 		dir:   ".",
-		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/stunmsg", "internal/udpmux", "internal/udpsock"},
+		own:   []string{"datachannel", "dcep", "sctp", "sctp/sctpnet", "internal/dtlsrecord", "internal/stunmsg", "internal/udpmux", "internal/udpsock", "internal/webjs"},
 		other: pion,
 	},
-	{dir: "datachannel", own: []string{"dcep", "sctp", "sctp/sctpnet"}},
+	{dir: "datachannel", own: []string{"dcep", "sctp", "sctp/sctpnet", "internal/webjs"}},
 	{dir: "dcep"},
 	{dir: "sctp", own: []string{"sctp/internal/..."}, engine: true},
 	{dir: "sctp/internal/...", own: []string{"sctp/internal/..."}, engine: true},
@@ -59,6 +59,7 @@ var layers = []layer{
 	{dir: "internal/stunmsg"},
 	{dir: "internal/udpmux", own: []string{"internal/stunmsg", "internal/udpsock"}, other: []string{"golang.org/x/sys"}},
 	{dir: "internal/udpsock"},
+	{dir: "internal/webjs"},
 	{dir: "scripts/..."},
 	{dir: "conformance/...", own: []string{"sctp", "internal/netsim", "conformance/..."}},
 	{dir: "examples/...", own: []string{".", "datachannel", "dcep", "sctp", "sctp/sctpnet", "sctp/sctptrace", "examples/..."}, other: append([]string{"rsc.io/qr"}, pion...)},
