@@ -80,12 +80,12 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return newAssociation(&cfg, cfg.Seed), nil
+	return newAssociation(&cfg, cfg.Seed, newPools(&cfg, 1)), nil
 }
 
 // newAssociation returns an association with a configuration that is complete, which it
-// shares with others, and a seed of its own.
-func newAssociation(cfg *Config, seed [32]byte) *Association {
+// shares with others, as it may the pools, and a seed of its own.
+func newAssociation(cfg *Config, seed [32]byte, pool *pools) *Association {
 	rng := rand.NewChaCha8(seed)
 	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace)}
 	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: cfg.TagShard.random(rng)}
@@ -97,8 +97,8 @@ func newAssociation(cfg *Config, seed [32]byte) *Association {
 	if a.paths.primary().cc.measures() {
 		a.sent.rate = new(rateSampler)
 	}
-	a.in.init(cfg.ReceiveBuffer, cfg.Frugal)
-	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal)
+	a.in.init(cfg.ReceiveBuffer, cfg.Frugal, pool)
+	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal, pool)
 	a.rng.init(rng)
 	return a
 }
@@ -298,7 +298,7 @@ func (a *Association) end(err error) {
 	a.paths.stopTimers()
 	a.ack.delay.stop()
 	a.reconfig.own.stop()
-	a.out = outbound{}
+	a.out.clear()
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
 	a.control.init()

@@ -38,6 +38,10 @@ type Config struct {
 	// open window may exceed it by a packet, and chunks that fill gaps, which the
 	// peer sent before the window closed, may take as much again and one packet. A chunk counts
 	// as at least 64 bytes. Default 2 MiB, at least 4096.
+	//
+	// Beside what is held, memory is kept for reuse while it is used now and then: one and a half
+	// times what ReceiveBuffer and SendBuffer allow together, and on an Endpoint, whose associations
+	// share it, eight times that.
 	ReceiveBuffer int
 
 	// SendBuffer bounds, in bytes, what Send accepts and the peer has not yet

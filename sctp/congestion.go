@@ -95,15 +95,15 @@ const (
 	BBR                            // version 3, draft-ietf-ccwg-bbr, paced
 )
 
-// newController returns the controller of that kind.
-func (k CongestionControl) newController(seed uint64) congestionController {
+// newController returns the controller of that kind, c if it is CUBIC.
+func (k CongestionControl) newController(c *cubic, seed uint64) congestionController {
 	switch k {
 	case Reno:
 		return new(reno)
 	case BBR:
 		return &bbr{rng: splitmix(seed)}
 	}
-	return new(cubic)
+	return c
 }
 
 // initialWindow returns the initial congestion window of RFC 9260, section 7.2.1.

@@ -31,6 +31,7 @@ import (
 type Endpoint struct {
 	cfg    EndpointConfig
 	shared *Config // of the associations
+	pool   *pools  // so too
 	rng    *rand.ChaCha8
 
 	assocs  []*Association // by slot; nil if it is free
@@ -50,6 +51,7 @@ type Endpoint struct {
 	sending   slotQueue // associations that may have something to send
 	reporting slotQueue // associations that have events
 	agenda    agenda
+	restedAt  time.Time // when the pool was asked last what was not used
 	stats     EndpointStats
 }
 
@@ -75,6 +77,13 @@ type EndpointConfig struct {
 	MaxHalfOpen int
 }
 
+// pooledBuffers is the buffers of how many associations are kept for reuse at most, restInterval
+// how long after they were used.
+const (
+	pooledBuffers = 8
+	restInterval  = 30 * time.Second
+)
+
 // udpMaxMTU is the default of MaxMTU under UDP alone.
 const udpMaxMTU = 1472
 
@@ -98,6 +107,10 @@ type AssociationID uint64
 func newAssociationID(slot int32, turn uint32) AssociationID {
 	return AssociationID(uint64(turn)<<32 | uint64(uint32(slot)))
 }
+
+// Slot returns a number that no other association of the Endpoint has at the same time, and
+// that is as small as can be: an index for whoever keeps something of each.
+func (id AssociationID) Slot() int { return int(int32(id)) }
 
 // EndpointEvent is an Event with its association. An association that nobody
 // called Connect for comes up with EventConnected.
@@ -141,6 +154,9 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	shared := cfg.Config
 	shared.Seed = [32]byte{}
 	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed)}
+	if e.pool = newPools(&shared, min(cfg.MaxAssociations, pooledBuffers)); e.pool != nil {
+		e.pool.shared = true
+	}
 	e.hashes.key = [2]uint64{e.rng.Uint64(), e.rng.Uint64()}
 	e.listener = e.newAssociation()
 	return e, nil
@@ -156,7 +172,7 @@ func (e *Endpoint) seed() (seed [32]byte) {
 
 // newAssociation returns an association with a seed of its own.
 func (e *Endpoint) newAssociation() *Association {
-	return newAssociation(e.shared, e.seed())
+	return newAssociation(e.shared, e.seed(), e.pool)
 }
 
 // Connect begins an association with the peer at an address, and at

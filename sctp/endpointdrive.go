@@ -61,6 +61,10 @@ func (e *Endpoint) Timeout() (time.Time, bool) { return e.agenda.first() }
 
 // HandleTimeout does what is due at now.
 func (e *Endpoint) HandleTimeout(now time.Time) {
+	if now.Sub(e.restedAt) >= restInterval {
+		e.restedAt = now
+		e.pool.trim()
+	}
 	for range len(e.agenda.heap) {
 		slot, ok := e.agenda.due(now)
 		if !ok {

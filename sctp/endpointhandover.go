@@ -40,7 +40,7 @@ func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (Ass
 	case e.stats.Associations >= e.cfg.MaxAssociations:
 		return 0, ErrTooManyAssociations
 	}
-	a, err := resume(now, e.shared, e.seed(), state)
+	a, err := resume(now, e.shared, e.seed(), e.pool, state)
 	if err != nil {
 		return 0, err
 	}

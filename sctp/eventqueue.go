@@ -7,6 +7,7 @@ type eventQueue struct {
 	ring []Event
 	head int
 	n    int
+	few  [2]Event // ring, mostly
 	use  ringUse
 
 	pushed uint64 // ever
@@ -16,7 +17,11 @@ type eventQueue struct {
 func (q *eventQueue) at(i int) Event { return q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 func (q *eventQueue) push(e Event) {
-	if q.n == len(q.ring) {
+	switch {
+	case q.n < len(q.ring):
+	case q.n < len(q.few):
+		q.ring = q.few[:]
+	default:
 		ring := make([]Event, max(8, 2*len(q.ring)))
 		for i := range q.n {
 			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
@@ -37,7 +42,7 @@ func (q *eventQueue) pop() (Event, bool) {
 	q.ring[q.head] = Event{}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	if q.n--; q.n == 0 && q.use.emptied(len(q.ring)) {
-		q.ring, q.head = nil, 0
+		q.ring, q.head = q.few[:], 0
 	}
 	return e, true
 }

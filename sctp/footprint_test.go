@@ -19,11 +19,12 @@ type footprint struct {
 	bytes int
 	by    map[string]int // what for
 	seen  map[unsafe.Pointer]bool
+	root  unsafe.Pointer // the association, which has what it needs at first in itself
 }
 
 // footprintOf returns the memory of an association.
 func footprintOf(a *Association) *footprint {
-	f := &footprint{by: make(map[string]int), seen: make(map[unsafe.Pointer]bool)}
+	f := &footprint{by: make(map[string]int), seen: make(map[unsafe.Pointer]bool), root: unsafe.Pointer(a)}
 	f.walk(reflect.ValueOf(a), "")
 	return f
 }
@@ -41,7 +42,7 @@ func (f *footprint) String() string {
 // charge counts a piece of memory made of a type, once.
 func (f *footprint) charge(p unsafe.Pointer, of reflect.Type, count int, what string) bool {
 	size := count * int(of.Size())
-	if p == nil || size == 0 || f.seen[p] {
+	if inside := uintptr(p) - uintptr(f.root); p == nil || size == 0 || f.seen[p] || inside > 0 && inside < reflect.TypeFor[Association]().Size() {
 		return false
 	}
 	f.seen[p] = true

@@ -27,12 +27,12 @@ var handoverFields = map[string]string{
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
-		"serving idle, pool anew, copies anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
+		"serving idle, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"limited idle, midway idle, midways idle, drained idle",
-	"streamTable": "low parts, pages parts, n carried",
+	"streamTable": "low parts, pages parts, n carried, first parts",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried",
-	"sentQueue": "ring idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
+	"sentQueue": "ring idle, few idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
 		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, use anew, timing idle, timed idle, timedAt idle",
 	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skipped anew, streams anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",

@@ -17,7 +17,7 @@ type inbound struct {
 	bytes   int  // payload held
 	entries int  // chunks held
 	streams streamTable[inStream]
-	pool    inPool
+	pool    *pools
 
 	interleaved bool    // it is I-DATA that comes in
 	fragments   runList // of all streams, without interleaving
@@ -53,9 +53,8 @@ const (
 	frugalEntry = 256
 )
 
-func (in *inbound) init(limit int, frugal bool) {
-	*in = inbound{limit: limit, frugal: frugal}
-	in.pool.bound(limit, frugal)
+func (in *inbound) init(limit int, frugal bool, pool *pools) {
+	*in = inbound{limit: limit, frugal: frugal, pool: pool}
 }
 
 // held returns the bytes of the receive buffer in use.
@@ -111,8 +110,8 @@ func (in *inbound) admitsNext() bool {
 func (in *inbound) stream(id uint16) *inStream {
 	s := in.streams.get(id)
 	if s == nil {
-		s = &inStream{id: id}
-		in.streams.put(id, s)
+		s = in.streams.add(id)
+		s.id = id
 		in.touch(s)
 	}
 	return s
@@ -167,7 +166,7 @@ func (in *inbound) add(s *inStream, f *fragment, next bool) {
 		return
 	}
 	if f.begin && f.end {
-		m := in.pool.message(f.info)
+		m := in.pool.received(f.info)
 		m.append(in.hold(f))
 		m.complete = true
 		in.deliver(s, m)
@@ -355,7 +354,7 @@ func (in *inbound) discard(m *inMessage) {
 		in.freeSegment(s)
 		s = next
 	}
-	in.pool.freeMessage(m)
+	in.pool.freeReceived(m)
 }
 
 func (in *inbound) freeSegment(s *segment) {

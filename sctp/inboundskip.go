@@ -139,7 +139,7 @@ func (in *inbound) resetStream(s *inStream) {
 	s.next, s.floor, s.ahead = 0, 0, false // 8260-2.3.2-a
 	s.touched, s.from = false, nothing
 	if s.tail == nil || s.tail.resets == 0 {
-		s.push(in.pool.message(inInfo{stream: s.id}))
+		s.push(in.pool.received(inInfo{stream: s.id}))
 	}
 	s.tail.resets++
 	in.announce(s)
@@ -186,8 +186,10 @@ func (in *inbound) restart() {
 	}
 }
 
-// end lets go what will not be completed any more.
+// end lets go what will not be completed any more, and of the pool: what came in may be
+// read long after others of the Endpoint have gone on.
 func (in *inbound) end() {
+	in.pool = nil
 	in.fragments, in.recent = runList{}, recency{}
 	for _, s := range in.streams.all() {
 		s.fragments = runList{}

@@ -283,6 +283,10 @@ func (a *Association) boundInvariants() string {
 	for _, s := range a.in.streams.all() {
 		most = max(most, len(s.fragments.runs))
 	}
+	pooled := a.in.pool
+	if pooled == nil {
+		pooled = new(pools)
+	}
 	for _, b := range []struct {
 		desc       string
 		got, bound int
@@ -298,8 +302,8 @@ func (a *Association) boundInvariants() string {
 		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
 		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
 		{"duplicates", len(a.ack.dups), maxDupReports},
-		{"pooled bytes", a.in.pool.bytes, a.cfg.ReceiveBuffer * 3 / 2},
-		{"pooled bytes to send", a.out.copies.bytes, a.cfg.SendBuffer * 3 / 2},
+		{"pooled bytes", pooled.segments.bytes, pooled.segments.limit},
+		{"pooled messages", pooled.in.n, pooled.in.limit},
 	} {
 		if b.got > b.bound {
 			return fmt.Sprintf("%d %s, at most %d", b.got, b.desc, b.bound)

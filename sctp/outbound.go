@@ -18,8 +18,7 @@ type outbound struct {
 	turns       turnQueue
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
-	pool        messagePool
-	copies      segmentPool    // of payloads, for outMessage.copy
+	pool        *pools
 	low         []uint16       // streams whose queue fell to their threshold
 	queued      int            // messages not sent completely
 	midway      int            // of them those of which a part was sent
@@ -105,57 +104,38 @@ func (m *outMessage) expired(now instant) bool {
 	return !m.expires.IsZero() && now.After(m.expires)
 }
 
-// messagePool keeps messages for reuse while many are on their way again and again.
-type messagePool struct {
-	first *outMessage
-	n     int
-	use   ringUse
+func (o *outbound) init(limit int, scheduler Scheduler, frugal bool, pool *pools) {
+	*o = outbound{limit: limit, scheduler: scheduler, frugal: frugal, pool: pool, allLow: -1}
+	o.turns.init(scheduler)
 }
 
-// take returns a message with arbitrary contents; it is one of n on their way.
-func (p *messagePool) take(n int) *outMessage {
-	p.use.holds(n)
-	m := p.first
-	if m == nil {
-		return new(outMessage)
-	}
-	p.first = m.next
-	p.n--
-	return m
-}
-
-// give takes back a message that nothing refers to; left are on their way.
-func (p *messagePool) give(m *outMessage, left int) {
-	m.stream, m.next = nil, p.first
-	p.first = m
-	if p.n++; left == 0 && p.use.emptied(p.n) {
-		p.first, p.n = nil, 0
-	}
-}
-
-// trim gives back all that is kept.
-func (p *messagePool) trim() { p.first, p.n = nil, 0 }
-
-func (o *outbound) init(limit int, scheduler Scheduler, frugal bool) {
-	*o = outbound{limit: limit, scheduler: scheduler, frugal: frugal, turns: turnQueue{order: scheduler.scheduler()}}
-	o.copies.bound(limit, frugal)
-	o.allLow = -1
+// clear drops all messages and streams.
+func (o *outbound) clear() {
+	o.pool.forgetSent(o.messages)
+	*o = outbound{}
 }
 
 // restart drops all messages and begins all streams anew. What the application
 // waits for, room and low thresholds, it has now.
 func (o *outbound) restart() {
-	old := *o
-	o.init(old.limit, old.scheduler, old.frugal)
-	o.refused, o.allLow = old.refused, old.allLow
-	o.isAllLow = old.allLow >= 0 && old.waiting > old.allLow
-	for id, s := range old.streams.all() {
-		o.prioritize(id, s.priority)
+	var streams []outStream
+	for _, s := range o.streams.all() {
+		streams = append(streams, *s)
+	}
+	limit, scheduler, frugal, pool := o.limit, o.scheduler, o.frugal, o.pool
+	refused, allLow, waiting := o.refused, o.allLow, o.waiting
+	o.clear()
+	o.init(limit, scheduler, frugal, pool)
+	o.refused, o.allLow = refused, allLow
+	o.isAllLow = allLow >= 0 && waiting > allLow
+	for i := range streams {
+		s := &streams[i]
+		o.prioritize(s.id, s.priority)
 		if s.threshold > 0 || s.abandoned != nil {
-			o.stream(id).threshold, o.stream(id).abandoned = s.threshold, s.abandoned
+			o.stream(s.id).threshold, o.stream(s.id).abandoned = s.threshold, s.abandoned
 		}
 		if s.queued > s.threshold {
-			o.low = append(o.low, id)
+			o.low = append(o.low, s.id)
 		}
 	}
 }
@@ -163,8 +143,8 @@ func (o *outbound) restart() {
 func (o *outbound) stream(id uint16) *outStream {
 	s := o.streams.get(id)
 	if s == nil {
-		s = &outStream{id: id, priority: DefaultPriority}
-		o.streams.put(id, s)
+		s = o.streams.add(id)
+		s.id, s.priority = id, DefaultPriority
 	}
 	return s
 }
@@ -248,14 +228,14 @@ func (o *outbound) starved() bool { return o.frugal && o.refused != 0 && o.queue
 
 // push queues a message, with a copy of its payload if that is foreign.
 func (o *outbound) push(now instant, m *Message, foreign bool) {
-	msg := o.pool.take(o.messages + 1)
+	msg := o.pool.toSend()
 	s := o.stream(m.Stream)
 	o.arrivals++
 	*msg = outMessage{} // and then field by field: copies of structs of this size are slow
 	msg.stream, msg.id, msg.payload, msg.ppid, msg.arrival = s, m.ID, m.Payload, m.PPID, o.arrivals
 	msg.unordered, msg.immediate = m.Unordered, m.Immediate
 	if foreign {
-		msg.copy = o.copies.segment(m.Payload)
+		msg.copy = o.pool.segment(m.Payload)
 		msg.payload = msg.copy.buf
 	}
 	o.limitMessage(now, msg, &m.Reliability)
@@ -476,7 +456,7 @@ func (o *outbound) release(m *outMessage) {
 func (o *outbound) drop(m *outMessage) {
 	o.held -= len(m.payload)
 	if m.copy != nil {
-		o.copies.freeSegment(m.copy)
+		o.pool.freeSegment(m.copy)
 	}
 	m.payload, m.copy = nil, nil
 }
@@ -495,9 +475,7 @@ func (o *outbound) recycle(m *outMessage) {
 	}
 	o.messages--
 	o.drop(m)
-	if !o.frugal {
-		o.pool.give(m, o.messages)
-	}
+	o.pool.freeSent(m)
 }
 
 // acked frees the part of the send buffer that the peer acknowledged: messages that are

@@ -8,6 +8,7 @@ type path struct {
 	pmtu   pmtud
 	ecn    ecn
 	cc     congestionController
+	cubic  cubic // cc, if it is that: in one piece of memory with the rest
 	rto    rtoEstimator
 	t3     timer // T3-rtx
 	rack   rack
@@ -23,14 +24,15 @@ type path struct {
 // paths are all the ways to the peer, and the failures that they have seen in
 // a row together (RFC 9260, section 8.1).
 type paths struct {
-	list   []path
+	list   [1]path
 	errors int
 }
 
 func (p *paths) init(cfg *Config, seed uint64) {
-	*p = paths{list: make([]path, 1)}
-	p.list[0].cc = cfg.CongestionControl.newController(seed)
-	p.list[0].init(cfg)
+	*p = paths{}
+	path := &p.list[0]
+	path.cc = cfg.CongestionControl.newController(&path.cubic, seed)
+	path.init(cfg)
 }
 
 func (p *path) init(cfg *Config) {

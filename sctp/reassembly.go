@@ -171,7 +171,7 @@ func (in *inbound) assemble(l *runList, f *fragment) (int, bool) {
 			in.recent.join(p.msg, n.msg)
 			p.msg.join(n.msg)
 			p.last, p.end = n.last, n.end
-			in.pool.freeMessage(n.msg)
+			in.pool.freeReceived(n.msg)
 			l.remove(i)
 		}
 		return i - 1, true
@@ -187,7 +187,7 @@ func (in *inbound) assemble(l *runList, f *fragment) (int, bool) {
 	case in.interleaved && !l.fits(i, f):
 		return 0, false
 	}
-	m := in.pool.message(f.info)
+	m := in.pool.received(f.info)
 	m.first = f.number
 	m.append(in.hold(f))
 	l.insert(i, fragmentRun{first: f.number, last: f.number, begin: f.begin, end: f.end, msg: m})

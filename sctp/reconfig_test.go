@@ -267,8 +267,8 @@ func TestResetIncomingBad(t *testing.T) {
 		}
 		n++
 	}
-	if n != 1000 || tc.a.in.pool.count > 1 {
-		t.Fatalf("%d resets, %d marks", n, tc.a.in.pool.count)
+	if n != 1000 || tc.a.in.pool.in.n > 1 {
+		t.Fatalf("%d resets, %d marks", n, tc.a.in.pool.in.n)
 	}
 }
 

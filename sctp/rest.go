@@ -11,6 +11,7 @@ func (a *Association) rest() {
 	a.forward.skipped, a.forward.streams = nil, nil
 	release(&a.tsns.above.runs)
 	a.in.rest()
+	a.in.pool.rest()
 	release(&a.ack.dups)
 	a.ack.gaps = nil
 	release(&a.reconfig.peer.due)
@@ -27,9 +28,7 @@ func release[T any](list *[]T) {
 }
 
 func (o *outbound) rest() {
-	o.pool.trim()
-	o.copies.trim()
-	release(&o.turns.heap)
+	o.turns.rest()
 	release(&o.low)
 	release(&o.drained)
 	if l := o.limited; l != nil && len(l.deadlines.list)+len(l.unsent.list)+len(l.begun.list) == 0 {
@@ -53,7 +52,6 @@ func (u *undo) rest() {
 }
 
 func (in *inbound) rest() {
-	in.pool.trim()
 	release(&in.fragments.runs)
 	in.evicted = nil
 	release(&in.readable)

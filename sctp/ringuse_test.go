@@ -67,18 +67,18 @@ func TestSentRing(t *testing.T) {
 			tc.write(sack{cum: n - 1})
 		}
 		flight(500)
-		if got := max(len(tc.a.sent.ring), tc.a.out.pool.n); got > idleRing {
+		if got := max(len(tc.a.sent.ring), tc.a.out.pool.out.n); got > idleRing {
 			t.Fatalf("memory for %d chunks when none is outstanding", got)
 		}
 		flight(3)
 		flight(500)
-		if got := min(len(tc.a.sent.ring), tc.a.out.pool.n); got < 500 {
+		if got := min(len(tc.a.sent.ring), tc.a.out.pool.out.n); got < 500 {
 			t.Fatalf("memory for %d chunks when many are outstanding again and again", got)
 		}
 		for range keeping {
 			flight(1)
 		}
-		if got := max(len(tc.a.sent.ring), tc.a.out.pool.n); got > idleRing {
+		if got := max(len(tc.a.sent.ring), tc.a.out.pool.out.n); got > idleRing {
 			t.Fatalf("memory for %d chunks though there are few", got)
 		}
 		if bad := tc.a.invariants(tc.now); bad != "" {

@@ -40,7 +40,8 @@ type scheduler interface {
 	idle()
 }
 
-func (s Scheduler) scheduler() scheduler {
+// scheduler returns a scheduler, which is fair if it can be: that has no memory of its own then.
+func (s Scheduler) scheduler(fair *fairQueueing) scheduler {
 	switch s {
 	case FirstComeFirstServed:
 		return firstCome{}
@@ -49,9 +50,11 @@ func (s Scheduler) scheduler() scheduler {
 	case StrictPriority:
 		return strictPriority{}
 	case FairCapacity:
-		return &fairQueueing{}
+		*fair = fairQueueing{}
+	default:
+		*fair = fairQueueing{weighted: true}
 	}
-	return &fairQueueing{weighted: true}
+	return fair
 }
 
 // forgetful is a scheduler to which what was sent makes no difference.

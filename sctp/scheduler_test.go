@@ -153,7 +153,8 @@ func TestShares(t *testing.T) {
 
 // TestIdleStreamIsServedAtOnce, and what it did not use is not made up for.
 func TestIdleStreamIsServedAtOnce(t *testing.T) {
-	q := turnQueue{order: Scheduler(0).scheduler()}
+	var q turnQueue
+	q.init(WeightedFairQueueing)
 	bulk, thin := &outStream{id: 1, priority: 1024, head: &outMessage{}}, &outStream{id: 2, priority: 128}
 	q.add(bulk)
 	for round := range 10 {

@@ -10,13 +10,14 @@ import (
 // acknowledged, in a ring indexed by TSN. A TSN is assigned when its chunk is
 // sent for the first time.
 type sentQueue struct {
-	ring         []sentChunk // length a power of 2
-	cum          wire.TSN    // Cumulative TSN Ack Point
-	next         wire.TSN    // to assign
-	acked        tsnSet      // acknowledged by gap blocks
-	nAcked       int         // TSNs in acked
-	settled      tsnSet      // acknowledged for good (NR-SACK)
-	highestAcked wire.TSN    // at least the Cumulative TSN Ack Point, RACK.fack
+	ring         []sentChunk        // length a power of 2
+	few          [fewSent]sentChunk // ring, while no more are outstanding
+	cum          wire.TSN           // Cumulative TSN Ack Point
+	next         wire.TSN           // to assign
+	acked        tsnSet             // acknowledged by gap blocks
+	nAcked       int                // TSNs in acked
+	settled      tsnSet             // acknowledged for good (NR-SACK)
+	highestAcked wire.TSN           // at least the Cumulative TSN Ack Point, RACK.fack
 
 	ackedPackets int    // that were acknowledged by gap blocks since there are any
 	lastAcked    uint64 // the last of them
@@ -38,8 +39,11 @@ type sentQueue struct {
 	timedAt instant
 }
 
-// leastRing is the length of the ring at first, chunks.
-const leastRing = 16
+// fewSent is the length of the ring at first, leastRing when that is too short, in chunks.
+const (
+	fewSent   = 2
+	leastRing = 16
+)
 
 // sentChunk is one chunk that was sent.
 type sentChunk struct {
@@ -100,7 +104,10 @@ func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 // blank returns the place for the next chunk, which push takes when it is filled in.
 func (q *sentQueue) blank() *sentChunk {
 	if n := q.span(); n == len(q.ring) {
-		ring := make([]sentChunk, max(leastRing, 2*n))
+		ring := q.few[:]
+		if n > 0 {
+			ring = make([]sentChunk, max(leastRing, 2*n))
+		}
 		for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
@@ -135,8 +142,8 @@ func (q *sentQueue) push(now instant, c *sentChunk) wire.TSN {
 // drained gives up a large ring when nothing is outstanding.
 func (q *sentQueue) drained() {
 	if q.use.emptied(len(q.ring)) {
-		q.ring = make([]sentChunk, leastRing)
-		q.rate.resize(leastRing, q.next, q.next)
+		q.ring = q.few[:]
+		q.rate.resize(fewSent, q.next, q.next)
 	}
 }
 

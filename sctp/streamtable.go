@@ -5,10 +5,13 @@ import "iter"
 // streamTable maps stream identifiers to the state of those streams that have
 // been used. It is indexed in two steps, so that a lookup costs two loads, a
 // few low identifiers, which are most, cost little memory, and iteration is in order.
+// The stream that is used first, often the only one, has its state in the table itself,
+// which therefore must not be copied.
 type streamTable[T any] struct {
 	low   []*T // the first page, as far as it is in use
 	pages []*[streamPage]*T
 	n     int // streams
+	first T
 }
 
 const streamPage = 64
@@ -22,6 +25,16 @@ func (t *streamTable[T]) get(id uint16) *T {
 		return t.pages[page][id%streamPage]
 	}
 	return nil
+}
+
+// add returns state for a stream that has none.
+func (t *streamTable[T]) add(id uint16) *T {
+	s := &t.first
+	if t.n > 0 {
+		s = new(T)
+	}
+	t.put(id, s)
+	return s
 }
 
 // put stores the state of a stream that had none.

@@ -4,8 +4,22 @@ package sctp
 // among equal ones by the time of their last turn.
 type turnQueue struct {
 	order scheduler
+	fair  fairQueueing // order, if it is that
 	heap  []*outStream
+	one   [1]*outStream // heap, mostly
 	turns uint64
+}
+
+func (q *turnQueue) init(s Scheduler) {
+	q.order = s.scheduler(&q.fair)
+	q.heap = q.one[:0]
+}
+
+// rest gives up memory for many streams.
+func (q *turnQueue) rest() {
+	if len(q.heap) == 0 {
+		q.heap = q.one[:0]
+	}
 }
 
 // standing is the place of a stream in the order.

@@ -344,8 +344,8 @@ func TestListenerClose(t *testing.T) {
 		synctest.Wait()
 		l.sock.mu.Lock()
 		defer l.sock.mu.Unlock()
-		if !l.sock.closed || l.sock.holds != 0 || len(l.sock.conns) != 0 {
-			t.Errorf("closed %v, %d holds, %d conns", l.sock.closed, l.sock.holds, len(l.sock.conns))
+		if !l.sock.closed || l.sock.holds != 0 || l.sock.conns.n != 0 {
+			t.Errorf("closed %v, %d holds, %d conns", l.sock.closed, l.sock.holds, l.sock.conns.n)
 		}
 	})
 }

@@ -25,7 +25,7 @@ type socket struct {
 	mu       sync.Mutex // guards everything below, and the Conns
 	ep       *sctp.Endpoint
 	cfg      Config // of Conns that peers initiate
-	conns    map[sctp.AssociationID]*Conn
+	conns    connTable
 	listener *Listener // nil: nobody listens (any more)
 	owner    *Conn     // of Dial: it is done when the socket is
 
@@ -67,7 +67,7 @@ func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
 		return nil, &sctp.ConfigError{Field: "ECN", Rule: "is not possible on sockets of this system"}
 	}
 	udp.SetBuffers(socketBuffer, socketBuffer)
-	s := &socket{udp: udp, fragments: newFragmentation(udp, &cfg.SCTP), log: cfg.Logger, conns: make(map[sctp.AssociationID]*Conn)}
+	s := &socket{udp: udp, fragments: newFragmentation(udp, &cfg.SCTP), log: cfg.Logger}
 	s.cfg = *cfg
 	s.timer.init(s.onTimer)
 	s.lead.init(udp.HasReadDeadline())
@@ -85,7 +85,7 @@ func (s *socket) start() {
 func (s *socket) add(id sctp.AssociationID) *Conn {
 	c := newConn(&s.cfg, s.ep.Association(id), &s.mu)
 	c.sock, c.id, c.remote = s, id, s.ep.RemoteAddr(id)
-	s.conns[id] = c
+	s.conns.put(c)
 	return c
 }
 
@@ -110,7 +110,7 @@ func (s *socket) collect(now time.Time) (some bool) {
 		if !ok {
 			return some
 		}
-		c := s.conns[ev.ID]
+		c := s.conns.get(ev.ID)
 		if c == nil {
 			if c = s.accept(now, ev); c == nil {
 				continue
@@ -136,13 +136,16 @@ func (s *socket) accept(now time.Time, ev sctp.EndpointEvent) *Conn {
 	if ev.Kind != sctp.EventConnected || a == nil {
 		return nil
 	}
-	if s.listener == nil || !s.listener.offer(s.add(ev.ID)) {
-		delete(s.conns, ev.ID)
-		a.Abort(now, "nobody accepts")
-		s.ep.Update(ev.ID)
-		return nil
+	if s.listener != nil {
+		c := s.add(ev.ID)
+		if s.listener.offer(c) {
+			return c
+		}
+		s.conns.remove(c)
 	}
-	return s.conns[ev.ID]
+	a.Abort(now, "nobody accepts")
+	s.ep.Update(ev.ID)
+	return nil
 }
 
 // flush sends what there is to send, or leaves it to another goroutine. It tells
@@ -270,7 +273,7 @@ func (s *socket) fail(now time.Time, op string, err error) {
 		s.listener.end(now, s.failure)
 	}
 	var all []*Conn
-	for _, c := range s.conns {
+	for c := range s.conns.all() {
 		all = append(all, c)
 	}
 	for _, c := range all {
@@ -297,7 +300,7 @@ func (s *socket) conclude() {
 
 // forget takes out a Conn that is released.
 func (s *socket) forget(c *Conn) {
-	delete(s.conns, c.id)
+	s.conns.remove(c)
 	if i := slices.Index(s.watched, c); i >= 0 {
 		s.watched = slices.Delete(s.watched, i, i+1)
 	}
@@ -305,7 +308,7 @@ func (s *socket) forget(c *Conn) {
 
 // closeUnused closes a socket that nobody uses any more.
 func (s *socket) closeUnused() {
-	if s.closed || s.listener != nil || len(s.conns) > 0 {
+	if s.closed || s.listener != nil || s.conns.n > 0 || len(s.ended) > 0 {
 		return
 	}
 	s.closed = true

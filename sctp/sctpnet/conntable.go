@@ -1,0 +1,56 @@
+package sctpnet
+
+import (
+	"iter"
+
+	"github.com/sluice-rtc/sluice/sctp"
+)
+
+// connTable holds the Conns of a socket by the slots of their associations, so that among
+// many the way from an association to its Conn is one step in memory.
+type connTable struct {
+	slots []*Conn // nil: free
+	n     int     // Conns
+}
+
+// get returns the Conn of an association, nil if it has none.
+func (t *connTable) get(id sctp.AssociationID) *Conn {
+	if slot := id.Slot(); slot < len(t.slots) {
+		if c := t.slots[slot]; c != nil && c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// put stores the Conn of an association that has none. That of another one which had the slot
+// before is gone, or it is as good as gone: its association has ended.
+func (t *connTable) put(c *Conn) {
+	slot := c.id.Slot()
+	for slot >= len(t.slots) {
+		t.slots = append(t.slots, nil)
+	}
+	if t.slots[slot] == nil {
+		t.n++
+	}
+	t.slots[slot] = c
+}
+
+// remove takes a Conn out, if it is there.
+func (t *connTable) remove(c *Conn) {
+	if t.get(c.id) == c {
+		t.slots[c.id.Slot()] = nil
+		t.n--
+	}
+}
+
+// all iterates over the Conns.
+func (t *connTable) all() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		for _, c := range t.slots {
+			if c != nil && !yield(c) {
+				return
+			}
+		}
+	}
+}
