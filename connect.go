@@ -131,6 +131,7 @@ func (pc *PeerConnection) connect(op string, a agreement) error {
 			fingerprints:   a.peer.dtls.fingerprints,
 			sctpPort:       uint16(a.peer.sctp.port),
 			maxMessageSize: a.peer.sctp.maxMessageSize,
+			wantsSRTP:      a.peer.wantsSRTP,
 		}
 		if a.snap {
 			remote.initToken = a.peer.sctp.initToken

@@ -76,6 +76,9 @@ type remoteParameters struct {
 	// initToken is the peer's INIT token, if it also knows ours; nil: a handshake
 	// sets up the association.
 	initToken []byte
+
+	// wantsSRTP: see description.
+	wantsSRTP bool
 }
 
 // startParameters are the peer's parameters and the roles that signalling settled.
@@ -282,6 +285,7 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		cert:         c.cert,
 		fingerprints: p.remote.fingerprints,
 		client:       p.dtlsClient,
+		offerSRTP:    p.remote.wantsSRTP,
 		timeout:      c.cfg.HandshakeTimeout,
 		rtt:          c.ice.roundTripTime(),
 		plain:        c.cfg.PlainTransport,

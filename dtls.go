@@ -33,6 +33,7 @@ type handshakeConfig struct {
 	cert         *Certificate
 	fingerprints []Fingerprint // one of which the peer's certificate must have
 	client       bool
+	offerSRTP    bool // as a client; a server without SRTP then fails
 	timeout      time.Duration
 	rtt          time.Duration // of the path, 0 if unknown
 	plain        bool          // Config.PlainTransport
@@ -120,9 +121,10 @@ func (hc *handshakeConfig) dtls(verify func(rawCerts [][]byte) error) *dtls.Conf
 		FlightInterval:          max(minFlightInterval, 2*hc.rtt),
 		LoggerFactory:           hc.log,
 	}
-	if !hc.client {
+	if !hc.client || hc.offerSRTP {
 		// Browsers always offer use_srtp, and the library's server ends the
-		// handshake if it has no profile in common. None is ever used.
+		// handshake if it has no profile in common; its client does if the server takes
+		// none. None is ever used.
 		cfg.SRTPProtectionProfiles = []dtls.SRTPProtectionProfile{
 			dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
 		}

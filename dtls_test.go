@@ -247,6 +247,36 @@ func testHandshake(t *testing.T, plainClient, plainServer bool) {
 	})
 }
 
+// TestOfferSRTP: our client offers SRTP where that is asked for and only there, as the library's server without
+// it refuses that.
+func TestOfferSRTP(t *testing.T) {
+	for _, offered := range []bool{false, true} {
+		for _, known := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, _, _ := newParties(t)
+				client.hc.offerSRTP = offered
+				client.hc.timeout = time.Second
+				client.run(t.Context())
+				cfg := server.hc.dtls(func([][]byte) error { return nil })
+				if !known {
+					cfg.SRTPProtectionProfiles = nil
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				conn, err := server.peer(ctx, cfg)
+				<-client.done
+				if got, want := client.err == nil, known || !offered; got != want {
+					t.Errorf("SRTP offered %v, known to the server %v: client: %v, server: %v", offered, known, client.err, err)
+				}
+				if client.s != nil {
+					client.s.Close()
+				}
+				conn.Close()
+			})
+		}
+	}
+}
+
 func TestHandshakeRSA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -16,6 +16,12 @@ type description struct {
 	iceLite  bool
 	sections []section
 	data     int // index of the section for data channels, -1 without one
+
+	// wantsSRTP says that the peer, as the DTLS server, may end a handshake in which the client
+	// does not offer SRTP: pion/webrtc and webrtc-rs do, though there is no media. Their o= line is the one that
+	// RFC 8829, section 5.2.1, recommends; browsers and libdatachannel, whose server
+	// does not know of SRTP, have others.
+	wantsSRTP bool
 }
 
 // sdpOrigin is the part of the o= line that tells descriptions apart.
@@ -186,9 +192,12 @@ type peerDescription struct {
 	index int    // of the carrier: trickled candidates for other sections are not ours
 	mid   string // of the carrier
 	lite  bool
-	ice   iceDescription
-	dtls  dtlsDescription
-	sctp  sctpDescription
+
+	wantsSRTP bool // see description
+
+	ice  iceDescription
+	dtls dtlsDescription
+	sctp sctpDescription
 }
 
 // peer returns what the description says of the peer; keep as for carrier. There
@@ -209,7 +218,7 @@ func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
 		return nil, contentError(s.line, "section without a=fingerprint of sha-256, sha-384 or sha-512 (RFC 8829, section 5.8.3)")
 	}
 	return &peerDescription{
-		index: i, mid: s.mid, lite: d.iceLite,
+		index: i, mid: s.mid, lite: d.iceLite, wantsSRTP: d.wantsSRTP,
 		ice: s.ice, dtls: s.dtls, sctp: d.sections[d.data].sctp,
 	}, nil
 }

@@ -31,8 +31,9 @@ func parseDescription(raw string) (*description, error) {
 		return nil, contentError(0, "more than "+strconv.Itoa(maxSDPSections)+" media sections")
 	}
 	d := &description{
-		origin: sdpOrigin{parsed.Origin.SessionID, parsed.Origin.SessionVersion},
-		data:   -1,
+		origin:    sdpOrigin{parsed.Origin.SessionID, parsed.Origin.SessionVersion},
+		wantsSRTP: parsed.Origin.Username == "-" && parsed.Origin.UnicastAddress == "0.0.0.0",
+		data:      -1,
 	}
 	var session section // collects the session-level values that sections inherit
 	for i, a := range parsed.Attributes {

@@ -113,6 +113,11 @@ func TestParseDetails(t *testing.T) {
 	if got := parse(t, readSDP(t, "firefox-av-data-offer-gathered")).sections[0].ice.candidates; len(got) != 8 {
 		t.Errorf("%d candidates in the audio section, want the 8 of component 1", len(got))
 	}
+	for name, want := range map[string]bool{"pion-data-offer": true, "chromium-data-offer": false, "firefox-data-offer": false} {
+		if got := parse(t, readSDP(t, name)).wantsSRTP; got != want {
+			t.Errorf("%s: as a DTLS server it wants SRTP: %v", name, got)
+		}
+	}
 	d = parse(t, readSDP(t, "chromium-av-data-offer"))
 	if d.origin != (sdpOrigin{sessionID: d.origin.sessionID, version: 2}) || !reflect.DeepEqual(d.bundles, [][]string{{"0", "1", "2"}}) {
 		t.Errorf("origin %v, bundles %v", d.origin, d.bundles)

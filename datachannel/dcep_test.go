@@ -186,7 +186,7 @@ func (r *rawPeer) drainReset(stream uint16) {
 // (8832-6-b).
 func TestBadControlOnUsedStream(t *testing.T) {
 	for desc, payload := range map[string][]byte{
-		"OPEN": value(dcep.AppendOpen(nil, dcep.Open{}))(t), "garbage": []byte("?"), "long ACK": {2, 2},
+		"OPEN": value(dcep.AppendOpen(nil, dcep.Open{}))(t), "garbage": []byte("?"),
 		"too long": append([]byte{3}, make([]byte, 200000)...),
 	} {
 		t.Run(desc, func(t *testing.T) {
@@ -305,13 +305,19 @@ func TestUnfinishedOpens(t *testing.T) {
 	})
 }
 
-// Chromium acknowledges an unordered channel with an unordered ACK.
-func TestUnorderedAck(t *testing.T) {
-	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
-		ch := value(s.CreateChannel("", &Init{Unordered: true}))(t)
-		r.next(0)
-		check(t, r.conn.WriteMessage(background, sctp.Message{PPID: dcep.PPIDControl, Payload: dcep.AppendAck(nil), Unordered: true}))
-		settle()
-		wantState(t, ch, Open)
-	})
+// TestOddAcks: Chromium acknowledges an unordered channel with an unordered ACK, pion/webrtc any
+// with an ACK of four bytes.
+func TestOddAcks(t *testing.T) {
+	for _, ack := range []sctp.Message{
+		{PPID: dcep.PPIDControl, Payload: dcep.AppendAck(nil), Unordered: true},
+		{PPID: dcep.PPIDControl, Payload: append(dcep.AppendAck(nil), 0, 0, 0)},
+	} {
+		hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+			ch := value(s.CreateChannel("", &Init{Unordered: true}))(t)
+			r.next(0)
+			check(t, r.conn.WriteMessage(background, ack))
+			settle()
+			wantState(t, ch, Open)
+		})
+	}
 }

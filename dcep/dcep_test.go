@@ -63,7 +63,9 @@ func TestAck(t *testing.T) {
 	if typ, err := dcep.Parse(ack); typ != dcep.MessageAck || err != nil {
 		t.Fatalf("Parse = %v, %v", typ, err)
 	}
-	wantRule(t, "a longer ACK", dcep.RuleAckLength, func() error { _, err := dcep.Parse([]byte{2, 0}); return err })
+	if typ, err := dcep.Parse([]byte{2, 0, 0, 0}); typ != dcep.MessageAck || err != nil {
+		t.Errorf("an ACK as pion/webrtc sends it: Parse = %v, %v", typ, err)
+	}
 }
 
 func wantRule(t *testing.T, desc string, rule dcep.Rule, f func() error) {
@@ -79,11 +81,9 @@ func TestEveryMessageType(t *testing.T) {
 	for i := range 256 {
 		b := append([]byte{byte(i)}, make([]byte, 11)...)
 		if typ := dcep.MessageType(i); typ != dcep.MessageOpen {
-			rule := dcep.RuleMessageType
-			if typ == dcep.MessageAck {
-				rule = dcep.RuleAckLength
+			if typ != dcep.MessageAck {
+				wantRule(t, typ.String(), dcep.RuleMessageType, func() error { _, err := dcep.Parse(b); return err })
 			}
-			wantRule(t, typ.String(), rule, func() error { _, err := dcep.Parse(b); return err })
 			wantRule(t, typ.String(), dcep.RuleMessageType, func() error { _, err := dcep.ParseOpen(b); return err })
 		}
 	}

@@ -9,7 +9,6 @@ type Rule uint8
 const (
 	RuleMessageEmpty   Rule = iota + 1 // a message starts with its type (section 5)
 	RuleMessageType                    // the type is DATA_CHANNEL_ACK or DATA_CHANNEL_OPEN (section 8.2.1)
-	RuleAckLength                      // an ACK is one byte (section 5.2)
 	RuleOpenHeader                     // an OPEN has a header of 12 bytes (section 5.1)
 	RuleOpenLength                     // an OPEN ends with its protocol (section 5.1)
 	RuleChannelType                    // the channel type is one of six (section 8.2.2)
@@ -26,8 +25,6 @@ func (r Rule) String() string {
 		return "a message starts with its type (RFC 8832, section 5)"
 	case RuleMessageType:
 		return "a message is DATA_CHANNEL_ACK or DATA_CHANNEL_OPEN (RFC 8832, section 8.2.1)"
-	case RuleAckLength:
-		return "DATA_CHANNEL_ACK is one byte long (RFC 8832, section 5.2)"
 	case RuleOpenHeader:
 		return "DATA_CHANNEL_OPEN has a header of 12 bytes (RFC 8832, section 5.1)"
 	case RuleOpenLength:

@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if typ == dcep.MessageAck {
-			if !bytes.Equal(dcep.AppendAck(nil), in) {
+			if !bytes.HasPrefix(in, dcep.AppendAck(nil)) {
 				t.Fatalf("%x parses as ACK", in)
 			}
 			return

@@ -71,19 +71,14 @@ func (o *Open) reliable() bool {
 func AppendAck(b []byte) []byte { return append(b, byte(MessageAck)) }
 
 // Parse returns the type of the message, after checking that it is an assigned
-// one, and that an ACK is nothing but its type. An OPEN goes to ParseOpen. The
-// error is an *Error.
+// one. An OPEN goes to ParseOpen. Of an ACK the type is all there is; bytes behind it, of which pion/webrtc
+// sends three, mean nothing. The error is an *Error.
 func Parse(b []byte) (MessageType, error) {
 	if len(b) == 0 {
 		return 0, &Error{RuleMessageEmpty, 0}
 	}
 	switch t := MessageType(b[0]); t {
-	case MessageOpen:
-		return t, nil
-	case MessageAck:
-		if len(b) != 1 {
-			return t, &Error{RuleAckLength, len(b)}
-		}
+	case MessageOpen, MessageAck:
 		return t, nil
 	default:
 		return t, &Error{RuleMessageType, int(t)}
