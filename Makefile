@@ -6,11 +6,12 @@ SIM_SEEDS  ?= 10000
 FUZZTIME   ?= 30s
 BENCH      ?= .
 BENCHTIME  ?= 1s
+INTEROP_BULK ?= 60s
 
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e interop sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -52,9 +53,13 @@ cross-all: ## compile everything for other systems, and run the 32-bit tests of 
 	GOARCH=arm go vet ./...
 	GOARCH=386 CGO_ENABLED=0 go test ./sctp/... ./dcep ./datachannel ./internal/netsim ./internal/udpmux
 
-e2e: ## the tests with browsers and other programs alone
+e2e: ## the tests with browsers and other programs alone; with interop
 	cd e2e/dtls3 && go test -count=1 ./...
-	go test -count=1 -p 1 -timeout 15m ./e2e/...
+	go test -count=1 -p 1 -timeout 15m $$(go list ./e2e/... | grep -v '/interop$$')
+	@$(MAKE) --no-print-directory interop
+
+interop: ## every capability with every peer, INTEROP_BULK of bulk each (make test takes 3 s): e2e/RESULTS.md
+	go test -count=1 -timeout 40m -v ./e2e/interop -bulk $(INTEROP_BULK) -write
 
 sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one
 	SIM_SEEDS=$(SIM_SEEDS) sh scripts/each.sh TestSimulation go test -count=1 -timeout 2h -run '^TestSimulation'
