@@ -69,6 +69,7 @@ func TestReliabilityBeforeTheAck(t *testing.T) {
 		ch := value(s.CreateChannel("", &Init{MaxPacketLifeTime: ptr[uint16](0)}))(t)
 		// The window of the peer is full of what nobody reads: nothing is sent now.
 		other := value(s.CreateChannel("", nil))(t)
+		settle() // so that the first packets leave within the call
 		check(t, other.WriteMessage(background, make([]byte, 65536), false))
 		check(t, ch.WriteMessage(background, []byte("late"), false))
 		settle()

@@ -8,11 +8,13 @@
 // Whoever calls into the association sends what it has to send, on the calling
 // goroutine, and runs the events that it caused; nothing is handed from one
 // goroutine to another per packet. Only where the transport turns out to block
-// in Write, as net.Pipe does, a second goroutine takes over the sending. The Conns
-// on one UDP socket share one of each; there a call that waits for a message may read in
-// place of the goroutine, so that a question and its answer wake nobody else. A net.Conn may bring packets on a goroutine of
-// its own ([PacketSource]), and then the Conn has none; it may take packets in batches
-// ([BatchWriter]), and protect them where they lie ([InPlaceWriter]).
+// in Write, as net.Pipe does, a second goroutine takes over the sending; and calls
+// that write one message after the other leave them to one, so that they share packets.
+// The Conns on one UDP socket share one of each; there a call that waits for a message may
+// read in place of the goroutine, so that a question and its answer wake nobody else. A
+// net.Conn may bring packets on a goroutine of its own ([PacketSource]), and then the Conn
+// has none; it may take packets in batches ([BatchWriter]), and protect them where they
+// lie ([InPlaceWriter]).
 //
 // What the application does not read stays in the association and closes its
 // receive window, so that a slow reader slows its peer. What the peer does not

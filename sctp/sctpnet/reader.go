@@ -136,7 +136,7 @@ func (c *Conn) handleRead(turn int, runs []udpsock.Run, size int, err error) (re
 	now := time.Now()
 	switch {
 	case err == nil:
-		c.reader.passing = 0
+		c.reader.passing, c.sender.unheard = 0, 0
 		for i := range runs {
 			for packet := range runs[i].Datagrams() {
 				c.assoc.HandlePacket(now, 0, packet)

@@ -18,6 +18,11 @@ const (
 	// stallTime is how long a Write may take before the transport counts as one
 	// that blocks.
 	stallTime = 100 * time.Millisecond
+
+	// firstPatience is how long no Write may have been slow until it does not any more.
+	// Each time that turns out to be wrong it is doubled, up to maxPatience.
+	firstPatience = time.Second
+	maxPatience   = time.Minute
 )
 
 // sender carries packets from the association to the net.Conn, in order: one
@@ -27,7 +32,8 @@ const (
 // A transport is not supposed to block, but net.Pipe and some tunnels do. When a
 // Write has taken stallTime, the Conn gets a goroutine of its own for sending,
 // and for reading another if the one it has is stuck. From then on nobody else
-// writes, so that calls of the application return whatever the transport does.
+// writes, so that calls of the application return whatever the transport does. When
+// it has not blocked for a while, as where the machine was just busy, that goroutine ends.
 type sender struct {
 	batcher   BatchWriter     // the net.Conn, or nil
 	udp       *udpsock.Socket // the net.Conn, or nil
@@ -37,13 +43,20 @@ type sender struct {
 	// What an InPlaceWriter needs before and after each packet, in bytes.
 	before, after int
 
-	busy  bool      // a goroutine is about to write
-	by    actor     // which
-	left  bool      // there may be more to send: others have left it, or an event
-	since time.Time // start of its current Write
-	own   bool      // there is a sending goroutine
-	work  bool      // it has been told that there is something to do
-	told  sync.Cond // signalled with work
+	busy     bool      // a goroutine is about to write
+	by       actor     // which
+	left     bool      // there may be more to send: others have left it, or an event
+	unheard  int       // batches that callers have sent since something came in
+	drainer  func()    // Conn.drainPackets
+	draining bool      // it is about to run
+	since    time.Time // start of its current Write
+
+	own  bool      // there is a sending goroutine
+	work bool      // it has been told that there is something to do
+	told sync.Cond // signalled with work
+	slow time.Time // when a Write of it was, or of before it
+	// patience is after how long without it ends.
+	patience time.Duration
 	// A Write that keeps a goroutine that is not ours is broken off with a
 	// write deadline, which whoever returns last takes away.
 	brokenOff bool
@@ -57,6 +70,7 @@ func (s *sender) init(c *Conn) {
 	}
 	s.mtu = roomFor(&c.cfg.SCTP)
 	s.told.L = c.mu
+	s.drainer = c.drainPackets
 }
 
 // wake tells the sending goroutine, if there is one.
@@ -100,6 +114,9 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 	case s.busy:
 		s.left = true
 		return false
+	case by == aCaller && s.unheard >= drainAfter && !c.life.isOver: // last words leave with the call
+		c.startDrain()
+		return false
 	}
 	sent := false
 	s.busy, s.by = true, by
@@ -111,6 +128,9 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 		}
 		all := c.fill(now, b)
 		if len(b.packets) > 0 {
+			if by == aCaller {
+				s.unheard++
+			}
 			c.write(now, b)
 		}
 		if s.own && by != aWriter {
@@ -127,6 +147,24 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 	return sent
 }
 
+// startDrain has a goroutine send what there is to send; see socket.drain.
+func (c *Conn) startDrain() {
+	if !c.sender.draining {
+		c.sender.draining = true
+		c.life.holds++
+		go c.sender.drainer()
+	}
+}
+
+// drainPackets is a goroutine that sends what callers have left to it.
+func (c *Conn) drainPackets() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sender.draining = false
+	c.settle(time.Now(), aTimer)
+	c.drop()
+}
+
 // write writes one batch. Packets that the transport refuses are lost; a transport
 // that is gone ends the association.
 func (c *Conn) write(now time.Time, b *batch) {
@@ -135,6 +173,9 @@ func (c *Conn) write(now time.Time, b *batch) {
 	c.mu.Unlock()
 	lost, err := c.writePackets(b)
 	c.mu.Lock()
+	if s := &c.sender; s.own && time.Since(s.since) >= stallTime/2 {
+		s.slow = time.Now()
+	}
 	if c.sender.brokenOff {
 		c.sender.brokenOff = false
 		c.unlocked(func() { c.nc.SetWriteDeadline(time.Time{}) })
@@ -201,7 +242,8 @@ func (c *Conn) unstick() {
 		return
 	}
 	c.log.Info("transport blocks in Write: sending from a goroutine of its own")
-	s.own = true
+	s.own, s.slow = true, time.Now()
+	s.patience = min(max(2*s.patience, firstPatience), maxPatience)
 	c.life.holds++
 	go c.sendLoop()
 	if !c.reader.waiting {
@@ -228,13 +270,18 @@ func (c *Conn) unlocked(f func()) {
 func (c *Conn) sendLoop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s := &c.sender
 	for !c.life.isReleasing {
-		c.sender.work = false
+		s.work = false
 		c.settle(time.Now(), aWriter)
-		for !c.sender.work {
-			c.sender.told.Wait()
+		if !s.work && !s.busy && time.Since(s.slow) >= s.patience {
+			break
+		}
+		for !s.work {
+			s.told.Wait()
 		}
 	}
+	s.own = false
 	c.settle(time.Now(), aWriter)
 	c.drop()
 }

@@ -48,6 +48,7 @@ func (c *Conn) handlePackets(packets [][]byte, err error) {
 		c.log.Debug("OnEvent lags behind: packets lost", "count", len(packets))
 		return
 	default:
+		c.sender.unheard = 0
 		for _, packet := range packets {
 			c.assoc.HandlePacket(now, 0, packet)
 		}
