@@ -373,36 +373,6 @@ func TestControllingRole(t *testing.T) {
 	}
 }
 
-// Offers of browsers, media and all, are answered; the text is tested elsewhere.
-func TestAnswerBrowserOffers(t *testing.T) {
-	for _, name := range []string{
-		"chromium-data-offer", "firefox-data-offer", "safari-data-offer", "safari-legacy-data-offer",
-		"chromium-av-data-offer", "firefox-av-data-offer", "chromium-av-data-offer-gathered", "firefox-av-data-offer-gathered",
-		"chromium-av-data-maxbundle-offer", "firefox-av-data-maxbundle-offer-gathered", "chromium-data-av-offer",
-		"jsep-bundled-offer", "plain-data-offer", "chromium-audio-offer", "sctp-port-zero-offer",
-	} {
-		pc := newTestPC(t)
-		text := readSDP(t, name)
-		must(t, pc.SetRemoteDescription(SessionDescription{SDPTypeOffer, text}))
-		answer := setLocal(t, pc, SDPTypeAnswer)
-		if pc.SignalingState() != SignalingStateStable {
-			t.Errorf("%s: %s", name, pc.SignalingState())
-		}
-		if got := pc.RemoteDescription(); got.SDP != text || got.Type != SDPTypeOffer {
-			t.Errorf("%s: the remote description changed", name)
-		}
-		offered, options := strings.Contains(text, "trickle"), line(answer.SDP, "a=ice-options")
-		data := parse(t, answer.SDP).data >= 0
-		if data && offered != strings.Contains(options, "trickle") || strings.Contains(options, "ice2") && !strings.Contains(text, "ice2") {
-			t.Errorf("%s: answer with %q", name, options)
-		}
-		if refused := strings.Contains(name, "audio-offer") || strings.Contains(name, "zero"); data == refused {
-			t.Errorf("%s: data accepted: %v", name, data)
-		}
-		pc.Close()
-	}
-}
-
 func TestJSON(t *testing.T) {
 	for _, tc := range []struct {
 		value any

@@ -87,10 +87,11 @@ const (
 )
 
 // Bounds on what a description may hold. They are well above what a browser
-// with dozens of media sections produces.
+// with dozens of media sections produces, each of 7 KB and 130 lines.
 const (
 	maxSDPSize         = 1 << 20  // bytes
 	maxSDPLine         = 16 << 10 // bytes of one line
+	maxSDPLines        = 32 << 10
 	maxSDPSections     = 128
 	maxSDPFingerprints = 32  // in one section
 	maxCandidates      = 256 // in one section, and trickled by the peer in one generation
@@ -126,11 +127,12 @@ func (s *section) isData() bool {
 	if s.media != "application" || len(s.formats) != 1 {
 		return false
 	}
-	switch s.proto {
-	case "UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP": // RFC 8829, section 5.1.2
-		return s.formats[0] == "webrtc-datachannel" || s.sctp.legacy
-	}
-	return false
+	return isSCTP(s.proto) && (s.formats[0] == "webrtc-datachannel" || s.sctp.legacy)
+}
+
+// isSCTP reports whether a protocol is one of data channels (RFC 8829, section 5.1.2).
+func isSCTP(proto string) bool {
+	return proto == "UDP/DTLS/SCTP" || proto == "TCP/DTLS/SCTP" || proto == "DTLS/SCTP"
 }
 
 // isRTP reports whether the section carries RTP (RFC 8829, section 5.1.2).
@@ -225,7 +227,8 @@ func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
 
 // checkAnswer verifies that an answer fits the offer: as many sections, of the
 // same media types and protocols (RFC 8829, section 5.8.3), with the same mids
-// (RFC 5888, section 9.1), and no section accepted that was not offered.
+// (RFC 5888, section 9.1), and no section accepted that was not offered. Peers from
+// before RFC 8841 answer DTLS/SCTP, whatever form the offer has.
 func (d *description) checkAnswer(offer []localSection) error {
 	if len(d.sections) != len(offer) {
 		return contentError(0, fmt.Sprintf("answer with %d sections to an offer with %d (RFC 3264, section 6)", len(d.sections), len(offer)))
@@ -233,7 +236,7 @@ func (d *description) checkAnswer(offer []localSection) error {
 	for i := range d.sections {
 		s, o := &d.sections[i], &offer[i]
 		switch {
-		case s.media != o.media || s.proto != o.proto:
+		case s.media != o.media || s.proto != o.proto && !(isSCTP(s.proto) && isSCTP(o.proto)):
 			return contentError(s.line, "media type and protocol are not those of the offer (RFC 8829, section 5.8.3)")
 		case s.mid != "" && s.mid != o.mid:
 			return contentError(s.line, "mid is not that of the offer (RFC 5888, section 9.1)")

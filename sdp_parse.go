@@ -27,9 +27,6 @@ func parseDescription(raw string) (*description, error) {
 	if len(parsed.TimeDescriptions) == 0 {
 		return nil, &SDPError{Rule: "v=, o=, s= and t= lines are required (RFC 4566, section 5)"}
 	}
-	if len(parsed.MediaDescriptions) > maxSDPSections {
-		return nil, contentError(0, "more than "+strconv.Itoa(maxSDPSections)+" media sections")
-	}
 	d := &description{
 		origin:    sdpOrigin{parsed.Origin.SessionID, parsed.Origin.SessionVersion},
 		wantsSRTP: parsed.Origin.Username == "-" && parsed.Origin.UnicastAddress == "0.0.0.0",
@@ -99,6 +96,12 @@ func splitSDP(raw string) (*sdpText, error) {
 		case line[0] == 'a':
 			m := &t.media[len(t.media)-1]
 			m.a = append(m.a, n)
+		}
+		if len(t.media) > maxSDPSections {
+			return nil, contentError(n, "more than "+strconv.Itoa(maxSDPSections)+" media sections")
+		}
+		if len(t.lines) == maxSDPLines {
+			return nil, contentError(n, "more than "+strconv.Itoa(maxSDPLines)+" lines")
 		}
 		t.lines = append(t.lines, line)
 		t.numbers = append(t.numbers, n)

@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,6 +66,16 @@ func TestParseDescription(t *testing.T) {
 		"jsep-bundled-offer":                        {2, 1, 0, "a1", setupActpass, 0, false, 5000, 65536},
 		"plain-data-offer":                          {1, 0, 0, "", setupPassive, 1, true, 5001, 0},
 		"sctp-port-zero-offer":                      {1, 0, 0, "0", setupActpass, 0, false, 0, 65536},
+		"safari-12-av-data-offer":                   {3, 2, 0, "audio", setupActpass, 2, false, 5000, 65536},
+		"safari-17-av-data-offer":                   {3, 2, 0, "0", setupActpass, 0, false, 5000, 262144},
+		"safari-data-answer":                        {1, 0, 0, "0", setupActive, 0, false, 5000, 262144},
+		"safari-legacy-data-answer":                 {1, 0, 0, "data", setupActive, 1, false, 5000, 65536},
+		"firefox-legacy-av-data-offer":              {2, 1, 0, "sdparta_0", setupActpass, 0, false, 5000, 1073741823},
+		"chromium-legacy-av-data-offer":             {2, 1, 0, "audio", setupActpass, 0, false, 5000, 65536},
+		"transitional-data-offer":                   {1, 0, 0, "data_content_name", setupActpass, 0, false, 5000, 65536},
+		"tls-id-data-offer":                         {1, 0, 0, "dc", setupActpass, 2, true, 5000, 0},
+		"session-level-data-offer":                  {2, 1, 1, "data", setupPassive, 1, true, 65535, math.MaxInt64},
+		"unknown-group-data-offer":                  {2, 1, 1, "1", setupActpass, 0, false, 5000, 65536}, // RFC 5888, section 6
 	} {
 		d := parse(t, readSDP(t, name))
 		p, err := d.peer(strings.HasSuffix(name, "answer"), "")
@@ -86,7 +97,7 @@ func TestParseDescription(t *testing.T) {
 
 // Without a data section there is nothing to connect, and nothing wrong.
 func TestParseWithoutData(t *testing.T) {
-	for _, name := range []string{"chromium-audio-offer", "firefox-audio-offer"} {
+	for _, name := range []string{"chromium-audio-offer", "firefox-audio-offer", "chromium-rtp-data-offer", "bundle-only-alone-offer"} {
 		if d := parse(t, readSDP(t, name)); d.data != -1 || len(d.sections) != 1 {
 			t.Errorf("%s: data section %d of %d", name, d.data, len(d.sections))
 		}
@@ -198,7 +209,8 @@ func TestParseErrors(t *testing.T) {
 		{"too long", strings.Repeat("a", maxSDPSize+1), 0, "longer"},
 		{"line too long", replace("s=-", "s="+strings.Repeat("a", maxSDPLine)), 3, "longer"},
 		{"two groups naming a section", replace("BUNDLE 0", "BUNDLE 0\r\na=group:BUNDLE 0"), 0, "BUNDLE"},
-		{"too many sections", good + strings.Repeat("m=audio 0 RTP/AVP 0\r\n", maxSDPSections), 0, "more than 128"},
+		{"too many sections", good + strings.Repeat("m=audio 0 RTP/AVP 0\r\n", maxSDPSections), 17 + maxSDPSections, "more than 128"},
+		{"too many lines", good + strings.Repeat("a=x\r\n", maxSDPLines), maxSDPLines + 1, "more than 32768 lines"},
 		{"too many candidates", good + strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n", maxCandidates+1), 18 + maxCandidates, "more than 256"},
 		{"too many fingerprints", good + strings.Repeat("a=fingerprint:x 00\r\n", maxSDPFingerprints), 17 + maxSDPFingerprints, "more than 32"},
 		{"two sections with one mid", good + "m=audio 0 RTP/AVP 0\r\na=mid:0\r\n", 18, "mid"},
