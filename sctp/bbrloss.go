@@ -26,21 +26,26 @@ type bbrLoss struct {
 	floorLost, floorSent int64 // in the last trials: what is lost at any rate
 }
 
-// bbrTrial finds out whether losses are a matter of what is sent. For a round trip that
+// bbrTrial finds out whether losses are a matter of what is sent. For a round trip or more that
 // is a fifth less than the path delivered. What overflowed before does no longer, and
-// what is still lost the path loses by itself.
+// what is still lost the path loses by itself, unless others fill the queue. Of that the
+// longest round trip tells: that of a few packets, or the shortest, may by chance be
+// one without a queue, and who takes for the path's what others make overflow starves them.
 type bbrTrial struct {
 	on                   bool
 	lost, sent           int64         // what called for it
-	rtt                  time.Duration // least in it
+	began                int64         // the round
+	rtt                  time.Duration // longest in it
 	bw, inflight         int64         // bounds of the short term, if it is congestion
 	priorBW, priorFlight int64         // and if not: those of before
 }
 
 const (
-	bbrTrialRate = 80   // per cent of what the path delivers
-	bbrFloorMost = 150  // per mille: more is not put down to the path
-	bbrFloorSent = 1000 // packets of trials that are remembered
+	bbrTrialRate   = 80   // per cent of what the path delivers
+	bbrTrialSent   = 100  // packets that a trial takes,
+	bbrTrialRounds = 8    // or so many round trips
+	bbrFloorMost   = 150  // per mille: more is not put down to the path
+	bbrFloorSent   = 1000 // packets of trials that are remembered
 )
 
 // congestionSignals takes the bandwidth of the sample, and at the end of a round
@@ -74,14 +79,15 @@ func (c *bbr) heed(sent int64) {
 		return
 	}
 	c.trial = bbrTrial{
-		on: true, lost: c.lossBytes, sent: sent, rtt: bbrInfinity,
+		on: true, lost: c.lossBytes, sent: sent, began: c.round,
 		bw: bw, inflight: inflight, priorBW: c.bwShort, priorFlight: c.inflightShort,
 	}
 	c.bwShort = min(bw, c.bwLatest*bbrTrialRate/100)
 	c.steady()
 }
 
-// watchTrial ends a trial when a round trip of what was sent in it is acknowledged.
+// watchTrial ends a trial when enough of what was sent in it is acknowledged, a round trip at
+// least.
 func (c *bbr) watchTrial(rtt time.Duration) {
 	t := &c.trial
 	if c.steadyFrom == 0 {
@@ -93,14 +99,13 @@ func (c *bbr) watchTrial(rtt time.Duration) {
 	if !t.on {
 		return
 	}
-	if rtt > 0 {
-		t.rtt = min(t.rtt, rtt)
-	}
-	if c.sample.prior < c.steadyFrom {
+	t.rtt = max(t.rtt, rtt)
+	sent := c.steadySent()
+	if c.sample.prior < c.steadyFrom || sent < bbrTrialSent*int64(c.pmdcs) && c.round < t.began+bbrTrialRounds {
 		return
 	}
-	if t.rtt <= c.minRTT+c.minRTT/16 { // else others fill a queue, and it is theirs to lose
-		c.explain(c.steadyLost, c.steadySent())
+	if t.rtt <= c.minRTT+c.minRTT/16 { // else it is a queue's to lose
+		c.explain(c.steadyLost, sent)
 	}
 	if c.bwShort, c.inflightShort = t.priorBW, t.priorFlight; c.tooManyLost(t.lost, t.sent) {
 		c.bwShort, c.inflightShort = t.bw, t.inflight

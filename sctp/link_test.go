@@ -75,7 +75,7 @@ func newLink(t *testing.T, conditions netsim.Conditions, cfgs ...Config) *linkRu
 	for i, cfg := range cfgs {
 		f := &linkFlow{}
 		for end := range f.ends {
-			cfg.Seed = [32]byte{byte(i), byte(end), 1}
+			cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(i), byte(end), 1
 			set(&cfg.ReceiveBuffer, 64<<20)
 			cfg.SendBuffer = 64 << 20
 			a, err := New(cfg)
@@ -330,22 +330,48 @@ func TestLinkFair(t *testing.T) {
 	}
 }
 
-// TestLinkCrowd: of six flows behind a queue of a quarter of the product of bandwidth and delay none
-// takes the losses that the others make for the path's: with BBR nobody starves.
+// TestLinkCrowd: flows behind a short queue share it, and none takes the losses that the others
+// make for the path's: six with BBR are even, and leave CUBIC what BBR without a floor under
+// its losses does.
 func TestLinkCrowd(t *testing.T) {
-	link := netsim.Conditions{Latency: 20 * time.Millisecond, Rate: 2_500_000, Queue: 25_000}
-	r := newLink(t, link, slices.Repeat([]Config{{CongestionControl: BBR, MaxMTU: -1}}, 6)...)
-	r.run(10 * time.Second)
-	var before [6]int
-	for i, f := range r.flows {
-		before[i] = f.got
-	}
-	r.run(40 * time.Second)
-	var shares [6]float64 // Mbit/s of 20
-	for i, f := range r.flows {
-		shares[i] = float64(f.got-before[i]) * 8 / 30e6
-	}
-	if slices.Min(shares[:]) < 1.2 {
-		t.Errorf("the six have %.1f Mbit/s of 20", shares)
+	six := slices.Repeat([]CongestionControl{BBR}, 6)
+	mixed := []CongestionControl{BBR, BBR, CUBIC, CUBIC}
+	for _, tt := range []struct {
+		name  string
+		queue int // a quarter of the product of bandwidth and delay, or a tenth
+		kinds []CongestionControl
+		jain  float64 // of all seeds together
+		least float64 // Mbit/s of 20
+	}{{"six", 25_000, six, 0.95, 1.5}, {"six, hardly a queue", 10_000, six, 0.85, 0.5}, {"CUBIC beside BBR", 10_000, mixed, 0.55, 0.6}} {
+		t.Run(tt.name, func(t *testing.T) {
+			link := netsim.Conditions{Latency: 20 * time.Millisecond, Rate: 2_500_000, Queue: tt.queue}
+			const seeds = 4
+			var jain float64
+			for seed := range seeds {
+				var cfgs []Config
+				for _, k := range tt.kinds {
+					cfgs = append(cfgs, Config{CongestionControl: k, MaxMTU: -1, Seed: [32]byte{3: byte(seed)}})
+				}
+				r := newLink(t, link, cfgs...)
+				r.run(10 * time.Second)
+				shares := make([]float64, len(r.flows)) // Mbit/s
+				for i, f := range r.flows {
+					shares[i] = -float64(f.got)
+				}
+				r.run(40 * time.Second)
+				var sum, squares float64
+				for i, f := range r.flows {
+					shares[i] = (shares[i] + float64(f.got)) * 8 / 30e6
+					sum, squares = sum+shares[i], squares+shares[i]*shares[i]
+				}
+				jain += sum * sum / squares / float64(len(shares)) / seeds
+				if slices.Min(shares) < tt.least || sum < 18.5 {
+					t.Errorf("seed %d: %.1f Mbit/s of 20", seed, shares)
+				}
+			}
+			if jain < tt.jain {
+				t.Errorf("Jain's index is %.3f", jain)
+			}
+		})
 	}
 }
