@@ -161,7 +161,7 @@ func (in *inbound) unread() bool {
 		return true
 	}
 	for _, s := range in.streams.all() {
-		if s.head != nil || len(s.waiting) > 0 {
+		if s.head != nil || s.waiting.len() > 0 {
 			return true
 		}
 	}

@@ -2,8 +2,6 @@ package sctp
 
 import (
 	"io"
-	"slices"
-	"sort"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
@@ -34,14 +32,14 @@ type inbound struct {
 // inStream is an incoming stream that has been used.
 type inStream struct {
 	id        uint16
+	announced bool     // the application knows that there is something to read
+	ahead     bool     // chunks of after a deferred reset were refused
 	next      wire.MID // of the ordered message to deliver next
 	floor     wire.MID // unordered messages before it will not come any more
 	fragments runList  // with interleaving
-	announced bool     // the application knows that there is something to read
 	head      *inMessage
-	tail      *inMessage   // of the messages ready to be read
-	waiting   []*inMessage // complete, but ahead of next; by number, no two alike
-	ahead     bool         // chunks of after a deferred reset were refused
+	tail      *inMessage // of the messages ready to be read
+	waiting   waitList   // ahead of next
 	sinceReset
 }
 
@@ -271,7 +269,7 @@ func (in *inbound) deliver(s *inStream, m *inMessage) {
 		in.discard(m)
 		return
 	default:
-		if !s.wait(m) { // so too
+		if !s.waiting.add(m) { // so too
 			in.discard(m)
 		}
 		return
@@ -282,8 +280,8 @@ func (in *inbound) deliver(s *inStream, m *inMessage) {
 // release moves on after the next message of a stream became another: to the reader go
 // the waiting messages whose turn has come.
 func (in *inbound) release(s *inStream) {
-	for len(s.waiting) > 0 && s.waiting[0].info.mid == s.next {
-		m := s.unwait()
+	for s.waiting.len() > 0 && s.waiting.first().info.mid == s.next {
+		m := in.unwait(s)
 		s.next = s.next.Next()
 		in.reads++
 		s.push(m)
@@ -323,26 +321,11 @@ func (s *inStream) pop() *inMessage {
 	return m
 }
 
-// wait inserts a message among those ahead of their turn, unless there is one of
-// its number.
-func (s *inStream) wait(m *inMessage) bool {
-	i := len(s.waiting)
-	if i > 0 && !s.waiting[i-1].info.mid.Before(m.info.mid) { // else it is the last, as is usual
-		i = sort.Search(i, func(i int) bool { return !s.waiting[i].info.mid.Before(m.info.mid) })
-		if s.waiting[i].info.mid == m.info.mid {
-			return false
-		}
-	}
-	s.waiting = slices.Insert(s.waiting, i, m)
-	return true
-}
-
-// unwait takes the first of the waiting messages.
-func (s *inStream) unwait() *inMessage {
-	m := s.waiting[0]
-	s.waiting[0] = nil
-	if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
-		s.waiting = nil
+// unwait takes the first of the messages of a stream that are ahead of their turn.
+func (in *inbound) unwait(s *inStream) *inMessage {
+	m := s.waiting.take()
+	if in.frugal {
+		release(&s.waiting.list)
 	}
 	return m
 }

@@ -119,8 +119,8 @@ func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 		return
 	}
 	in.skipped(s)
-	for len(s.waiting) > 0 && s.waiting[0].info.mid.AtOrBefore(mid) {
-		m := s.unwait()
+	for s.waiting.len() > 0 && s.waiting.first().info.mid.AtOrBefore(mid) {
+		m := in.unwait(s)
 		in.reads++
 		s.push(m)
 	}
@@ -132,8 +132,8 @@ func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 // resetStream starts a stream anew (RFC 6525, section 5.2.2). What was received
 // before stays readable and ends with a mark.
 func (in *inbound) resetStream(s *inStream) {
-	for len(s.waiting) > 0 {
-		in.discard(s.unwait())
+	for s.waiting.len() > 0 {
+		in.discard(in.unwait(s))
 	}
 	in.drop(&s.fragments, 0, len(s.fragments.runs))
 	s.next, s.floor, s.ahead = 0, 0, false // 8260-2.3.2-a
@@ -150,9 +150,9 @@ func (in *inbound) resetStream(s *inStream) {
 func (in *inbound) renumber() {
 	in.dropRuns()
 	for _, s := range in.streams.all() {
-		for len(s.waiting) > 0 {
+		for s.waiting.len() > 0 {
 			in.reads++
-			s.push(s.unwait())
+			s.push(in.unwait(s))
 		}
 		s.next, s.floor = 0, 0
 		in.announce(s)

@@ -218,11 +218,12 @@ func (a *Association) inInvariants() string {
 				return fmt.Sprintf("stream %d: the tail is another", id)
 			}
 		}
-		for i, m := range s.waiting {
+		waiting := s.waiting.list[s.waiting.taken:]
+		for i, m := range waiting {
 			if e := hold(m); e != "" {
 				return e
 			}
-			if !s.next.Before(m.info.mid) || i > 0 && !s.waiting[i-1].info.mid.Before(m.info.mid) {
+			if !s.next.Before(m.info.mid) || i > 0 && !waiting[i-1].info.mid.Before(m.info.mid) {
 				return fmt.Sprintf("stream %d waits for %d, has %d at %d", id, s.next, m.info.mid, i)
 			}
 		}

@@ -54,6 +54,9 @@ func (u *undo) rest() {
 func (in *inbound) rest() {
 	release(&in.fragments.runs)
 	in.evicted = nil
+	for _, s := range in.streams.all() {
+		release(&s.waiting.list)
+	}
 	release(&in.readable)
 	release(&in.touched)
 }
