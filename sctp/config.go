@@ -108,7 +108,8 @@ type Config struct {
 
 	// HeartbeatInterval is the idle time on a path, beyond its RTO, after which
 	// a HEARTBEAT is sent. Default 30 s, at most 24 hours; negative switches
-	// heartbeats off.
+	// heartbeats off. Where nothing came in either, memory kept for reuse is given back
+	// with it; without heartbeats it is not.
 	HeartbeatInterval time.Duration
 
 	// SackDelay is the longest delay of an acknowledgement. Default 200 ms, at
@@ -211,36 +212,58 @@ func (c *Config) complete() error {
 	set(&c.CookieLife, 60*time.Second)
 	set(&c.HeartbeatInterval, 30*time.Second)
 	set(&c.SackDelay, 200*time.Millisecond)
-	for _, rule := range []struct {
-		broken      bool
-		field, rule string
-	}{
-		{c.TagShard.Bits > maxShardBits || c.TagShard.Index>>c.TagShard.Bits != 0, "TagShard", "must have at most 12 bits, and an index that fits them"},
-		{c.MTU < 512 || c.MTU > 65535, "MTU", "must be 512 to 65535 bytes"},
-		{c.MaxMTU > 65535, "MaxMTU", "must be at most 65535 bytes"},
-		{c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30, "ReceiveBuffer", "must be 4 KiB to 1 GiB"},
-		{c.SendBuffer < 1 || c.SendBuffer > 1<<30, "SendBuffer", "must be 1 byte to 1 GiB"},
-		{c.Scheduler > FairCapacity, "Scheduler", "is not a known scheduler"},
-		{c.RTOMax < minTimeout || c.RTOMax > maxDuration, "RTOMax", "must be 1 ms to 24 hours"},
-		{c.RTOMin < 0 || c.RTOMin > c.RTOMax, "RTOMin", "must not be negative or above RTOMax"},
-		{c.RTOInitial < minTimeout || c.RTOInitial > c.RTOMax, "RTOInitial", "must be 1 ms to RTOMax"},
-		{c.MaxInitRetransmits < 0, "MaxInitRetransmits", "must not be negative"},
-		{c.MaxRetransmits < 0, "MaxRetransmits", "must not be negative"},
-		{c.MaxBurst < 1 || c.MaxBurst > maxBurst, "MaxBurst", "must be 1 to 16384 packets"},
-		{c.LossDetection > MissIndications, "LossDetection", "is not a known method"},
-		{c.CongestionControl > BBR, "CongestionControl", "is not a known one"},
-		{c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow, "InitialWindow", "must be 512 bytes to 1 GiB"},
-		{c.CookieLife < 0 || c.CookieLife > maxDuration, "CookieLife", "must be at most 24 hours, and not negative"},
-		{c.HeartbeatInterval > maxDuration, "HeartbeatInterval", "must be at most 24 hours"},
-		{c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond, "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"},
-		{c.ZeroChecksum > DTLSDetection, "ZeroChecksum", "is not a known method"},
-		{c.NRSACK && c.Frugal, "NRSACK", "must be off with Frugal: who drops nothing that was acknowledged may have no room for what comes next"},
-	} {
-		if rule.broken {
-			return &ConfigError{rule.field, rule.rule}
-		}
+	if field, rule := c.broken(); field != "" {
+		return &ConfigError{field, rule}
 	}
 	return nil
+}
+
+// broken returns the first field that is out of its range, and the rule for it; "" if there
+// is none.
+func (c *Config) broken() (field, rule string) {
+	switch {
+	case c.TagShard.Bits > maxShardBits || c.TagShard.Index>>c.TagShard.Bits != 0:
+		return "TagShard", "must have at most 12 bits, and an index that fits them"
+	case c.MTU < 512 || c.MTU > 65535:
+		return "MTU", "must be 512 to 65535 bytes"
+	case c.MaxMTU > 65535:
+		return "MaxMTU", "must be at most 65535 bytes"
+	case c.ReceiveBuffer < 4096 || c.ReceiveBuffer > 1<<30:
+		return "ReceiveBuffer", "must be 4 KiB to 1 GiB"
+	case c.SendBuffer < 1 || c.SendBuffer > 1<<30:
+		return "SendBuffer", "must be 1 byte to 1 GiB"
+	case c.Scheduler > FairCapacity:
+		return "Scheduler", "is not a known scheduler"
+	case c.RTOMax < minTimeout || c.RTOMax > maxDuration:
+		return "RTOMax", "must be 1 ms to 24 hours"
+	case c.RTOMin < 0 || c.RTOMin > c.RTOMax:
+		return "RTOMin", "must not be negative or above RTOMax"
+	case c.RTOInitial < minTimeout || c.RTOInitial > c.RTOMax:
+		return "RTOInitial", "must be 1 ms to RTOMax"
+	case c.MaxInitRetransmits < 0:
+		return "MaxInitRetransmits", "must not be negative"
+	case c.MaxRetransmits < 0:
+		return "MaxRetransmits", "must not be negative"
+	case c.MaxBurst < 1 || c.MaxBurst > maxBurst:
+		return "MaxBurst", "must be 1 to 16384 packets"
+	case c.LossDetection > MissIndications:
+		return "LossDetection", "is not a known method"
+	case c.CongestionControl > BBR:
+		return "CongestionControl", "is not a known one"
+	case c.InitialWindow != 0 && c.InitialWindow < 512 || c.InitialWindow > maxWindow:
+		return "InitialWindow", "must be 512 bytes to 1 GiB"
+	case c.CookieLife < 0 || c.CookieLife > maxDuration:
+		return "CookieLife", "must be at most 24 hours, and not negative"
+	case c.HeartbeatInterval > maxDuration:
+		return "HeartbeatInterval", "must be at most 24 hours"
+	case c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond:
+		return "SackDelay", "must be at most 500 ms (RFC 9260, section 6.2)"
+	case c.ZeroChecksum > DTLSDetection:
+		return "ZeroChecksum", "is not a known method"
+	case c.NRSACK && c.Frugal:
+		return "NRSACK", "must be off with Frugal: who drops nothing that was acknowledged may have no room for what comes next"
+	}
+	return "", ""
 }
 
 // set replaces a zero value by the default.

@@ -31,7 +31,9 @@ func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
 
 // Resume takes over an association from another Endpoint, whose Handover returned
 // state; its peer is at an address. See the function Resume, whose errors it returns
-// besides those of Connect. EventConnected follows.
+// besides those of Connect. EventConnected follows. The association keeps its verification
+// tag, which the peer knows: if that is of another TagShard than those of this Endpoint, ShardOf
+// goes on naming the other one, and whoever hands out the packets has to know of the exception.
 func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (AssociationID, error) {
 	peer = canonical(peer)
 	switch {

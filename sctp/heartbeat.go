@@ -7,7 +7,8 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// heartbeat probes a path that is idle (RFC 9260, section 8.3).
+// heartbeat probes a path that is idle (RFC 9260, section 8.3), and finds out whether it is
+// so idle that memory kept for reuse is given back (Association.rest).
 type heartbeat struct {
 	timer    timer
 	due      bool // a HEARTBEAT is to be sent
@@ -15,21 +16,24 @@ type heartbeat struct {
 	nonce    uint64
 	sentAt   instant
 	used     bool // data was sent since the timer started, so RTT is known anyway
+	busy     bool // data came in since then
+	rng      splitmix
 }
 
 // heartbeatInfoLen is the length of our Heartbeat Info: nonce and path.
 const heartbeatInfoLen = 12
 
-func (h *heartbeat) stop() { *h = heartbeat{} }
+func (h *heartbeat) stop() { *h = heartbeat{rng: h.rng} }
 
-// schedule starts the timer for the next HEARTBEAT; jitter is uniform in [0, 1<<16).
-func (h *heartbeat) schedule(now instant, interval, rto time.Duration, jitter uint16) {
+// schedule starts the timer for the next HEARTBEAT.
+func (h *heartbeat) schedule(now instant, interval, rto time.Duration) {
 	h.used = false
 	if interval < 0 {
 		h.timer.stop()
 		return
 	}
-	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*int64(jitter)>>16)) // +-50 % of RTO
+	jitter := int64(h.rng.next() >> 48)
+	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*jitter>>16)) // +-50 % of RTO
 }
 
 // want has a HEARTBEAT sent, unless one is to be or was and may yet be answered.

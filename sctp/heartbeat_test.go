@@ -182,3 +182,30 @@ func TestHeartbeatOff(t *testing.T) {
 		t.Fatal("a timer runs")
 	}
 }
+
+// TestRestOfReceiver: who only receives is busy, too, and keeps the memory that it has for
+// reuse; it is given back when nothing has come in for a heartbeat interval.
+func TestRestOfReceiver(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: 10 * time.Second})
+	for i := range 30 {
+		tc.write(data{tsn: i, ssn: wire.SSN(i), flags: whole, payload: "a"})
+		tc.wantRead("in order", 0, "a")
+		tc.advance(time.Second)
+		tc.drain()
+		if tc.lastInfo != nil {
+			tc.write(heartbeatChunk(wire.TypeHeartbeatAck, tc.lastInfo))
+			tc.lastInfo = nil
+		}
+		if tc.a.in.pool.in.first == nil {
+			t.Fatalf("nothing is kept after %d seconds", i)
+		}
+	}
+	for range 4 {
+		tc.advance(10 * time.Second)
+		tc.drain()
+		tc.write(heartbeatChunk(wire.TypeHeartbeatAck, tc.lastInfo))
+	}
+	if tc.a.in.pool.in.first != nil {
+		t.Error("memory is kept though nothing goes on")
+	}
+}

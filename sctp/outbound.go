@@ -209,7 +209,8 @@ func (o *outbound) hasRoom(n int) bool {
 	if o.frugal {
 		none = o.messages == 0
 	}
-	return none || max(o.used()+o.charge(n), o.cost()*(o.messages+1)) <= o.limit && !o.excludes(n)
+	// Not as a sum, which may pass what 32 bits hold.
+	return none || o.charge(n) <= o.limit-o.used() && o.cost()*(o.messages+1) <= o.limit && !o.excludes(n)
 }
 
 // excludes reports whether a message of n bytes must wait for a large one, not for room.

@@ -118,6 +118,14 @@ func (r *rack) window(sacked int, recovering bool, srtt time.Duration) time.Dura
 // at most a window earlier.
 func (r *rack) settles() instant { return r.sentAt.Add(r.rtt + r.reoWnd) }
 
+// renewal returns when a chunk counts as sent then, if the peer may have had no room to
+// report it. That waits for a quarter of a round trip beyond the reordering window: a SACK for
+// a retransmission speaks of no more than arrived before it, and what was sent just before
+// that may be mentioned, or missed, in the next.
+func (r *rack) renewal(c *sentChunk) instant {
+	return c.sentAt.Add(r.rtt + r.reoWnd + r.minRTT.least()/4)
+}
+
 // await sets the timer, waits reports whether it runs for this.
 func (r *rack) await(what rackWait, at instant) { r.waitFor, r.timer = what, timer{at: at, on: true} }
 func (r *rack) waits(what rackWait) bool        { return r.timer.on && r.waitFor == what }
@@ -175,10 +183,8 @@ func (m *minRTT) least() time.Duration {
 
 // markOvertaken marks as lost what is outstanding though a packet sent later was
 // delivered, and wait has passed since it was sent (RFC 8985, section 6.2, step 5).
-// What the peer had no room to report counts as sent now instead, some of it for each
-// SACK: a peer must not have us look at everything time and again. But that waits for
-// another quarter of a round trip: a SACK for a retransmission speaks of no more than arrived
-// before it, and what was sent just before that may be mentioned, or missed, in the next.
+// What the peer had no room to report counts as sent now instead (renewal), some of it for
+// each SACK: a peer must not have us look at everything time and again.
 func (q *sentQueue) markOvertaken(now instant, r *rack, wait time.Duration, l *losses) {
 	const maxRenewals = 64
 	renewals := 0
@@ -189,7 +195,7 @@ func (q *sentQueue) markOvertaken(now instant, r *rack, wait time.Duration, l *l
 			return
 		}
 		if r.silent && r.heard.Before(t) {
-			if c.sentAt.Add(wait + r.minRTT.least()/4).After(now) {
+			if r.renewal(c).After(now) {
 				return
 			}
 			q.renew(now, t, c)

@@ -268,6 +268,7 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 	a.counters.dataReceived++
 	if !r.data {
 		r.data = true
+		r.path.hb.busy = true
 		if a.state == ShutdownSent { // 9260-9.2-c
 			a.closer.want()
 			a.guardShutdown(now)
@@ -542,7 +543,7 @@ func (a *Association) handleHeartbeatAck(now instant, path *path, c wire.Chunk) 
 }
 
 func (a *Association) scheduleHeartbeat(now instant, path *path) {
-	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto, uint16(a.rng.Uint64()))
+	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto)
 }
 
 // handleAbort ends the association (RFC 9260, section 9.1).

@@ -128,8 +128,8 @@ func (a *Association) armRack(now instant, path *path, moved bool) {
 	case a.cfg.LossDetection != RACK:
 	case a.sent.overtaken(r.packet):
 		at := r.settles()
-		if !at.After(now) { // more than is done at once
-			at = now.Add(clockGranularity)
+		if !at.After(now) { // what the peer may have had no room to report; and at once not all of that is looked at
+			at = max(r.renewal(a.sent.at(a.sent.order.oldest)), now.Add(clockGranularity))
 		}
 		r.await(waitReordering, at)
 		if !path.t3.at.After(r.timer.at) {

@@ -153,9 +153,12 @@ func (a *Association) fail(path *path) bool {
 }
 
 // expireHeartbeat sends a HEARTBEAT on an idle path, after taking note that the
-// last one was not answered (RFC 9260, section 8.3).
+// last one was not answered (RFC 9260, section 8.3). Where nothing came in either the
+// association rests.
 func (a *Association) expireHeartbeat(now instant, path *path) {
 	h := &path.hb
+	busy := h.busy
+	h.busy = false
 	switch {
 	case h.awaiting:
 		h.awaiting = false
@@ -168,7 +171,9 @@ func (a *Association) expireHeartbeat(now instant, path *path) {
 		a.scheduleHeartbeat(now, path)
 	default:
 		h.want(a.rng.Uint64())
-		a.rest()
+		if !busy {
+			a.rest()
+		}
 	}
 }
 
