@@ -88,8 +88,8 @@ func New(cfg Config) (*Association, error) {
 func newAssociation(cfg *Config, seed [32]byte, pool *pools) *Association {
 	rng := rand.NewChaCha8(seed)
 	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace)}
-	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort, localTag: cfg.TagShard.random(rng)}
-	a.hs.localTSN = wire.TSN(rng.Uint64())
+	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort}
+	a.id.localTag, a.hs.localTSN = cfg.TagShard.random(rng.Uint64)
 	for i := 0; i < len(a.hs.secret); i += 8 {
 		be.PutUint64(a.hs.secret[i:], rng.Uint64())
 	}

@@ -1,8 +1,6 @@
 package sctp
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -39,14 +37,10 @@ func (k *cookieKeys) rotate(now time.Time, rng *rand.ChaCha8) {
 }
 
 // bound returns key i for the cookies of a peer.
-func (k *cookieKeys) bound(i int, peer netip.AddrPort) (key [32]byte) {
+func (k *cookieKeys) bound(i int, peer netip.AddrPort) [32]byte {
 	ip := peer.Addr().As16()
-	h := hmac.New(sha256.New, k.keys[i][:])
-	h.Write(ip[:])
-	h.Write([]byte{byte(peer.Port() >> 8), byte(peer.Port())})
-	h.Write([]byte(peer.Addr().Zone()))
-	h.Sum(key[:0])
-	return key
+	b := append(ip[:], byte(peer.Port()>>8), byte(peer.Port()))
+	return hmacSHA256(&k.keys[i], append(b, peer.Addr().Zone()...))
 }
 
 // open opens a cookie of a peer, and returns its key.
@@ -56,7 +50,7 @@ func (k *cookieKeys) open(peer netip.AddrPort, b []byte) (c cookie, key [32]byte
 	}
 	for i := range k.n {
 		key = k.bound(i, peer)
-		if c, ok = openCookie(key[:], b); ok {
+		if c, ok = openCookie(&key, b); ok {
 			return c, key, true
 		}
 	}

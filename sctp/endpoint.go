@@ -191,7 +191,7 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 	}
 	a := e.newAssociation()
 	for e.tags.find(a.id.localTag, e.members, key, true) != noSlot {
-		a.id.localTag = a.cfg.TagShard.random(&a.rng)
+		a.id.localTag, _ = a.cfg.TagShard.random(a.rng.Uint64)
 	}
 	if err := a.Connect(now); err != nil {
 		panic("sctp: BUG: a new association has started: " + err.Error())

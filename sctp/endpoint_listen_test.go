@@ -333,7 +333,7 @@ func TestSameTag(t *testing.T) {
 		}
 		k.localTag = tag
 		s.localTag = tag
-		return s.say(s.packet(tag, chunk{t: wire.TypeCookieEcho, value: k.seal(key[:])}))
+		return s.say(s.packet(tag, chunk{t: wire.TypeCookieEcho, value: k.seal(nil, &key)}))
 	}
 	var all []*stranger
 	for _, addr := range []string{"192.0.2.2:7", "192.0.2.3:7", "192.0.2.4:7"} {

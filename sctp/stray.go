@@ -19,7 +19,7 @@ func (s *strays) add(src, dst uint16, vtag uint32, chunks func(b []byte) []byte)
 	if len(s.packets)-s.head >= maxStrays {
 		return
 	}
-	b := chunks(wire.AppendHeader(make([]byte, 0, 64), src, dst, vtag))
+	b := chunks(wire.AppendHeader(make([]byte, 0, 192), src, dst, vtag))
 	wire.SetChecksum(b)
 	s.packets = append(s.packets, b)
 }

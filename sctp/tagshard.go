@@ -1,10 +1,6 @@
 package sctp
 
-import (
-	"math/rand/v2"
-
-	"github.com/sluice-rtc/sluice/sctp/internal/wire"
-)
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 
 // A TagShard is a part of all verification tags. Several Endpoints, on as many cores or
 // machines, share one address if each chooses its tags from a part of its own: whatever
@@ -39,11 +35,13 @@ func ShardOf(packet []byte, bits uint8) (index uint32, ok bool) {
 	return p.VTag() >> (32 - min(bits, 32)), true
 }
 
-// random returns a verification tag of the shard, which is not 0 (RFC 9260, section 5.3.1).
-func (s TagShard) random(rng rand.Source) uint32 {
+// random makes of random numbers a verification tag of the shard, which is not 0 (RFC 9260,
+// section 5.3.1), and an initial TSN.
+func (s TagShard) random(next func() uint64) (tag uint32, tsn wire.TSN) {
 	for {
-		if tag := uint32(rng.Uint64())>>s.Bits | s.Index<<(32-s.Bits); tag != 0 {
-			return tag
+		x := next()
+		if tag = uint32(x)>>s.Bits | s.Index<<(32-s.Bits); tag != 0 {
+			return tag, wire.TSN(x >> 32)
 		}
 	}
 }
