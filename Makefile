@@ -11,7 +11,7 @@ INTEROP_BULK ?= 60s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e interop sim sim-arch fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e interop sim sim-arch churn fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -66,6 +66,9 @@ sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one
 
 sim-arch: ## the same seeds on 386 and, under qemu-user, on arm64
 	sh scripts/sim-arch.sh
+
+churn: ## a million channels opened and closed on one connection, with memory held flat
+	CHANNELS=1000000 go test -count=1 -v -timeout 30m -run '^TestChannelChurn$$' ./datachannel
 
 fuzz: ## every fuzz target for FUZZTIME each
 	sh scripts/fuzz.sh $(FUZZTIME)

@@ -40,6 +40,7 @@ type coreEvents struct {
 // for the network.
 type core struct {
 	cfg    Config // with defaults
+	number int    // of those of a connection, for the IDs of statistics
 	cert   *Certificate
 	log    scopedLogger
 	ev     coreEvents
@@ -48,6 +49,7 @@ type core struct {
 
 	// session exists from the beginning, so that channels can be created on it.
 	session   *datachannel.Session
+	sctp      *SCTPTransport
 	initToken []byte // of its association, to announce; nil: it is not
 
 	ctx     context.Context // ends with close
@@ -60,6 +62,7 @@ type core struct {
 	params    startParameters // set by start
 	started   bool
 	closed    bool
+	silent    bool // the application closed the connection, and hears no more of it
 	ended     bool
 	dtlsState DTLSState
 	secure    secureTransport // nil until the handshake has finished
@@ -105,6 +108,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		c.events = &eventQueue{}
 	}
 	c.log = newLogFactory(cfg.Logger).scoped("sluice")
+	c.sctp = &SCTPTransport{c: c, dtls: DTLSTransport{c: c}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.ice, err = newICETransport(&c.cfg, iceEvents{
 		candidate:       func(l localCandidate) { emit(c.events, ev.candidate, l) },
@@ -120,8 +124,12 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 		SCTP:              cfg.SCTP,
 		MaxMessageSize:    cfg.MaxMessageSize,
 		MaxBufferedAmount: cfg.MaxBufferedAmount,
-		OnConnected:       func() { emit(c.events, ev.connected, struct{}{}) },
-		OnChannel:         ev.channel,
+		OnConnected: func() {
+			emit(c.events, ev.connected, struct{}{})
+			c.sctp.changed(SCTPTransportStateConnected)
+		},
+		OnChannel: ev.channel,
+		OnClose:   func(error) { c.sctp.changed(SCTPTransportStateClosed) },
 	})
 	if !cfg.DisableSNAP {
 		if c.initToken, err = c.session.InitToken(); err != nil {
@@ -197,6 +205,7 @@ func (c *core) start(p startParameters) error {
 	if err := c.session.SetRole(p.dtlsClient); err != nil {
 		return err
 	}
+	c.session.SetRemoteMaxMessageSize(p.remote.maxMessageSize)
 	if err := c.ice.start(p.controlling, p.remote.iceCredentials); err != nil {
 		return err
 	}
@@ -221,11 +230,10 @@ func (c *core) run(p startParameters) {
 	secure, err := c.connect(p)
 	if err == nil {
 		err = c.session.Start(watchedTransport{secure, c}, datachannel.Params{
-			DTLSClient:           p.dtlsClient,
-			RemoteMaxMessageSize: p.remote.maxMessageSize,
-			RemotePort:           p.remote.sctpPort,
-			PeerInitToken:        c.usableToken(p.remote.initToken),
-			RoundTripTime:        c.ice.roundTripTime(),
+			DTLSClient:    p.dtlsClient,
+			RemotePort:    p.remote.sctpPort,
+			PeerInitToken: c.usableToken(p.remote.initToken),
+			RoundTripTime: c.ice.roundTripTime(),
 		})
 		if err == nil {
 			return // to finish
@@ -294,6 +302,7 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		log:          newLogFactory(c.cfg.Logger),
 	})
 	if err != nil {
+		c.sctp.dtls.failed(err)
 		c.setDTLSState(DTLSStateFailed)
 		return nil, err
 	}
@@ -322,6 +331,7 @@ func (c *core) setDTLSState(s DTLSState) {
 		return
 	}
 	c.dtlsState = s
+	c.sctp.dtls.changed(s)
 	emit(c.events, c.ev.dtlsState, s)
 }
 
@@ -358,6 +368,13 @@ func (c *core) close() {
 // lastWords is how long the ABORT may take to leave. A transport takes it at once, or counts as
 // one that blocks after 100 ms (sctpnet.Conn.Abort).
 const lastWords = 200 * time.Millisecond
+
+// silence ends the events of the transports.
+func (c *core) silence() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent = true
+}
 
 // awaitRelease waits until the session has let go of the transport: another goroutine may be sending,
 // and the ABORT be left to that.

@@ -7,19 +7,23 @@ import "time"
 // Stats returns the statistics.
 func (t *Transport) Stats() Stats { return t.core.stats() }
 
+// Stats returns the statistics, also after Close. Those of transports and channels are of
+// the association in use; a negotiation may have replaced another.
+func (pc *PeerConnection) Stats() Stats {
+	pc.mu.Lock()
+	c, past := pc.core, pc.past
+	pc.mu.Unlock()
+	s := c.stats()
+	s.PeerConnection.add(past)
+	return s
+}
+
 func (c *core) stats() Stats {
-	s := Stats{
-		Timestamp:    time.Now(),
-		Certificates: []CertificateStats{certificateStats(c.cert.der)},
-		DataChannels: c.session.Stats(),
-	}
-	a := &s.DataChannels.SCTP
-	s.SCTPTransport = SCTPTransportStats{
-		SmoothedRoundTripTime: a.SRTT.Seconds(), CongestionWindow: a.CongestionWindow, ReceiverWindow: a.PeerAdvertisedWindow,
-		MTU: a.MTU, UnackData: a.UnackedDataChunks,
-	}
+	s := Stats{Timestamp: time.Now()}
+	s.addSession(c.session.Stats())
+	s.addCertificate(&s.Transport.LocalCertificateID, c.cert.der)
 	c.mu.Lock()
-	s.Transport = TransportStats{ICERole: "unknown", DTLSState: c.dtlsState, DTLSRole: "unknown"}
+	s.Transport.DTLSState, s.Transport.ICERole, s.Transport.DTLSRole = c.dtlsState, "unknown", "unknown"
 	if c.started {
 		s.Transport.ICERole, s.Transport.DTLSRole = "controlled", string(DTLSRoleServer)
 		if c.params.controlling {
@@ -37,22 +41,31 @@ func (c *core) stats() Stats {
 		s.Transport.TLSVersion = tlsVersion(info.Version)
 		s.Transport.RecordsDropped = secure.Dropped()
 		if certs := secure.PeerCertificates(); len(certs) > 0 {
-			s.Certificates = append(s.Certificates, certificateStats(certs[0]))
+			s.addCertificate(&s.Transport.RemoteCertificateID, certs[0])
 		}
 	}
 	c.ice.addStats(&s)
+	s.identify(c.number)
 	return s
+}
+
+// addCertificate adds a certificate, and its ID to who uses it.
+func (s *Stats) addCertificate(id *string, der []byte) {
+	f := newFingerprint("sha-256", der)
+	*id = "certificate-" + f.Value
+	for _, c := range s.Certificates {
+		if c.ID == *id {
+			return // both sides are one program
+		}
+	}
+	s.Certificates = append(s.Certificates, CertificateStats{
+		StatsObject: StatsObject{ID: *id}, Fingerprint: f.Value, FingerprintAlgorithm: f.Algorithm, DER: append([]byte(nil), der...)})
 }
 
 // tlsVersion writes a version as webrtc-stats does: four hexadecimal digits.
 func tlsVersion(v uint16) string {
 	const digits = "0123456789ABCDEF"
 	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
-}
-
-func certificateStats(der []byte) CertificateStats {
-	f := newFingerprint("sha-256", der)
-	return CertificateStats{Fingerprint: f.Value, FingerprintAlgorithm: f.Algorithm, DER: append([]byte(nil), der...)}
 }
 
 // addStats fills in what ICE knows of the generation in use, before there is one
@@ -66,7 +79,7 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed, pair, agent := t.closed, g.pair, g.agent
+	closed, pair, agent, before := t.closed, g.pair, g.agent, t.pairBase
 	var known iceKnowledge
 	if g.kept != nil {
 		known = g.kept.known.clone()
@@ -93,13 +106,21 @@ func (t *iceTransport) addStats(s *Stats) {
 		t.mu.Unlock()
 	}
 	s.CandidatePairs, s.LocalCandidates, s.RemoteCandidates = known.pairs, known.locals, known.remotes
+	for i := range s.LocalCandidates {
+		s.LocalCandidates[i].UsernameFragment = g.ufrag
+	}
 	s.Transport.SelectedCandidatePairID = known.selected
 	if p := known.pairOf(pair); p != nil && known.selected == "" { // data flows, and ICE is yet to nominate
 		s.Transport.SelectedCandidatePairID = p.ID
 	}
 	for i := range s.CandidatePairs {
-		if p := &s.CandidatePairs[i]; p.ID == known.selected {
+		p := &s.CandidatePairs[i]
+		if p.ID == known.selected {
 			g.consent.addStats(p) // the agent's checks end with the selection
+		}
+		if p.ID == s.Transport.SelectedCandidatePairID {
+			p.PacketsSent, p.BytesSent = c.Sent-before.Sent, c.SentBytes-before.SentBytes
+			p.PacketsReceived, p.BytesReceived = c.Received-before.Received, c.ReceivedBytes-before.ReceivedBytes
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sluice-rtc/sluice/datachannel"
 )
 
 // ErrClosed is what operations on a closed Transport or PeerConnection return.
@@ -69,6 +71,20 @@ func (e *FingerprintError) Error() string {
 		e.Algorithm, e.Got, strings.Join(e.Want, " or "))
 }
 
+// asRTCError gives an error of this package as a *RTCError, if that is what is asked for.
+func asRTCError(target any, e RTCError) bool {
+	t, ok := target.(**RTCError)
+	if ok {
+		*t = &e
+	}
+	return ok
+}
+
+// As gives the error as a *RTCError, with datachannel.FingerprintFailure.
+func (e *FingerprintError) As(target any) bool {
+	return asRTCError(target, RTCError{Detail: datachannel.FingerprintFailure, Message: e.Error(), Err: e})
+}
+
 // A HandshakeError reports a DTLS handshake that failed or ran out of time.
 type HandshakeError struct {
 	Err error
@@ -77,6 +93,11 @@ type HandshakeError struct {
 func (e *HandshakeError) Error() string { return "sluice: DTLS handshake: " + e.Err.Error() }
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// As gives the error as a *RTCError, with datachannel.DTLSFailure.
+func (e *HandshakeError) As(target any) bool {
+	return asRTCError(target, RTCError{Detail: datachannel.DTLSFailure, Message: e.Error(), Err: e})
+}
 
 // A MessageSizeError reports a datagram larger than a DTLS record can carry to
 // any peer.

@@ -87,14 +87,16 @@ type iceTransport struct {
 	mu          sync.Mutex
 	closed      bool
 	controlling bool
-	live        []*iceGeneration   // all that are not closed, oldest first
-	next        *iceGeneration     // offered to the peer, whose credentials are not known yet; or nil
-	agreed      *iceGeneration     // the newest of which both sides know the credentials; or nil
-	used        *iceGeneration     // the one that carries data; nil before there is a path
-	state       ICEConnectionState // as last reported
-	gathering   ICEGatheringState  // as last reported
-	pairChanges int                // how often a pair was selected
-	whole       bool               // datagrams must not be fragmented
+	live        []*iceGeneration    // all that are not closed, oldest first
+	next        *iceGeneration      // offered to the peer, whose credentials are not known yet; or nil
+	agreed      *iceGeneration      // the newest of which both sides know the credentials; or nil
+	used        *iceGeneration      // the one that carries data; nil before there is a path
+	state       ICEConnectionState  // as last reported
+	gathering   ICEGatheringState   // as last reported
+	pairChanges int                 // how often a pair was selected
+	paired      udpPair             // which carries data, zero before, or if it is not from a port
+	pairBase    udpmux.SessionStats // when that was selected
+	whole       bool                // datagrams must not be fragmented
 }
 
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {

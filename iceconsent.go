@@ -71,7 +71,8 @@ type consent struct {
 	unanswered time.Time // when the first check went out after the last sign of life, zero if none did
 	pending    [consentPending]pendingCheck
 	sent       int
-	responses  uint64 // to checks of ours on the selected pair
+	requests   uint64 // checks of ours on the selected pair
+	responses  uint64 // to those
 	rtt, total time.Duration
 }
 
@@ -122,7 +123,7 @@ func (c *consent) move(via checkSender, peer netip.AddrPort, priority uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.via, c.peer, c.priority = via, peer, priority
-	c.responses, c.total = 0, 0
+	c.requests, c.responses, c.total = 0, 0, 0
 	c.granted = time.Now()
 	c.live(c.granted)
 }
@@ -420,6 +421,7 @@ func (c *consent) check(now time.Time) func() {
 	}
 	c.pending[c.sent%consentPending] = pendingCheck{m.TransactionID, now}
 	c.sent++
+	c.requests++
 	if c.unanswered.IsZero() {
 		c.unanswered = now
 	}
@@ -442,10 +444,12 @@ func (c *consent) compose(priority uint32) (*stun.Message, error) {
 		stun.NewShortTermIntegrity(c.remote.pwd), stun.Fingerprint)
 }
 
-// addStats adds the answers to checks, of which the agent knows nothing.
+// addStats adds the checks and their answers, of which the agent knows nothing.
 func (c *consent) addStats(s *CandidatePairStats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.RequestsSent += c.requests
+	s.ConsentRequestsSent += c.requests
 	s.ResponsesReceived += c.responses
 	s.TotalRoundTripTime += c.total.Seconds()
 	if c.responses > 0 {

@@ -22,32 +22,49 @@ const maxKnown = 2 * maxRemoteCandidates
 
 // agentKnowledge is what the agent knows now.
 func agentKnowledge(agent *ice.Agent) iceKnowledge {
-	k := iceKnowledge{locals: candidateStats(agent.GetLocalCandidatesStats()), remotes: candidateStats(agent.GetRemoteCandidatesStats())}
+	locals, _ := agent.GetLocalCandidates() // an error says that it is closed
+	remotes, _ := agent.GetRemoteCandidates()
+	k := iceKnowledge{locals: candidateStats(locals), remotes: candidateStats(remotes)}
 	for _, p := range agent.GetCandidatePairsStats() {
 		k.pairs = append(k.pairs, CandidatePairStats{
-			ID: pairID(p), LocalCandidateID: p.LocalCandidateID, RemoteCandidateID: p.RemoteCandidateID,
+			StatsObject:      StatsObject{ID: pairID(p.LocalCandidateID, p.RemoteCandidateID)},
+			LocalCandidateID: p.LocalCandidateID, RemoteCandidateID: p.RemoteCandidateID,
 			State: p.State.String(), Nominated: p.Nominated,
 			CurrentRoundTripTime: p.CurrentRoundTripTime, TotalRoundTripTime: p.TotalRoundTripTime,
 			ResponsesReceived: p.ResponsesReceived,
 		})
 	}
 	if p, ok := agent.GetSelectedCandidatePairStats(); ok {
-		k.selected = pairID(p)
+		k.selected = pairID(p.LocalCandidateID, p.RemoteCandidateID)
 	}
 	return k
 }
 
-func pairID(p ice.CandidatePairStats) string { return p.LocalCandidateID + "-" + p.RemoteCandidateID }
+func pairID(local, remote string) string { return local + "-" + remote }
 
-func candidateStats(list []ice.CandidateStats) []CandidateStats {
+func candidateStats(list []ice.Candidate) []CandidateStats {
 	var out []CandidateStats
 	for _, c := range list {
-		out = append(out, CandidateStats{
-			ID: c.ID, Address: c.IP, Port: c.Port, Protocol: c.NetworkType.NetworkShort(), CandidateType: c.CandidateType.String(),
-			Priority: c.Priority, RelayProtocol: c.RelayProtocol,
-		})
+		out = append(out, describeCandidate(c))
 	}
 	return out
+}
+
+func describeCandidate(c ice.Candidate) CandidateStats {
+	s := CandidateStats{
+		StatsObject: StatsObject{ID: c.ID()}, Address: c.Address(), Port: c.Port(), Protocol: c.NetworkType().NetworkShort(),
+		CandidateType: c.Type().String(), Priority: c.Priority(), Foundation: c.Foundation(),
+	}
+	if r := c.RelatedAddress(); r != nil {
+		s.RelatedAddress, s.RelatedPort = r.Address, r.Port
+	}
+	if t := c.TCPType(); t != ice.TCPTypeUnspecified {
+		s.TCPType = t.String()
+	}
+	if r, ok := c.(interface{ RelayProtocol() string }); ok {
+		s.RelayProtocol = r.RelayProtocol()
+	}
+	return s
 }
 
 func (k *iceKnowledge) clone() iceKnowledge {
@@ -60,8 +77,7 @@ func (k *iceKnowledge) addRemote(c ice.Candidate) {
 		return r.Address == c.Address() && r.Port == c.Port() && r.CandidateType == c.Type().String()
 	})
 	if !known && len(k.remotes) < maxKnown {
-		k.remotes = append(k.remotes, CandidateStats{ID: c.ID(), Address: c.Address(), Port: c.Port(),
-			Protocol: c.NetworkType().NetworkShort(), CandidateType: c.Type().String(), Priority: c.Priority()})
+		k.remotes = append(k.remotes, describeCandidate(c))
 	}
 }
 
@@ -119,7 +135,8 @@ func (k *iceKnowledge) addPair(pair udpPair) *CandidatePairStats {
 	if local == nil || remote == nil {
 		return nil
 	}
-	k.pairs = append(k.pairs, CandidatePairStats{ID: local.ID + "-" + remote.ID, LocalCandidateID: local.ID, RemoteCandidateID: remote.ID})
+	k.pairs = append(k.pairs, CandidatePairStats{
+		StatsObject: StatsObject{ID: pairID(local.ID, remote.ID)}, LocalCandidateID: local.ID, RemoteCandidateID: remote.ID})
 	return &k.pairs[len(k.pairs)-1]
 }
 

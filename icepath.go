@@ -42,6 +42,7 @@ func (g *iceGeneration) follow() {
 	if g.state == ICEConnectionStateFailed {
 		return
 	}
+	g.t.countPair(g.pair)
 	if g.pair.local.IsValid() && !g.t.cfg.PlainTransport {
 		err := session.SetPath(g.pair.local, g.pair.remote)
 		if err == nil {
@@ -51,6 +52,14 @@ func (g *iceGeneration) follow() {
 	}
 	if g.conn != nil { // else adopt will be here again
 		session.SetConn(g.conn)
+	}
+}
+
+// countPair begins the counters of the pair that carries data anew, if it is another one.
+// t.mu is held.
+func (t *iceTransport) countPair(pair udpPair) {
+	if t.paired != pair {
+		t.paired, t.pairBase = pair, t.session.Stats()
 	}
 }
 

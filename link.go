@@ -14,7 +14,7 @@ import (
 // one begins another DTLS association (RFC 8842, section 3.1). All but core and
 // tlsID is guarded by the lock of the PeerConnection.
 type link struct {
-	core  *core
+	core  *core  // its number is that of the link, from 1
 	tlsID string // for a=tls-id
 
 	peer       *peerDescription // in use since start, nil before
@@ -46,6 +46,10 @@ func (pc *PeerConnection) newLink() (*link, error) {
 		dtlsState:      func(s DTLSState) { pc.handleDTLSState(l, s) },
 		channel:        pc.handleChannel,
 	})
+	if err == nil {
+		pc.links++
+		l.core.number = pc.links
+	}
 	return l, err
 }
 
@@ -57,6 +61,7 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 		l.text = pc.textOf(l.desc) // with its candidates, which go with the link
 	}
 	old.core.session.Fail(why)
+	pc.past.add(peerConnectionStats(old.core.session.Stats()))
 	pc.retire(old)
 	pc.link, pc.outdated = next, nil
 	if old.gathering != next.gathering {

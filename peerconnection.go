@@ -27,6 +27,8 @@ type PeerConnection struct {
 	closed bool
 	on     peerConnectionEvents
 	*link
+	links int                 // made so far
+	past  PeerConnectionStats // of links that were replaced
 
 	// negotiation: see negotiate.go
 	signaling     SignalingState
@@ -114,6 +116,7 @@ func (pc *PeerConnection) Close() error {
 		l.dtls = DTLSStateClosed
 		pc.connection = ConnectionStateClosed
 		pc.on = peerConnectionEvents{}
+		l.core.silence()
 		pc.events.close()
 		if pc.pendingRemote != nil {
 			pc.retire(pc.pendingRemote.next)
@@ -235,14 +238,8 @@ func (pc *PeerConnection) currentCore() *core {
 // RemoteCertificates returns the peer's certificates in DER, the leaf first, once
 // DTLS is connected.
 func (pc *PeerConnection) RemoteCertificates() [][]byte {
-	if t := pc.currentCore().transport(); t != nil {
-		return t.PeerCertificates()
-	}
-	return nil
+	return pc.currentCore().sctp.dtls.RemoteCertificates()
 }
-
-// Stats returns the statistics.
-func (pc *PeerConnection) Stats() Stats { return pc.currentCore().stats() }
 
 // LocalDescription returns the description that was set last, with the
 // candidates gathered since; nil before SetLocalDescription.

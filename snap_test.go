@@ -37,7 +37,7 @@ func openBoth(t *testing.T, a, b *testPeer, change func(SessionDescription) Sess
 // wantSNAP compares whether both sides did without a handshake.
 func wantSNAP(t *testing.T, a, b *core, want bool) {
 	t.Helper()
-	if x, y := a.stats().DataChannels.SCTP.SNAP, b.stats().DataChannels.SCTP.SNAP; x != want || y != want {
+	if x, y := a.stats().SCTP.SNAP, b.stats().SCTP.SNAP; x != want || y != want {
 		t.Errorf("SNAP %v and %v, want %v", x, y, want)
 	}
 }

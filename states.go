@@ -49,3 +49,13 @@ const (
 	ICEGatheringStateGathering ICEGatheringState = "gathering"
 	ICEGatheringStateComplete  ICEGatheringState = "complete"
 )
+
+// SCTPTransportState is W3C's RTCSctpTransportState.
+type SCTPTransportState string
+
+// The states of the association, in order.
+const (
+	SCTPTransportStateConnecting SCTPTransportState = "connecting"
+	SCTPTransportStateConnected  SCTPTransportState = "connected"
+	SCTPTransportStateClosed     SCTPTransportState = "closed"
+)

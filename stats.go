@@ -1,28 +1,114 @@
 package sluice
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // Stats describe a connection at one moment. Names and meanings are those of
-// W3C webrtc-stats; what it gives in seconds is in seconds here, so that JSON of
-// it can be read as the browser's.
+// W3C webrtc-stats and webrtc-provisional-stats; what these give in seconds is in seconds
+// here, what they leave out is left out in JSON. Report has them as getStats has.
 type Stats struct {
 	Timestamp        time.Time            `json:"timestamp"`
+	PeerConnection   PeerConnectionStats  `json:"peerConnection"`
 	Transport        TransportStats       `json:"transport"`
-	SCTPTransport    SCTPTransportStats   `json:"sctpTransport"` // zero before start
+	SCTPTransport    SCTPTransportStats   `json:"sctpTransport"`
 	CandidatePairs   []CandidatePairStats `json:"candidatePairs,omitempty"`
 	LocalCandidates  []CandidateStats     `json:"localCandidates,omitempty"`
 	RemoteCandidates []CandidateStats     `json:"remoteCandidates,omitempty"`
 	Certificates     []CertificateStats   `json:"certificates"` // ours, then the peer's leaf once it is known
-	DataChannels     datachannel.Stats    `json:"dataChannels"` // with the SCTP association
+	DataChannels     []DataChannelStats   `json:"dataChannels,omitempty"`
+
+	// SCTP is all there is about the association, for which W3C has no names; zero before
+	// it is started.
+	SCTP sctp.Stats `json:"sctp"`
+}
+
+// A StatsReport is W3C's RTCStatsReport: the statistics objects by their id. Its JSON is
+// what JSON.stringify(Object.fromEntries(await pc.getStats())) gives in a browser.
+type StatsReport map[string]any
+
+// Report returns the same statistics as an RTCStatsReport. The values are the structs of
+// Stats, not pointers to them.
+func (s *Stats) Report() StatsReport {
+	r := StatsReport{s.PeerConnection.ID: s.PeerConnection, s.Transport.ID: s.Transport}
+	if s.SCTPTransport.ID != "" {
+		r[s.SCTPTransport.ID] = s.SCTPTransport
+	}
+	for _, p := range s.CandidatePairs {
+		r[p.ID] = p
+	}
+	for _, list := range [][]CandidateStats{s.LocalCandidates, s.RemoteCandidates} {
+		for _, c := range list {
+			r[c.ID] = c
+		}
+	}
+	for _, c := range s.Certificates {
+		r[c.ID] = c
+	}
+	for _, ch := range s.DataChannels {
+		r[ch.ID] = ch
+	}
+	return r
+}
+
+// StatsType is W3C's RTCStatsType.
+type StatsType string
+
+// The types of statistics that there are here.
+const (
+	StatsTypePeerConnection  StatsType = "peer-connection"
+	StatsTypeTransport       StatsType = "transport"
+	StatsTypeSCTPTransport   StatsType = "sctp-transport"
+	StatsTypeCandidatePair   StatsType = "candidate-pair"
+	StatsTypeLocalCandidate  StatsType = "local-candidate"
+	StatsTypeRemoteCandidate StatsType = "remote-candidate"
+	StatsTypeCertificate     StatsType = "certificate"
+	StatsTypeDataChannel     StatsType = "data-channel"
+)
+
+// StatsObject is what all statistics objects have: W3C's RTCStats.
+type StatsObject struct {
+	ID        string         `json:"id"` // the same for the same thing, all along
+	Type      StatsType      `json:"type"`
+	Timestamp StatsTimestamp `json:"timestamp"`
+}
+
+// StatsTimestamp is a time that JSON has as a DOMHighResTimeStamp: milliseconds since
+// 1970.
+type StatsTimestamp struct{ time.Time }
+
+// MarshalJSON writes the milliseconds, to a microsecond.
+func (t StatsTimestamp) MarshalJSON() ([]byte, error) {
+	return json.Marshal(float64(t.UnixMicro()) / 1000)
+}
+
+// UnmarshalJSON reads the milliseconds.
+func (t *StatsTimestamp) UnmarshalJSON(b []byte) error {
+	var ms float64
+	if err := json.Unmarshal(b, &ms); err != nil {
+		return err
+	}
+	t.Time = time.UnixMicro(int64(ms * 1000))
+	return nil
+}
+
+// PeerConnectionStats are RTCPeerConnectionStats.
+type PeerConnectionStats struct {
+	StatsObject
+	DataChannelsOpened    uint64 `json:"dataChannelsOpened"`    // that were ever open
+	DataChannelsClosed    uint64 `json:"dataChannelsClosed"`    // that were open and are not any more
+	DataChannelsRequested uint64 `json:"dataChannelsRequested"` // created here
+	DataChannelsAccepted  uint64 `json:"dataChannelsAccepted"`  // opened by the peer
 }
 
 // TransportStats are RTCTransportStats. Packets and bytes are those of DTLS: the
 // payload of ICE, without its checks.
 type TransportStats struct {
+	StatsObject
 	PacketsSent     uint64 `json:"packetsSent"`
 	PacketsReceived uint64 `json:"packetsReceived"`
 	BytesSent       uint64 `json:"bytesSent"`
@@ -34,10 +120,12 @@ type TransportStats struct {
 	SelectedCandidatePairID      string             `json:"selectedCandidatePairId,omitempty"`
 	SelectedCandidatePairChanges int                `json:"selectedCandidatePairChanges"`
 
-	DTLSState  DTLSState `json:"dtlsState"`
-	DTLSRole   string    `json:"dtlsRole"`             // "unknown" before start
-	TLSVersion string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
-	DTLSCipher string    `json:"dtlsCipher,omitempty"` // IANA name
+	DTLSState           DTLSState `json:"dtlsState"`
+	DTLSRole            string    `json:"dtlsRole"`             // "unknown" before start
+	TLSVersion          string    `json:"tlsVersion,omitempty"` // FEFD is DTLS 1.2
+	DTLSCipher          string    `json:"dtlsCipher,omitempty"` // IANA name
+	LocalCertificateID  string    `json:"localCertificateId,omitempty"`
+	RemoteCertificateID string    `json:"remoteCertificateId,omitempty"`
 
 	PacketsDiscardedOnSend uint64           `json:"packetsDiscardedOnSend"` // for want of a path, or refused by the system; W3C's has it for each pair
 	DatagramsDropped       DroppedDatagrams `json:"datagramsDropped"`       // not in W3C's
@@ -69,42 +157,72 @@ type DroppedRecords struct {
 	Late      uint64 `json:"late"`      // after the end
 }
 
-// SCTPTransportStats are RTCSctpTransportStats. What there is beside them is in
-// Stats.DataChannels.SCTP.
+// SCTPTransportStats are RTCSctpTransportStats, zero before the association is started.
+// What there is beside them is in Stats.SCTP.
 type SCTPTransportStats struct {
+	StatsObject
+	TransportID           string  `json:"transportId"`
 	SmoothedRoundTripTime float64 `json:"smoothedRoundTripTime,omitempty"` // seconds; 0 before a measurement
 	CongestionWindow      int     `json:"congestionWindow"`                // bytes
 	ReceiverWindow        int     `json:"receiverWindow"`                  // bytes that the peer advertised last
 	MTU                   int     `json:"mtu"`                             // bytes of an SCTP packet
 	UnackData             int     `json:"unackData"`                       // DATA chunks that are not acknowledged
+
+	StreamsRefused uint64 `json:"streamsRefused"` // closed because what came on them opens no channel; not in W3C's
 }
 
-// CandidatePairStats are RTCIceCandidatePairStats.
+// CandidatePairStats are RTCIceCandidatePairStats. Packets and bytes are those of DTLS
+// since the pair was selected, and are counted while it is; so are requests, which are checks
+// of ours. Until it is selected the checks are the ICE library's, which does not count
+// requests.
 type CandidatePairStats struct {
-	ID                   string  `json:"id"`
-	LocalCandidateID     string  `json:"localCandidateId"`
-	RemoteCandidateID    string  `json:"remoteCandidateId"`
-	State                string  `json:"state"`
-	Nominated            bool    `json:"nominated"`
+	StatsObject
+	TransportID       string `json:"transportId"`
+	LocalCandidateID  string `json:"localCandidateId"`
+	RemoteCandidateID string `json:"remoteCandidateId"`
+	State             string `json:"state"`
+	Nominated         bool   `json:"nominated"`
+
+	PacketsSent     uint64 `json:"packetsSent"`
+	PacketsReceived uint64 `json:"packetsReceived"`
+	BytesSent       uint64 `json:"bytesSent"`
+	BytesReceived   uint64 `json:"bytesReceived"`
+
 	CurrentRoundTripTime float64 `json:"currentRoundTripTime,omitempty"` // seconds, of the last check
 	TotalRoundTripTime   float64 `json:"totalRoundTripTime"`             // seconds
+	RequestsSent         uint64  `json:"requestsSent"`
+	ConsentRequestsSent  uint64  `json:"consentRequestsSent"` // of the requests those for consent (RFC 7675)
 	ResponsesReceived    uint64  `json:"responsesReceived"`
 }
 
 // CandidateStats are RTCIceCandidateStats.
 type CandidateStats struct {
-	ID            string `json:"id"`
-	Address       string `json:"address"`
-	Port          int    `json:"port"`
-	Protocol      string `json:"protocol"`
-	CandidateType string `json:"candidateType"`
-	Priority      uint32 `json:"priority"`
-	RelayProtocol string `json:"relayProtocol,omitempty"` // between us and the TURN server
+	StatsObject
+	TransportID      string `json:"transportId"`
+	Address          string `json:"address"`
+	Port             int    `json:"port"`
+	Protocol         string `json:"protocol"`
+	CandidateType    string `json:"candidateType"`
+	Priority         uint32 `json:"priority"`
+	Foundation       string `json:"foundation,omitempty"`
+	RelatedAddress   string `json:"relatedAddress,omitempty"`
+	RelatedPort      int    `json:"relatedPort,omitempty"`
+	TCPType          string `json:"tcpType,omitempty"`
+	UsernameFragment string `json:"usernameFragment,omitempty"`
+	RelayProtocol    string `json:"relayProtocol,omitempty"` // between us and the TURN server
 }
 
 // CertificateStats are RTCCertificateStats.
 type CertificateStats struct {
+	StatsObject
 	Fingerprint          string `json:"fingerprint"`
 	FingerprintAlgorithm string `json:"fingerprintAlgorithm"`
 	DER                  []byte `json:"base64Certificate"`
+}
+
+// DataChannelStats are RTCDataChannelStats. There is one for each channel whose identifier
+// is in use.
+type DataChannelStats struct {
+	StatsObject
+	datachannel.ChannelStats
 }

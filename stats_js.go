@@ -7,9 +7,11 @@ import (
 )
 
 // Stats returns the statistics that the browser gives, and zero for all else. After
-// Close there are only those of Stats.DataChannels.
-func (pc *PeerConnection) Stats() Stats {
-	s := Stats{Timestamp: time.Now(), DataChannels: pc.session.Stats()}
+// Close there are only those of channels.
+func (pc *PeerConnection) Stats() (s Stats) {
+	s = Stats{Timestamp: time.Now()}
+	defer s.identify(1)
+	s.addSession(pc.session.Stats())
 	s.Transport = TransportStats{ICERole: "unknown", DTLSState: DTLSStateNew, DTLSRole: "unknown"}
 	report, err := pc.call("Stats", "getStats")
 	if err != nil {
@@ -18,19 +20,12 @@ func (pc *PeerConnection) Stats() Stats {
 	}
 	s.Transport.ICEState = pc.ICEConnectionState()
 	var fingerprints = map[string]CertificateStats{}
-	var local, remote string // their identifiers
 	each := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		entry := args[0]
 		text := []byte(js.Global().Get("JSON").Call("stringify", entry).String())
 		switch entry.Get("type").String() {
 		case "transport":
-			var ids struct {
-				Local  string `json:"localCertificateId"`
-				Remote string `json:"remoteCertificateId"`
-			}
 			read(text, &s.Transport)
-			read(text, &ids)
-			local, remote = ids.Local, ids.Remote
 		case "candidate-pair":
 			s.CandidatePairs = appendRead(s.CandidatePairs, text)
 		case "local-candidate":
@@ -44,7 +39,7 @@ func (pc *PeerConnection) Stats() Stats {
 	})
 	defer each.Release()
 	report.Call("forEach", each)
-	for _, id := range []string{local, remote} {
+	for _, id := range []string{s.Transport.LocalCertificateID, s.Transport.RemoteCertificateID} {
 		if c, ok := fingerprints[id]; ok {
 			s.Certificates = append(s.Certificates, c)
 		}
@@ -52,8 +47,7 @@ func (pc *PeerConnection) Stats() Stats {
 	return s
 }
 
-// read decodes an entry of the report. Members that do not fit, as dates that are
-// numbers, stay what they were.
+// read decodes an entry of the report. Members that do not fit stay what they were.
 func read[T any](text []byte, into *T) T {
 	_ = json.Unmarshal(text, into)
 	return *into

@@ -267,10 +267,7 @@ func (t *Transport) Err() error {
 // RemoteCertificates returns the peer's certificates in DER, nil before the
 // handshake. The first one has an announced fingerprint.
 func (t *Transport) RemoteCertificates() [][]byte {
-	if s := t.core.transport(); s != nil {
-		return s.PeerCertificates()
-	}
-	return nil
+	return t.core.sctp.dtls.RemoteCertificates()
 }
 
 // ExportKeyingMaterial derives n bytes that only both sides know (RFC 5705).

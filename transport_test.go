@@ -540,13 +540,13 @@ func TestTransportStats(t *testing.T) {
 	if len(s.Certificates) != 2 || s.Certificates[1].Fingerprint != b.Parameters().Fingerprints[0].Value {
 		t.Errorf("certificates: %d", len(s.Certificates))
 	}
-	if c := s.DataChannels.Channels; len(c) != 1 || c[0].BytesSent != 5000 {
+	if c := s.DataChannels; len(c) != 1 || c[0].BytesSent != 5000 {
 		t.Errorf("channels: %+v", c)
 	}
-	if s.DataChannels.SCTP.MTU == 0 || !s.DataChannels.SCTP.ZeroChecksumSending {
-		t.Errorf("SCTP: %+v", s.DataChannels.SCTP) // zero checksum over DTLS by default
+	if s.SCTP.MTU == 0 || !s.SCTP.ZeroChecksumSending {
+		t.Errorf("SCTP: %+v", s.SCTP) // zero checksum over DTLS by default
 	}
-	if st, full := s.SCTPTransport, s.DataChannels.SCTP; st.SmoothedRoundTripTime != full.SRTT.Seconds() || st.SmoothedRoundTripTime == 0 ||
+	if st, full := s.SCTPTransport, s.SCTP; st.SmoothedRoundTripTime != full.SRTT.Seconds() || st.SmoothedRoundTripTime == 0 ||
 		st.CongestionWindow == 0 || st.ReceiverWindow == 0 || st.MTU != full.MTU || full.Peer != sctp.PeerSluice && !full.SNAP {
 		t.Errorf("SCTP transport: %+v", st)
 	}
@@ -574,7 +574,7 @@ func TestTransportMTU(t *testing.T) {
 	settle := func() {
 		t.Helper()
 		for start := time.Now(); time.Since(start) < time.Minute; { // a second is plenty
-			if a.Stats().DataChannels.SCTP.MTU == 1432 && b.Stats().DataChannels.SCTP.MTU == 1432 {
+			if a.Stats().SCTP.MTU == 1432 && b.Stats().SCTP.MTU == 1432 {
 				return
 			}
 			if err := ch.WriteMessage(t.Context(), make([]byte, 2000), false); err != nil {
@@ -582,13 +582,13 @@ func TestTransportMTU(t *testing.T) {
 			}
 			wantChannelMessage(t, peer, make([]byte, 2000), false)
 		}
-		t.Fatalf("MTUs %d and %d", a.Stats().DataChannels.SCTP.MTU, b.Stats().DataChannels.SCTP.MTU)
+		t.Fatalf("MTUs %d and %d", a.Stats().SCTP.MTU, b.Stats().SCTP.MTU)
 	}
 	settle()
-	probes := a.Stats().DataChannels.SCTP.MTUProbesSent
+	probes := a.Stats().SCTP.MTUProbesSent
 	a.core.session.PathChanged()
 	settle()
-	if n := a.Stats().DataChannels.SCTP.MTUProbesSent; n <= probes {
+	if n := a.Stats().SCTP.MTUProbesSent; n <= probes {
 		t.Errorf("%d probes, then %d", probes, n)
 	}
 }

@@ -16,7 +16,8 @@ type (
 	TypeError = datachannel.TypeError
 	// OperationError: the call is right but cannot be carried out.
 	OperationError = datachannel.OperationError
-	// RTCError with the detail SDPSyntaxError: a description is no SDP.
+	// RTCError with the detail SDPSyntaxError: a description is no SDP. *FingerprintError and
+	// *HandshakeError are such errors, too, for errors.As.
 	RTCError = datachannel.RTCError
 )
 

@@ -39,7 +39,7 @@ func (w *wire) SetDeadline(time.Time) error                 { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error            { return nil }
 
 // TestAllocs: sending and receiving allocate nothing, but for a message that the
-// application keeps.
+// application keeps (PIONS-16).
 func TestAllocs(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

@@ -65,10 +65,14 @@ func (ch *Channel) bufferedAmount() int {
 // not reset to zero once the channel closes", W3C webrtc-pc, section 6.2.
 func (ch *Channel) freeze() {
 	b := &ch.out.buffer
-	if !b.ended {
-		b.final = ch.bufferedAmount()
-		b.ended = true
+	if b.ended {
+		return
 	}
+	if b.final = b.queued; b.accepted > 0 { // the association may have ended before
+		conn, id := ch.s.conn, ch.st.id
+		b.final = b.amount(max(conn.BufferedAmount(id), conn.UnsentAmount(id)))
+	}
+	b.ended = true
 }
 
 // watchFall has the association report when what it holds of the stream falls to the

@@ -34,7 +34,8 @@ type Message struct {
 // properties of the messages on them. Its methods may be called from any
 // goroutine, and from callbacks.
 type Channel struct {
-	s *Session
+	s      *Session
+	serial uint64 // the session's first channel has 1
 
 	label, protocol string
 	kind            dcep.ChannelType

@@ -30,7 +30,7 @@ func (ch *Channel) close() {
 		// "skip if the channel is closing or closed": no open event any more.
 		ch.face.pending &^= evOpen
 		ch.leave(Closing)
-		ch.dropQueue(ch.stateError("WriteMessage"), true)
+		ch.dropWaiting(ch.stateError("WriteMessage"))
 	}
 	ch.discard()
 	switch {
@@ -51,7 +51,7 @@ func (ch *Channel) onWire() bool {
 
 // forget removes a channel of which the peer does not know.
 func (ch *Channel) forget() {
-	ch.dropQueue(ch.stateError("WriteMessage"), false)
+	ch.dropQueue(ch.stateError("WriteMessage"))
 	if ch.st != nil {
 		ch.s.removeStream(ch.st)
 		ch.st.ended = true
@@ -170,7 +170,7 @@ func (ch *Channel) fail(err *RTCError) {
 	ch.s.cfg.Logger.Debug("data channel failed", "label", ch.label, "error", err)
 	ch.setError(err)
 	ch.leave(Closing)
-	ch.dropQueue(err, false)
+	ch.dropQueue(err)
 	switch {
 	case !ch.onWire():
 		ch.forget()

@@ -89,7 +89,6 @@ func (s *Session) Abort(reason string) {
 	}
 	for _, ch := range s.channels() {
 		ch.local = true
-		ch.freeze()
 		ch.end(nil)
 		ch.face.pending = 0
 		if ch.st != nil {
@@ -153,8 +152,7 @@ func (s *Session) finishEnd(err error) {
 
 // end closes the channel because the association is gone.
 func (ch *Channel) end(err *RTCError) {
-	ch.freeze()
-	ch.dropQueue(&InvalidStateError{"WriteMessage", "the association ended", true}, false)
+	ch.dropQueue(&InvalidStateError{"WriteMessage", "the association ended", true})
 	if ch.state == Closed {
 		ch.readToEnd()
 		ch.wake()
@@ -188,7 +186,7 @@ func (s *Session) onShutdown() {
 		if ch.state < Closing {
 			ch.leave(Closing)
 			ch.raise(evClosing)
-			ch.dropQueue(ch.stateError("WriteMessage"), false)
+			ch.dropQueue(ch.stateError("WriteMessage"))
 		}
 	}
 }

@@ -57,6 +57,7 @@ func (s *Session) accept(id uint16, open dcep.Open) {
 	ch.st = s.addStream(id, ch)
 	ch.prioritize()
 	s.counts.accepted++
+	ch.serial = s.counts.channels()
 	s.incoming.named += ch.nameBytes()
 	s.incoming.unannounced += ch.nameBytes() + channelCost
 	ch.control(ackMessage)

@@ -37,6 +37,7 @@ func (s *Session) CreateChannel(label string, init *Init) (*Channel, error) {
 		return nil, err
 	}
 	s.counts.requested++
+	ch.serial = s.counts.channels()
 	if s.connected {
 		ch.connect()
 		s.flush()

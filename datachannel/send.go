@@ -283,17 +283,28 @@ func (ch *Channel) dropQueued(i int) {
 	ch.checkLow()
 }
 
-// dropQueue removes all messages of the queue, or those of waiting WriteMessages
-// only, which get err.
-func (ch *Channel) dropQueue(err error, waitingOnly bool) {
-	for i := 0; i < ch.out.queue.len(); {
-		if m := ch.out.queue.at(i); m.receipt != nil {
-			m.receipt.outcome <- err
-		} else if waitingOnly {
+// dropWaiting removes the messages of waiting WriteMessages from the queue; they get
+// err.
+func (ch *Channel) dropWaiting(err error) {
+	q := &ch.out.queue
+	for i := 0; i < q.len(); {
+		if q.at(i).receipt == nil {
 			i++
 			continue
 		}
-		ch.out.buffer.queued -= ch.out.queue.remove(i).size
+		m := q.remove(i)
+		ch.out.buffer.queued -= m.size
+		m.receipt.outcome <- err
+	}
+}
+
+// dropQueue removes all messages of the queue. Those that Send took stay in the buffered
+// amount: nothing sends them any more, and it does not fall because of that.
+func (ch *Channel) dropQueue(err error) {
+	ch.dropWaiting(err)
+	ch.freeze()
+	for q := &ch.out.queue; q.len() > 0; {
+		ch.out.buffer.queued -= q.pop().size
 	}
 }
 

@@ -47,7 +47,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// The identifiers and the one byte of empty messages on the wire (8831-6.6-a).
+// The identifiers and the one byte of empty messages on the wire (8831-6.6-a, 0-ppid).
 func TestPPIDs(t *testing.T) {
 	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
 		ch := value(s.CreateChannel("", &Init{Negotiated: true, ID: ptr[uint16](9)}))(t)

@@ -77,6 +77,7 @@ type Session struct {
 	maxChannels int // 0 before connected
 	growth      growth
 	remoteMax   int64 // bytes; 0 is any size
+	remoteKnown bool  // remoteMax is the peer's word: Start leaves it
 
 	ids     idSet
 	streams map[uint16]*stream // the identifiers in use
@@ -170,7 +171,9 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 		return err
 	}
 	s.conn = conn
-	s.setRemoteMax(p.RemoteMaxMessageSize)
+	if !s.remoteKnown {
+		s.setRemoteMax(p.RemoteMaxMessageSize)
+	}
 	s.setRole(roleOf(p.DTLSClient))
 	return nil
 }
@@ -199,7 +202,8 @@ func (s *Session) PathChanged() {
 	}
 }
 
-// SetRemoteMaxMessageSize replaces what Params said of the peer; n as there.
+// SetRemoteMaxMessageSize replaces what Params said, or will say, of the peer; n as
+// there.
 func (s *Session) SetRemoteMaxMessageSize(n int64) {
 	s.lock()
 	defer s.unlock()
@@ -210,7 +214,7 @@ func (s *Session) setRemoteMax(n int64) {
 	if n < 0 {
 		n = DefaultRemoteMaxMessageSize
 	}
-	s.remoteMax = n
+	s.remoteMax, s.remoteKnown = n, true
 }
 
 // RemoteMaxMessageSize returns the largest message, in bytes, that Send accepts;

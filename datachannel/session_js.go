@@ -63,6 +63,7 @@ func (s *Session) CreateChannel(label string, init *Init) (*Channel, error) {
 	ch := s.newChannel(label, init)
 	ch.attach(dc)
 	s.counts.requested++
+	ch.serial = s.counts.channels()
 	return ch, nil
 }
 
@@ -118,6 +119,7 @@ func (s *Session) accept(dc js.Value) {
 	ch.incoming = true
 	ch.attach(dc)
 	s.counts.accepted++
+	ch.serial = s.counts.channels()
 	if s.cfg.OnChannel != nil {
 		ch.face.inOnChannel = true
 		ch.raise(evAnnounce)
@@ -180,6 +182,6 @@ func (s *Session) Stats() Stats {
 			st.Channels = append(st.Channels, ch.stats())
 		}
 	}
-	slices.SortFunc(st.Channels, func(a, b ChannelStats) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(st.Channels, func(a, b ChannelStats) int { return cmp.Compare(a.Serial, b.Serial) })
 	return st
 }

@@ -19,11 +19,11 @@ type Stats struct {
 
 // ChannelStats describes a channel. Bytes are payload bytes of messages.
 type ChannelStats struct {
-	Label    string     `json:"label"`
-	Protocol string     `json:"protocol"`
-	ID       uint16     `json:"dataChannelIdentifier"`
-	HasID    bool       `json:"-"` // false: ID is not known yet
-	State    ReadyState `json:"state"`
+	Serial                uint64     `json:"-"` // tells the channels of a session apart, also those that had the same ID; from 1
+	Label                 string     `json:"label"`
+	Protocol              string     `json:"protocol"`
+	DataChannelIdentifier *uint16    `json:"dataChannelIdentifier,omitempty"` // nil until it is known
+	State                 ReadyState `json:"state"`
 
 	MessagesSent     uint64 `json:"messagesSent"`
 	BytesSent        uint64 `json:"bytesSent"`
@@ -33,6 +33,9 @@ type ChannelStats struct {
 
 // counts are the counters of a session.
 type counts struct{ requested, accepted, opened, closed, refused uint64 }
+
+// channels is how many channels there have been.
+func (c *counts) channels() uint64 { return c.requested + c.accepted }
 
 // counters are the counters of a channel.
 type counters struct{ messagesSent, bytesSent, messagesReceived, bytesReceived uint64 }
@@ -49,10 +52,12 @@ func (ch *Channel) Stats() ChannelStats {
 
 func (ch *Channel) stats() ChannelStats {
 	st := ChannelStats{
-		Label: ch.label, Protocol: ch.protocol, State: ch.state,
+		Serial: ch.serial, Label: ch.label, Protocol: ch.protocol, State: ch.state,
 		MessagesSent: ch.sum.messagesSent, BytesSent: ch.sum.bytesSent,
 		MessagesReceived: ch.sum.messagesReceived, BytesReceived: ch.sum.bytesReceived,
 	}
-	st.ID, st.HasID = ch.id()
+	if id, ok := ch.id(); ok {
+		st.DataChannelIdentifier = &id
+	}
 	return st
 }

@@ -155,7 +155,7 @@ func (s *Session) onResetAsked(id uint16) {
 	}
 	s.setOut(st, outRequested)
 	if ch := st.ch; ch != nil {
-		ch.dropQueue(channelError("the peer closed the channel", nil), false)
+		ch.dropQueue(channelError("the peer closed the channel", nil))
 		ch.peerClosed()
 	}
 }

@@ -34,7 +34,7 @@ func TestMessages(t *testing.T) {
 		p := newPair(t, b, goOffer, sluice.Config{})
 		p.connectWith("data")
 		down := someMessages
-		if p.golang.pc.Stats().DataChannels.SCTP.Peer == sctp.PeerUsrsctp {
+		if p.golang.pc.Stats().SCTP.Peer == sctp.PeerUsrsctp {
 			// It hands large messages to the browser in pieces, whose ends it marks wrongly now and then.
 			t.Log("*** an old Firefox, with usrsctp: it gets no message above 64 KiB ***")
 			down = slices.DeleteFunc(slices.Clone(down), func(m testMessage) bool { return m.Size > 64<<10 })

@@ -41,7 +41,7 @@ func TestSNAP(t *testing.T) {
 			p.exchange("first")
 			first := tokens
 			knows = first[0] != "" && first[1] != ""
-			if snap := p.golang.pc.Stats().DataChannels.SCTP.SNAP; snap != knows {
+			if snap := p.golang.pc.Stats().SCTP.SNAP; snap != knows {
 				t.Errorf("SNAP %v with tokens %q", snap, first)
 			}
 			if !knows {

@@ -298,7 +298,7 @@ func (a *Association) end(err error) {
 	a.paths.stopTimers()
 	a.ack.delay.stop()
 	a.reconfig.own.stop()
-	a.out.clear()
+	a.out.close()
 	a.sent = sentQueue{}
 	a.recovery = recovery{}
 	a.control.init()
@@ -312,10 +312,19 @@ func (a *Association) State() State { return a.state }
 // BufferedAmount returns the bytes of a stream that are queued and have not been
 // handed to the transport.
 func (a *Association) BufferedAmount(stream uint16) int {
-	if s := a.out.streams.get(stream); s != nil {
-		return s.queued
+	if a.ended {
+		return 0
 	}
-	return 0
+	return a.out.queuedOn(stream)
+}
+
+// UnsentAmount returns the bytes of a stream that were queued when the association ended,
+// and so are never handed to the transport; 0 before that.
+func (a *Association) UnsentAmount(stream uint16) int {
+	if !a.ended {
+		return 0
+	}
+	return a.out.queuedOn(stream)
 }
 
 // SetBufferedAmountLowThreshold sets the threshold of EventBufferedAmountLow in

@@ -115,6 +115,32 @@ func (o *outbound) clear() {
 	*o = outbound{}
 }
 
+// close drops all messages. How much waited on each stream is still known.
+func (o *outbound) close() {
+	type queue struct {
+		id    uint16
+		bytes int
+	}
+	var queues []queue
+	for id, s := range o.streams.all() {
+		if s.queued > 0 {
+			queues = append(queues, queue{id, s.queued})
+		}
+	}
+	o.clear()
+	for _, q := range queues {
+		o.stream(q.id).queued = q.bytes
+	}
+}
+
+// queuedOn returns the bytes of a stream that have no TSN.
+func (o *outbound) queuedOn(stream uint16) int {
+	if s := o.streams.get(stream); s != nil {
+		return s.queued
+	}
+	return 0
+}
+
 // restart drops all messages and begins all streams anew. What the application
 // waits for, room and low thresholds, it has now.
 func (o *outbound) restart() {

@@ -49,7 +49,7 @@ func handshake(c *conversation) {
 			}
 		}
 	}
-	c.out.sctp = c.stack.stats().DataChannels.SCTP.Peer.String()
+	c.out.sctp = c.stack.stats().SCTP.Peer.String()
 	c.t.Logf("the slowest of four connections took %v", slowest)
 }
 

@@ -41,7 +41,7 @@ func (o *ours) log() string {
 		return ""
 	}
 	s := o.pc.Stats()
-	return fmt.Sprintf("%+v %+v", s.Transport, s.DataChannels.SCTP)
+	return fmt.Sprintf("%+v %+v", s.Transport, s.SCTP)
 }
 
 func (o *ours) close() {

@@ -615,7 +615,7 @@ func TestStates(t *testing.T) {
 		t.Error("the descriptions are not those of a complete negotiation")
 	}
 	s := c.Stats()
-	if s.Transport.DTLSState != sluice.DTLSStateConnected || len(s.CandidatePairs) == 0 || len(s.LocalCandidates) == 0 || s.DataChannels.ChannelsOpened != 1 {
+	if s.Transport.DTLSState != sluice.DTLSStateConnected || len(s.CandidatePairs) == 0 || len(s.LocalCandidates) == 0 || s.PeerConnection.DataChannelsOpened != 1 {
 		t.Errorf("statistics %+v", s)
 	}
 	if firefox {

@@ -57,6 +57,7 @@ var layers = []layer{
 	{dir: "internal/netns"},
 	{dir: "internal/netsim"},
 	{dir: "internal/stunmsg"},
+	{dir: "internal/wpt", own: []string{"datachannel"}},
 	{dir: "internal/udpmux", own: []string{"internal/stunmsg", "internal/udpsock"}, other: []string{"golang.org/x/sys"}},
 	{dir: "internal/udpsock"},
 	{dir: "internal/webjs"},
@@ -67,7 +68,7 @@ var layers = []layer{
 }
 
 // testOnly are packages that every test may import.
-var testOnly = []string{"internal/hotpath", "internal/netns", "internal/netsim", "sctp/sctptrace"}
+var testOnly = []string{"internal/hotpath", "internal/netns", "internal/netsim", "internal/wpt", "sctp/sctptrace"}
 
 // engineImports is what the engine may use of the standard library. Absent on
 // purpose: net (net/netip holds no socket), os, sync, context, crypto/rand,

@@ -1,7 +1,8 @@
 // Command requirements prints the requirements of list.txt with the tests and
 // packet scripts that cite each. An id is RFC, section and a letter, as 9260-6.2-b, or
-// names what other stacks got wrong (PIONS) or test (DCSCTP). It fails if one of the
-// engine's has neither a test nor a reason, or if a test cites one that is not listed.
+// names what other stacks got wrong (PIONS) or test (DCSCTP), or an algorithm of the W3C. It
+// fails if one of the engine's, or of the data channels', has neither a test nor a reason, or
+// if a test cites one that is not listed.
 //
 //	go run ./scripts/requirements [-all] [root of the repository]
 package main
@@ -30,7 +31,7 @@ type requirement struct {
 	id     string
 	text   string
 	reason string // why no test cites it
-	engine bool   // it names what the engine has to do
+	held   bool   // it names what the engine or the data channels have to do
 	tests  []string
 }
 
@@ -38,7 +39,7 @@ type requirement struct {
 var idPattern = regexp.MustCompile(`\b(?:[3-9][0-9]{3}-(?:[0-9]+(?:\.[0-9]+)*-)?[a-z]|8261-6\.3|(?:ecn|nrsack|snap|bbr|w3c-[a-z]+)-[a-z]|stats-(?:dc|pc|sctp|tr)|0-(?:chunks|params|causes|ppid)|PIONS-[0-9]+|DCSCTP-[a-z]+(?:-[a-z]+)*)\b`)
 
 func main() {
-	all := flag.Bool("all", false, "print also what is not the engine's")
+	all := flag.Bool("all", false, "print also what is of signalling, ICE and DTLS")
 	flag.Parse()
 	root := "."
 	if flag.NArg() > 0 {
@@ -67,9 +68,9 @@ func run(out io.Writer, tree fs.FS, all bool) (complaints []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	covered, engine := 0, 0
+	covered, held := 0, 0
 	for _, r := range list {
-		if !r.engine && !all {
+		if !r.held && !all {
 			continue
 		}
 		fmt.Fprintf(out, "%-16s %s\n", r.id, r.text)
@@ -79,10 +80,10 @@ func run(out io.Writer, tree fs.FS, all bool) (complaints []string, err error) {
 		if r.reason != "" {
 			fmt.Fprintf(out, "%-16s   no test: %s\n", "", r.reason)
 		}
-		if !r.engine {
+		if !r.held {
 			continue
 		}
-		engine++
+		held++
 		switch {
 		case len(r.tests) > 0:
 			covered++
@@ -90,7 +91,7 @@ func run(out io.Writer, tree fs.FS, all bool) (complaints []string, err error) {
 			complaints = append(complaints, fmt.Sprintf("%s (%s): no test cites it, and no reason is given", r.id, r.text))
 		}
 	}
-	fmt.Fprintf(out, "%d of %d requirements of the engine are cited by tests\n", covered, engine)
+	fmt.Fprintf(out, "%d of %d requirements of the engine and the data channels are cited by tests\n", covered, held)
 	return append(complaints, unknown...), nil
 }
 
@@ -98,13 +99,13 @@ func run(out io.Writer, tree fs.FS, all bool) (complaints []string, err error) {
 // a tab and a dash, a reason.
 func parseList(text string) ([]*requirement, error) {
 	var list []*requirement
-	engine := false
+	held := false
 	seen := make(map[string]bool)
 	for n, line := range strings.Split(text, "\n") {
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "= "):
-			engine = strings.HasPrefix(line, "= engine")
+			held = strings.HasPrefix(line, "= engine") || strings.HasPrefix(line, "= channels")
 		case strings.HasPrefix(line, "\t- "):
 			if len(list) == 0 {
 				return nil, fmt.Errorf("line %d: a reason without its requirement", n+1)
@@ -120,7 +121,7 @@ func parseList(text string) ([]*requirement, error) {
 					return nil, fmt.Errorf("line %d: id %q", n+1, id)
 				}
 				seen[id] = true
-				list = append(list, &requirement{id: id, text: parts[len(parts)-1], engine: engine})
+				list = append(list, &requirement{id: id, text: parts[len(parts)-1], held: held})
 			}
 		}
 	}

@@ -242,6 +242,14 @@ func (c *Conn) BufferedAmount(stream uint16) int {
 	return c.assoc.BufferedAmount(stream)
 }
 
+// UnsentAmount returns the bytes of a stream that were queued when the association ended;
+// see sctp.Association.UnsentAmount.
+func (c *Conn) UnsentAmount(stream uint16) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.UnsentAmount(stream)
+}
+
 // TotalBufferedAmount returns the bytes queued on all streams and not yet handed
 // to the transport.
 func (c *Conn) TotalBufferedAmount() int {
