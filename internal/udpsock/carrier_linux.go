@@ -26,9 +26,7 @@ type batching struct {
 func newCarrier(conn PacketConn) carrier {
 	if c, ok := conn.(*net.UDPConn); ok {
 		if b := newBatching(c); b != nil {
-			_ = b.raw.Control(func(fd uintptr) {
-				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
-			})
+			b.in.coalesce = true
 			return b
 		}
 	}

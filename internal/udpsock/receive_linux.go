@@ -18,9 +18,15 @@ type reader struct {
 	attempt func(fd uintptr) bool // r.recvmmsg, made once
 	in      *inbox                // nil while nothing comes in
 	slots   int                   // messages that the next read asks for
-	n       int                   // messages read
-	err     error
-	zone    zone
+
+	// coalesce says that UDP_GRO is to be set when there is something to coalesce. When the first
+	// socket of a system gets it, and when the last is closed, the kernel patches
+	// its own code, which takes longer than all else that it takes to set up a connection.
+	coalesce bool
+
+	n    int // messages read
+	err  error
+	zone zone
 }
 
 // inbox is the memory of one read.
@@ -111,6 +117,10 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 		switch errno {
 		case 0:
 			r.n, r.err = int(n), nil
+			if r.coalesce && n > 1 {
+				r.coalesce = false
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
+			}
 			return true
 		case syscall.EINTR:
 		case syscall.EAGAIN:

@@ -14,12 +14,53 @@ func writerOf(s *Socket) *writer { return &s.carrier.(*batching).out }
 // withoutGSO and withoutGRO make a socket one of an older kernel.
 func withoutGSO(s *Socket) { writerOf(s).maxGSO = 0 }
 
-func withoutGRO(t testing.TB, s *Socket) {
-	s.carrier.(*batching).raw.Control(func(fd uintptr) {
-		if err := syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 0); err != nil {
-			t.Error(err)
+func withoutGRO(_ testing.TB, s *Socket) { s.carrier.(*batching).in.coalesce = false }
+
+// TestCoalescing: the kernel is to coalesce what comes in from the moment on at which there is
+// something to coalesce, and not before.
+func TestCoalescing(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	coalesces := func() (on bool) {
+		b.carrier.(*batching).raw.Control(func(fd uintptr) {
+			n, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO)
+			if err != nil {
+				t.Skip("a kernel without it")
+			}
+			on = n != 0
+		})
+		return on
+	}
+	exchange := func(datagrams int) {
+		t.Helper()
+		sizes := make([]int, datagrams)
+		for i := range sizes {
+			sizes[i] = 100
 		}
-	})
+		if _, err := a.Send(to(at(b), numbered(sizes, true))); err != nil {
+			t.Fatal(err)
+		}
+		for got := 0; got < datagrams; {
+			runs, err := b.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range runs {
+				for range runs[i].Datagrams() {
+					got++
+				}
+			}
+		}
+	}
+	for range 4 {
+		exchange(1)
+	}
+	if coalesces() {
+		t.Error("though datagrams come one by one")
+	}
+	if exchange(10); !coalesces() {
+		t.Error("not after ten at once")
+	}
+	exchange(10)
 }
 
 // One read of the system returns as many datagrams as there are, once there have been
