@@ -19,6 +19,7 @@ var engineRunners = map[string]runner{
 
 type enginePair struct {
 	a, b    *sctp.Association
+	start   time.Time
 	skipped time.Duration
 	buf     []byte                           // a packet
 	streams [2][]inbox                       // of a and b
@@ -33,7 +34,7 @@ type inbox struct {
 }
 
 func newEnginePair() (*enginePair, error) {
-	p := &enginePair{}
+	p := &enginePair{start: time.Now()}
 	for _, at := range []**sctp.Association{&p.a, &p.b} {
 		cfg := sctpConfig()
 		rand.Read(cfg.Seed[:])
@@ -56,7 +57,8 @@ func (p *enginePair) room(j job) {
 	}
 }
 
-func (p *enginePair) now() time.Time { return time.Now().Add(p.skipped) }
+// now reads the monotonic clock alone, as the programs of the other engines do.
+func (p *enginePair) now() time.Time { return p.start.Add(time.Since(p.start) + p.skipped) }
 
 func (p *enginePair) connect() error {
 	if err := p.a.Connect(p.now()); err != nil {
