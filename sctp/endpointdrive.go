@@ -8,7 +8,8 @@ const maxRun = 16
 // Transmit appends the next datagram to dst, which should have room for MTU bytes, or
 // MaxMTU if that is more; false means that there is nothing to send now. Associations take turns.
 func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
-	if a, ok := e.answers.next(); ok {
+	if e.answers.head < len(e.answers.queue) {
+		a, _ := e.answers.next()
 		packet := append(dst, a.packet...)[len(dst):]
 		if e.cfg.Trace != nil {
 			e.cfg.Trace.Trace(TraceEvent{Time: now, Kind: TracePacketSent, Packet: packet})
@@ -71,7 +72,7 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 			return
 		}
 		a := e.assocs[slot]
-		e.members[slot].silent = false // it had this one appointment
+		e.members[slot].silent, e.members[slot].alarm = false, 0 // it had this one appointment
 		if at, on := a.Timeout(); on && !at.After(now) {
 			a.HandleTimeout(now)
 			e.wake(slot)

@@ -21,10 +21,11 @@ type member struct {
 	tag       uint32 // under which it is in the table of tags; 0: it is not
 	byPeer    bool   // it is in the table of peers
 	halfOpen  bool
-	silent    bool  // handed over: what comes for it gets no answer
-	sending   bool  // it is in the queue
-	reporting bool  // it is in the queue
-	run       uint8 // packets sent in a row
+	silent    bool    // handed over: what comes for it gets no answer
+	sending   bool    // it is in the queue
+	reporting bool    // it is in the queue
+	run       uint8   // packets sent in a row
+	alarm     instant // of its appointment, by its own clock; zero: it has none
 }
 
 // slot returns the slot of an association, noSlot if it is gone.
@@ -99,8 +100,9 @@ func (e *Endpoint) settle(slot int32) {
 		m.tag = a.id.localTag
 		e.tags.add(m.tag, slot)
 	}
-	if at, on := a.Timeout(); on {
-		e.agenda.atLatest(slot, at)
+	if at, on := a.deadline(); on && (m.alarm.IsZero() || at.Before(m.alarm)) {
+		m.alarm = at
+		e.agenda.atLatest(slot, a.clock.time(at))
 	}
 }
 

@@ -9,16 +9,21 @@ import (
 // Timeout returns when HandleTimeout is to be called next; false if nothing
 // waits for a time.
 func (a *Association) Timeout() (time.Time, bool) {
-	at, on := a.paths.deadline()
+	at, on := a.deadline()
+	if !on {
+		return time.Time{}, false
+	}
+	return a.clock.time(at), true
+}
+
+func (a *Association) deadline() (at instant, on bool) {
+	at, on = a.paths.deadline()
 	at, on = a.hs.t1.earlier(at, on)
 	at, on = a.closer.t2.earlier(at, on)
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
 	at, on = a.out.deadline(at, on)
-	if at, on = a.reconfig.own.timer.earlier(at, on); !on {
-		return time.Time{}, false
-	}
-	return a.clock.time(at), true
+	return a.reconfig.own.timer.earlier(at, on)
 }
 
 // HandleTimeout does what is due at now.

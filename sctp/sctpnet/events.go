@@ -56,35 +56,39 @@ func (c *Conn) collect(now time.Time) {
 		if !ok {
 			return
 		}
-		c.handleEvent(now, ev)
+		if c.handleEvent(now, ev) {
+			c.sender.left = true
+		}
 	}
 }
 
-// handleEvent wakes whom an event concerns, and queues it for OnEvent.
-func (c *Conn) handleEvent(now time.Time, ev sctp.Event) {
+// handleEvent wakes whom an event concerns, and queues it for OnEvent. It tells whether
+// there may be something to send for it.
+func (c *Conn) handleEvent(now time.Time, ev sctp.Event) (more bool) {
 	switch ev.Kind {
 	case sctp.EventConnected:
 		c.onConnected()
 	case sctp.EventRestarted:
 		c.onRestarted()
 	case sctp.EventReadable:
-		c.onReadable(now, ev.Stream)
-		c.sender.left = true
+		more = c.onReadable(now, ev.Stream)
 	case sctp.EventWritable:
 		c.writes.wake()
 	case sctp.EventStreamResetDone, sctp.EventStreamResetFailed:
 		c.onResetOver(now, ev.Stream)
-		c.sender.left = true
+		more = true
 	case sctp.EventStreamResetAsked:
 		c.streams.get(ev.Stream).resetting = true
 	case sctp.EventShutdownReceived:
 		c.writes.wakeAll()
 	case sctp.EventClosed:
 		ev.Err = c.onClosed(ev.Err)
+		more = true
 	}
 	if c.cfg.OnEvent != nil {
 		c.events.push(ev)
 	}
+	return more
 }
 
 // dispatch runs OnEvent on the queued events, without the lock.

@@ -75,16 +75,19 @@ func (l *lead) queued(w *waiter) {
 	}
 }
 
-// woken takes note of a call that need not wait any more.
-func (s *socket) woken(w *waiter) {
+// woken takes note of a call that need not wait any more, and tells whether it knows: it
+// leads, and looks.
+func (s *socket) woken(w *waiter) (knows bool) {
 	l := &s.lead
 	l.waiting--
 	if w.reads {
 		l.served, l.at = true, l.now
 	}
-	if w == l.leader {
-		s.interrupt()
+	if w != l.leader {
+		return false
 	}
+	s.interrupt()
+	return true
 }
 
 // interrupt ends a leader's Receive.

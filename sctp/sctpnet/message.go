@@ -279,7 +279,10 @@ func (c *Conn) wait(w *wait, list *waitList, front bool) error {
 	}
 	var err error
 	if c.sock != nil && c.sock.tryLead(me) {
-		<-me.ready // at once
+		select {
+		case <-me.ready: // before it led
+		default:
+		}
 	} else {
 		c.mu.Unlock()
 		err = me.await(w)

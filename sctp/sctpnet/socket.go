@@ -103,21 +103,24 @@ func (s *socket) settle(now time.Time, by actor) {
 }
 
 // collect takes the events of all associations and carries them out. It tells whether
-// there was any.
-func (s *socket) collect(now time.Time) (some bool) {
-	for ; ; some = true {
+// there may be more to send for it.
+func (s *socket) collect(now time.Time) (more bool) {
+	for {
 		ev, ok := s.ep.NextEvent()
 		if !ok {
-			return some
+			return more
 		}
 		c := s.conns.get(ev.ID)
 		if c == nil {
 			if c = s.accept(now, ev); c == nil {
+				more = true
 				continue
 			}
 		}
-		c.handleEvent(now, ev.Event)
-		s.ep.Update(ev.ID) // it may have read, or reset a stream
+		if c.handleEvent(now, ev.Event) {
+			s.ep.Update(ev.ID)
+			more = true
+		}
 		if ev.Kind == sctp.EventClosed {
 			s.ended = append(s.ended, c)
 		}

@@ -169,20 +169,23 @@ func (c *Conn) forget(id uint16, st *streamState) {
 	}
 }
 
-// onReadable carries out EventReadable.
-func (c *Conn) onReadable(now time.Time, id uint16) {
+// onReadable carries out EventReadable, and tells whether it has read.
+func (c *Conn) onReadable(now time.Time, id uint16) bool {
 	c.streams.unread.add(id)
 	st := c.streams.byID[id]
 	switch {
 	case c.life.closing:
 		c.drain(now, id)
+		return true
 	case st != nil && st.draining:
 		c.drainStream(now, id, st)
+		return true
 	case st != nil && !st.readers.empty():
 		st.readers.wake()
 	case c.cfg.OnEvent == nil && (st == nil || st.handle == nil):
 		c.offer(id)
 	}
+	return false
 }
 
 // offer puts a stream in the queue of AcceptStream.

@@ -57,9 +57,8 @@ func (l *waitList) remove(w *waiter) {
 func (l *waitList) wake() {
 	if w := l.head; w != nil {
 		l.remove(w)
-		w.ready <- struct{}{} // has room: a queued waiter holds no token
-		if w.sock != nil {
-			w.sock.woken(w)
+		if w.sock == nil || !w.sock.woken(w) {
+			w.ready <- struct{}{} // has room: a queued waiter holds no token
 		}
 	}
 }
