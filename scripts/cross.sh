@@ -15,6 +15,7 @@ done
 echo "go vet for a browser"
 GOOS=js GOARCH=wasm go build . ./datachannel ./dcep ./internal/webjs
 GOOS=js GOARCH=wasm go vet ./e2e/portable
+GOOS=js GOARCH=wasm go build -o /dev/null ./examples/browser-chat
 echo "go vet for windows/amd64"
 # shellcheck disable=SC2086
 GOOS=windows GOARCH=amd64 go vet . ./datachannel $sockets

@@ -1,3 +1,5 @@
+//go:build !js
+
 package main
 
 // history is the bounded memory of the room: the newest entries, whose

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,8 +34,8 @@ type session struct {
 type clientConfig struct {
 	Nick   string
 	Key    string // secret of the place
-	Dir    string // for files received
-	Accept bool   // take every file
+	Files  storage
+	Accept bool // take every file
 	Out    io.Writer
 	Dial   func(context.Context) (*session, error)
 }
@@ -45,7 +44,6 @@ type clientConfig struct {
 // state; transfers run beside it and report through printf.
 type client struct {
 	cfg  clientConfig
-	dir  *os.Root
 	nick string
 
 	room    string // epoch of the room, empty before the first welcome
@@ -74,25 +72,17 @@ type finalError string
 
 func (e finalError) Error() string { return string(e) }
 
-func newClient(cfg clientConfig) (*client, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("directory for files: %w", err)
-	}
-	dir, err := os.OpenRoot(cfg.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("directory for files: %w", err)
-	}
+func newClient(cfg clientConfig) *client {
 	return &client{
-		cfg: cfg, dir: dir, nick: cfg.Nick,
+		cfg: cfg, nick: cfg.Nick,
 		finished: make(chan struct{}, 1),
 		files:    make(map[string]*file), held: make(map[string]string), offered: make(map[string]string),
-	}, nil
+	}
 }
 
 // run stays in the room until the lines end, /quit or ctx, and connects again
 // when the connection is lost.
 func (c *client) run(ctx context.Context, lines <-chan string) error {
-	defer c.dir.Close()
 	backoff := time.Second
 	for {
 		c.printf("Connecting ...")
@@ -423,15 +413,12 @@ func (c *client) command(ctx context.Context, s *session, line string) error {
 
 // offer puts a file of ours on offer.
 func (c *client) offer(ctx context.Context, s *session, path string) error {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a file", path)
-	}
+	size, err := c.cfg.Files.size(path)
 	if err != nil {
 		c.printf("! %s", sentence(err))
 		return nil
 	}
-	q := request{Type: "offer", Name: filepath.Base(path), Size: info.Size(), Ref: rand.Text()}
+	q := request{Type: "offer", Name: filepath.Base(path), Size: size, Ref: rand.Text()}
 	c.offered[q.Ref] = path
 	return c.ask(ctx, s, q)
 }

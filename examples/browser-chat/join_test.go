@@ -47,7 +47,12 @@ type console struct {
 func startConsole(t *testing.T, r *room, name string, accept bool, dial func() error) *console {
 	t.Helper()
 	k := &console{t: t, lines: make(chan string), dir: t.TempDir(), done: make(chan error, 1)}
-	c, err := newClient(clientConfig{Nick: name, Key: key(name), Dir: k.dir, Accept: accept, Out: &k.out,
+	files, err := newFolder(k.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(files.close)
+	c := newClient(clientConfig{Nick: name, Key: key(name), Files: files, Accept: accept, Out: &k.out,
 		Dial: func(context.Context) (*session, error) {
 			if dial != nil {
 				if err := dial(); err != nil {
@@ -62,9 +67,6 @@ func startConsole(t *testing.T, r *room, name string, accept bool, dial func() e
 			return &session{chat: w.chat, live: w.live, close: w.cut,
 				open: func(label string) (pipe, error) { return w.open(label, 16), nil }}, nil
 		}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	go func() { k.done <- c.run(t.Context(), k.lines) }()
 	synctest.Wait()
 	return k

@@ -1,3 +1,5 @@
+//go:build !js
+
 // Browser-chat is a room for browsers and terminals. It serves one page; every
 // tab that opens it joins by data channels to this program, which relays.
 //
@@ -139,10 +141,12 @@ func runTerminal(ctx context.Context, o options, rtc sluice.Config, stdin io.Rea
 	if err != nil {
 		return err
 	}
-	c, err := newClient(clientConfig{Nick: o.nick, Key: rand.Text(), Dir: o.dir, Accept: o.accept, Out: stdout, Dial: dial})
+	files, err := newFolder(o.dir)
 	if err != nil {
 		return err
 	}
+	defer files.close()
+	c := newClient(clientConfig{Nick: o.nick, Key: rand.Text(), Files: files, Accept: o.accept, Out: stdout, Dial: dial})
 	lines := make(chan string)
 	go func() {
 		defer close(lines)

@@ -1,3 +1,5 @@
+//go:build !js
+
 package main
 
 import (
@@ -15,8 +17,6 @@ const (
 	outQueue = 1024
 
 	helloTimeout = 20 * time.Second // from the offer to the hello, ICE included
-	writeTimeout = 30 * time.Second // for one event
-	byeTimeout   = 3 * time.Second  // for the other end to hang up after a bye
 )
 
 // link is one connection of a member, from the offer to its end.

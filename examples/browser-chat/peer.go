@@ -41,54 +41,6 @@ func (p channelPipe) TrySend(data []byte) bool {
 
 func (p channelPipe) Close() error { return p.ch.Close() }
 
-// answerer returns the function that connects an offer to the room.
-func answerer(r *room, cfg sluice.Config) answerFunc {
-	return func(ctx context.Context, offer sluice.SessionDescription) (sluice.SessionDescription, error) {
-		pc, err := sluice.NewPeerConnection(cfg)
-		if err != nil {
-			return sluice.SessionDescription{}, err
-		}
-		l, err := r.connect(func() { pc.Close() })
-		if err != nil {
-			pc.Close()
-			return sluice.SessionDescription{}, err
-		}
-		pc.OnDataChannel(func(ch *datachannel.Channel) { l.attach(ch.Label(), channelPipe{ch}) })
-		pc.OnConnectionStateChange(func(s sluice.ConnectionState) {
-			switch s {
-			case sluice.ConnectionStateFailed, sluice.ConnectionStateClosed:
-				l.end()
-			case sluice.ConnectionStateDisconnected:
-				r.trouble(l, true)
-			case sluice.ConnectionStateConnected:
-				r.trouble(l, false)
-			}
-		})
-		answer, err := answerOffer(ctx, pc, offer)
-		if err != nil {
-			l.end()
-		}
-		return answer, err
-	}
-}
-
-func answerOffer(ctx context.Context, pc *sluice.PeerConnection, offer sluice.SessionDescription) (sluice.SessionDescription, error) {
-	if offer.Type != "offer" {
-		return sluice.SessionDescription{}, fmt.Errorf("%w: description of type %.20q", errProtocol, offer.Type)
-	}
-	if err := pc.SetRemoteDescription(offer); err != nil {
-		return sluice.SessionDescription{}, err
-	}
-	answer, err := pc.CreateAnswer()
-	if err != nil {
-		return sluice.SessionDescription{}, err
-	}
-	if err := pc.SetLocalDescription(answer); err != nil {
-		return sluice.SessionDescription{}, err
-	}
-	return gathered(ctx, pc)
-}
-
 // gathered waits for the candidates and returns the complete description.
 func gathered(ctx context.Context, pc *sluice.PeerConnection) (sluice.SessionDescription, error) {
 	select {

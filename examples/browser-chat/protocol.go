@@ -25,6 +25,18 @@ const (
 	protocolVersion = 1
 )
 
+// Signalling is one POST of an offer, answered by the answer or a problem.
+const (
+	joinPath = "/api/join"
+	maxOffer = 64 << 10 // bytes of a signalling request
+)
+
+// problem is the body of a signalling answer that is not a description.
+type problem struct {
+	Code   string `json:"code"`
+	Reason string `json:"reason"` // a sentence for people
+}
+
 // Bounds on what a member may say. The page reads them from the welcome.
 const (
 	maxNick     = 24        // runes

@@ -1,7 +1,8 @@
+//go:build !js
+
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -334,17 +335,4 @@ func (r *room) member(id string) *member {
 func memberID(key string) string {
 	sum := sha256.Sum256([]byte("browser-chat member " + key))
 	return hex.EncodeToString(sum[:6])
-}
-
-// pipe is what the room needs of a data channel.
-type pipe interface {
-	// ReadMessage waits for the next message.
-	ReadMessage(ctx context.Context) (data []byte, isText bool, err error)
-	// WriteMessage waits for room in the send buffer.
-	WriteMessage(ctx context.Context, data []byte, isText bool) error
-	// TrySend sends a text message, or drops it and returns false when
-	// earlier ones are still waiting.
-	TrySend(data []byte) bool
-	// Close closes the channel after what was written. It does not wait.
-	Close() error
 }

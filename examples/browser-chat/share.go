@@ -1,3 +1,5 @@
+//go:build !js
+
 package main
 
 import (
@@ -10,7 +12,6 @@ import (
 
 const (
 	callTimeout    = 15 * time.Second // for the sender to open its channel
-	stallTimeout   = 30 * time.Second // without progress, for either end of a transfer
 	verdictTimeout = 30 * time.Second // for the receipt after the last byte
 	maxShares      = 64               // on offer in the room
 )
@@ -39,7 +40,6 @@ type taker struct {
 var (
 	errStopped  = errors.New("the receiver stopped")
 	errFinished = errors.New("finished")
-	errStalled  = errors.New("no progress for " + stallTimeout.String())
 )
 
 // offer puts a file on offer; called with mu held.
@@ -150,15 +150,6 @@ func (s *share) turnAway(reason string) {
 // refuse closes a file channel with a reason.
 func (l *link) refuse(p pipe, reason string) {
 	l.wg.Go(func() { abortPipe(l.ctx, p, reason) })
-}
-
-// abortPipe says why and closes.
-func abortPipe(ctx context.Context, p pipe, reason string) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	// A write that fails is a channel that has ended already.
-	_ = p.WriteMessage(ctx, encode(fileControl{Abort: reason}), true)
-	p.Close()
 }
 
 // relay passes one run of a file from its owner to the takers. The slowest of
@@ -291,16 +282,4 @@ func (t *taker) readControl(verdict *fileVerdict) error {
 		}
 		t.window.ack(c.Ack)
 	}
-}
-
-func readWithin(ctx context.Context, d time.Duration, p pipe) ([]byte, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return p.ReadMessage(ctx)
-}
-
-func writeWithin(ctx context.Context, d time.Duration, p pipe, b []byte, isText bool) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return p.WriteMessage(ctx, b, isText)
 }

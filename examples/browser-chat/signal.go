@@ -1,3 +1,5 @@
+//go:build !js
+
 package main
 
 import (
@@ -18,16 +20,8 @@ import (
 var webFiles embed.FS
 
 const (
-	maxOffer      = 64 << 10         // bytes of a signalling request
 	answerTimeout = 15 * time.Second // to gather candidates
-	joinPath      = "/api/join"
 )
-
-// problem is the body of a signalling answer that is not a description.
-type problem struct {
-	Code   string `json:"code"`
-	Reason string `json:"reason"` // a sentence for people
-}
 
 // answerFunc connects a new member: it takes its offer and returns the answer
 // with all candidates.
@@ -44,7 +38,10 @@ type server struct {
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+joinPath, s.join)
-	mux.Handle("GET /", website.Pages(webFiles))
+	build := &wasmBuild{log: s.log}
+	mux.HandleFunc("GET /wasm_exec.js", build.serveLoader)
+	mux.HandleFunc("GET /terminal.wasm", build.serveProgram)
+	mux.Handle("GET /", website.Pages(webFiles, "/terminal.html"))
 	return website.Guard(s.hosts, mux, func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusMisdirectedRequest, "host", "This room is not served under that host name. Start it with -host to allow the name.")
 	})

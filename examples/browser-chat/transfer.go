@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ func (c *client) sendFile(ctx context.Context, s *session, id, path string) (sum
 		return "", err
 	}
 	defer p.Close()
-	f, err := os.Open(path)
+	f, size, err := c.cfg.Files.open(path)
 	if err != nil {
 		abortPipe(ctx, p, "the sender cannot read the file")
 		return "", err
@@ -50,11 +49,7 @@ func (c *client) sendFile(ctx context.Context, s *session, id, path string) (sum
 		cancel(readAcks(ctx, p, window))
 	}()
 
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	digest, shown := sha256.New(), progress{c: c, verb: "sending", name: filepath.Base(path), size: info.Size()}
+	digest, shown := sha256.New(), progress{c: c, verb: "sending", name: filepath.Base(path), size: size}
 	buf := make([]byte, chunkSize)
 	for {
 		n, readErr := f.Read(buf)
@@ -131,14 +126,14 @@ func readAcks(ctx context.Context, p pipe, w *window) error {
 // reason is what the other end said, as an error without the full stop.
 func reason(s string) error { return errors.New(strings.TrimRight(s, ".")) }
 
-// download receives a file into the directory.
+// download receives a file.
 func (c *client) download(ctx context.Context, s *session, f file) {
 	saved, sum, err := c.receiveFile(ctx, s, f)
 	if err != nil {
 		c.printf("! %s was not received: %s", f.Name, sentence(err))
 		return
 	}
-	c.printf("* saved %s, SHA-256 %s verified", filepath.Join(c.cfg.Dir, saved), sum)
+	c.printf("* saved %s, SHA-256 %s verified", saved, sum)
 }
 
 func (c *client) receiveFile(ctx context.Context, s *session, f file) (saved, sum string, err error) {
@@ -147,23 +142,15 @@ func (c *client) receiveFile(ctx context.Context, s *session, f file) (saved, su
 		return "", "", err
 	}
 	defer p.Close()
-	partName, part, err := c.create(f.Name + ".part")
+	part, err := c.cfg.Files.create(f.Name)
 	if err != nil {
 		abortPipe(ctx, p, "the receiver cannot write the file")
 		return "", "", err
 	}
-	defer func() {
-		part.Close()
-		if err != nil {
-			c.dir.Remove(partName)
-		}
-	}()
+	defer part.drop()
 	sum, err = c.receiveBytes(ctx, p, f, part)
 	if err == nil {
-		err = part.Close()
-	}
-	if err == nil {
-		saved, err = c.place(partName, f.Name)
+		saved, err = part.keep()
 	}
 	verdict := fileVerdict{OK: err == nil, SHA256: sum}
 	if err != nil {
@@ -225,29 +212,6 @@ func verify(digest hash.Hash, received int64, end *fileEnd) (string, error) {
 		return sum, errors.New("the SHA-256 differs, the file is damaged")
 	}
 	return sum, nil
-}
-
-// create makes a new file, with a number before the extension when the name
-// is in use, and never overwrites one.
-func (c *client) create(name string) (string, *os.File, error) {
-	ext := filepath.Ext(name)
-	for n, try := 1, name; ; n++ {
-		f, err := c.dir.OpenFile(try, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if !errors.Is(err, os.ErrExist) || n == 1000 {
-			return try, f, err
-		}
-		try = fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(name, ext), n, ext)
-	}
-}
-
-// place gives a complete file its name.
-func (c *client) place(partName, name string) (string, error) {
-	name, f, err := c.create(name)
-	if err != nil {
-		return "", err
-	}
-	f.Close()
-	return name, c.dir.Rename(partName, name)
 }
 
 // progress prints a line for every tenth of a transfer.

@@ -65,8 +65,8 @@ func SameOrigin(q *http.Request) bool {
 }
 
 // Pages serves the folder "web" of files, and /sha256.js. The pages may use nothing but
-// what comes from here.
-func Pages(files fs.FS) http.Handler {
+// what comes from here, and only those whose paths are in webAssembly may compile that.
+func Pages(files fs.FS, webAssembly ...string) http.Handler {
 	web, err := fs.Sub(files, "web")
 	if err != nil {
 		panic("website: BUG: " + err.Error())
@@ -74,7 +74,11 @@ func Pages(files fs.FS) http.Handler {
 	static := http.FileServerFS(web)
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
+		script := "'self'"
+		if slices.Contains(webAssembly, q.URL.Path) {
+			script = "'self' 'wasm-unsafe-eval'"
+		}
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src "+script+"; style-src 'self'; img-src 'self' data:; "+
 			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-cache") // a page older than its program cannot talk to it

@@ -33,6 +33,14 @@ func TestGuard(t *testing.T) {
 	if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Type"), "javascript") || w.Body.String() != sha256JS {
 		t.Errorf("sha256.js: %d, %s, %d bytes", w.Code, w.Header().Get("Content-Type"), w.Body.Len())
 	}
+	pages := Pages(fstest.MapFS{"web/a.html": {Data: []byte("a")}, "web/b.html": {Data: []byte("b")}}, "/b.html")
+	for path, want := range map[string]bool{"/a.html": false, "/b.html": true} {
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if got := strings.Contains(w.Header().Get("Content-Security-Policy"), "'wasm-unsafe-eval'"); got != want {
+			t.Errorf("%s may compile WebAssembly: %v", path, got)
+		}
+	}
 	if got := SplitHosts("A.example, b.example"); !slices.Equal(got, []string{"a.example", "b.example"}) {
 		t.Errorf("SplitHosts = %q", got)
 	}
