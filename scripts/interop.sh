@@ -41,7 +41,37 @@ with_go() {
 	printf '%s\n' "$cache/$name"
 }
 
+# with_node installs packages from npm.
+with_node() {
+	have node || fail "node is missing (Debian: nodejs)"
+	have npm || fail "npm is missing (Debian: npm)"
+	dir=$cache/$name-$(stamp "$here/package-lock.json")
+	if [ ! -e "$dir/done" ]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		cp "$here/package.json" "$here/package-lock.json" "$dir"
+		quietly npm ci --silent --no-audit --no-fund --prefix "$dir" || fail "npm cannot install its packages"
+		touch "$dir/done"
+	fi
+	printf '%s\n' env "NODE_PATH=$dir/node_modules" node "$here/peer.js"
+}
+
+# with_python installs packages from PyPI in an environment of their own.
+with_python() {
+	have python3 || fail "python3 is missing"
+	dir=$cache/$name-$(stamp "$here/requirements.txt")
+	if [ ! -e "$dir/done" ]; then
+		rm -rf "$dir"
+		quietly python3 -m venv "$dir" || fail "python3 cannot make an environment (Debian: python3-venv)"
+		quietly "$dir/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" || fail "pip cannot install its packages"
+		touch "$dir/done"
+	fi
+	printf '%s\n' "$dir/bin/python3" "$here/peer.py"
+}
+
 case "$name" in
 pion) with_go ;;
+wrtc | werift | node-datachannel) with_node ;;
+aiortc) with_python ;;
 *) fail "there is no peer $name" ;;
 esac

@@ -40,8 +40,20 @@ missing() {
 	[ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 
+# missing_peers is the same for peers of e2e/interop, without which a row of a table says
+# that it is missing, and for network namespaces, without which tests run outside or not at all.
+missing_peers() {
+	have node || echo nodejs
+	have npm || echo npm
+	python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+	have ip || echo iproute2
+}
+
 reason() {
 	case "$1" in
+	nodejs | npm) echo "interop with libraries in Node" ;;
+	python3-venv) echo "interop with a library in Python" ;;
+	iproute2) echo "network namespaces" ;;
 	chromium | firefox-esr) echo "the browser tests" ;;
 	gcc | libc6-dev) echo "the race detector and the usrsctp tests" ;;
 	libusrsctp-dev) echo "the usrsctp tests" ;;
@@ -79,22 +91,26 @@ if [ "${1:-}" = --install ]; then
 	exit
 fi
 
-wanted=$(missing)
 if [ "${1:-}" = --missing ]; then
-	[ -z "$wanted" ] || echo "$wanted"
+	missing
 	exit 0
 fi
-if [ -z "$wanted" ]; then
+wanted="$(missing) $(missing_peers)"
+# shellcheck disable=SC2086 # words
+set -- $wanted
+if [ $# = 0 ]; then
 	say "browsers, build tools and peers are there, nothing to install"
 	exit 0
 fi
 say "missing here, to be installed with apt-get:"
-for package in $wanted; do
+for package in "$@"; do
 	say "  $package, for $(reason "$package")"
 done
-# shellcheck disable=SC2086 # one word per package
-install $wanted
+install "$@"
 
+for package in $(missing_peers); do
+	loud "MISSING: $package, for $(reason "$package"): WHAT NEEDS IT IS SKIPPED"
+done
 left=$(missing)
 [ -z "$left" ] && exit 0
 for package in $left; do

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/e2e/browser"
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // A row is a peer of the table.
@@ -16,6 +18,7 @@ type row struct {
 	missing string // why it is not there
 	command []string
 	version string
+	config  sluice.Config // ours, for this peer
 	quirks  quirks
 
 	stack *ours
@@ -26,10 +29,14 @@ type row struct {
 
 // quirks are what a peer does otherwise, or cannot do. Each is written to the table.
 type quirks struct {
-	cannot     map[string]string // case: why it makes no sense with this peer
-	maxSend    int               // the largest message that it can send, in bytes; 0: any
-	noEmpty    string            // why it sends no empty messages
-	closeLoses string            // why messages before a close by it may be lost
+	needs            string            // what config says, and why
+	cannot           map[string]string // case: why it makes no sense with this peer
+	maxSend          int               // the largest message that it can send, in bytes; 0: any
+	fixedRole        string            // why its role in DTLS is what it is
+	noEmpty          string            // why it sends no empty messages
+	closeLoses       string            // why messages before a close by it may be lost
+	closedLoses      string            // why messages before a close by us may be lost
+	announcesOrdered string            // why its unordered channels with a limit are not tried
 }
 
 // sends returns the largest message that the peer can send, in bytes.
@@ -45,6 +52,18 @@ func (r *row) sends() int {
 var rows = []*row{
 	{name: "chromium", about: "a page in the browser", kind: browser.Chromium},
 	{name: "firefox", about: "a page in the browser", kind: browser.Firefox},
+	{name: "wrtc", about: "libwebrtc in Node (@roamhq/wrtc)",
+		quirks: quirks{closeLoses: "what it has not sent yet when it closes a channel it throws away"}},
+	{name: "node-datachannel", about: "libdatachannel with usrsctp, in Node",
+		quirks: quirks{closedLoses: "messages that come just before we close a channel may not reach the program any more"}},
+	{name: "werift", about: "WebRTC in TypeScript", config: sluice.Config{SCTP: sctp.Config{MTU: 1188, MaxMTU: 1188}}, quirks: quirks{
+		needs:            "its process ends when it meets an SCTP chunk of a type that it does not know (RFC 9260, section 3.2, has that skipped): without probes for a larger MTU, by Config.SCTP.MaxMTU",
+		fixedRole:        "it answers an offer as the DTLS client whatever a=setup says, and numbers channels by its role in ICE: each side offers once, with the roles that follow",
+		announcesOrdered: "it announces unordered channels with a limit as ordered: not tried from its side",
+		noEmpty:          "it sends empty messages as DATA without user data, which RFC 9260, section 6.2, has us refuse: not tried from its side",
+		cannot:           map[string]string{"partial reliability": "its ordered channels deliver nothing more after messages were given up (FORWARD-TSN)"},
+	}},
+	{name: "aiortc", about: "WebRTC in Python"},
 	{name: "pion", about: "pion/webrtc for Go"},
 }
 
@@ -59,7 +78,7 @@ func (r *row) start(t *testing.T) {
 	}
 	if r.us == nil {
 		r.us = newSide("we")
-		r.stack = &ours{take: r.us.take, address: hostAddress()}
+		r.stack = &ours{take: r.us.take, address: hostAddress(), config: r.config}
 		r.us.peer = r.stack
 	}
 	if r.them != nil {

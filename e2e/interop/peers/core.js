@@ -1,7 +1,8 @@
 'use strict';
 // A peer of the interop tests on the W3C's RTCPeerConnection, in a browser or in Node.
 // Package interop describes the commands and events. makePeer returns the function that carries out
-// a command; emit gets the events.
+// a command; emit gets the events. Where the library takes no Uint8Array, options.binary makes of
+// one what it takes; options.noLimit is what it has for a limit that there is not, beside null.
 (() => {
   const maxPayload = 1 << 20;
   const noise = (() => {
@@ -36,6 +37,8 @@
 
   const makePeer = (RTCPeerConnection, emit, options = {}) => {
     let pc, number, channels = new Map();
+    const limit = n => n === undefined || n === options.noLimit ? null : n;
+    const binary = options.binary || (bytes => bytes); // what send takes
 
     const adopt = (dc, incoming) => {
       const report = (event, more) => emit({event, pc: mine, label: dc.label, ...more});
@@ -47,7 +50,7 @@
         if (open) return;
         open = true;
         report('open', {protocol: dc.protocol, stream: dc.id, incoming, negotiated: dc.negotiated, ordered: dc.ordered,
-          maxRetransmits: dc.maxRetransmits ?? null, maxPacketLifeTime: dc.maxPacketLifeTime ?? null});
+          maxRetransmits: limit(dc.maxRetransmits), maxPacketLifeTime: limit(dc.maxPacketLifeTime)});
       };
       dc.onopen = opened;
       dc.onclose = () => report('close');
@@ -82,7 +85,7 @@
       let sent = 0;
       for (const end = performance.now() + ms; performance.now() < end;) {
         if (dc.bufferedAmount > 1 << 20) { await pause(2); continue; }
-        dc.send(payload(sent++, size));
+        dc.send(binary(payload(sent++, size)));
         if (sent % 16 === 0) await pause(0);
       }
       dc.send('end');
@@ -94,7 +97,7 @@
         if (pc) pc.close();
         number = command.pc;
         channels = new Map();
-        pc = new RTCPeerConnection({iceServers: [], ...options.configuration});
+        pc = new RTCPeerConnection({iceServers: []});
         const mine = number, one = pc;
         pc.onconnectionstatechange = () => emit({event: 'state', pc: mine, state: one.connectionState});
         pc.ondatachannel = e => adopt(e.channel, true);
@@ -114,7 +117,7 @@
       },
       send: ({label, from, count, size, text}) => {
         const {dc} = channels.get(label);
-        for (let i = 0; i < count; i++) dc.send(text ? textPayload(from + i, size) : payload(from + i, size));
+        for (let i = 0; i < count; i++) dc.send(text ? textPayload(from + i, size) : binary(payload(from + i, size)));
       },
       check: ({label}) => { channels.get(label).checking = true; },
       bulk: command => bulk(channels.get(command.label), command),
