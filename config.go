@@ -112,6 +112,12 @@ type Config struct {
 	// handshake: channels open two round trips earlier.
 	DisableSNAP bool
 
+	// DisableDSCP sends all packets with the default codepoint of Differentiated Services.
+	// By default they are marked as RFC 8837, section 5, has it for the greatest priority of
+	// the open channels that this side created (datachannel.Init.Priority), which for
+	// normal priority is the default codepoint, too.
+	DisableDSCP bool
+
 	// DTLSFalseStart has the DTLS client send data together with its Finished, one
 	// round trip before that of the server comes (RFC 7918), so that with an SCTP
 	// handshake on the wire channels open one round trip earlier. Cipher suites, key

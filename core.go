@@ -289,7 +289,7 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		return nil, err
 	}
 	c.setDTLSState(DTLSStateConnecting)
-	secure, err := handshake(c.ctx, path, handshakeConfig{
+	hc := handshakeConfig{
 		cert:         c.cert,
 		fingerprints: p.remote.fingerprints,
 		client:       p.dtlsClient,
@@ -300,7 +300,11 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		falseStart:   c.cfg.DTLSFalseStart,
 		dontFragment: c.ice.setDontFragment,
 		log:          newLogFactory(c.cfg.Logger),
-	})
+	}
+	if !c.cfg.DisableDSCP {
+		hc.dscp = c.ice.setDSCP
+	}
+	secure, err := handshake(c.ctx, path, hc)
 	if err != nil {
 		c.sctp.dtls.failed(err)
 		c.setDTLSState(DTLSStateFailed)

@@ -43,6 +43,9 @@ type handshakeConfig struct {
 	// dontFragment says whether the network may fragment datagrams; nil if there is no
 	// saying so.
 	dontFragment func(on bool) error
+
+	// dscp sets the codepoint of Differentiated Services; nil if it stays 0.
+	dscp func(codepoint uint8)
 }
 
 // handshake establishes DTLS 1.2 over path, which ICE keeps: what there is to send goes to
@@ -78,7 +81,7 @@ func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (s
 		}
 		return nil, &HandshakeError{Err: err}
 	}
-	t := &dtlsTransport{Session: session, path: path, dontFragment: hc.dontFragment}
+	t := &dtlsTransport{Session: session, path: path, dontFragment: hc.dontFragment, dscp: hc.dscp}
 	t.info = secureInfo{Version: 0xFEFD, Cipher: session.CipherSuite(), Role: DTLSRoleServer}
 	if hc.client {
 		t.info.Role = DTLSRoleClient
@@ -138,6 +141,7 @@ type dtlsTransport struct {
 	*dtlsrecord.Session
 	path         *udpmux.Session
 	dontFragment func(on bool) error
+	dscp         func(codepoint uint8)
 	info         secureInfo
 }
 
@@ -180,6 +184,15 @@ func (t *dtlsTransport) SetDontFragment(on bool) error {
 		return errors.ErrUnsupported
 	}
 	return t.dontFragment(on)
+}
+
+// SetDSCP is described at secureTransport.
+func (t *dtlsTransport) SetDSCP(codepoint uint8) error {
+	if t.dscp == nil {
+		return errors.ErrUnsupported
+	}
+	t.dscp(codepoint)
+	return nil
 }
 
 func (t *dtlsTransport) ExportKeyingMaterial(label string, n int) ([]byte, error) {

@@ -515,6 +515,10 @@ func (t *iceTransport) setDontFragment(on bool) error {
 	return failed
 }
 
+// setDSCP sets the codepoint of Differentiated Services with which datagrams go from our ports,
+// those of generations to come included. What goes over TURN servers and TCP has none.
+func (t *iceTransport) setDSCP(codepoint uint8) { t.session.SetDSCP(codepoint) }
+
 // roundTripTime returns that of the selected pair, 0 if none is known.
 func (t *iceTransport) roundTripTime() time.Duration {
 	t.mu.Lock()

@@ -23,6 +23,10 @@ type secureTransport interface {
 	// now on; it returns an error if there is no saying so.
 	SetDontFragment(on bool) error
 
+	// SetDSCP sets the codepoint of Differentiated Services of what is written from now
+	// on; it returns an error if there is no setting it.
+	SetDSCP(codepoint uint8) error
+
 	// PeerCertificates returns the peer's certificates in DER, the leaf first.
 	// The leaf has been compared with the announced fingerprints.
 	PeerCertificates() [][]byte

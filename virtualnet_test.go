@@ -29,6 +29,9 @@ type virtualHost struct {
 	in     chan []byte
 	closed chan struct{}
 	once   sync.Once
+
+	mu    sync.Mutex
+	dscps []uint8 // codepoints of what is sent, one after the other; 0 at first
 }
 
 // newVirtualNet makes a network with the same conditions both ways.
@@ -94,6 +97,13 @@ func (h *virtualHost) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error
 	default:
 	}
 	return len(b), nil
+}
+
+func (h *virtualHost) SetDSCP(codepoint uint8) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dscps = append(h.dscps, codepoint)
+	return nil
 }
 
 func (h *virtualHost) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(h.at) }

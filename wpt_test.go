@@ -46,15 +46,20 @@ func TestWPTRows(t *testing.T) {
 // virtualPair are two PeerConnections on a virtual network.
 type virtualPair struct {
 	*testing.T
+	net  *virtualNet
 	a, b *PeerConnection
 }
 
-func newVirtualPair(t *testing.T) *virtualPair {
+func newVirtualPair(t *testing.T) *virtualPair { return newVirtualPairWith(t, Config{}) }
+
+func newVirtualPairWith(t *testing.T, cfg Config) *virtualPair {
 	n := newVirtualNet(t, 1, netsim.Conditions{Latency: 10 * time.Millisecond})
-	p := &virtualPair{T: t}
+	p := &virtualPair{T: t, net: n}
+	cfg.DisableMulticastDNS = true
 	for i, pc := range []**PeerConnection{&p.a, &p.b} {
 		var err error
-		*pc, err = NewPeerConnection(Config{UDPMux: n.hosts[i].mux(t), DisableMulticastDNS: true})
+		cfg.UDPMux = n.hosts[i].mux(t)
+		*pc, err = NewPeerConnection(cfg)
 		must(t, err)
 		t.Cleanup(func() { (*pc).Close() })
 	}

@@ -84,6 +84,9 @@ func (ch *Channel) discard() {
 func (ch *Channel) leave(next ReadyState) {
 	if ch.state == Open {
 		ch.s.counts.closed++
+		if !ch.incoming {
+			ch.s.marking.change(ch.priority, -1)
+		}
 	}
 	ch.state = next
 }

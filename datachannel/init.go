@@ -40,7 +40,8 @@ type Init struct {
 	// Priority is the weight of the channel: 128 is below normal, 256 normal, 512
 	// high, 1024 extra high (RFC 8831, section 6.4). Channels with much to send share
 	// the way in proportion to it, in both directions; sctp.Config.Scheduler can change
-	// that. Default 256.
+	// that. Packets are marked by the greatest priority of the open channels that this side
+	// created (RFC 8837), where the transport can. Default 256.
 	Priority uint16
 }
 

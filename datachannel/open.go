@@ -148,6 +148,9 @@ func (ch *Channel) opened() {
 	}
 	ch.state = Open
 	ch.s.counts.opened++
+	if !ch.incoming {
+		ch.s.marking.change(ch.priority, 1)
+	}
 	ch.raise(evOpen)
 }
 

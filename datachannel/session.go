@@ -86,6 +86,7 @@ type Session struct {
 
 	recv     receiver       // recv.go
 	incoming incoming       // incoming.go
+	marking  marking        // dscp.go
 	blocked  fifo[*Channel] // have messages that the association had no room for, in turn
 	aside    []*Channel     // of those, the ones that wait for another large message, not for room
 	calls    calls          // callbacks.go
@@ -171,6 +172,7 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 		return err
 	}
 	s.conn = conn
+	s.marking.transport, _ = nc.(DSCPController)
 	if !s.remoteKnown {
 		s.setRemoteMax(p.RemoteMaxMessageSize)
 	}

@@ -138,7 +138,7 @@ func (c *Conn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if m, ok := stunmsg.Parse(b); ok && !c.a.sent(c, &m, to) {
 		return len(b), nil
 	}
-	if _, err := c.p.sock.send([][]byte{b}, to, fragmentAny); err != nil {
+	if _, err := c.p.sock.send([][]byte{b}, to, asBefore); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -158,7 +158,7 @@ func (c *Conn) WriteCheck(b []byte, to netip.AddrPort) error {
 	if closed {
 		return net.ErrClosed
 	}
-	_, err := c.p.sock.send([][]byte{b}, to, fragmentAny)
+	_, err := c.p.sock.send([][]byte{b}, to, asBefore)
 	return err
 }
 

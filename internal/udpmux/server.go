@@ -84,7 +84,7 @@ func (c *ServerConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	p.queries[c.id] = c
 	p.mu.Unlock()
 	c.repeat = time.AfterFunc(c.rto, c.again)
-	if _, err := p.sock.send([][]byte{b}, to, fragmentAny); err != nil {
+	if _, err := p.sock.send([][]byte{b}, to, asBefore); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -97,7 +97,7 @@ func (c *ServerConn) again() {
 	if c.closed || c.request == nil {
 		return
 	}
-	if _, err := c.p.sock.send([][]byte{c.request}, c.server, fragmentAny); err != nil && errors.Is(err, net.ErrClosed) {
+	if _, err := c.p.sock.send([][]byte{c.request}, c.server, asBefore); err != nil && errors.Is(err, net.ErrClosed) {
 		return
 	}
 	if c.rto *= 2; c.rto < queryLimit {

@@ -78,13 +78,13 @@ func TestServerQuery(t *testing.T) {
 		}
 		netsim.Elapse(time.Minute) // virtual
 		other := []byte("other")
-		p.sock.send([][]byte{other}, server.addr(), fragmentAny)
+		p.sock.send([][]byte{other}, server.addr(), asBefore)
 		server.want("nothing before this", other, p.sock.local)
 		// The library goes on to use it as the candidate's: what the host candidate sends, too.
 		if n, err := c.WriteTo(stunMessage(stunmsg.BindingRequest, 9, "a:b"), server.LocalAddr()); n == 0 || err != nil {
 			t.Errorf("WriteTo = %d, %v", n, err)
 		}
-		p.sock.send([][]byte{other}, server.addr(), fragmentAny)
+		p.sock.send([][]byte{other}, server.addr(), asBefore)
 		server.want("no check", other, p.sock.local)
 	})
 }

@@ -17,8 +17,9 @@ type socket struct {
 	local netip.AddrPort
 
 	sendMu sync.Mutex
-	whole  bool // datagrams are sent with the DF bit
-	frozen bool // there is no saying whether they are
+	whole  bool  // datagrams are sent with the DF bit
+	dscp   uint8 // codepoint with which they are
+	frozen bool  // there is no saying whether they are
 }
 
 // socketBuffers are the sizes asked of the system, in bytes; what it gives is its
@@ -65,20 +66,46 @@ const (
 	fragmentNever
 )
 
+// treatment is how the network is to treat a datagram.
+type treatment struct {
+	fragmentation
+	dscp uint8 // codepoint; heeded unless fragmentation is fragmentAny
+}
+
+// asBefore is the treatment of what comes now and then: as the last ones.
+var asBefore = treatment{}
+
+// treat makes the socket send as said. sendMu is held. The error says that it is closed.
+func (s *socket) treat(how treatment) error {
+	if how.fragmentation == fragmentAny {
+		return nil
+	}
+	if whole := how.fragmentation == fragmentNever; whole != s.whole && !s.frozen {
+		if err := s.sock.SetDontFragment(whole); err != nil && errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		s.whole = whole
+	}
+	if how.dscp != s.dscp {
+		if err := s.sock.SetDSCP(how.dscp); err != nil && errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		s.dscp = how.dscp // or it cannot be done, and need not be tried again
+	}
+	return nil
+}
+
 // send sends packets to one address, in order, and returns how many the system
 // took. Those it did not take are lost, for the last reason returned; an error
 // that matches net.ErrClosed means that nothing will be sent any more.
 //
 // Packets that follow each other in memory and have one size, but for a smaller
 // last one, are the cheapest.
-func (s *socket) send(packets [][]byte, to netip.AddrPort, f fragmentation) (sent int, err error) {
+func (s *socket) send(packets [][]byte, to netip.AddrPort, how treatment) (sent int, err error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
-	if whole := f == fragmentNever; f != fragmentAny && whole != s.whole && !s.frozen {
-		if err := s.sock.SetDontFragment(whole); err != nil && errors.Is(err, net.ErrClosed) {
-			return 0, err
-		}
-		s.whole = whole
+	if err := s.treat(how); err != nil {
+		return 0, err
 	}
 	b := batches.Get().(*batch)
 	defer batches.Put(b)

@@ -15,7 +15,7 @@ func TestDontFragment(t *testing.T) {
 		want int
 	}{{fragmentAny, unix.IP_PMTUDISC_DONT}, {fragmentNever, unix.IP_PMTUDISC_PROBE}, {fragmentAny, unix.IP_PMTUDISC_PROBE},
 		{fragmentAllow, unix.IP_PMTUDISC_DONT}, {fragmentAny, unix.IP_PMTUDISC_DONT}, {fragmentNever, unix.IP_PMTUDISC_PROBE}} {
-		if _, err := a.send(numbered([]int{10}), b.local, c.f); err != nil {
+		if _, err := a.send(numbered([]int{10}), b.local, treatment{fragmentation: c.f}); err != nil {
 			t.Fatal(err)
 		}
 		raw, err := a.sock.PacketConn.(*net.UDPConn).SyscallConn()

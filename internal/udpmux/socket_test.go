@@ -57,7 +57,7 @@ func TestSend(t *testing.T) {
 	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
 	sizes := repeated(200, 500)
 	sizes[100] = 1 << 16 // more than an IP packet holds
-	if sent, err := a.send(numbered(sizes), b.local, fragmentAny); sent != 199 || err == nil {
+	if sent, err := a.send(numbered(sizes), b.local, asBefore); sent != 199 || err == nil {
 		t.Fatalf("send = %d, %v", sent, err)
 	}
 	for next := 0; next < 200; {
@@ -83,7 +83,7 @@ func TestSocketClosed(t *testing.T) {
 	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
 	a.close()
 	for _, f := range []fragmentation{fragmentAny, fragmentAllow, fragmentNever} {
-		if sent, err := a.send(numbered(repeated(100, 10)), b.local, f); sent != 0 || !errors.Is(err, net.ErrClosed) {
+		if sent, err := a.send(numbered(repeated(100, 10)), b.local, treatment{fragmentation: f}); sent != 0 || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("send on a closed socket = %d, %v", sent, err)
 		}
 	}
