@@ -482,6 +482,7 @@ func TestDataWithdrawn(t *testing.T) {
 	}
 	closed := make(chan struct{})
 	ch.OnClose(func() { close(closed) })
+	must(t, a.SetRemoteDescription(answer))
 	receive(t, "close", closed)
 	want(t, "b", b.states, ConnectionStateNew) // w3c: there is no transport
 }

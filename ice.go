@@ -541,6 +541,9 @@ func (t *iceTransport) roundTripTime() time.Duration {
 	return time.Duration(s.CurrentRoundTripTime * float64(time.Second))
 }
 
+// mute stops what the layers above send, for an end that is to follow.
+func (t *iceTransport) mute() { t.session.SetConn(nil) }
+
 // close ends every generation, its sockets and goroutines.
 func (t *iceTransport) close() {
 	t.closeOnce.Do(func() {

@@ -59,8 +59,9 @@ func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
 		// The profile of RFC 8841, whatever the peer offered (RFC 8829, section 5.1.2).
 		l.sections[i] = dataSection(l.sections[i].mid)
 	} else if pc.wantData {
-		// A section with port 0 is used again before one is added (RFC 8829, section 5.2.2).
-		i := slices.IndexFunc(l.sections, func(s localSection) bool { return s.use == sectionRejected })
+		// A section with port 0 is used again before one is added (RFC 8829, section 5.2.2), but not
+		// one of media, which Firefox refuses.
+		i := slices.IndexFunc(l.sections, func(s localSection) bool { return s.use == sectionRejected && s.media == "application" })
 		s := dataSection(unusedMid(l.sections))
 		if i < 0 {
 			i = len(l.sections)
@@ -192,7 +193,7 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 		d.Type = pc.dueType()
 	}
 	if d.Type == SDPTypeRollback {
-		return pc.rollback(op)
+		return pc.rollback(op, SignalingStateHaveLocalOffer)
 	}
 	if c := pc.lastCreated(d.Type); d.SDP != "" && (c == nil || c.text != d.SDP) {
 		return &InvalidModificationError{Op: op, Reason: "not the description created last"}
@@ -312,7 +313,7 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 		return err
 	}
 	if d.Type == SDPTypeRollback {
-		return pc.rollback(op)
+		return pc.rollback(op, SignalingStateHaveRemoteOffer)
 	}
 	collision := d.Type == SDPTypeOffer && pc.signaling == SignalingStateHaveLocalOffer
 	from := pc.signaling
@@ -358,7 +359,7 @@ func (pc *PeerConnection) setRemoteOffer(op string, remote *appliedRemote, next 
 		return err
 	}
 	if collision {
-		if err := pc.rollback(op); err != nil {
+		if err := pc.rollback(op, SignalingStateHaveLocalOffer); err != nil {
 			return err
 		}
 	}
@@ -450,17 +451,23 @@ func (pc *PeerConnection) follow(a agreement) {
 	if a.next == nil {
 		return
 	}
-	pc.wantData = pc.wantData && a.peer != nil
+	if a.peer == nil {
+		pc.wantData = false
+		// The peer hears of the end by signalling, and not before that as of a failure. (Chromium
+		// could not set up another association after it.)
+		pc.core.ice.mute()
+	}
 	pc.replaceLink(a.next, errRefused)
 }
 
-// rollback abandons the negotiation, unless a provisional answer has begun to carry it
-// out (RFC 8829, section 5.7). Candidates already gathered are kept for the next
+// rollback abandons the negotiation in the state that allows it: an offer is taken back
+// where it was set, and no more once there is a provisional answer. (RFC 8829, section 5.7,
+// would have both; W3C has not.) Candidates already gathered are kept for the next
 // description, which will list them: gathering again would only take time, and credentials
 // that the peer did not take up bind nobody. An offer that was created and not set is
 // still good.
-func (pc *PeerConnection) rollback(op string) error {
-	if pc.signaling != SignalingStateHaveLocalOffer && pc.signaling != SignalingStateHaveRemoteOffer {
+func (pc *PeerConnection) rollback(op string, from SignalingState) error {
+	if pc.signaling != from {
 		return &InvalidStateError{Op: op, Reason: "rollback in signaling state " + string(pc.signaling)}
 	}
 	if o := pc.created.offer; o != nil && pc.pendingLocal != nil && o.desc == pc.pendingLocal.desc {

@@ -108,9 +108,9 @@ func TestNegotiationNeededAgain(t *testing.T) {
 	if got := l.wait(t, "negotiationneeded"); !slices.Equal(got, []string{"signaling have-remote-offer", "signaling stable", "negotiationneeded"}) {
 		t.Errorf("%q", got)
 	}
-	// The section that was rejected is used again (RFC 8829, section 5.2.2).
+	// The section of media that was rejected stays so.
 	offer := setLocal(t, pc, SDPTypeOffer)
-	if d := parse(t, offer.SDP); len(d.sections) != 1 || d.data != 0 || d.sections[0].mid != "1" {
+	if d := parse(t, offer.SDP); len(d.sections) != 2 || d.data != 1 || d.sections[0].port != 0 || d.sections[1].mid != "1" {
 		t.Errorf("offer:\n%s", offer.SDP)
 	}
 	must(t, pc.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}))

@@ -36,6 +36,7 @@ type localSection struct {
 	formats []string
 	mid     string   // "" if the peer offered none
 	rtp     []string // of an inactive section: a=rtpmap and a=fmtp of its format
+	closed  bool     // a data section that was offered with a=sctp-port:0
 }
 
 // sectionUse says what becomes of a section.
@@ -63,7 +64,7 @@ func answerSections(offer *description, carrier int) []localSection {
 	for i := range offer.sections {
 		from := &offer.sections[i]
 		// media type, protocol and format are those of the offer (RFC 8829, section 5.3.1)
-		s := localSection{media: from.media, proto: from.proto, formats: from.formats, mid: from.mid}
+		s := localSection{media: from.media, proto: from.proto, formats: from.formats, mid: from.mid, closed: from.sctp.port == 0}
 		switch {
 		case carrier >= 0 && i == offer.data:
 			s.use = sectionData
@@ -199,18 +200,20 @@ func (l *localDescription) transport(add func(key, value string)) {
 	}
 }
 
-// sctp writes the SCTP attributes in the form of the section's protocol.
+// sctp writes the SCTP attributes in the form of the section's protocol. A section that is
+// rejected has the port of before, too: Chromium takes another one for a change when the
+// section is used again.
 func (l *localDescription) sctp(add func(key, value string), s *localSection) {
 	port := l.sctpPort
-	if s.use == sectionRejected {
+	if s.closed && s.use == sectionRejected {
 		port = 0 // RFC 8841, section 10.3
 	}
 	if s.formats[0] == "webrtc-datachannel" {
 		add("sctp-port", strconv.Itoa(port))
-	} else if port != 0 {
+	} else if s.use == sectionData {
 		add("sctpmap", s.formats[0]+" webrtc-datachannel 65535") // the form before RFC 8841
 	}
-	if port == 0 {
+	if s.use == sectionRejected {
 		return
 	}
 	add("max-message-size", strconv.Itoa(l.maxMessageSize))

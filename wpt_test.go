@@ -230,7 +230,11 @@ func sctpRollback(p *virtualPair) {
 		if pc.SCTP() == nil || pc.SCTP().MaxChannels() != 0 {
 			p.Error("no transport with the offer")
 		}
-		must(p, pc.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}))
+		rollback := pc.SetLocalDescription
+		if pc == p.b {
+			rollback = pc.SetRemoteDescription
+		}
+		must(p, rollback(SessionDescription{Type: SDPTypeRollback}))
 		if pc.SCTP() != nil {
 			p.Error("a transport after the rollback")
 		}

@@ -321,3 +321,25 @@ func (p *goPeer) receive(label string, n int) (m []message) {
 	})
 	return m
 }
+
+// answerAs sets an answer of that type and waits for all candidates.
+func (p *goPeer) answerAs(typ sluice.SDPType) description {
+	p.t.Helper()
+	if err := p.pc.SetLocalDescription(sluice.SessionDescription{Type: typ}); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.pc.GatheringComplete():
+	case <-p.ctx.Done():
+		p.t.Fatal("gathering does not end")
+	}
+	d, err := convert[description](p.pc.LocalDescription())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return d
+}
+
+func (p *goPeer) rollback(context.Context) error {
+	return p.pc.SetLocalDescription(sluice.SessionDescription{Type: sluice.SDPTypeRollback})
+}

@@ -150,6 +150,10 @@ func (p *pagePeer) addCandidate(ctx context.Context, c candidate) error {
 	return p.page.Eval(ctx, nil, "return lab.addCandidate(...args)", p.name, c)
 }
 
+func (p *pagePeer) rollback(ctx context.Context) error {
+	return p.page.Eval(ctx, nil, "return lab.rollback(args[0])", p.name)
+}
+
 // key names a channel of the peer in the page.
 func (p *pagePeer) key(label string) string { return p.name + "/" + label }
 

@@ -26,6 +26,8 @@ type peer interface {
 	// candidates passes on local candidates until there are no more.
 	candidates(ctx context.Context, f func(candidate) error) error
 	addCandidate(ctx context.Context, c candidate) error
+	// rollback takes back the offer that was set.
+	rollback(ctx context.Context) error
 }
 
 // A relay carries signalling between two peers.

@@ -61,6 +61,17 @@ const lab = (() => {
     return pc.localDescription.toJSON();
   };
 
+  // answerAs sets an answer of that type and waits for all candidates.
+  const answerAs = async (name, type) => {
+    const {pc} = get(peers, name);
+    const {sdp} = await pc.createAnswer();
+    await pc.setLocalDescription({type, sdp});
+    await until(() => pc.iceGatheringState === 'complete');
+    return pc.localDescription.toJSON();
+  };
+
+  const rollback = name => get(peers, name).pc.setLocalDescription({type: 'rollback'});
+
   const accept = (name, description) => get(peers, name).pc.setRemoteDescription(description);
 
   // restart makes the next offer restart ICE; candidates begin anew on both sides.
@@ -85,6 +96,8 @@ const lab = (() => {
   const addMedia = (name, kinds) => {
     for (const kind of kinds) get(peers, name).pc.addTransceiver(kind);
   };
+
+  const stopMedia = name => { for (const t of get(peers, name).pc.getTransceivers()) t.stop(); };
 
   // directions are those that are negotiated for the media of a peer.
   const directions = name => get(peers, name).pc.getTransceivers().map(t => String(t.currentDirection));
@@ -218,6 +231,6 @@ const lab = (() => {
     channel.onData = data => channel.dc.send(data);
   };
 
-  return {create, describe, accept, candidates, addCandidate, restart, regather, connectionState, addMedia, directions, closePeer, report,
+  return {create, describe, answerAs, rollback, accept, candidates, addCandidate, restart, regather, connectionState, addMedia, stopMedia, directions, closePeer, report,
     open, opened, properties, closed, close, forget, count, send, sendText, receive, bulk, echo, until, happened};
 })();
