@@ -246,7 +246,11 @@ class Download extends Transfer {
     this.owner.changed(this);
     return new Promise((resolve, reject) => {
       this.stop = reject;
-      channel.onmessage = (e) => {
+      // Chromium may hand over messages while the channel is still connecting, and
+      // nothing can be sent on it: they wait for the open event.
+      const opened = new Promise((open) => { channel.onopen = open; });
+      channel.onmessage = async (e) => {
+        await opened;
         try {
           if (typeof e.data !== 'string') this.#take(new Uint8Array(e.data));
           else if (this.#control(JSON.parse(e.data))) resolve();
