@@ -11,17 +11,17 @@ import (
 // and milliseconds.
 type cubic struct {
 	cubicState
-	saved  cubicState // before the last reduction, for undo; its cwnd is 0 if there was none
+	pmdcs  int
 	start  hystart
 	usage  windowUsage
 	idle   idleDecay
-	pmdcs  int
 	srtt   time.Duration
 	minRTT time.Duration // least in minRTTLife; 0: none
 	minAt  instant       // when it was measured
 	ackAt  instant       // the last acknowledgement
 	growth int64         // acknowledged bytes times what the window is short of its target, not yet worth a byte
 	friend int64         // the same for wEst
+	saved  cubicState    // before the last reduction, for undo; its cwnd is 0 if there was none
 }
 
 // cubicState is what a reduction changes. Windows are bytes.

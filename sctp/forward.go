@@ -12,8 +12,8 @@ import (
 type forwardState struct {
 	enabled     bool     // both sides announced it
 	interleaved bool     // it is I-FORWARD-TSN that is sent (RFC 8260, section 2.3.1)
-	point       wire.TSN // Advanced.Peer.Ack.Point
 	due         bool     // a FORWARD-TSN is to be sent
+	point       wire.TSN // Advanced.Peer.Ack.Point
 	lastAt      instant
 	skipped     []wire.SkippedMessage // scratch
 	streams     []wire.SkippedStream  // scratch

@@ -17,22 +17,22 @@ type identity struct {
 // handshake sets up the association (RFC 9260, section 5). It owns the timers
 // T1-init and T1-cookie, of which one runs at a time.
 type handshake struct {
-	localTSN     wire.TSN // our initial TSN
-	due          bool     // the INIT or COOKIE ECHO is to be sent
-	cookieAck    bool     // a COOKIE ACK is to be sent
-	peerKind     PeerImplementation
-	snap         snapState
+	secret       [32]byte  // key of the cookies
+	cookie       []byte    // to echo
+	unrecognized []byte    // parameters of the INIT ACK to report
 	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie
-	t1           timer
 	transmits    int
 	quick        time.Duration // until the INIT or COOKIE ECHO is sent again, doubled each time, as long as RTO is more; zero: not known
 	quicks       int           // transmissions of this step that waited so
 	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       instant       // the last of them
-	cookie       []byte        // to echo
-	unrecognized []byte        // parameters of the INIT ACK to report
-	secret       [32]byte      // key of the cookies
+	localTSN     wire.TSN      // our initial TSN
+	peerKind     PeerImplementation
+	snap         snapState
+	due          bool // the INIT or COOKIE ECHO is to be sent
+	cookieAck    bool // a COOKIE ACK is to be sent
+	t1           timer
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.

@@ -10,23 +10,20 @@ import (
 // rest of their message, messages waiting for their turn, and messages ready
 // for the application. It bounds all of it, which is the receive window.
 type inbound struct {
-	limit   int  // receive buffer, bytes
-	frugal  bool // it bounds the memory in use
-	bytes   int  // payload held
-	entries int  // chunks held
-	streams streamTable[inStream]
-	pool    *pools
-
-	interleaved bool    // it is I-DATA that comes in
+	limit       int  // receive buffer, bytes
+	frugal      bool // it bounds the memory in use
+	interleaved bool // it is I-DATA that comes in
+	bytes       int  // payload held
+	entries     int  // chunks held
+	pool        *pools
 	fragments   runList // of all streams, without interleaving
-	recent      recency
-	evicted     []wire.TSN // scratch
-
+	reads       uint64  // messages completed, for statistics
 	// readable lists streams that turned readable since it was last emptied.
 	readable []uint16
-	reads    uint64 // messages completed, for statistics
-
-	touched []uint16 // streams with inStream.listed
+	streams  streamTable[inStream]
+	recent   recency
+	evicted  []wire.TSN // scratch
+	touched  []uint16   // streams with inStream.listed
 }
 
 // inStream is an incoming stream that has been used.

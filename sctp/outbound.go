@@ -6,31 +6,30 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // scheduler whose turn it is. Without interleaving a message that was begun is finished
 // first, because fragments in DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
 type outbound struct {
-	limit       int // send buffer, bytes
-	scheduler   Scheduler
-	interleaved bool // by chunks, not by messages
-	frugal      bool // it bounds the memory in use
-	buffered    int  // bytes accepted and neither acknowledged nor abandoned
-	held        int  // bytes of messages of which they are a part
-	messages    int  // accepted, and held for that or for what follows
-	refused     int  // least size refused since the last EventWritable; 0: none
 	streams     streamTable[outStream]
 	turns       turnQueue
+	limit       int // send buffer, bytes
+	scheduler   Scheduler
+	interleaved bool       // by chunks, not by messages
+	frugal      bool       // it bounds the memory in use
+	isAllLow    bool       // waiting fell to allLow
+	buffered    int        // bytes accepted and neither acknowledged nor abandoned
+	held        int        // bytes of messages of which they are a part
+	messages    int        // accepted, and held for that or for what follows
+	refused     int        // least size refused since the last EventWritable; 0: none
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
 	pool        *pools
-	low         []uint16       // streams whose queue fell to their threshold
 	queued      int            // messages not sent completely
-	midway      int            // of them those of which a part was sent
-	midways     [2]*outMessage // the first and the last of those, by when they were begun
-	drained     []uint16       // streams to reset on which now everything is acknowledged
 	waiting     int            // bytes not given a TSN
+	midway      int            // of those queued: of which a part was sent
+	low         []uint16       // streams whose queue fell to their threshold
+	drained     []uint16       // streams to reset on which now everything is acknowledged
 	allLow      int            // threshold of waiting, bytes; -1: none
-	isAllLow    bool           // it fell to that
 	arrivals    uint64         // messages accepted, ever
+	limited     *limited       // nil: no message may be given up
 	large       *outMessage    // the one, if any, that is larger than the buffer
-
-	limited *limited // nil: no message may be given up
+	midways     [2]*outMessage // the first and the last of those, by when they were begun
 }
 
 // outStream is an outgoing stream that has been used.

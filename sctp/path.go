@@ -5,22 +5,21 @@ import "math/bits"
 // path is one way to the peer: its congestion window, round-trip time and
 // failure detection are its own (RFC 9260, sections 6.3, 7 and 8).
 type path struct {
-	id     PathID
-	mtu    int // largest SCTP packet, bytes
-	pmtu   pmtud
-	ecn    ecn
-	cc     congestionController
-	cubic  cubic // cc, if it is that: in one piece of memory with the rest
-	rto    rtoEstimator
-	t3     timer // T3-rtx
-	rack   rack
-	hb     heartbeat
-	errors int // consecutive, of this path
-	down   bool
-
+	pmtu    pmtud
+	id      PathID
+	ecn     ecn
+	mtu     int // largest SCTP packet, bytes
+	errors  int // consecutive, of this path
+	down    bool
+	hb      heartbeat
 	pacer   pacer
 	burst   int     // bytes of new data sent at this opportunity, if it is not paced
 	burstAt instant // when it began
+	t3      timer   // T3-rtx
+	rack    rack
+	rto     rtoEstimator
+	cc      congestionController
+	cubic   cubic // cc, if it is that: in one piece of memory with the rest
 }
 
 // paths are all the ways to the peer, and the failures that they have seen in

@@ -19,19 +19,14 @@ import (
 // All sizes are those of SCTP packets, in bytes; what UDP and DTLS add is up to
 // who configures the limit.
 type pmtud struct {
-	state pmtudState
-	base  int // BASE_PLPMTU
-	limit int // MAX_PLPMTU; at most base: no search
-	low   int // largest size known to pass
-	high  int // smallest that did not; more than limit if none
-	size  int // PROBED_SIZE
-	tries int // PROBE_COUNT
-
-	timer    timer // PROBE_TIMER while a probe is on its way, else PMTU_RAISE_TIMER
-	due      bool  // a probe is to be sent
-	awaiting bool  // one was sent and not answered yet
-	nonce    uint64
-	sentAt   instant
+	base   int // BASE_PLPMTU
+	limit  int // MAX_PLPMTU; at most base: no search
+	low    int // largest size known to pass
+	high   int // smallest that did not; more than limit if none
+	size   int // PROBED_SIZE
+	tries  int // PROBE_COUNT
+	nonce  uint64
+	sentAt instant
 
 	// A black hole swallows large packets while the peer is there.
 	marked   bool     // a large packet was sent whose fate is not known
@@ -39,6 +34,11 @@ type pmtud struct {
 	losses   int      // of marked packets in a row, weighed
 	fellFrom int      // size at which the last one was found
 	fellAt   instant  // when
+
+	state    pmtudState
+	due      bool  // a probe is to be sent
+	awaiting bool  // one was sent and not answered yet
+	timer    timer // PROBE_TIMER while a probe is on its way, else PMTU_RAISE_TIMER
 }
 
 // pmtudState is a state of RFC 8899, section 5.2.

@@ -5,13 +5,13 @@ package sctp
 // the reduced window smoothly, and up to it again where losses went below. All
 // amounts are bytes of chunks, headers and padding included.
 type prr struct {
-	on        bool
-	pmdcs     int
 	target    int   // the reduced window
 	delivered int64 // to the peer since the recovery began, prr_delivered
-	out       int64 // sent since then, prr_out
 	flight    int64 // what was outstanding or lost when it began, RecoverFS
+	pmdcs     int
+	on        bool
 	budget    int   // what may be sent now
+	out       int64 // sent since then, prr_out
 }
 
 // start begins a recovery (RFC 9937, section 6.1); flight is what was neither

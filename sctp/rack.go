@@ -35,8 +35,9 @@ type rack struct {
 	rtt    time.Duration // of the one delivered last
 
 	minRTT    minRTT
-	reordered bool          // reordering was seen on the path
 	reoWnd    time.Duration // the reordering window
+	tlp       tailProbe
+	reordered bool // reordering was seen on the path
 
 	// The reordering window grows with each round that shows a spurious
 	// retransmission, and shrinks after persistRecoveries without.
@@ -49,8 +50,6 @@ type rack struct {
 	// known about TSNs above heard.
 	silent bool
 	heard  wire.TSN
-
-	tlp tailProbe
 }
 
 // rackWait is what the timer waits for.

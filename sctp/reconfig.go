@@ -11,9 +11,9 @@ import (
 // requests of ours, of which one is in flight at a time, and answers to those of
 // the peer.
 type reconfig struct {
+	own     requester
 	enabled bool
 	out, in int // streams that this side and the peer may use
-	own     requester
 	peer    responder
 }
 

@@ -6,6 +6,7 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // one found by SACKs or, with RACK, by time; or after T3-rtx expired. It lasts
 // until everything that was outstanding when it began is acknowledged.
 type recovery struct {
+	undo    undo
 	on      bool     // Fast Recovery
 	timeout bool     // T3-rtx has expired, with RACK
 	packet  bool     // one packet of retransmissions may go whatever cwnd says
@@ -13,7 +14,6 @@ type recovery struct {
 	exit    wire.TSN // the Fast Recovery exit point
 	reduced uint64   // number of the last packet sent before the window was reduced
 	prr     prr
-	undo    undo
 }
 
 // active reports whether a loss is being repaired.

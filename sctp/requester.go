@@ -15,24 +15,23 @@ import (
 // up what is sent on other streams: it waits only until the peer has acknowledged
 // the Last Assigned TSN that it carries, so that the peer never has to defer it.
 type requester struct {
-	queue   []request // in order
-	stopped bool      // no request is made any more
-	seq     wire.ReqSeq
-	timer   timer
-
-	current  request // has seq, if inFlight
-	inFlight bool
-	due      bool // it is to be sent, again perhaps
-	waiting  bool // the peer said "in progress" since it was sent last
-	implied  bool // a request of the peer seems to be the answer; Linux gives no other to AddIncoming
-	holding  bool // for an SSN/TSN reset no message is begun
-	all      bool // what the peer asked for, until it is done, concerns all streams
-	repeats  int  // since it was sent first, or the peer said "in progress"
+	current request // has seq, if inFlight
 
 	// A request of the peer to reset outgoing streams of ours, until it is queued.
 	asked     *request // nil: there is none
 	undrained int      // its streams on which not everything is acknowledged; 0: there is none
 	resetAt   instant  // when the last SSN/TSN reset was requested
+	repeats   int      // since it was sent first, or the peer said "in progress"
+	seq       wire.ReqSeq
+	stopped   bool // no request is made any more
+	inFlight  bool
+	due       bool // it is to be sent, again perhaps
+	waiting   bool // the peer said "in progress" since it was sent last
+	implied   bool // a request of the peer seems to be the answer; Linux gives no other to AddIncoming
+	holding   bool // for an SSN/TSN reset no message is begun
+	all       bool // what the peer asked for, until it is done, concerns all streams
+	timer     timer
+	queue     []request // in order
 }
 
 // request is one request of ours.

@@ -8,13 +8,13 @@ import (
 
 // responder answers the peer's requests: each number once, however often it comes.
 type responder struct {
-	next     wire.ReqSeq              // expected
-	answers  [2]wire.ReconfigResponse // to the last requests, the latest last
-	answered int                      // of them
 	due      []wire.ReconfigResponse  // to send
 	deferred []deferredReset          // in the order of their numbers
+	next     wire.ReqSeq              // expected
+	answered int                      // of them
 	last     *deferredReset           // the last that was deferred and performed, if it can come again
 	covered  int                      // streams in either direction that there were when all were reset last
+	answers  [2]wire.ReconfigResponse // to the last requests, the latest last
 }
 
 // deferredReset is a request of the peer that waits for data sent before it

@@ -121,15 +121,15 @@ type StreamStats struct {
 
 // counters are the counting part of Stats.
 type counters struct {
-	packetsSent, packetsReceived, bytesSent, bytesReceived, dropped uint64
-	messagesSent, delivered                                         uint64
-	dataSent, dataReceived, dataDropped                             uint64
-	retransmissions, rtxBytes, rtxPackets, recoveries, timeouts     uint64
-	duplicates, sacksSent, sacksReceived, delayedSACKs              uint64
-	forwardsSent, forwardsReceived                                  uint64
-	rackLosses, tailProbes, undone                                  uint64
-	abandoned                                                       AbandonedStats
-	mtuProbes, blackHoles, ceReceived, ecneReceived                 uint64
+	packetsSent, packetsReceived, bytesSent, bytesReceived uint64
+	dataSent, dataReceived, sacksSent, sacksReceived       uint64
+	messagesSent, delivered, retransmissions               uint64
+	abandoned                                              AbandonedStats
+	rtxBytes, rtxPackets, recoveries, timeouts             uint64
+	dropped, dataDropped, duplicates, delayedSACKs         uint64
+	forwardsSent, forwardsReceived                         uint64
+	rackLosses, tailProbes, undone                         uint64
+	mtuProbes, blackHoles, ceReceived, ecneReceived        uint64
 }
 
 // Stats returns the statistics.

@@ -9,9 +9,9 @@ import "iter"
 // which therefore must not be copied.
 type streamTable[T any] struct {
 	low   []*T // the first page, as far as it is in use
-	pages []*[streamPage]*T
-	n     int // streams
 	first T
+	n     int // streams
+	pages []*[streamPage]*T
 }
 
 const streamPage = 64
