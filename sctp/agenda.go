@@ -4,7 +4,7 @@ import "time"
 
 // agenda holds one appointment for each association that waits for a time, in a
 // heap. An appointment may come too early: a deadline that moves away, as most do
-// with each packet, costs nothing, and is made anew when the time has come.
+// with each packet, costs nothing, and the appointment is postponed when its time has come.
 type agenda struct {
 	clock clock
 	heap  []appointment
@@ -34,13 +34,23 @@ func (g *agenda) first() (time.Time, bool) {
 }
 
 // due takes the first appointment off the agenda, if its time has come.
-func (g *agenda) due(now time.Time) (int32, bool) {
+func (g *agenda) due(now time.Time) (appointment, bool) {
 	if len(g.heap) == 0 || g.heap[0].at.After(g.clock.read(now)) {
-		return noSlot, false
+		return appointment{slot: noSlot}, false
 	}
-	slot := g.heap[0].slot
-	g.remove(slot)
-	return slot, true
+	first := g.heap[0]
+	g.remove(first.slot)
+	return first, true
+}
+
+// postpone puts an appointment back, some time later, if that is after now.
+func (g *agenda) postpone(p appointment, later time.Duration, now time.Time) bool {
+	if p.at = p.at.Add(later); !p.at.After(g.clock.read(now)) {
+		return false
+	}
+	g.heap = append(g.heap, p)
+	g.up(len(g.heap)-1, p)
+	return true
 }
 
 // atLatest sees to it that a slot's appointment is not after a time.

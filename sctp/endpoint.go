@@ -51,6 +51,8 @@ type Endpoint struct {
 	sending   slotQueue // associations that may have something to send
 	reporting slotQueue // associations that have events
 	agenda    agenda
+	fetched   int32     // the association that fetch was called for last
+	touched   int       // of fetch
 	restedAt  time.Time // when the pool was asked last what was not used
 	stats     EndpointStats
 }
@@ -153,7 +155,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	}
 	shared := cfg.Config
 	shared.Seed = [32]byte{}
-	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed)}
+	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed), fetched: noSlot}
 	if e.pool = newPools(&shared, min(cfg.MaxAssociations, pooledBuffers)); e.pool != nil {
 		e.pool.shared = true
 	}
@@ -207,6 +209,7 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 // more).
 func (e *Endpoint) Association(id AssociationID) *Association {
 	if slot := e.slot(id); slot != noSlot {
+		e.fetch(slot)
 		return e.assocs[slot]
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestAgenda(t *testing.T) {
 	model := make(map[int32]time.Time)
 	for range 100_000 {
 		slot := int32(rng.IntN(n))
-		switch at := start.Add(time.Duration(rng.IntN(50))); rng.IntN(4) {
+		switch at := start.Add(time.Duration(rng.IntN(50))); rng.IntN(5) {
 		case 0:
 			g.remove(slot)
 			delete(model, slot)
@@ -79,10 +79,17 @@ func TestAgenda(t *testing.T) {
 				}
 			}
 			got, ok := g.due(at)
-			if got != first || ok != (first != noSlot) {
-				t.Fatalf("due %d, want %d", got, first)
+			if got.slot != first || ok != (first != noSlot) {
+				t.Fatalf("due %d, want %d", got.slot, first)
 			}
 			delete(model, first)
+		case 2:
+			if first, ok := g.due(at); ok {
+				delete(model, first.slot)
+				if later := time.Duration(rng.IntN(50)); g.postpone(first, later, at) {
+					model[first.slot] = g.clock.time(first.at).Add(later)
+				}
+			}
 		default:
 			g.atLatest(slot, at)
 			if old, in := model[slot]; !in || at.Before(old) {

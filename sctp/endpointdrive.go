@@ -67,12 +67,16 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 		e.pool.trim()
 	}
 	for range len(e.agenda.heap) {
-		slot, ok := e.agenda.due(now)
+		due, ok := e.agenda.due(now)
 		if !ok {
 			return
 		}
-		a := e.assocs[slot]
-		e.members[slot].silent, e.members[slot].alarm = false, 0 // it had this one appointment
+		slot := due.slot
+		a, m := e.assocs[slot], &e.members[slot]
+		if !m.silent && e.early(m, due, now) {
+			continue
+		}
+		m.silent, m.alarm = false, 0 // it had this one appointment
 		if at, on := a.Timeout(); on && !at.After(now) {
 			a.HandleTimeout(now)
 			e.wake(slot)
@@ -80,4 +84,18 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 			e.settle(slot)
 		}
 	}
+}
+
+// early reports whether an association waits for nothing any more, or for a later time, for which it gets
+// another appointment. It is not asked: its memory is rarely at hand.
+func (e *Endpoint) early(m *member, due appointment, now time.Time) bool {
+	if m.until.IsZero() {
+		m.alarm = 0
+		return true
+	}
+	if !e.agenda.postpone(due, m.until.Sub(m.alarm), now) {
+		return false
+	}
+	m.alarm = m.until
+	return true
 }

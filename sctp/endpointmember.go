@@ -26,6 +26,7 @@ type member struct {
 	reporting bool    // it is in the queue
 	run       uint8   // packets sent in a row
 	alarm     instant // of its appointment, by its own clock; zero: it has none
+	until     instant // what it waits for, by that clock; zero: nothing
 }
 
 // slot returns the slot of an association, noSlot if it is gone.
@@ -100,7 +101,11 @@ func (e *Endpoint) settle(slot int32) {
 		m.tag = a.id.localTag
 		e.tags.add(m.tag, slot)
 	}
-	if at, on := a.deadline(); on && (m.alarm.IsZero() || at.Before(m.alarm)) {
+	at, on := a.deadline()
+	if m.until = 0; !on {
+		return
+	}
+	if m.until = at; m.alarm.IsZero() || at.Before(m.alarm) {
 		m.alarm = at
 		e.agenda.atLatest(slot, a.clock.time(at))
 	}

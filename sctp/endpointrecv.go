@@ -58,6 +58,7 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark E
 		}
 		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
 	}
+	e.fetch(slot)
 	e.assocs[slot].HandlePacketECN(now, 0, p, mark)
 	e.wake(slot)
 }
