@@ -384,6 +384,24 @@ func TestBBRExplained(t *testing.T) {
 	}
 }
 
+// TestBBRQueue: beside a queue what the path loses by itself lowers the bounds of the short
+// term all the same, so that others find room.
+func TestBBRQueue(t *testing.T) {
+	now := firstInstant
+	for _, rtt := range []time.Duration{50, 60} {
+		c := fullBBR(bbrDown)
+		c.explain(50_000, 1_000_000)
+		c.rtt = rtt * time.Millisecond
+		c.ackRound(now, 10_000_000, 500_000, 600_000)
+		c.loseRound(now, 25)
+		c.ackRound(now, 9_500_000, 475_000, 600_000)
+		c.ackRound(now, 9_500_000, 475_000, 600_000)
+		if lowered := c.bwShort != bbrInfinity; lowered != (rtt == 60) {
+			t.Errorf("a round trip of %d ms: bandwidth %d", rtt, c.bwShort)
+		}
+	}
+}
+
 // TestBBRTimeout leaves one packet, and comes back: "Handling Spurious RTO Recovery". // bbr-g
 func TestBBRTimeout(t *testing.T) {
 	now := firstInstant

@@ -52,7 +52,8 @@ const (
 // trip with losses lowers the bounds of the short term. The draft does so after any
 // loss; at one per cent that would take half of the rate until the next probe. Here
 // it takes as many losses as a probe must not have, which a queue that overflows
-// has, and in Cruise a trial. And only what was sent in the state counts: others send
+// has, and in Cruise a trial; beside a queue, which others may share, what the path loses by
+// itself counts, too, or who knows of it would leave no room to who does not yet. And only what was sent in the state counts: others send
 // at another rate, and what they deliver is not what the path could.
 func (c *bbr) congestionSignals(rtt time.Duration) {
 	if c.sampleRate > 0 && (c.sampleRate >= c.maxBW() || !c.sample.limited) {
@@ -63,7 +64,8 @@ func (c *bbr) congestionSignals(rtt time.Duration) {
 		return
 	}
 	sent := c.delivered - c.lossSince + c.lossBytes
-	if c.lossInRound && !c.accelerating() && !c.trial.on && c.tooManyLost(c.lossBytes, sent) {
+	many := c.tooManyLost(c.lossBytes, sent) || c.queued() && c.lossBytes > sent*bbrLossThresh/100
+	if c.lossInRound && !c.accelerating() && !c.trial.on && many {
 		c.heed(sent)
 	}
 	c.lossInRound = false
@@ -169,11 +171,14 @@ func (c *bbr) tooManyLost(lost, sent int64) bool { return lost > c.mayLose(sent)
 // that loses a per cent by itself now and then loses two.
 func (c *bbr) mayLose(sent int64) int64 {
 	own, more := c.ownLoss(sent), sent*bbrLossThresh/100
-	if c.rtt <= c.minRTT+c.minRTT/8 {
+	if !c.queued() {
 		more *= 2
 	}
 	return own + 2*c.deviation(own) + more
 }
+
+// queued reports whether the last round trip shows a queue.
+func (c *bbr) queued() bool { return c.rtt > c.minRTT+c.minRTT/8 }
 
 // ownLoss returns how much of what was sent the path loses by itself.
 func (c *bbr) ownLoss(sent int64) int64 {

@@ -281,7 +281,7 @@ func TestLinkBeside(t *testing.T) {
 		other CongestionControl
 		loss  float64
 		least float64 // of 50 Mbit/s
-	}{{CUBIC, 0, 7}, {BBR, 0, 10}, {BBR, 0.05, 6}} {
+	}{{CUBIC, 0, 7}, {BBR, 0, 10}, {BBR, 0.05, 13}} {
 		link := netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: 250_000, Loss: tt.loss}
 		r := newLink(t, link, Config{CongestionControl: BBR}, Config{CongestionControl: tt.other})
 		r.flows[1].begin = 500 * time.Millisecond
