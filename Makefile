@@ -11,7 +11,7 @@ INTEROP_BULK ?= 60s
 # Everything but the browser tests, which start real browsers one after the other.
 PACKAGES = $$(go list ./... | grep -v '/e2e\(/\|$$\)')
 
-.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e interop sim sim-arch churn fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
+.PHONY: test setup check fmt vet staticcheck archtest requirements race cross cross-all e2e e2e-flow interop sim sim-arch churn huge fuzz bench bench-net bench-transport bench-browsers bench-scale bench-peers bench-instructions check-instructions bench-small
 
 test: ## every test, browsers included
 	@sh scripts/test.sh
@@ -61,6 +61,9 @@ e2e: ## the tests with browsers and other programs alone; with interop
 interop: ## every capability with every peer, INTEROP_BULK of bulk each (make test takes 3 s): e2e/RESULTS.md
 	go test -count=1 -timeout 40m -v ./e2e/interop -bulk $(INTEROP_BULK) -write
 
+e2e-flow: ## 10 GB to each browser and back, with the memory watched, ten minutes and more
+	go test -count=1 -timeout 120m -run '^TestFlow$$' -v ./e2e -flow 10000000000
+
 sim: ## the simulation over SIM_SEEDS random seeds; SIM_SEED=n replays one
 	SIM_SEEDS=$(SIM_SEEDS) sh scripts/each.sh TestSimulation go test -count=1 -timeout 2h -run '^TestSimulation'
 
@@ -69,6 +72,9 @@ sim-arch: ## the same seeds on 386 and, under qemu-user, on arm64
 
 churn: ## a million channels opened and closed on one connection, with memory held flat
 	CHANNELS=1000000 go test -count=1 -v -timeout 30m -run '^TestChannelChurn$$' ./datachannel
+
+huge: ## a message of 1 GiB from one end to the other, with the memory watched
+	go test -count=1 -run '^TestHugeMessage$$' -v ./datachannel -message 1073741824
 
 fuzz: ## every fuzz target for FUZZTIME each
 	sh scripts/fuzz.sh $(FUZZTIME)

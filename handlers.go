@@ -15,7 +15,7 @@ type peerConnectionEvents struct {
 
 // OnDataChannel sets what receives the channels that the peer opens, each already
 // open. Nothing happens on the channel before it has returned: callbacks set in
-// it miss nothing.
+// it miss nothing. Channels that came before wait for Accept.
 func (pc *PeerConnection) OnDataChannel(f func(*datachannel.Channel)) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()

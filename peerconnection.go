@@ -3,6 +3,7 @@
 package sluice
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -29,6 +30,9 @@ type PeerConnection struct {
 	*link
 	links int                 // made so far
 	past  PeerConnectionStats // of links that were replaced
+
+	unaccepted acceptQueue   // has a lock of its own
+	over       chan struct{} // closed with Close
 
 	// negotiation: see negotiate.go
 	signaling     SignalingState
@@ -87,6 +91,8 @@ type remoteCandidate struct {
 func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 	pc := &PeerConnection{
 		cfg:        cfg,
+		unaccepted: newAcceptQueue(),
+		over:       make(chan struct{}),
 		signaling:  SignalingStateStable,
 		carrier:    -1,
 		connection: ConnectionStateNew,
@@ -115,6 +121,7 @@ func (pc *PeerConnection) Close() error {
 		l.ice = ICEConnectionStateClosed
 		l.dtls = DTLSStateClosed
 		pc.connection = ConnectionStateClosed
+		close(pc.over)
 		pc.on = peerConnectionEvents{}
 		l.core.silence()
 		pc.events.close()
@@ -167,13 +174,26 @@ func (pc *PeerConnection) RestartICE() {
 	pc.updateNegotiationNeeded()
 }
 
+// Accept waits for a channel that the peer opens while OnDataChannel is not set, and
+// returns it open. Up to 1024 wait for it; further ones are closed. The error is that of
+// ctx, or an *InvalidStateError after Close. The end of an association is not the end: a
+// negotiation may bring another.
+func (pc *PeerConnection) Accept(ctx context.Context) (*datachannel.Channel, error) {
+	if ch, err := pc.unaccepted.accept(ctx, pc.over); ch != nil || err != nil {
+		return ch, err
+	}
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return nil, pc.usable("Accept")
+}
+
 // handleChannel takes a channel from the session.
 func (pc *PeerConnection) handleChannel(ch *datachannel.Channel) {
 	pc.mu.Lock()
-	f := pc.on.dataChannel
+	f, log := pc.on.dataChannel, pc.core.log
 	pc.mu.Unlock()
-	if f != nil {
-		f(ch)
+	if !pc.unaccepted.deliver(ch, f) {
+		log.Warnf("closed a channel of the peer: %d wait for Accept", maxUnaccepted)
 	}
 }
 

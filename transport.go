@@ -41,7 +41,7 @@ type Transport struct {
 	onState     func(TransportState)
 	onCandidate func(string)
 	onChannel   func(*datachannel.Channel)
-	accepted    []*datachannel.Channel // waiting for Accept
+	unaccepted  acceptQueue
 
 	// restarting: see restart.go
 	renewing sync.Mutex        // held while a restart is begun or continued
@@ -50,15 +50,10 @@ type Transport struct {
 	early    []earlyCandidate
 	past     []iceCredentials // of the peer, before remote; the last ones
 
-	acceptable chan struct{} // capacity 1: there may be one to accept
-	connected  chan struct{} // closed when the association is established
-	ending     chan struct{} // closed when the state is failed or closed
-	done       chan struct{} // closed when nothing is left
+	connected chan struct{} // closed when the association is established
+	ending    chan struct{} // closed when the state is failed or closed
+	done      chan struct{} // closed when nothing is left
 }
-
-// maxUnaccepted bounds the channels of the peer that wait for Accept; further
-// ones are closed.
-const maxUnaccepted = 1024
 
 // TransportState is the state of a Transport.
 type TransportState string
@@ -75,7 +70,7 @@ const (
 
 // NewTransport makes a Transport; it opens no socket yet. The error is about cfg.
 func NewTransport(cfg Config) (*Transport, error) {
-	t := &Transport{state: TransportStateNew, acceptable: make(chan struct{}, 1),
+	t := &Transport{state: TransportStateNew, unaccepted: newAcceptQueue(),
 		connected: make(chan struct{}), ending: make(chan struct{}), done: make(chan struct{})}
 	var err error
 	t.core, err = newCore(cfg, coreEvents{
@@ -202,42 +197,14 @@ func (t *Transport) OnChannel(f func(*datachannel.Channel)) {
 	t.onChannel = f
 }
 
-// Accept returns the next channel that the peer opened while OnChannel was not
-// set. Up to 1024 wait.
+// Accept waits for a channel that the peer opens while OnChannel is not set. Up to
+// 1024 wait for it; further ones are closed. The error is that of ctx, ErrClosed, or
+// why the Transport failed.
 func (t *Transport) Accept(ctx context.Context) (*datachannel.Channel, error) {
-	for {
-		if ch := t.nextAccepted(); ch != nil {
-			return ch, nil
-		}
-		select {
-		case <-t.acceptable:
-		case <-t.ending:
-			return nil, t.closedError()
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if ch, err := t.unaccepted.accept(ctx, t.ending); ch != nil || err != nil {
+		return ch, err
 	}
-}
-
-func (t *Transport) nextAccepted() *datachannel.Channel {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.accepted) == 0 {
-		return nil
-	}
-	ch := t.accepted[0]
-	t.accepted[0] = nil
-	if t.accepted = t.accepted[1:]; len(t.accepted) > 0 {
-		t.wakeAccept() // for the next one who waits
-	}
-	return ch
-}
-
-func (t *Transport) wakeAccept() {
-	select {
-	case t.acceptable <- struct{}{}:
-	default:
-	}
+	return nil, t.closedError()
 }
 
 // OnStateChange sets the function that gets each state as it begins.
@@ -381,17 +348,8 @@ func (t *Transport) handleEnded(err error) { t.finish(err) }
 func (t *Transport) handleChannel(ch *datachannel.Channel) {
 	t.mu.Lock()
 	f := t.onChannel
-	full := len(t.accepted) >= maxUnaccepted
-	if f == nil && !full {
-		t.accepted = append(t.accepted, ch)
-		t.wakeAccept()
-	}
 	t.mu.Unlock()
-	switch {
-	case f != nil:
-		f(ch)
-	case full:
+	if !t.unaccepted.deliver(ch, f) {
 		t.core.log.Warnf("closed a channel of the peer: %d wait for Accept", maxUnaccepted)
-		ch.Close()
 	}
 }

@@ -3,6 +3,7 @@ package datachannel
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type wire struct {
 	net.Conn // nil: for the methods that are not called
 	peer     *wire
-	handle   func(packets [][]byte, err error)
+	handle   atomic.Pointer[func(packets [][]byte, err error)]
 }
 
 func newWires() (a, b *wire) {
@@ -26,14 +27,15 @@ func newWires() (a, b *wire) {
 func (w *wire) Room() (before, after int) { return 0, 0 }
 
 func (w *wire) WriteInPlace(packets [][]byte) (lost int, err error) {
-	if w.peer.handle == nil {
+	handle := w.peer.handle.Load()
+	if handle == nil {
 		return len(packets), nil
 	}
-	w.peer.handle(packets, nil)
+	(*handle)(packets, nil)
 	return 0, nil
 }
 
-func (w *wire) Receive(f func(packets [][]byte, err error)) { w.handle = f }
+func (w *wire) Receive(f func(packets [][]byte, err error)) { w.handle.Store(&f) }
 func (w *wire) Close() error                                { return nil }
 func (w *wire) SetDeadline(time.Time) error                 { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error            { return nil }

@@ -51,10 +51,11 @@ type Channel struct {
 	local      bool      // closed by a call of Close
 	failure    *RTCError // with which the channel ended
 
-	out  sender   // send.go
-	in   inbox    // read.go
-	face face     // callbacks.go
-	sum  counters // stats.go
+	out    sender   // send.go
+	in     inbox    // read.go
+	face   face     // callbacks.go
+	stages stages   // wait.go
+	sum    counters // stats.go
 }
 
 // Label returns the label.

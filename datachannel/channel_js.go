@@ -34,6 +34,8 @@ type attachment struct {
 	unread   fifo[arrival]
 	held     int  // what they count
 	ended    bool // the browser has closed it: nothing more comes
+	limit    int  // SetReadBuffer; 0: none
+	overflow Overflow
 }
 
 // arrival is a message as it came.
@@ -115,6 +117,7 @@ func (ch *Channel) onMessage(ev js.Value) {
 	for s.unread > maxUnread {
 		s.fullest().fail(channelError(fmt.Sprintf("messages of more than %d bytes were not read", maxUnread), nil))
 	}
+	ch.overflows()
 	ch.readableNow()
 }
 
@@ -128,9 +131,9 @@ func (s *Session) fullest() (most *Channel) {
 	return most
 }
 
-// receive takes the next message, into dst if it fits. It returns errNothing if there
+// take takes the next message, into dst if it fits. It returns errNothing if there
 // is none, and the reason if there will never be one.
-func (ch *Channel) receive(dst []byte) (Message, error) {
+func (ch *Channel) take(dst []byte) (Message, error) {
 	if ch.unread.len() == 0 {
 		if ch.ended || ch.local || ch.state == Closed {
 			return Message{}, ch.endOfMessages()
@@ -160,7 +163,7 @@ func (ch *Channel) mayHaveMessages() bool { return ch.unread.len() > 0 }
 
 // discard throws away what came in.
 func (ch *Channel) discard() {
-	ch.in.rest = nil
+	ch.endReading()
 	ch.unread = fifo[arrival]{}
 	ch.s.unread -= ch.held
 	ch.held = 0
@@ -217,7 +220,7 @@ func (ch *Channel) send(op string, data []byte, isText bool) error {
 	if ch.state != Open {
 		return ch.stateError(op)
 	}
-	if err := ch.s.checkSize(op, len(data)); err != nil {
+	if err := ch.s.checkSize(op, int64(len(data))); err != nil {
 		return err
 	}
 	before, most := ch.bufferedAmount(), ch.s.cfg.MaxBufferedAmount
@@ -263,7 +266,7 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (*receipt, er
 		return nil, &TypeError{op, "the text is not UTF-8"}
 	}
 	if ch.state == Open { // else the size is checked when the peer's limit is known
-		if err := ch.s.checkSize(op, len(data)); err != nil {
+		if err := ch.s.checkSize(op, int64(len(data))); err != nil {
 			return nil, err
 		}
 	}
@@ -291,7 +294,7 @@ func (ch *Channel) push(m outgoing) {
 func (ch *Channel) flush() {
 	for ch.state == Open && ch.out.queue.len() > 0 && ch.dc.Get("bufferedAmount").Int() < writeHigh {
 		m := ch.takeQueued(0)
-		err := ch.s.checkSize("WriteMessage", len(m.data))
+		err := ch.s.checkSize("WriteMessage", int64(len(m.data)))
 		if err == nil {
 			err = ch.transmit("WriteMessage", m)
 		}
@@ -338,7 +341,7 @@ func (ch *Channel) dropQueue(err error) {
 // opened is the W3C's "announce the data channel as open".
 func (ch *Channel) opened() {
 	if ch.state == Connecting {
-		ch.state = Open
+		ch.entered(Open)
 		ch.s.counts.opened++
 		ch.raise(evOpen)
 	}
@@ -375,7 +378,7 @@ func (ch *Channel) leave(next ReadyState) {
 	if ch.state == Open {
 		ch.s.counts.closed++
 	}
-	ch.state = next
+	ch.entered(next)
 }
 
 // peerClosed acts on the browser's having begun to close the channel, or ended it.

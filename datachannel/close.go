@@ -20,7 +20,6 @@ func (ch *Channel) close() {
 	}
 	was := ch.state
 	ch.local = true
-	ch.in.rest = nil
 	if ch.face.pending&evAnnounce != 0 { // the session closes before OnChannel was called
 		ch.face.pending &^= evAnnounce
 		ch.face.inOnChannel = false
@@ -39,9 +38,18 @@ func (ch *Channel) close() {
 		ch.forget()
 		ch.setClosed()
 	default:
-		ch.resetWhenSent()
+		ch.flushLast()
 	}
 	ch.wake()
+}
+
+// flushLast goes on with closing after a message in parts, for which others waited, was
+// given up.
+func (ch *Channel) flushLast() {
+	if ch.out.queue.len() > 0 && ch.s.connected {
+		ch.s.flush()
+	}
+	ch.resetWhenSent()
 }
 
 // onWire reports whether the peer may know of the channel.
@@ -73,6 +81,8 @@ func (ch *Channel) forget() {
 func (ch *Channel) discard() {
 	if ch.st != nil && !ch.st.discard {
 		ch.st.discard = true
+		ch.in.reading = reading{turn: ch.in.reading.turn}
+		ch.forgetKept()
 		ch.s.setBuf(ch.st, nil)
 		if ch.s.connected {
 			ch.s.pump(ch.st.id)
@@ -88,7 +98,9 @@ func (ch *Channel) leave(next ReadyState) {
 			ch.s.marking.change(ch.priority, -1)
 		}
 	}
-	ch.state = next
+	if ch.entered(next); next >= Closing {
+		ch.cancelParts()
+	}
 }
 
 // peerClosed acts on a reset of the peer's stream: the channel is closing from
@@ -104,7 +116,7 @@ func (ch *Channel) peerClosed() {
 	case ch.state == Open:
 		ch.leave(Closing)
 		ch.raise(evClosing)
-		ch.resetWhenSent()
+		ch.flushLast()
 	}
 	ch.finish()
 	ch.wake()

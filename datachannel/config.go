@@ -23,7 +23,9 @@ type Config struct {
 
 	// MaxMessageSize is the largest message, in bytes, that is accepted from
 	// the peer; it is what a=max-message-size announces. A larger one closes its
-	// channel with an error. Default 262144.
+	// channel with an error. Negative is any size, to be announced as 0: then NextReader and
+	// Read take messages of any size, OnMessage and ReadMessage of up to 64 MiB. Default
+	// 262144.
 	MaxMessageSize int
 
 	// MaxBufferedAmount bounds, in bytes, what Send queues on a channel; beyond
@@ -53,7 +55,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxMessageSize <= 0 {
+	if c.MaxMessageSize == 0 {
 		c.MaxMessageSize = DefaultMaxMessageSize
 	}
 	if c.MaxBufferedAmount <= 0 {

@@ -2,17 +2,20 @@ package datachannel
 
 import (
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sluice-rtc/sluice/dcep"
 )
 
 var _ io.ReadWriteCloser = (*Channel)(nil)
 
 // Read reads bytes of the next message into p, and what does not fit the next
 // time; it never joins messages, and skips empty ones. It waits, and ends, as
-// ReadMessage does.
+// ReadMessage does, and as a MessageReader where that is within a message.
 func (ch *Channel) Read(p []byte) (int, error) { return ch.read(p, canceler{}) }
 
 // Write sends p as one binary message, as WriteMessage does.
@@ -47,28 +50,29 @@ func (ch *Channel) read(p []byte, c canceler) (int, error) {
 	}
 }
 
+// tryReadBytes reads what is there of a message. One of a channel that is not reliable is
+// read when it is complete, for the peer may give it up.
 func (ch *Channel) tryReadBytes(p []byte) (n int, wait signal, err error) {
 	ch.s.lock()
 	defer ch.s.unlock()
-	wait, err = ch.mayRead("Read", func() error {
-		for len(ch.in.rest) == 0 {
-			m, err := ch.receive(p)
-			if err != nil {
-				return err
+	wait, err = ch.mayRead("Read", func() (err error) {
+		for n == 0 && err == nil {
+			if !ch.in.reading.on || ch.in.reading.skip {
+				if err = ch.startReading(ch.kind == dcep.Reliable); err != nil {
+					break
+				}
 			}
-			ch.in.rest, ch.in.restText = m.Data, m.IsText
+			n, _, err = ch.readInto(p)
 		}
-		n = copy(p, ch.in.rest) // onto itself if the message was received into p
-		if ch.in.rest = ch.in.rest[n:]; len(ch.in.rest) == 0 {
-			ch.in.rest = nil
-		}
-		return nil
+		return err
 	})
 	return n, wait, err
 }
 
-// Conn returns the channel as a net.Conn, with deadlines of its own: Read and
-// Write are those of the channel.
+// Conn returns the channel as a net.Conn, with deadlines of its own. Read and
+// Write are those of the channel, but Write sends what is too large for a message of
+// the peer's, or larger than 256 KiB, as several, if the channel is ordered and reliable:
+// Read puts them together again.
 func (ch *Channel) Conn() net.Conn {
 	return &conn{Channel: ch, readDeadline: newDeadline(), writeDeadline: newDeadline()}
 }
@@ -76,13 +80,39 @@ func (ch *Channel) Conn() net.Conn {
 // conn adds deadlines and addresses to a channel.
 type conn struct {
 	*Channel
+	writing                     sync.Mutex // held for the sake of the parts of a Write
 	readDeadline, writeDeadline *deadline
 }
 
 func (c *conn) Read(p []byte) (int, error) { return c.Channel.read(p, c.readDeadline.canceler()) }
 
-func (c *conn) Write(p []byte) (int, error) {
-	return written(p, c.Channel.write("Write", p, false, c.writeDeadline.canceler()))
+func (c *conn) Write(p []byte) (n int, err error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for most := c.Channel.mostWritten(); len(p)-n > most; n += most {
+		if err = c.Channel.write("Write", p[n:n+most], false, c.writeDeadline.canceler()); err != nil {
+			return n, err
+		}
+	}
+	if err = c.Channel.write("Write", p[n:], false, c.writeDeadline.canceler()); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+// mostWritten returns how many bytes of a stream go into one message.
+func (ch *Channel) mostWritten() int {
+	if ch.kind != dcep.Reliable {
+		return math.MaxInt // it is the application's message, and stays whole or is refused
+	}
+	ch.s.lock()
+	peer := ch.s.remoteMax
+	ch.s.unlock()
+	most := int64(DefaultMaxMessageSize)
+	if peer > 0 {
+		most = min(most, peer)
+	}
+	return int(most)
 }
 
 func (c *conn) LocalAddr() net.Addr  { return Addr{c.Channel} }
@@ -104,13 +134,17 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// Addr is the address of both ends of a channel: its stream identifier.
+// Addr is the address of both ends of a channel: its stream identifier. That of a
+// listener stands for all.
 type Addr struct{ ch *Channel }
 
 // Network returns "datachannel".
 func (Addr) Network() string { return "datachannel" }
 
 func (a Addr) String() string {
+	if a.ch == nil {
+		return "any"
+	}
 	if id, ok := a.ch.ID(); ok {
 		return strconv.Itoa(int(id))
 	}

@@ -146,7 +146,7 @@ func (ch *Channel) opened() {
 	if ch.state != Connecting {
 		return
 	}
-	ch.state = Open
+	ch.entered(Open)
 	ch.s.counts.opened++
 	if !ch.incoming {
 		ch.s.marking.change(ch.priority, 1)

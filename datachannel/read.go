@@ -10,10 +10,10 @@ import (
 
 // inbox is the incoming side of a channel.
 type inbox struct {
-	readable bool   // the association has, or may have, something for the channel
-	waiters  signal // ReadMessage may find something; made when first waited on
-	rest     []byte // of a message that Read returned in part
-	restText bool
+	readable bool    // the association has, or may have, something for the channel
+	waiters  signal  // ReadMessage may find something; made when first waited on
+	reading  reading // reader.go
+	dropped  uint64  // messages that DropOldest threw away
 }
 
 // errNothing: there is no whole message yet.
@@ -79,13 +79,8 @@ func (ch *Channel) tryRead(buf []byte) (m Message, wait signal, err error) {
 	ch.s.lock()
 	defer ch.s.unlock()
 	wait, err = ch.mayRead("ReadMessage", func() (err error) {
-		if ch.in.rest == nil {
-			m, err = ch.receive(buf)
-			return err
-		}
-		m = Message{ch.in.rest, ch.in.restText}
-		ch.in.rest = nil
-		return nil
+		m, err = ch.receive(buf)
+		return err
 	})
 	return m, wait, err
 }

@@ -34,6 +34,14 @@ const maxPartials = 1 << 20
 // channel may have one, as the peer may interleave them (RFC 8260, section 6).
 func (s *Session) maxPieces() int { return max(64<<20, 2*s.cfg.MaxMessageSize) }
 
+// maxJoined bounds a message that is taken as a whole.
+func (s *Session) maxJoined() int {
+	if s.cfg.MaxMessageSize < 0 {
+		return s.maxPieces()
+	}
+	return s.cfg.MaxMessageSize
+}
+
 // setBuf keeps the beginning of a message.
 func (s *Session) setBuf(st *stream, b []byte) {
 	s.recv.pieces += len(b) - len(st.buf)
@@ -65,6 +73,8 @@ func (s *Session) pump(id uint16) {
 			s.refuse(id)
 		case err == nil:
 			st.ch.confirm()
+			st.ch.in.readable = true
+			st.ch.keep()
 			st.ch.readableNow()
 			return
 		default:
@@ -91,6 +101,7 @@ func (s *Session) onMark(id uint16, st *stream, err error) bool {
 		s.dropPartial(id)
 		if st != nil {
 			s.setBuf(st, nil)
+			st.abortReading()
 		}
 	case errors.Is(err, io.EOF):
 		if st == nil {
@@ -104,6 +115,14 @@ func (s *Session) onMark(id uint16, st *stream, err error) bool {
 		return false
 	}
 	return true
+}
+
+// abortReading tells the reader of a message that the rest will not come.
+func (st *stream) abortReading() {
+	if ch := st.ch; ch != nil && ch.in.reading.on && !ch.in.reading.whole {
+		ch.in.reading.aborted = true
+		ch.readableNow()
+	}
 }
 
 // keepEarly remembers resets of an identifier that is not in use.
@@ -188,37 +207,58 @@ func (s *Session) badControl(id uint16, st *stream, err error) {
 	}
 }
 
-// receive takes the next message of the application out of the association, into
-// dst if it fits. It returns errNothing if there is none, and the reason if there
-// will never be one: io.EOF if the peer closed the channel.
+// receive takes the next message of the application: what is left of one that was begun,
+// else one of the read buffer or out of the association, into dst if it fits. It returns
+// errNothing if there is none, and the reason if there will never be one: io.EOF if the
+// peer closed the channel.
 func (ch *Channel) receive(dst []byte) (Message, error) {
-	s := ch.s
-	for {
-		switch {
-		case ch.st == nil && ch.state == Closed, ch.st != nil && (ch.st.ended || ch.st.discard):
-			return Message{}, ch.endOfMessages()
-		case !ch.in.readable:
-			return Message{}, errNothing
-		}
-		info, err := s.conn.Peek(ch.st.id)
-		if err == nil && info.PPID != dcep.PPIDControl {
-			m, whole := ch.receivePiece(info, dst)
-			if whole {
-				ch.sum.received(len(m.Data))
-				return m, nil
-			}
-			continue
-		}
-		if err == nil {
-			s.readControl(ch.st.id, ch.st, info)
-			continue
-		}
-		if s.ended && !errors.Is(err, io.EOF) && !errors.Is(err, sctp.ErrMessageAborted) {
-			ch.st.ended = true
-			continue
-		}
-		ch.in.readable = s.read(ch.st.id, ch.st, nil)
+	if err := ch.joinRest(); err != nil {
+		return Message{}, err
 	}
+	if cur := &ch.in.reading; cur.on {
+		m := Message{Data: cur.data, IsText: cur.text}
+		*cur = reading{turn: cur.turn}
+		return m, nil
+	}
+	if m, ok := ch.unkeep(); ok {
+		return m.into(dst), nil
+	}
+	for {
+		info, err := ch.nextPiece()
+		if err != nil {
+			return Message{}, err
+		}
+		if m, whole := ch.receivePiece(info, dst); whole {
+			ch.sum.received(len(m.Data))
+			ch.keep()
+			return m, nil
+		}
+	}
+}
+
+// joinRest makes a message that is being read, but not to be skipped, one of which
+// everything is here, or none.
+func (ch *Channel) joinRest() error {
+	cur := &ch.in.reading
+	switch {
+	case !cur.on || cur.whole:
+		return nil
+	case cur.skip:
+		return ch.skipRest()
+	}
+	if !cur.aborted {
+		ch.s.setBuf(ch.st, cur.data)
+	}
+	*cur = reading{turn: cur.turn}
+	return nil
+}
+
+// into moves a message to dst if it fits.
+func (m Message) into(dst []byte) Message {
+	if len(m.Data) <= len(dst) {
+		m.Data = dst[:copy(dst, m.Data)]
+	}
+	return m
 }
 
 // receivePiece reads what is there of a message, and returns it when it is whole.
@@ -233,8 +273,8 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 		// The deprecated partial messages (52 and 54) are among these.
 		ch.fail(channelError(fmt.Sprintf("a message has the unsupported payload protocol identifier %d", info.PPID), nil))
 		return Message{}, false
-	case len(st.buf)+info.Size > ch.s.cfg.MaxMessageSize:
-		ch.fail(channelError(fmt.Sprintf("a message is larger than %d bytes", ch.s.cfg.MaxMessageSize), nil))
+	case len(st.buf)+info.Size > ch.s.maxJoined():
+		ch.fail(channelError(fmt.Sprintf("a message is larger than %d bytes", ch.s.maxJoined()), nil))
 		return Message{}, false
 	case !info.Complete && ch.s.recv.pieces+info.Size > ch.s.maxPieces():
 		ch.fail(channelError(fmt.Sprintf("the peer has begun messages of more than %d bytes", ch.s.maxPieces()), nil))
@@ -278,5 +318,5 @@ func (ch *Channel) receivePiece(info sctp.MessageInfo, dst []byte) (Message, boo
 // mayHaveMessages reports whether receive may find something that the application has
 // not closed its ears to.
 func (ch *Channel) mayHaveMessages() bool {
-	return ch.in.readable && ch.st != nil && !ch.st.ended && !ch.st.discard
+	return ch.kept.queue.len() > 0 || ch.in.readable && ch.st != nil && !ch.st.ended && !ch.st.discard
 }

@@ -19,6 +19,7 @@ import (
 type sender struct {
 	queue   fifo[outgoing]
 	blocked bool // in Session.blocked
+	open    bool // a message in parts has begun and not ended; writer.go
 	buffer  buffered
 	spare   atomic.Pointer[receipt] // for the next WriteMessage that has to wait
 }
@@ -27,6 +28,7 @@ type sender struct {
 type outgoing struct {
 	data    []byte
 	ppid    uint32
+	part    part
 	size    int       // payload bytes: 0 for DCEP, and for the byte that stands for an empty message
 	expires time.Time // when not to send it any more; zero is never
 	receipt *receipt  // of a WriteMessage that waits; else nil
@@ -79,7 +81,7 @@ func (ch *Channel) send(op string, data []byte, isText bool) error {
 	if ch.state != Open {
 		return ch.stateError(op)
 	}
-	if err := s.checkSize(op, len(data)); err != nil {
+	if err := s.checkSize(op, int64(len(data))); err != nil {
 		return err
 	}
 	before := ch.bufferedAmount()
@@ -90,7 +92,7 @@ func (ch *Channel) send(op string, data []byte, isText bool) error {
 		}
 	}
 	m := newOutgoing(data, isText)
-	if ch.out.queue.len() > 0 || s.blocked.len() > 0 {
+	if ch.mustQueue() {
 		ch.enqueue(m)
 	} else if err := ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		ch.enqueue(m)
@@ -119,9 +121,14 @@ func (ch *Channel) enqueue(m outgoing) {
 // control sends a DCEP message, or queues it.
 func (ch *Channel) control(data []byte) {
 	m := outgoing{data: data, ppid: dcep.PPIDControl}
-	if ch.out.queue.len() > 0 || ch.s.blocked.len() > 0 || ch.transmit(m) != nil {
+	if ch.mustQueue() || ch.transmit(m) != nil {
 		ch.push(m)
 	}
+}
+
+// mustQueue reports whether a message must wait for others.
+func (ch *Channel) mustQueue() bool {
+	return !ch.ready || ch.out.queue.len() > 0 || ch.out.open || ch.s.blocked.len() > 0
 }
 
 // lifetime is when a message is dead. It is alive during all of its lifetime,
@@ -156,7 +163,7 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (r *receipt, 
 		return nil, &TypeError{op, "the text is not UTF-8"}
 	}
 	if s.conn != nil { // else the size is checked when the peer's limit is known
-		if err := s.checkSize(op, len(data)); err != nil {
+		if err := s.checkSize(op, int64(len(data))); err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +172,7 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (r *receipt, 
 		before = ch.bufferedAmount()
 	}
 	m := newOutgoing(data, isText)
-	if !ch.ready || ch.out.queue.len() > 0 || s.blocked.len() > 0 {
+	if ch.mustQueue() {
 		r = ch.out.newReceipt()
 	} else if err = ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		r = ch.out.newReceipt()
@@ -187,7 +194,7 @@ func (ch *Channel) startWrite(op string, data []byte, isText bool) (r *receipt, 
 func (ch *Channel) push(m outgoing) {
 	ch.out.queue.push(m)
 	ch.out.buffer.queued += m.size
-	if ch.ready {
+	if ch.ready && !ch.heldUp() {
 		ch.block()
 	}
 }
@@ -246,12 +253,12 @@ func (s *Session) flush() {
 func (ch *Channel) flushOne() (more bool, err error) {
 	ch.dropExpired()
 	q := &ch.out.queue
-	if q.len() == 0 {
+	if q.len() == 0 || ch.heldUp() {
 		return false, nil
 	}
 	m := *q.front()
 	if m.receipt != nil {
-		if err := ch.s.checkSize("WriteMessage", m.size); err != nil {
+		if err := ch.s.checkSize("WriteMessage", int64(m.size)); err != nil {
 			m.receipt.outcome <- err
 			ch.dropQueued(0)
 			return q.len() > 0, nil
@@ -261,7 +268,7 @@ func (ch *Channel) flushOne() (more bool, err error) {
 		return true, err
 	}
 	if m.receipt != nil {
-		ch.sum.sent(m.size)
+		ch.sum.sentPart(m.part, m.size)
 		m.receipt.outcome <- nil
 	}
 	ch.dropQueued(0)
@@ -310,6 +317,9 @@ func (ch *Channel) dropQueue(err error) {
 
 // transmit hands one message to the association, which copies it.
 func (ch *Channel) transmit(m outgoing) error {
+	if m.part != wholeMessage {
+		return ch.transmitPart(m)
+	}
 	msg := sctp.Message{Stream: ch.st.id, PPID: m.ppid, Payload: m.data}
 	if m.ppid != dcep.PPIDControl {
 		// "before the DATA_CHANNEL_ACK message or any other message has been

@@ -29,6 +29,8 @@ type ChannelStats struct {
 	BytesSent        uint64 `json:"bytesSent"`
 	MessagesReceived uint64 `json:"messagesReceived"`
 	BytesReceived    uint64 `json:"bytesReceived"`
+
+	MessagesDropped uint64 `json:"messagesDropped,omitempty"` // of those received: thrown away by DropOldest
 }
 
 // counts are the counters of a session.
@@ -40,7 +42,8 @@ func (c *counts) channels() uint64 { return c.requested + c.accepted }
 // counters are the counters of a channel.
 type counters struct{ messagesSent, bytesSent, messagesReceived, bytesReceived uint64 }
 
-func (c *counters) sent(n int)     { c.messagesSent++; c.bytesSent += uint64(n) }
+func (c *counters) sent(n int) { c.messagesSent++; c.bytesSent += uint64(n) }
+
 func (c *counters) received(n int) { c.messagesReceived++; c.bytesReceived += uint64(n) }
 
 // Stats returns the channel's statistics.
@@ -55,6 +58,7 @@ func (ch *Channel) stats() ChannelStats {
 		Serial: ch.serial, Label: ch.label, Protocol: ch.protocol, State: ch.state,
 		MessagesSent: ch.sum.messagesSent, BytesSent: ch.sum.bytesSent,
 		MessagesReceived: ch.sum.messagesReceived, BytesReceived: ch.sum.bytesReceived,
+		MessagesDropped: ch.in.dropped,
 	}
 	if id, ok := ch.id(); ok {
 		st.DataChannelIdentifier = &id

@@ -24,7 +24,8 @@ type stream struct {
 	resets  int
 	discard bool // what comes in is thrown away
 
-	buf []byte // beginning of the user message being received
+	buf   []byte // beginning of the user message being received
+	parts bool   // the association hands over messages as they come in
 
 	threshold int // what the association knows as the stream's low threshold
 }
@@ -44,6 +45,7 @@ type attachment struct {
 	st        *stream // nil until the identifier is known
 	ready     bool    // messages can be handed to the association
 	confirmed bool    // the peer has the channel: it sent a message on it
+	kept      kept    // pieces.go
 }
 
 func (ch *Channel) id() (uint16, bool) {
@@ -96,6 +98,9 @@ func (s *Session) release(st *stream) {
 	s.removeStream(st)
 	if st.threshold != 0 {
 		s.conn.SetBufferedAmountLowThreshold(st.id, 0)
+	}
+	if st.parts {
+		s.conn.DeliverParts(st.id, false)
 	}
 	s.keepEarly(st.id, st.resets)
 	s.pump(st.id)

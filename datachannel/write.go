@@ -46,6 +46,11 @@ func (ch *Channel) write(op string, data []byte, isText bool, c canceler) error 
 		return err
 	}
 	r, err := ch.startWrite(op, data, isText)
+	return ch.awaitReceipt(r, err, c)
+}
+
+// awaitReceipt waits for what becomes of a message that was queued.
+func (ch *Channel) awaitReceipt(r *receipt, err error, c canceler) error {
 	if r == nil || err != nil {
 		return err
 	}
@@ -82,8 +87,8 @@ func (o *sender) find(r *receipt) int {
 	return -1
 }
 
-func (s *Session) checkSize(op string, n int) error {
-	if s.remoteMax > 0 && int64(n) > s.remoteMax {
+func (s *Session) checkSize(op string, n int64) error {
+	if s.remoteMax > 0 && n > s.remoteMax {
 		return &TypeError{op, fmt.Sprintf("the message has %d bytes, and the peer accepts %d", n, s.remoteMax)}
 	}
 	return nil

@@ -122,7 +122,7 @@ func (a *Association) Connect(now time.Time) error {
 
 // Send queues a message. It is refused with ErrNotConnected before the
 // association is established, ErrShuttingDown and ErrClosed after, and with
-// ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability or
+// ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability, ErrMessageOpen or
 // ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
 // EventWritable; it comes only if no less important messages can be given up to
 // make room (Reliability.LimitPriority), or as ErrAllResetPending. If the peer does not
@@ -153,12 +153,17 @@ func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 	case int(m.Stream) >= a.OutboundStreams():
 		return ErrInvalidStream
 	}
-	if _, ok := r.policy(); !ok {
+	if p, ok := r.policy(); !ok || m.More && p != policyNone {
 		return ErrReliability
 	}
 	s := a.out.streams.get(m.Stream)
-	if s != nil && s.reset != resetNone {
+	switch {
+	case s != nil && s.reset != resetNone, m.More && a.reconfig.own.pending(wire.ParamTSNReset):
 		return ErrResetPending
+	case s != nil && s.open != nil:
+		return ErrMessageOpen
+	case m.More && !a.forward.enabled: // without which it could not be given up
+		return ErrNotSupported
 	}
 	if !a.forward.enabled {
 		m.Reliability = Reliability{}
@@ -176,7 +181,9 @@ func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 	if s == nil || !s.used {
 		a.in.news(m.Stream)
 	}
-	a.out.push(now, m, foreign)
+	if msg := a.out.push(now, m, foreign); m.More {
+		a.out.open(msg)
+	}
 	a.counters.messagesSent++
 	a.observe(now)
 	return nil
@@ -202,13 +209,52 @@ func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, Messa
 	if err != nil {
 		return 0, MessageInfo{}, a.orEnded(err)
 	}
-	// A window that opened by a quarter is worth telling (9260-6.2-d).
+	a.tellWindow()
+	return n, info, nil
+}
+
+// Borrow is Read without a copy: it takes the next bytes of the stream's current message
+// that lie together, as a rule what came in one chunk, and lends them to the caller, who
+// gives their memory back with Return. They count as read; errors are those of Read.
+func (a *Association) Borrow(now time.Time, stream uint16) (Loan, MessageInfo, error) {
+	l, info, err := a.in.borrow(stream)
+	if err != nil {
+		return Loan{}, MessageInfo{}, a.orEnded(err)
+	}
+	a.tellWindow()
+	return l, info, nil
+}
+
+// Return takes back, once, what Borrow of this association lent.
+func (a *Association) Return(l Loan) { a.in.pool.freeSegment(l.s) }
+
+// DeliverParts has messages of an incoming stream read as their beginnings come in, one
+// after the other, with Complete false; a peer may then give up one that was read in part
+// (ErrMessageAborted). Default: only those that are larger than the association is willing to
+// hold are. After a handover it is to be set again.
+func (a *Association) DeliverParts(stream uint16, on bool) {
+	if int(stream) < a.InboundStreams() {
+		a.in.deliverParts(stream, on)
+		a.reportReadable()
+	}
+}
+
+// reportReadable turns streams with something to read into events.
+func (a *Association) reportReadable() {
+	for _, id := range a.in.readable {
+		a.events.push(Event{Kind: EventReadable, Stream: id})
+	}
+	a.in.readable = a.in.readable[:0]
+}
+
+// tellWindow has a window that reading has opened by a quarter told to the peer
+// (9260-6.2-d).
+func (a *Association) tellWindow() {
 	if a.state == Established || a.state == ShutdownPending || a.state == ShutdownSent {
 		if a.in.window()-a.ack.advertised >= a.cfg.ReceiveBuffer/4 {
 			a.ack.now()
 		}
 	}
-	return n, info, nil
 }
 
 // orEnded replaces ErrWouldBlock after the end.
@@ -232,6 +278,7 @@ func (a *Association) Shutdown(now time.Time) error {
 	case a.state < Established:
 		a.end(nil)
 	case a.state == Established:
+		a.cancelAll(a.clock.read(now))
 		a.state = ShutdownPending
 		a.progressShutdown(a.clock.read(now))
 	}

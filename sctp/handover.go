@@ -79,7 +79,7 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 	path := a.paths.primary()
 	add(!a.ended && a.state < Established || a.hs.snap == snapUnheard, ObstacleHandshake)
 	add(a.ended || a.state > Established, ObstacleEnding)
-	add(a.out.queued > 0 || a.sent.span() > 0 || a.window.probing, ObstacleSending)
+	add(a.out.queued+int(a.out.parted) > 0 || a.sent.span() > 0 || a.window.probing, ObstacleSending)
 	add(a.out.unsettled(), ObstacleReconfig)
 	add(a.in.unread(), ObstacleUnread)
 	add(a.tsns.gap() || a.in.incomplete(), ObstacleMissing)

@@ -31,6 +31,7 @@ type inStream struct {
 	id        uint16
 	announced bool     // the application knows that there is something to read
 	ahead     bool     // chunks of after a deferred reset were refused
+	eager     bool     // what is there of the next message is read before the rest comes
 	next      wire.MID // of the ordered message to deliver next
 	floor     wire.MID // unordered messages before it will not come any more
 	fragments runList  // with interleaving
@@ -220,7 +221,7 @@ func (in *inbound) relieve() {
 // so that less than half of the buffer is held by what could be read.
 func (in *inbound) handOver(s *inStream, r *fragmentRun) {
 	info := &r.msg.info
-	if in.held() < in.limit/2 || !r.begin || r.partial || !info.unordered && info.mid != s.next {
+	if in.held() < in.limit/2 && !s.eager || !r.begin || r.partial || !info.unordered && info.mid != s.next {
 		return
 	}
 	in.recent.remove(r.msg)
@@ -392,16 +393,37 @@ func (m *inMessage) describe() MessageInfo {
 	}
 }
 
+// mark takes what reading a stream comes upon in place of data.
+func (in *inbound) mark(id uint16, m *inMessage, err error) error {
+	if m != nil && m.resets > 1 {
+		m.resets--
+	} else if m != nil {
+		in.discard(in.streams.get(id).pop())
+	}
+	return err
+}
+
+// took describes the n bytes that were taken from the next message of a stream, which is
+// over if they were its last.
+func (in *inbound) took(id uint16, m *inMessage, n int) MessageInfo {
+	if m.head == nil {
+		m.tail = nil
+	}
+	m.size -= n
+	m.begun = true
+	info := m.describe()
+	info.Size, info.Complete = n, m.complete && m.size == 0
+	if info.Complete {
+		in.discard(in.streams.get(id).pop())
+	}
+	return info
+}
+
 // read moves bytes of the next message to dst.
 func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 	m := in.peek(id)
 	if err := m.check(); err != nil {
-		if m != nil && m.resets > 1 {
-			m.resets--
-		} else if m != nil {
-			in.discard(in.streams.get(id).pop())
-		}
-		return 0, MessageInfo{}, err
+		return 0, MessageInfo{}, in.mark(id, m, err)
 	}
 	n := 0
 	for m.head != nil && n < len(dst) {
@@ -415,15 +437,35 @@ func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
 			in.freeSegment(s)
 		}
 	}
-	if m.head == nil {
-		m.tail = nil
+	return n, in.took(id, m, n), nil
+}
+
+// borrow takes the first segment of the next message out of it.
+func (in *inbound) borrow(id uint16) (Loan, MessageInfo, error) {
+	m := in.peek(id)
+	if err := m.check(); err != nil {
+		return Loan{}, MessageInfo{}, in.mark(id, m, err)
 	}
-	m.size -= n
-	m.begun = true
-	info := m.describe()
-	info.Size, info.Complete = n, m.complete && m.size == 0
-	if info.Complete {
-		in.discard(in.streams.get(id).pop())
+	s := m.head
+	n := len(s.buf) - int(s.off)
+	m.head, s.next = s.next, nil
+	in.bytes -= n
+	in.entries--
+	return Loan{s}, in.took(id, m, n), nil
+}
+
+// deliverParts sets whether the messages of a stream are read before they are complete.
+func (in *inbound) deliverParts(id uint16, on bool) {
+	s := in.stream(id)
+	s.eager = on
+	switch {
+	case !on:
+	case !in.interleaved:
+		in.relieve()
+	default:
+		if len(s.fragments.runs) > 0 {
+			in.handOver(s, &s.fragments.runs[0])
+		}
+		in.handOverUnordered(s)
 	}
-	return n, info, nil
 }

@@ -103,13 +103,19 @@ func (a *Association) outInvariants() string {
 	if a.ended {
 		return ""
 	}
-	buffered, queued, sent, begun := 0, 0, 0, 0
+	buffered, queued, sent, begun, parted := 0, 0, 0, 0, 0
 	for id, s := range o.streams.all() {
 		bytes := 0
+		if s.open != nil {
+			parted++
+		}
 		for m := s.head; m != nil; m = m.next {
 			queued++
 			if m.sent > 0 {
 				begun++
+			}
+			if m.ends {
+				parted++
 			}
 			bytes += len(m.payload) - m.sent
 			if m.abandoned {
@@ -138,8 +144,8 @@ func (a *Association) outInvariants() string {
 	if e := o.turnInvariants(); e != "" {
 		return e
 	}
-	if o.midway != begun {
-		return fmt.Sprintf("%d messages begun, counted %d", o.midway, begun)
+	if int(o.midway) != begun || int(o.parted) != parted {
+		return fmt.Sprintf("%d messages begun and %d in parts, counted %d and %d", o.midway, o.parted, begun, parted)
 	}
 	if o.messages != queued+sent {
 		return fmt.Sprintf("%d messages, counted %d queued and %d sent", o.messages, queued, sent)
@@ -167,7 +173,7 @@ func (o *outbound) turnInvariants() string {
 			waiting++
 		}
 	}
-	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil || o.serving != nil && o.serving.head == nil {
+	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil && o.begun.open == nil || o.serving != nil && o.serving.head == nil {
 		return fmt.Sprintf("%d streams have messages, %d are in turn", waiting, len(o.turns.heap))
 	}
 	return ""
@@ -331,7 +337,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.flying(wire.ParamTSNReset):
+	case a.state == Established && a.out.queued > 0 && (a.out.begun == nil || a.out.begun.head != nil) && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.flying(wire.ParamTSNReset):
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
 		return "no HEARTBEAT is planned"

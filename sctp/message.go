@@ -17,6 +17,10 @@ type Message struct {
 	// Reliability limits how long the message is worth sending. The zero value
 	// is fully reliable.
 	Reliability Reliability
+	// More says that Payload is only the beginning of the message: SendMore goes on
+	// with it, so that no more of it need be in memory than the send buffer holds
+	// (RFC 6458, section 8.1.26). It goes with a Reliability of zero only.
+	More bool
 	// Payload is not copied: it belongs to the association from a successful
 	// Send until the message is acknowledged or abandoned, and must not change.
 	// It must not be empty (RFC 9260, section 6.2), and is shorter than 2 GiB.

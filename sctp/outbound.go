@@ -22,7 +22,8 @@ type outbound struct {
 	pool        *pools
 	queued      int            // messages not sent completely
 	waiting     int            // bytes not given a TSN
-	midway      int            // of those queued: of which a part was sent
+	midway      int32          // of those queued: of which a part was sent
+	parted      int32          // messages in parts of which the last part was not sent
 	low         []uint16       // streams whose queue fell to their threshold
 	drained     []uint16       // streams to reset on which now everything is acknowledged
 	allLow      int            // threshold of waiting, bytes; -1: none
@@ -39,15 +40,16 @@ type outStream struct {
 	priority  uint16
 	ordered   wire.MID // of the next ordered message
 	unordered wire.MID // of the next unordered one, with interleaving
+	reset     resetState
+	asked     bool // the peer asked for the reset, and its request is not sent yet
+	used      bool // a message was sent since the last reset
 	head      *outMessage
 	tail      *outMessage
-	queued    int // bytes not given a TSN
-	threshold int // of EventBufferedAmountLow
-	pending   int // messages not acknowledged, sent or not
-	reset     resetState
+	open      *parts          // of the message that was begun and has not ended; nil: none
+	queued    int             // bytes not given a TSN
+	threshold int             // of EventBufferedAmountLow
+	pending   int             // messages not acknowledged, sent or not
 	abandoned *AbandonedStats // nil: none
-	asked     bool            // the peer asked for the reset, and its request is not sent yet
-	used      bool            // a message was sent since the last reset
 }
 
 // outMessage is a message on its way out.
@@ -80,6 +82,8 @@ type outMessage struct {
 	priority uint32   // with policyPriority; 0 is the most important
 	maxRtx   uint16   // with policyRetransmits
 	place    int32    // in a messageHeap, from 1
+	parts    *parts   // nil: it is a whole message
+	ends     bool     // it is the last part
 
 	earlier, later *outMessage // in outbound.midways
 }
@@ -253,7 +257,7 @@ func (o *outbound) refuse(n int) {
 func (o *outbound) starved() bool { return o.frugal && o.refused != 0 && o.queued == 0 }
 
 // push queues a message, with a copy of its payload if that is foreign.
-func (o *outbound) push(now instant, m *Message, foreign bool) {
+func (o *outbound) push(now instant, m *Message, foreign bool) *outMessage {
 	msg := o.pool.toSend()
 	s := o.stream(m.Stream)
 	o.arrivals++
@@ -283,10 +287,11 @@ func (o *outbound) push(now instant, m *Message, foreign bool) {
 		s.head, s.tail = msg, msg
 		o.turns.add(s)
 	}
+	return msg
 }
 
-// current returns the message whose turn it is, nil if there is none; with finish, of
-// those that were begun.
+// current returns the message whose turn it is, nil if there is none, or the next part of
+// the one that was begun is not there yet; with finish, of those that were begun.
 func (o *outbound) current(finish bool) *outMessage {
 	s := o.begun
 	switch {
@@ -328,6 +333,9 @@ func (o *outbound) advance(m *outMessage, n int) {
 	o.dequeued(s, n)
 	if m.sent == len(m.payload) {
 		o.remove(m)
+		if m.parts != nil {
+			o.sentPart(m)
+		}
 		return
 	}
 	if !m.midway {
@@ -342,8 +350,13 @@ func (o *outbound) advance(m *outMessage, n int) {
 	}
 }
 
-// number begins a message: it gives it its number in its stream.
-func (o *outbound) number(m *outMessage) {
+// number gives a message its number in its stream; false if it is a part that goes on with
+// a message that has one.
+func (o *outbound) number(m *outMessage) bool {
+	if p := m.parts; p != nil && p.begun {
+		m.mid, m.fsn = p.mid, p.fsn
+		return false
+	}
 	switch s := m.stream; {
 	case !m.unordered:
 		m.mid = s.ordered
@@ -352,6 +365,10 @@ func (o *outbound) number(m *outMessage) {
 		m.mid = s.unordered
 		s.unordered = s.unordered.Next()
 	}
+	if p := m.parts; p != nil {
+		p.begun, p.mid = true, m.mid
+	}
+	return true
 }
 
 // begin and end keep account of the messages of which a part was sent.

@@ -244,7 +244,7 @@ func (p *outPool) take() *outMessage {
 
 // give takes back a message that nothing refers to.
 func (p *outPool) give(m *outMessage) {
-	m.stream, m.next = nil, p.first
+	m.stream, m.parts, m.next = nil, nil, p.first
 	p.first = m
 	p.used--
 	if p.n++; p.used == 0 && p.use.emptied(p.n) {

@@ -597,8 +597,5 @@ const maxPeerErrors = 64
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now instant) {
 	a.performDeferred()
-	for _, id := range a.in.readable {
-		a.events.push(Event{Kind: EventReadable, Stream: id})
-	}
-	a.in.readable = a.in.readable[:0]
+	a.reportReadable()
 }

@@ -216,12 +216,12 @@ func (a *Association) handleInReset(now instant, req wire.InReset) {
 	for i := range n {
 		id := req.Streams.At(i)
 		own.asked.streams = append(own.asked.streams, id)
-		a.askedToReset(a.out.stream(id))
+		a.askedToReset(now, a.out.stream(id))
 	}
 	if own.all = n == 0; own.all {
 		for _, s := range a.out.streams.all() {
 			if s.used || s.reset != resetNone {
-				a.askedToReset(s)
+				a.askedToReset(now, s)
 			}
 		}
 	}
@@ -252,10 +252,11 @@ func (a *Association) needReset(streams wire.Uint16s) bool {
 
 // askedToReset marks a stream that the peer asked us to reset. One that is to be reset
 // anyway goes with the others.
-func (a *Association) askedToReset(s *outStream) {
+func (a *Association) askedToReset(now instant, s *outStream) {
 	if s.asked {
 		return
 	}
+	a.cancel(now, s)
 	s.asked = true
 	if s.pending > 0 {
 		a.reconfig.own.undrained++
@@ -290,7 +291,7 @@ func (a *Association) handleTSNReset() {
 	switch {
 	case a.state != Established, !a.cfg.PeerReconfig.AllowAssociationReset:
 		resp.Result = wire.ResultDenied
-	case a.sent.span() > 0, a.out.midway > 0, a.reconfig.own.flying(wire.ParamTSNReset):
+	case a.sent.span() > 0, a.out.midway+a.out.parted > 0, a.reconfig.own.flying(wire.ParamTSNReset):
 		resp.Result = wire.ResultAlreadyPending
 	default:
 		resp.ReceiverNextTSN = resp.ReceiverNextTSN.Opposite()

@@ -47,6 +47,7 @@ func (a *Association) handleShutdown(now instant, path *path, c wire.Chunk) {
 			return
 		}
 		if a.state != ShutdownReceived {
+			a.cancelAll(now)
 			a.state = ShutdownReceived
 			a.events.push(Event{Kind: EventShutdownReceived})
 		}

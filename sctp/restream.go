@@ -33,8 +33,8 @@ func (a *Association) reconfigurable() error {
 }
 
 // ResetStreams resets the outgoing side of the streams (RFC 6525, section
-// 5.1.2) once all messages sent on them are acknowledged or given up, and then a
-// moment later what was sent on other streams until then; EventStreamResetDone or
+// 5.1.2) once all messages sent on them are acknowledged or given up (Cancel gives up one
+// that has not ended), and then a moment later what was sent on other streams until then; EventStreamResetDone or
 // EventStreamResetFailed reports each. Until then Send on them is refused. It
 // returns ErrNotSupported if the peer knows no stream reset, ErrInvalidStream,
 // ErrResetPending, or ErrNotConnected, ErrShuttingDown, ErrClosed as Send.
@@ -51,7 +51,8 @@ func (a *Association) ResetStreams(now time.Time, streams ...uint16) error {
 		}
 	}
 	for _, id := range streams {
-		if a.out.stream(id).pending == 0 {
+		s := a.out.stream(id)
+		if a.cancel(a.clock.read(now), s); s.pending == 0 {
 			a.reconfig.own.reset(wire.ParamOutReset, id)
 		}
 	}
@@ -126,7 +127,8 @@ const minResetPause = 30 * time.Second
 // that was begun is acknowledged or given up and the peer has answered;
 // EventAssociationReset or EventReconfigFailed reports the end. Messages are neither lost nor reordered
 // by it, if the peer, too, has nothing outstanding: one of this package refuses
-// otherwise. It returns ErrResetPending while one is under way, ErrResetTooSoon within
+// otherwise. It returns ErrResetPending while one is under way, ErrMessageOpen while a
+// message in parts (Message.More) is, ErrResetTooSoon within
 // 30 s of the last, and else errors as ResetStreams does.
 func (a *Association) ResetAssociation(now time.Time) error {
 	own := &a.reconfig.own
@@ -136,6 +138,8 @@ func (a *Association) ResetAssociation(now time.Time) error {
 		return err
 	case own.pending(wire.ParamTSNReset):
 		return ErrResetPending
+	case a.out.parted > 0:
+		return ErrMessageOpen
 	case !own.resetAt.IsZero() && a.clock.read(now).Sub(own.resetAt) < minResetPause:
 		return ErrResetTooSoon
 	}

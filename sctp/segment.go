@@ -68,3 +68,10 @@ func (m *inMessage) join(n *inMessage) {
 	m.size += n.size
 	n.head, n.tail, n.size = nil, nil, 0
 }
+
+// A Loan is a part of a received message that Association.Borrow lent. Its bytes are valid,
+// and must not change, until Return.
+type Loan struct{ s *segment }
+
+// Bytes returns the part; it is never empty.
+func (l Loan) Bytes() []byte { return l.s.buf[l.s.off:] }

@@ -325,7 +325,7 @@ func (a *Association) fillNew(now instant, path *path, p *builder) {
 		}
 		mayGo := path.rack.tlp.due || a.recovery.open(a.sent.flight, path.cc.window()) && (p.data > 0 || a.mayStart(now, path, false))
 		// Each message under way may need one more TSN, if it is given up.
-		if !mayGo || a.sent.span() >= max(1, a.maxSpan(m.unordered)-1-a.out.midway) {
+		if !mayGo || a.sent.span() >= max(1, a.maxSpan(m.unordered)-1-int(a.out.midway+a.out.parted)) {
 			return
 		}
 		if size <= a.window.room(a.sent.flightPayload) {
@@ -395,14 +395,13 @@ func (a *Association) dataHeader() int {
 
 // putNew sends the next size bytes of the current message for the first time.
 func (a *Association) putNew(now instant, path *path, p *builder, m *outMessage, size int) {
-	c := a.sent.blank()
-	c.msg, c.off, c.size, c.fsn, c.header = m, int32(m.sent), int32(size), m.fsn, uint8(a.dataHeader())
 	var flags wire.DataFlags
-	if m.sent == 0 {
-		a.out.number(m)
+	if m.sent == 0 && a.out.number(m) {
 		flags |= wire.FlagBegin
 	}
-	if m.sent+size == len(m.payload) {
+	c := a.sent.blank()
+	c.msg, c.off, c.size, c.fsn, c.header = m, int32(m.sent), int32(size), m.fsn, uint8(a.dataHeader())
+	if m.sent+size == len(m.payload) && (m.parts == nil || m.ends) {
 		flags |= wire.FlagEnd
 		if m.immediate { // 7053-5-a
 			flags |= wire.FlagImmediate
@@ -505,7 +504,7 @@ func (a *Association) expireQueued(now instant, path *path) {
 // reportDelivered reports the messages that the peer has acknowledged completely.
 func (a *Association) reportDelivered(done *outMessage) {
 	for m := done; m != nil; m = m.next {
-		if m.abandoned {
+		if m.abandoned || m.parts != nil && !m.ends {
 			continue
 		}
 		a.counters.delivered++
