@@ -190,6 +190,9 @@ func (a *Association) fillData(now instant, path *path, p *builder) {
 	case ackNow:
 		a.fillSack(p)
 	case ackDelayed:
+		if a.out.queued == 0 && a.sent.lost == 0 && !path.rack.tlp.due {
+			break // nothing that it could ride along with
+		}
 		before, window := len(p.b), a.in.offer(path.mtu)
 		path.ecn.append(p)
 		if !a.ack.appendSack(p, &a.tsns, window) {
