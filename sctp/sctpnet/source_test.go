@@ -573,6 +573,7 @@ func TestPushSlowOnEvent(t *testing.T) {
 			}
 		}})
 		defer end(a, b)
+		synctest.Wait() // the transport's goroutine is done with the handshake
 		lagging := result(func() error { return b.TryWriteMessage(message(0, 10, 0)) })
 		pending(t, lagging)
 		const streams = 2 * maxEvents
