@@ -2,6 +2,7 @@ package sluice_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/netip"
@@ -116,4 +117,41 @@ func ExampleUDPMux() {
 	// hello, first
 	// hello, second
 	// 1 port, 2 connections
+}
+
+// The transport of the channels tells when they can be used, and what fits through them;
+// statistics are those of a browser.
+func ExamplePeerConnection_SCTP() {
+	pc, err := sluice.NewPeerConnection(sluice.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pc.Close()
+	if _, err := pc.CreateDataChannel("chat", nil); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("before the offer:", pc.SCTP() != nil)
+	if err := pc.SetLocalDescription(sluice.SessionDescription{}); err != nil {
+		log.Fatal(err)
+	}
+	sctp := pc.SCTP()
+	sctp.OnStateChange(func(s sluice.SCTPTransportState) {
+		fmt.Println(s, "for messages of up to", sctp.MaxMessageSize(), "bytes on", sctp.MaxChannels(), "channels")
+	})
+	fmt.Println(sctp.State(), "over DTLS that is", sctp.Transport().State())
+
+	stats := pc.Stats()
+	report, err := json.Marshal(stats.Report()["data-channel-1"])
+	if err != nil {
+		log.Fatal(err)
+	}
+	var channel map[string]any
+	if err := json.Unmarshal(report, &channel); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(channel["type"], channel["label"], channel["state"])
+	// Output:
+	// before the offer: false
+	// connecting over DTLS that is new
+	// data-channel chat connecting
 }

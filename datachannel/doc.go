@@ -40,4 +40,15 @@
 // as browsers do, and WriteMessage waits for room. Without message interleaving
 // a message holds up those of other channels while it is sent; RFC 8831, section
 // 6.6, advises messages of at most 16 KB where that matters.
+//
+// # Differences from browsers
+//
+// What happens, in which order, and which errors calls return is as the W3C has it. But
+// there are no tasks here between which nothing changes, so that a program may see at once
+// what a page sees in a later task: a channel that is created on an established association
+// is open when CreateChannel returns, one that is closed before the peer can know of it is
+// closed when Close returns, and what the network takes at once never shows in
+// BufferedAmount. The events come all the same. Text that is not UTF-8 is a *TypeError, where
+// pages cannot have such. A channel whose identifier is beyond the streams of the
+// association is not refused if the association may get more (RFC 6525).
 package datachannel

@@ -7,8 +7,9 @@ type lowMark struct {
 	ended     bool // the amount changes no more
 }
 
-// BufferedAmount returns the bytes of messages that were sent and not yet handed
-// to the transport. Send raises it, and it falls as the network takes them.
+// BufferedAmount returns the payload bytes of messages that were sent and not yet handed
+// to the transport. Send raises it, and it falls as the network takes them, which may be
+// before Send returns. When the channel ends it stays what it is.
 func (ch *Channel) BufferedAmount() int {
 	ch.s.lock()
 	defer ch.s.unlock()

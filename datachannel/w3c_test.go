@@ -107,32 +107,31 @@ func TestAnnounceOpen(t *testing.T) {
 }
 
 // The error of a channel says what failed: the peer's ABORT with its cause code and what it
-// says (w3c-error-a), our own likewise, and else what it was.
+// says, and where there was none what the association has to say (w3c-error-a). It comes in
+// state closed.
 func TestErrorDetails(t *testing.T) {
 	for _, c := range []struct {
 		desc    string
 		end     func(p *pair)
 		code    int
 		message string
+		cause   error
 	}{
-		{"user abort", func(p *pair) { p.b.Abort("enough") }, 12, "enough"},
-		{"transport closed", func(p *pair) { p.a.conn.Close() }, 0, ""},
+		{"abort of the peer", func(p *pair) { p.b.Abort("enough") }, 12, "enough", nil},
+		{"silence", func(*pair) { netsim.Elapse(30 * time.Minute) }, 0, sctp.ErrPeerUnreachable.Error(), sctp.ErrPeerUnreachable},
 	} {
 		t.Run(c.desc, func(t *testing.T) {
-			bubble(t, setup{}, func(t *testing.T, p *pair) {
+			bubble(t, setup{link: dead}, func(t *testing.T, p *pair) {
 				a, _ := p.open("", nil)
 				var got *RTCError
 				var state ReadyState
 				a.OnError(func(err error) { got, state = err.(*RTCError), a.ReadyState() })
 				c.end(p)
 				settle()
-				if c.code == 0 {
-					return
-				}
 				if got == nil || got.Detail != SCTPFailure || got.SCTPCauseCode != c.code || got.Message != c.message || state != Closed {
-					t.Errorf("%+v in state %v", got, state)
+					t.Fatalf("%+v in state %v", got, state)
 				}
-				if !errors.Is(a.Err(), got) {
+				if a.Err() != error(got) || c.cause != nil && !errors.Is(got, c.cause) {
 					t.Errorf("Err is %v", a.Err())
 				}
 			})
