@@ -126,6 +126,8 @@ func TestErrorDetails(t *testing.T) {
 				var got *RTCError
 				var state ReadyState
 				a.OnError(func(err error) { got, state = err.(*RTCError), a.ReadyState() })
+				netsim.Elapse(2 * time.Second)
+				check(t, a.SendText("lost")) // who sends notices the silence first
 				c.end(p)
 				settle()
 				if got == nil || got.Detail != SCTPFailure || got.SCTPCauseCode != c.code || got.Message != c.message || state != Closed {
