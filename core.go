@@ -317,6 +317,16 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 	return secure, nil
 }
 
+// over reports whether the association has ended.
+func (c *core) over() bool {
+	select {
+	case <-c.session.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // end reports the end of the connection, once, and not after close.
 func (c *core) end(err error) {
 	c.mu.Lock()

@@ -388,7 +388,8 @@ func (pc *PeerConnection) setRemoteAnswer(op string, remote *appliedRemote, next
 }
 
 // checkReoffer verifies that an offer continues the session: sections keep their
-// place (RFC 3264, section 8), and the transport in use stays or is properly replaced.
+// place (RFC 3264, section 8), and the transport in use stays or is properly replaced: that
+// of an association that is over by any offer that restarts ICE.
 func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 	if len(remote.desc.sections) < len(pc.sections) {
 		return contentError(0, "fewer sections than in the last description (RFC 3264, section 8)")
@@ -411,7 +412,7 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 		return opError(op, "%s on a running connection is not supported", c)
 	case c == changeDTLS && !restarts:
 		return errNoRestart(remote.desc)
-	case c == changeDTLS:
+	case c == changeDTLS, restarts && pc.core.over():
 		next, err := pc.newLink()
 		if err != nil {
 			return &OperationError{Op: op, Reason: "another transport", Err: err}

@@ -147,6 +147,26 @@ func TestPeerReplaced(t *testing.T) {
 	}
 }
 
+// A peer that has closed and comes back with the same certificate, and no tls-id to tell, begins
+// another association.
+func TestPeerComesBack(t *testing.T) {
+	cfg := loopbackConfig()
+	cfg.Certificate = mustCertificate(t)
+	b := newTestPeer(t, loopbackConfig())
+	for range 3 {
+		a := newTestPeer(t, cfg)
+		ch := wantChannel(t, a.PeerConnection)
+		for _, way := range [][2]*testPeer{{a, b}, {b, a}} {
+			d := gathered(t, way[0].PeerConnection)
+			d.SDP = strings.Replace(d.SDP, "a=tls-id:", "a=no-tls-id:", 1)
+			must(t, way[1].SetRemoteDescription(d))
+		}
+		exchange(t, ch, receive(t, "channel", b.channels))
+		must(t, a.Close())
+		want(t, "b", b.states, ConnectionStateClosed)
+	}
+}
+
 // Data is added to a session that began with media only, which is rejected; and media to
 // one of data only.
 func TestDataAddedLater(t *testing.T) {

@@ -228,3 +228,24 @@ func TestTagStopped(t *testing.T) {
 		p.golang.closed("data")
 	})
 }
+
+// TestPageReplaced reloads the page, which then offers a connection of its own to the PeerConnection
+// that had the old one: that ends, and another takes its place.
+func TestPageReplaced(t *testing.T) {
+	eachBrowser(t, func(t *testing.T, b *browser.Browser) {
+		p := newPair(t, b, false, sluice.Config{})
+		p.connectWith("first")
+		p.exchange("first")
+		if err := p.page.page.Reload(p.ctx); err != nil {
+			t.Fatal(err)
+		}
+		p.page = p.page.page.newPeer("again")
+		p.page.open("second", channelInit{})
+		p.golang.note(func() { p.golang.local, p.golang.gathered = nil, false })
+		p.renegotiate(false, relay{})
+		p.golang.closed("first")
+		p.page.opened("second")
+		p.golang.opened("second")
+		p.exchange("second")
+	})
+}
