@@ -310,6 +310,10 @@ func TestRackSilenceShort(t *testing.T) {
 	tc.advance(testRTT - time.Millisecond)
 	tc.write(gaps(2, append(even[2:], 40, 60)...)) // the first of the odd ones arrived
 	tc.wantIdle("61 may be on its way")
+	at, _ := tc.a.Timeout()
+	if d := at.Sub(tc.now); d < testRTT/5 || d > testRTT/4 { // it was sent a round trip and a millisecond ago
+		t.Errorf("that is looked at again after %v", d)
+	}
 	tc.advance(time.Millisecond)
 	tc.write(gaps(60, 62, 62)) // all of them, and 62
 	tc.wantResent("it was lost", 61)
