@@ -8,7 +8,7 @@ import (
 
 // caseTime bounds a case, beside the time that bulk takes. Only a defect runs into it, however
 // loaded the machine.
-const caseTime = 60 * time.Second
+const caseTime = 90 * time.Second
 
 // TestInterop runs each case with each peer, two peers at a time on a machine with two processors.
 func TestInterop(t *testing.T) {

@@ -29,20 +29,20 @@ var resultsFile = filepath.Join("..", "RESULTS.md")
 
 const preface = `# Interop
 
-Written by %smake e2e%s: every capability between this stack and each peer, all in a network namespace. Only what passed in
-that run says yes; a number refers to a remark below the table. Not written by hand.
+Written by %smake interop%s, a part of %smake e2e%s, and not by hand: every capability between this stack and each peer, all in
+a network namespace. Only what passed in that run says yes; a number refers to a remark below the table.
 
 `
 
 // table returns the results of this run.
 func table() string {
 	var b, remarks strings.Builder
-	fmt.Fprintf(&b, preface, "`", "`")
+	fmt.Fprintf(&b, preface, "`", "`", "`", "`")
 	b.WriteString("| peer | SCTP |")
 	for _, tc := range cases {
 		name := tc.name
 		if name == "bulk" {
-			name += ", " + bulkTime.String()
+			name = fmt.Sprintf("%s, %g s", name, bulkTime.Seconds())
 		}
 		fmt.Fprintf(&b, " %s |", name)
 	}
@@ -58,16 +58,16 @@ func table() string {
 			fmt.Fprintf(&b, "| %s: %s | not installed%s |%s\n", r.name, r.about, remark(r, r.missing), strings.Repeat(" |", len(cases)))
 			continue
 		}
-		sctp := "?"
+		stack := "?"
 		var line strings.Builder
 		for _, tc := range cases {
 			c := r.cells[tc.name]
 			if c != nil && c.sctp != "" {
-				sctp = c.sctp
+				stack = c.sctp
 			}
 			fmt.Fprintf(&line, " %s |", c.text(func(text string) string { return remark(r, text) }))
 		}
-		fmt.Fprintf(&b, "| %s %s: %s | %s |%s\n", r.name, r.version, r.about, sctp, line.String())
+		fmt.Fprintf(&b, "| %s %s: %s | %s |%s\n", r.name, r.version, r.about, stack, line.String())
 	}
 	b.WriteString("\nThe columns:\n\n")
 	for _, tc := range cases {

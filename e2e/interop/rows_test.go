@@ -31,20 +31,11 @@ type row struct {
 type quirks struct {
 	needs            string            // what config says, and why
 	cannot           map[string]string // case: why it makes no sense with this peer
-	maxSend          int               // the largest message that it can send, in bytes; 0: any
 	fixedRole        string            // why its role in DTLS is what it is
 	noEmpty          string            // why it sends no empty messages
 	closeLoses       string            // why messages before a close by it may be lost
 	closedLoses      string            // why messages before a close by us may be lost
 	announcesOrdered string            // why its unordered channels with a limit are not tried
-}
-
-// sends returns the largest message that the peer can send, in bytes.
-func (r *row) sends() int {
-	if r.quirks.maxSend > 0 {
-		return r.quirks.maxSend
-	}
-	return maxPayload
 }
 
 // rows are the peers, in the order of the table. One with a browser's kind is a page, any other

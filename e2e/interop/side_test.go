@@ -92,16 +92,17 @@ func (s *side) take(e event) {
 	if e.PC != s.pc {
 		return // of a connection before
 	}
-	c := s.channel(e.Label)
 	switch e.Event {
 	case "open":
+		c := s.channel(e.Label)
 		c.properties, c.open = e.properties, true
 	case "message":
+		c := s.channel(e.Label)
 		c.inbox = append(c.inbox, message{text: e.Text, size: e.Size, crc: e.CRC})
 	case "checked":
-		c.checked = &e
+		s.channel(e.Label).checked = &e
 	case "close":
-		c.closed = true
+		s.channel(e.Label).closed = true
 	case "state":
 		s.states = append(s.states, e.State)
 	}
