@@ -1,7 +1,6 @@
 package sluice
 
 import (
-	"math"
 	"syscall/js"
 
 	"github.com/sluice-rtc/sluice/datachannel"
@@ -16,16 +15,23 @@ func (pc *PeerConnection) handleChannel(ch *datachannel.Channel) {
 	pc.mu.Lock()
 	f := pc.on.dataChannel
 	pc.mu.Unlock()
-	if f != nil {
-		f(ch)
-	}
+	pc.waiting.deliver(ch, f)
 }
 
 // fire posts the callback that which selects, looked up when its turn comes.
 func fire[T any](pc *PeerConnection, which func(*peerConnectionEvents) func(T), v T) {
+	post(pc, func() func(T) { return which(&pc.on) }, v)
+}
+
+// post posts the callback that which returns when its turn comes, unless the connection is
+// closed by then.
+func post[T any](pc *PeerConnection, which func() func(T), v T) {
 	pc.events.post(func() {
 		pc.mu.Lock()
-		f := which(&pc.on)
+		f := which()
+		if pc.closed {
+			f = nil
+		}
 		pc.mu.Unlock()
 		if f != nil {
 			f(v)
@@ -112,11 +118,11 @@ func (pc *PeerConnection) updateICE(s ICEConnectionState) {
 // counts as closed, which browsers leave to the state of DTLS.
 func (pc *PeerConnection) updateConnection() {
 	s := ConnectionState(pc.pc.Get("connectionState").String())
-	if t := pc.dtlsTransport(); webjs.Is(t) && t.Get("state").String() == "closed" && s != ConnectionStateFailed {
-		s = ConnectionStateClosed
-	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
+	if t := pc.transport(); t != nil && t.dtls.object.Get("state").String() == "closed" && s != ConnectionStateFailed {
+		s = ConnectionStateClosed
+	}
 	if s == pc.connection {
 		return
 	}
@@ -131,17 +137,5 @@ func (pc *PeerConnection) handleNegotiated() {
 	if pc.closed {
 		return
 	}
-	if t := pc.dtlsTransport(); webjs.Is(t) && !t.Equal(pc.dtls) {
-		pc.dtls = t
-		pc.unlisten = append(pc.unlisten, webjs.Listen(t, func(js.Value) { pc.updateConnection() }, "statechange"))
-	}
-	if sctp := pc.pc.Get("sctp"); webjs.Is(sctp) {
-		if n := sctp.Get("maxMessageSize"); n.Type() == js.TypeNumber {
-			most := int64(0) // any size
-			if size := n.Float(); size < math.MaxInt64 {
-				most = int64(size)
-			}
-			pc.session.SetRemoteMaxMessageSize(most)
-		}
-	}
+	pc.updateLimit()
 }

@@ -27,6 +27,7 @@ type PeerConnection struct {
 	unlisten []func()
 	ctx      context.Context // ends with Close: promises of a closed connection are never settled
 	cancel   context.CancelFunc
+	waiting  acceptQueue // has a lock of its own
 
 	mu         sync.Mutex
 	closed     bool
@@ -34,8 +35,8 @@ type PeerConnection struct {
 	ice        ICEConnectionState
 	gathering  ICEGatheringState
 	connection ConnectionState
-	gathered   chan struct{} // closed when gathering is complete
-	dtls       js.Value      // the RTCDtlsTransport that is listened to, undefined before there is one
+	gathered   chan struct{}  // closed when gathering is complete
+	sctp       *SCTPTransport // the latest, nil before there is one
 }
 
 // NewPeerConnection returns a PeerConnection that has not negotiated yet. The error is
@@ -56,7 +57,7 @@ func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 	}
 	pc := &PeerConnection{
 		pc: object, ice: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connection: ConnectionStateNew,
-		gathered: make(chan struct{}), dtls: js.Undefined(),
+		gathered: make(chan struct{}), waiting: newAcceptQueue(),
 	}
 	pc.ctx, pc.cancel = context.WithCancel(context.Background())
 	pc.session = datachannel.NewBrowserSession(object, datachannel.Config{
@@ -112,6 +113,16 @@ func (pc *PeerConnection) RestartICE() {
 	if pc.usableNow("RestartICE") == nil {
 		pc.pc.Call("restartIce")
 	}
+}
+
+// Accept waits for a channel that the peer opens while OnDataChannel is not set, and
+// returns it open. Up to 1024 wait for it; further ones are closed. The error is that of
+// ctx, or an *InvalidStateError after Close.
+func (pc *PeerConnection) Accept(ctx context.Context) (*datachannel.Channel, error) {
+	if ch, err := pc.waiting.accept(ctx, pc.ctx.Done()); ch != nil || err != nil {
+		return ch, err
+	}
+	return nil, pc.usableNow("Accept")
 }
 
 // usable returns the error for a closed connection. The caller holds pc.mu.
@@ -295,25 +306,11 @@ func (pc *PeerConnection) GatheringComplete() <-chan struct{} {
 
 // RemoteCertificates returns the peer's certificates in DER, the leaf first, once DTLS is
 // connected; nil in browsers that do not tell.
-func (pc *PeerConnection) RemoteCertificates() (list [][]byte) {
-	transport := pc.dtlsTransport()
-	if !webjs.Is(transport) || !webjs.Is(transport.Get("getRemoteCertificates")) {
-		return nil
+func (pc *PeerConnection) RemoteCertificates() [][]byte {
+	if t := pc.SCTP(); t != nil {
+		return t.dtls.RemoteCertificates()
 	}
-	certs := transport.Call("getRemoteCertificates")
-	for i := range certs.Length() {
-		list = append(list, bytesOf(certs.Index(i)))
-	}
-	return list
-}
-
-// dtlsTransport returns the browser's, undefined or null before there is one.
-func (pc *PeerConnection) dtlsTransport() js.Value {
-	sctp := pc.pc.Get("sctp")
-	if !webjs.Is(sctp) {
-		return js.Undefined()
-	}
-	return sctp.Get("transport")
+	return nil
 }
 
 // LocalDescription returns the description that was set last, with the candidates

@@ -36,6 +36,7 @@ type attachment struct {
 	ended    bool // the browser has closed it: nothing more comes
 	limit    int  // SetReadBuffer; 0: none
 	overflow Overflow
+	final    int // the buffered amount when it was closed
 }
 
 // arrival is a message as it came.
@@ -86,7 +87,7 @@ func (ch *Channel) onEvent(ev js.Value) {
 		ch.checkLow()
 	case "error":
 		if ch.state < Closed && !ch.local {
-			ch.setError(rtcError(ev.Get("error")))
+			ch.setError(NewRTCError(ev.Get("error")))
 		}
 	case "closing":
 		ch.peerClosed()
@@ -178,7 +179,21 @@ func (ch *Channel) release() {
 }
 
 // bufferedAmount returns the amount at present.
-func (ch *Channel) bufferedAmount() int { return ch.dc.Get("bufferedAmount").Int() + ch.out.queued }
+func (ch *Channel) bufferedAmount() int {
+	if ch.out.buffer.ended {
+		return ch.final
+	}
+	return ch.dc.Get("bufferedAmount").Int() + ch.out.queued
+}
+
+// freeze keeps the amount as it is. "The bufferedAmount does not reset to zero once the
+// channel closes", W3C webrtc-pc, section 6.2; in Chromium it does.
+func (ch *Channel) freeze() {
+	if !ch.out.buffer.ended {
+		ch.final = ch.bufferedAmount()
+		ch.out.buffer.ended = true
+	}
+}
 
 // watchFall has the browser say when what it buffers has fallen far enough, for a
 // WriteMessage or for OnBufferedAmountLow, whichever comes first.
@@ -420,7 +435,7 @@ func (ch *Channel) finish() {
 
 // setClosed is the last transition.
 func (ch *Channel) setClosed() {
-	ch.out.buffer.ended = true
+	ch.freeze()
 	ch.ended = true
 	ch.leave(Closed)
 	ch.release()
@@ -470,8 +485,8 @@ func callError(op string, err error) error {
 	return &OperationError{Op: op, Reason: e.Message, Err: err}
 }
 
-// rtcError is an RTCError of the browser.
-func rtcError(v js.Value) *RTCError {
+// NewRTCError returns an RTCError of the browser; null is one that says nothing.
+func NewRTCError(v js.Value) *RTCError {
 	e := &RTCError{Detail: DataChannelFailure, Message: "the channel failed"}
 	if !webjs.Is(v) {
 		return e

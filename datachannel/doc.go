@@ -34,7 +34,8 @@
 // network whether anybody reads them or not. They are kept for the reader, up to 64 MiB
 // of all channels of a connection; beyond that the channel that keeps most fails. A
 // program that sends more than its peer may be able to read in time has to wait for
-// acknowledgements of its own.
+// acknowledgements of its own. When the peer closes the connection, browsers have the
+// channel close first: Chromium then has an error for it, Firefox none.
 //
 // In the other direction Send queues up to Config.MaxBufferedAmount per channel,
 // as browsers do, and WriteMessage waits for room. Without message interleaving

@@ -160,6 +160,7 @@ func (s *Session) Abort(string) {
 	s.unlisten()
 	for ch := range s.live {
 		ch.local = true
+		ch.freeze()
 		ch.dropQueue(&InvalidStateError{"WriteMessage", "the association ended", true})
 		if ch.state != Closed {
 			ch.setClosed()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/e2e/browser"
@@ -54,17 +55,16 @@ func TestPortable(t *testing.T) {
 	})
 	files.HandleFunc("GET /portable.wasm", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, program) })
 	eachBrowser(t, func(t *testing.T, b *browser.Browser) {
-		ctx := testContext(t)
 		mux := http.NewServeMux()
 		mux.Handle("/", files)
-		mux.Handle("POST /peer", answering(ctx))
+		mux.Handle("POST /peer", answering(t.Context()))
 		site, err := browser.NewSite(mux)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer site.Close()
-		t.Run("with itself", func(t *testing.T) { runPortable(t, ctx, b, site, "") })
-		t.Run("with Go", func(t *testing.T) { runPortable(t, ctx, b, site, site.URL+"/peer") })
+		t.Run("with itself", func(t *testing.T) { runPortable(t, b, site, "") })
+		t.Run("with Go", func(t *testing.T) { runPortable(t, b, site, site.URL+"/peer") })
 	})
 }
 
@@ -86,9 +86,11 @@ func answering(ctx context.Context) http.HandlerFunc {
 }
 
 // runPortable runs the tests in a tab, and each of them as a test of t.
-func runPortable(t *testing.T, ctx context.Context, b *browser.Browser, site *browser.Site, peer string) {
+func runPortable(t *testing.T, b *browser.Browser, site *browser.Site, peer string) {
+	ctx := testContext(t)
 	const js = `const [browser, peer] = args, go = new Go(), text = new TextDecoder();
-		let output = '', code;
+		let code;
+		window.output = '';
 		globalThis.fs.writeSync = (fd, bytes) => { output += text.decode(bytes, {stream: true}); return bytes.length; };
 		go.argv = ['portable.test', '-test.v'];
 		go.env = {SLUICE_BROWSER: browser, SLUICE_PEER: peer};
@@ -106,7 +108,11 @@ func runPortable(t *testing.T, ctx context.Context, b *browser.Browser, site *br
 		Output string
 	}
 	if err := p.Eval(ctx, &result, js, b.Kind, peer); err != nil {
-		t.Fatal(err)
+		late, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		var output string
+		_ = p.Eval(late, &output, "return output")
+		t.Fatalf("%v\n%s", err, output)
 	}
 	if result.Code != 0 || !strings.Contains(result.Output, "--- PASS: TestMessages") {
 		t.Errorf("exit status %d\n%s", result.Code, result.Output)

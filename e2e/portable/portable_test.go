@@ -261,6 +261,59 @@ func TestIncoming(t *testing.T) {
 	}
 }
 
+// TestAccept takes channels that the peer opens by waiting, ranges over messages, and reads and
+// writes one by its bytes.
+func TestAccept(t *testing.T) {
+	c := newCall(t)
+	ask := c.open("ask", nil)
+	c.connect()
+	c.write(ask, "do open theirs", true)
+	ch, err := c.Accept(c.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ch.NextReader(c.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(r); err != nil || string(b) != "theirs" {
+		t.Errorf("read %q, %v", b, err)
+	}
+	w, err := ch.NextWriter(c.ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := io.WriteString(w, "part "); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.write(ch, "do close", true)
+	var got []string
+	for m, err := range ch.Messages(c.ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(m.Data))
+	}
+	if !slices.Equal(got, []string{"part part part "}) {
+		t.Errorf("got %q", got)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Accept(c.ctx)
+		ended <- err
+	}()
+	c.Close()
+	var state *sluice.InvalidStateError
+	if err := wait(c, "end of Accept", ended); !errors.As(err, &state) {
+		t.Errorf("Accept after Close: %v", err)
+	}
+}
+
 // TestCallbacks has a channel tell all its life by callbacks, in order.
 func TestCallbacks(t *testing.T) {
 	c := newCall(t)
