@@ -76,7 +76,7 @@ func lowAfterEachSend(c *Case) {
 		for range i + 1 { // several sends make one event, or as many
 			c.must(near.SendText("hello"))
 		}
-		if e := c.want(near, low); e.Amount > 0 {
+		if e := c.want(near, low); i == 0 && e.Amount > 0 {
 			c.Errorf("bufferedamountlow with %d bytes", e.Amount)
 		}
 		for range i + 1 {
@@ -106,8 +106,10 @@ func lowThresholds(c *Case) {
 				for range count {
 					c.must(near.Send(make([]byte, size)))
 				}
-				if count == 1 || threshold == 0 { // else each may leave at once, below the threshold
-					if e := c.want(near, low); e.Amount > threshold {
+				// Each may leave at once, below the threshold, and while the handler runs more
+				// may be sent.
+				if count == 1 || threshold == 0 {
+					if e := c.want(near, low); count == 1 && e.Amount > threshold {
 						c.Errorf("%s: bufferedamountlow with %d", desc, e.Amount)
 					}
 				}
