@@ -94,7 +94,8 @@ type Config struct {
 	Certificate *Certificate
 
 	// MaxMessageSize is the largest message accepted from the peer, in bytes, and
-	// is announced to it. Default 262144.
+	// is announced to it. Negative is any size, announced as 0; see
+	// datachannel.Config.MaxMessageSize. Default 262144.
 	MaxMessageSize int
 
 	// MaxBufferedAmount bounds what a channel's Send queues, in bytes. Default:

@@ -35,7 +35,6 @@ func TestConfigErrors(t *testing.T) {
 		{"ICEKeepaliveInterval", Config{ICEKeepaliveInterval: -1}},
 		{"HandshakeTimeout", Config{HandshakeTimeout: -1}},
 		{"DTLSRole", Config{DTLSRole: "actpass"}},
-		{"MaxMessageSize", Config{MaxMessageSize: -1}},
 		{"MaxBufferedAmount", Config{MaxBufferedAmount: -1}},
 		{"SCTP.MTU", Config{SCTP: sctp.Config{MTU: maxRecordPayload + 1}}},
 		{"SCTP.ECN", Config{SCTP: sctp.Config{ECN: true}}},

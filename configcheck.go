@@ -85,8 +85,6 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "ICELite", Rule: "goes without ICEServers and without the relay policy"}
 	case cfg.ICEUfragPrefix != "" && (len(cfg.ICEUfragPrefix) > 32 || !isICEChars(cfg.ICEUfragPrefix)):
 		return &ConfigError{Field: "ICEUfragPrefix", Rule: "must be at most 32 letters, digits, + or /"}
-	case cfg.MaxMessageSize < 0:
-		return &ConfigError{Field: "MaxMessageSize", Rule: "must not be negative"}
 	case cfg.MaxBufferedAmount < 0:
 		return &ConfigError{Field: "MaxBufferedAmount", Rule: "must not be negative"}
 	case cfg.SCTP.MTU > maxRecordPayload:

@@ -123,7 +123,7 @@ func (pc *PeerConnection) newDescription(about *link) *localDescription {
 		iceLite:        c.cfg.ICELite,
 		fingerprints:   c.fingerprints(),
 		sctpPort:       int(c.localPort()),
-		maxMessageSize: c.cfg.MaxMessageSize,
+		maxMessageSize: max(0, c.cfg.MaxMessageSize), // 0 is any size
 	}
 }
 

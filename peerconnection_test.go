@@ -155,7 +155,7 @@ func TestConnectionState(t *testing.T) {
 }
 
 func TestNewPeerConnectionErrors(t *testing.T) {
-	if _, err := NewPeerConnection(Config{MaxMessageSize: -1}); !errors.As(err, new(*ConfigError)) {
+	if _, err := NewPeerConnection(Config{MaxBufferedAmount: -1}); !errors.As(err, new(*ConfigError)) {
 		t.Errorf("%v", err)
 	}
 }

@@ -105,7 +105,7 @@ func (t *Transport) Parameters() TransportParameters {
 		Fingerprints:     t.core.fingerprints(),
 		DTLSRole:         t.core.cfg.DTLSRole,
 		SCTPPort:         t.core.localPort(),
-		MaxMessageSize:   int64(t.core.cfg.MaxMessageSize),
+		MaxMessageSize:   max(0, int64(t.core.cfg.MaxMessageSize)),
 		SCTPInit:         slices.Clone(t.core.initToken),
 	}
 }

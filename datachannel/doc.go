@@ -9,8 +9,11 @@
 //	ch.OnClose(func() { ... })
 //
 // and calls that wait, as in Go: [Channel.WriteMessage], [Channel.ReadMessage],
-// [Channel.Read], [Channel.Write], and [Channel.Conn] for a net.Conn. A channel
-// with OnMessage set is read by its callback, any other by ReadMessage.
+// [Channel.Messages] for a range loop, [Channel.Read], [Channel.Write], and [Channel.Conn]
+// for a net.Conn, [NewListener] for a net.Listener. A channel with OnMessage set is read by
+// its callback, any other by these. [Channel.NextWriter] and [Channel.NextReader] are for
+// messages that are not to be in memory as a whole: they send one while it is written, and
+// read one while it comes in.
 //
 // # Events
 //
@@ -21,14 +24,21 @@
 // error, closing, close) waits for its callback to be set, so none is missed
 // between making a channel and setting its callbacks. The events of a channel
 // come in the order open, messages, error, closing, close. ReadyState and the
-// errors of Send tell the present, which may be ahead of events still to come.
+// errors of Send tell the present, which may be ahead of events still to come. Nobody
+// recovers a callback that panics: it ends the program, as in any goroutine.
 //
 // # Backpressure
 //
 // A message stays in the association until OnMessage or ReadMessage takes it;
-// what is not taken closes the receive window, and the peer has to wait. All
-// channels share that window: a channel whose messages nobody takes must be
-// closed. After Close they are thrown away.
+// what is not taken closes the receive window (sctp.Config.ReceiveBuffer, 2 MiB), and the
+// peer has to wait. SCTP has one window for all channels: one whose messages nobody takes
+// fills it, and then holds up the others, too. After Close its messages are thrown away.
+//
+// [Channel.SetReadBuffer] gives a channel room of its own beside the window. A reader
+// who stops for a time t, while the peer sends r bytes a second on the channel, holds up nobody
+// as long as r*t is less than that room; beyond it he takes from the window that all share, or
+// his channel is closed, or his oldest messages are thrown away, as he chooses. With
+// no room of their own channels share the window by who comes first.
 //
 // In a browser (GOOS=js) there is no such window: the browser takes messages from the
 // network whether anybody reads them or not. They are kept for the reader, up to 64 MiB

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
@@ -220,4 +221,133 @@ func ExampleChannel_OnBufferedAmountLow() {
 	n, err := io.Copy(io.Discard, remote)
 	fmt.Println(n, err)
 	// Output: 1048576 <nil>
+}
+
+// A range over the messages of a channel, to its end.
+func ExampleChannel_Messages() {
+	client, server := sessions(datachannel.Config{})
+	defer server.Close()
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	ch, err := client.CreateChannel("words", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, word := range []string{"one", "two", "three"} {
+		if err := ch.WriteMessage(ctx, []byte(word), true); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ch.Close()
+
+	remote, err := server.Accept(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for m, err := range remote.Messages(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(string(m.Data))
+	}
+	// Output:
+	// one
+	// two
+	// three
+}
+
+// One message of 100 MB, of which neither end has more in memory than its buffers hold.
+func ExampleChannel_NextWriter() {
+	client, server := sessions(datachannel.Config{MaxMessageSize: -1})
+	defer server.Close()
+	defer client.Close()
+	ctx := context.Background()
+
+	ch, err := client.CreateChannel("backup", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		w, err := ch.NextWriter(ctx, false)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := io.Copy(w, io.LimitReader(zeros{}, 100e6)); err != nil {
+			w.Abort() // the other end is told to forget it
+			log.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}()
+
+	remote, err := server.Accept(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := remote.NextReader(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(io.Copy(io.Discard, r))
+	// Output: 100000000 <nil>
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// HTTP over data channels: each request has a channel for its connection.
+func ExampleNewListener() {
+	client, server := sessions(datachannel.Config{})
+	defer server.Close()
+	defer client.Close()
+
+	go http.Serve(datachannel.NewListener(server), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "you asked for %s", r.URL.Path)
+	}))
+
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			ch, err := client.CreateChannel("http", nil)
+			if err != nil {
+				return nil, err
+			}
+			return ch.Conn(), nil
+		},
+	}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get("http://peer/index.html")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
+	// Output: you asked for /index.html <nil>
+}
+
+// A channel that may stand still for a while without holding up the others: up to 4 MiB of its
+// messages wait beside the receive window, and if there are more it is closed.
+func ExampleChannel_SetReadBuffer() {
+	client, server := sessions(datachannel.Config{
+		OnChannel: func(ch *datachannel.Channel) {
+			ch.SetReadBuffer(4<<20, datachannel.CloseChannel)
+			ch.OnMessage(func(m datachannel.Message) { fmt.Println(string(m.Data)) })
+		},
+	})
+	ch, err := client.CreateChannel("log", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ch.OnOpen(func() { ch.SendText("hello"); ch.Close() })
+	<-ch.Done()
+	client.Close()
+	server.Close()
+	// Output: hello
 }
