@@ -57,7 +57,7 @@ func (pc *PeerConnection) newLink() (*link, error) {
 // the error if they were never connected. pc.mu is held.
 func (pc *PeerConnection) replaceLink(next *link, why error) {
 	old := pc.link
-	if l := pc.currentLocal; l != nil && l.text == "" {
+	if l := pc.currentLocal; l != nil && l.text == "" && l.desc.ufrag != next.core.localCredentials().ufrag {
 		l.text = pc.textOf(l.desc) // with its candidates, which go with the link
 	}
 	old.core.session.Fail(why)
