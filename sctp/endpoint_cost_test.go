@@ -236,3 +236,28 @@ func TestPeerHash(t *testing.T) {
 		t.Error("another key makes the same hash")
 	}
 }
+
+// TestFewAlarms: deadlines that have moved away when their time comes do not wake the driver one
+// by one.
+func TestFewAlarms(t *testing.T) {
+	const n, ticks = 50, 2000
+	c := newCrossing(t, n, Config{MaxMTU: -1})
+	c.pass(time.Second)
+	var alarms [2]int
+	for i := range ticks {
+		c.send(0, i%n, 0, make([]byte, 1000)) // each second one is acknowledged at once
+		c.run()
+		c.now = c.now.Add(time.Millisecond)
+		for side, e := range c.ends {
+			if at, ok := e.Timeout(); ok && !at.After(c.now) {
+				alarms[side]++
+				e.HandleTimeout(c.now)
+			}
+		}
+		c.run()
+	}
+	t.Logf("%d and %d alarms in %d ms", alarms[0], alarms[1], ticks)
+	if most := ticks / 20; alarms[0] > most || alarms[1] > most {
+		t.Errorf("%d and %d alarms, want at most %d", alarms[0], alarms[1], most)
+	}
+}

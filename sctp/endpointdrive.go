@@ -69,6 +69,7 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 	for range len(e.agenda.heap) {
 		due, ok := e.agenda.due(now)
 		if !ok {
+			e.lookAhead(now)
 			return
 		}
 		slot := due.slot
@@ -98,4 +99,28 @@ func (e *Endpoint) early(m *member, due appointment, now time.Time) bool {
 	}
 	m.alarm = m.until
 	return true
+}
+
+const (
+	// lookAhead is how far ahead appointments are looked at, and maxLookAhead how many at a time.
+	lookAhead    = 50 * time.Millisecond
+	maxLookAhead = 64
+)
+
+// lookAhead postpones the next appointments if they are too early, so that they do not wake the driver
+// one by one: with delayed SACKs, most of which leave with the next packet, nearly all are.
+func (e *Endpoint) lookAhead(now time.Time) {
+	until := e.agenda.clock.read(now).Add(lookAhead)
+	for range min(len(e.agenda.heap), maxLookAhead) {
+		first := e.agenda.heap[0]
+		m := &e.members[first.slot]
+		if first.at.After(until) || m.silent || m.until == m.alarm {
+			return
+		}
+		e.agenda.remove(first.slot)
+		if !m.until.IsZero() {
+			e.agenda.postpone(first, m.until.Sub(m.alarm), now)
+		}
+		m.alarm = m.until
+	}
 }
