@@ -2,6 +2,8 @@ package sctp
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"math"
@@ -368,5 +370,25 @@ func TestOwnCookiePreserved(t *testing.T) {
 	tc.write(stale)
 	if ms := preservative(); ms != 1050 {
 		t.Fatalf("the second COOKIE ECHO measures nothing, so the RTT known counts; INIT asks for %d ms", ms)
+	}
+}
+
+// TestHMAC: the keyed hash of cookies is HMAC as package hmac has it, for messages of any
+// length, and costs no memory.
+func TestHMAC(t *testing.T) {
+	key := [32]byte{1, 2, 3, 31: 255}
+	message := bytes.Repeat([]byte{7, 0, 200}, 100)
+	for n := range message {
+		h := hmac.New(sha256.New, key[:])
+		h.Write(message[:n])
+		if got := hmacSHA256(&key, message[:n]); !bytes.Equal(got[:], h.Sum(nil)) {
+			t.Fatalf("of %d bytes: %x", n, got)
+		}
+	}
+	if raceDetector {
+		return
+	}
+	if n := testing.AllocsPerRun(100, func() { hmacSHA256(&key, message[:cookieLen]) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
