@@ -23,6 +23,7 @@ const (
 	// program is what is built for the browser: this one.
 	program      = "github.com/sluice-rtc/sluice/examples/browser-chat"
 	buildTimeout = 10 * time.Minute
+	buildPause   = 10 * time.Second // after one that failed
 )
 
 // wasmBuild is this program for the browser. It is built by the go command when it is
@@ -32,18 +33,24 @@ type wasmBuild struct {
 	mu     sync.Mutex // held while it is built
 	loader []byte     // wasm_exec.js
 	zipped []byte     // the program, by gzip
+	failed time.Time  // when it could not be built, the last time
+	err    error      // why
 }
 
-// get builds what was not built yet. After an error it tries again: somebody may have
-// put it right.
+// get builds what was not built yet. Some time after an error it tries again: somebody may
+// have put it right.
 func (b *wasmBuild) get() (loader, zipped []byte, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.err != nil && time.Since(b.failed) < buildPause {
+		return nil, nil, b.err
+	}
 	if b.zipped == nil {
 		start := time.Now()
-		if err := b.build(); err != nil {
-			b.log.Warn("the page with the Go client cannot be served", "error", err)
-			return nil, nil, err
+		if b.err = b.build(); b.err != nil {
+			b.failed = time.Now()
+			b.log.Warn("the page with the Go client cannot be served", "error", b.err)
+			return nil, nil, b.err
 		}
 		b.log.Info("built the Go client for browsers", "bytes", len(b.zipped), "seconds", int(time.Since(start).Seconds()))
 	}
