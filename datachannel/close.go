@@ -81,7 +81,6 @@ func (ch *Channel) forget() {
 func (ch *Channel) discard() {
 	if ch.st != nil && !ch.st.discard {
 		ch.st.discard = true
-		ch.in.reading = reading{turn: ch.in.reading.turn}
 		ch.forgetKept()
 		ch.s.setBuf(ch.st, nil)
 		if ch.s.connected {

@@ -91,6 +91,7 @@ func (s *Session) Abort(reason string) {
 		ch.local = true
 		ch.end(nil)
 		ch.face.pending = 0
+		ch.forgetKept()
 		if ch.st != nil {
 			ch.st.discard = true
 		}

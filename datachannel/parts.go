@@ -149,6 +149,9 @@ func (ch *Channel) startPart(op string, data []byte, p part, isText bool) (r *re
 		ch.out.buffer.queued += m.size
 		ch.block()
 	}
+	if r != nil {
+		s.standAside(err)
+	}
 	ch.rose(before, len(data))
 	return r, nil
 }

@@ -246,8 +246,9 @@ func (ch *Channel) unkeep() (Message, bool) {
 	return m, true
 }
 
-// forgetKept throws away what is in the read buffer.
+// forgetKept throws away what is in the read buffer, and of a message that is being read.
 func (ch *Channel) forgetKept() {
+	ch.in.reading = reading{turn: ch.in.reading.turn}
 	k := &ch.kept
 	k.queue, k.bytes = fifo[Message]{}, 0
 }

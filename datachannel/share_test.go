@@ -158,6 +158,26 @@ func TestSetReadBuffer(t *testing.T) {
 			t.Error("it is read")
 		}
 		synctest.Wait()
+
+		a, b = p.open("", nil)
+		check(t, b.SetReadBuffer(1<<20, Stall))
+		for range 3 {
+			check(t, a.SendText("unread"))
+		}
+		settle()
+		calls := 0
+		b.OnMessage(func(Message) {
+			calls++
+			p.b.Abort("enough")
+		})
+		netsim.Elapse(time.Minute)
+		if calls != 1 {
+			t.Errorf("%d calls, though nothing follows Abort", calls)
+		}
+		b.OnMessage(nil)
+		if m, err := b.ReadMessage(background); err == nil {
+			t.Errorf("%q is read after Abort", m.Data)
+		}
 	})
 }
 
