@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/netsim"
-	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // A testCase is a column of the table.
@@ -53,10 +52,6 @@ func handshake(c *conversation) {
 		}
 	}
 	c.out.note(c.row.quirks.needs)
-	c.out.sctp = "its own"
-	if p := c.stack.stats().SCTP.Peer; p != sctp.PeerUnknown {
-		c.out.sctp = p.String()
-	}
 	c.t.Logf("the slowest connection took %v", slowest)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // caseTime bounds a case, beside the time that bulk takes. Only a defect runs into it, however
@@ -49,6 +51,10 @@ func (r *row) run(t *testing.T, tc testCase) {
 		}
 	}()
 	tc.run(c)
+	// It shows where the peer answered an INIT of ours.
+	if p := r.stack.stats().SCTP.Peer; p != sctp.PeerUnknown {
+		r.sctp = p.String()
+	}
 	for _, s := range []*side{r.us, r.them} {
 		if _, err := s.do(ctx, "end", nil); err != nil {
 			t.Errorf("%s cannot end the connection: %v", s.name, err)

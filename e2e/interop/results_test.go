@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,6 @@ type cell struct {
 	cannot string   // why the case was not run
 	figure string   // what was measured
 	notes  []string // what else is to be known
-	sctp   string   // which SCTP the peer seems to have
 }
 
 // note adds a remark, once.
@@ -58,13 +58,10 @@ func table() string {
 			fmt.Fprintf(&b, "| %s: %s | not installed%s |%s\n", r.name, r.about, remark(r, r.missing), strings.Repeat(" |", len(cases)))
 			continue
 		}
-		stack := "?"
+		stack := cmp.Or(r.sctp, "its own")
 		var line strings.Builder
 		for _, tc := range cases {
 			c := r.cells[tc.name]
-			if c != nil && c.sctp != "" {
-				stack = c.sctp
-			}
 			fmt.Fprintf(&line, " %s |", c.text(func(text string) string { return remark(r, text) }))
 		}
 		fmt.Fprintf(&b, "| %s %s: %s | %s |%s\n", r.name, r.version, r.about, stack, line.String())

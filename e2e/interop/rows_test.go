@@ -18,6 +18,7 @@ type row struct {
 	missing string // why it is not there
 	command []string
 	version string
+	sctp    string        // which it seems to have; "" if it is none that we know
 	config  sluice.Config // ours, for this peer
 	quirks  quirks
 
