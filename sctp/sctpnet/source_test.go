@@ -561,7 +561,7 @@ func TestPushSlowOnEvent(t *testing.T) {
 		var entered bool
 		var mu sync.Mutex
 		seen := make(map[uint16]bool)
-		a, b, _, _ := connectPushing(t, h, Config{}, Config{OnEvent: func(_ *Conn, ev sctp.Event) {
+		a, b, _, pb := connectPushing(t, h, Config{}, Config{OnEvent: func(_ *Conn, ev sctp.Event) {
 			if ev.Kind == sctp.EventBufferedAmountLow && !entered {
 				entered = true
 				<-release
@@ -574,6 +574,9 @@ func TestPushSlowOnEvent(t *testing.T) {
 		}})
 		defer end(a, b)
 		synctest.Wait() // the transport's goroutine is done with the handshake
+		pb.mu.Lock()
+		pb.refuse = errCable // or the answer might bring that goroutine to OnEvent first
+		pb.mu.Unlock()
 		lagging := result(func() error { return b.TryWriteMessage(message(0, 10, 0)) })
 		pending(t, lagging)
 		const streams = 2 * maxEvents
