@@ -141,7 +141,10 @@ class Inbox {
       this.#trouble ??= new Error(text);
       this.#wake?.();
     };
-    channel.onmessage = e => {
+    // Chromium may hand over messages before the channel is open, and can be answered.
+    const opened = new Promise(open => { channel.onopen = open; });
+    channel.onmessage = async e => {
+      await opened;
       this.#queue.push(e.data);
       this.#wake?.();
     };
