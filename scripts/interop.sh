@@ -69,9 +69,18 @@ with_python() {
 	printf '%s\n' "$dir/bin/python3" "$here/peer.py"
 }
 
+# with_cargo builds a crate of Rust, with the versions of its Cargo.lock.
+with_cargo() {
+	have cargo || fail "cargo is missing"
+	export CARGO_TARGET_DIR="$cache/$name-target" CARGO_INCREMENTAL=0
+	quietly cargo build --quiet --release --locked --manifest-path "$here/Cargo.toml" || fail "its crates cannot be fetched or built"
+	printf '%s\n' "$CARGO_TARGET_DIR/release/$name-peer"
+}
+
 case "$name" in
 pion) with_go ;;
 wrtc | werift | node-datachannel) with_node ;;
 aiortc) with_python ;;
+str0m | webrtc-rs) with_cargo ;;
 *) fail "there is no peer $name" ;;
 esac

@@ -57,6 +57,10 @@ var rows = []*row{
 	}},
 	{name: "aiortc", about: "WebRTC in Python"},
 	{name: "pion", about: "pion/webrtc for Go"},
+	{name: "str0m", about: "str0m for Rust, with sctp-proto", quirks: quirks{noEmpty: "it sends nothing for an empty message"}},
+	{name: "webrtc-rs", about: "webrtc-rs for Rust", quirks: quirks{
+		fixedRole:  "it answers a=setup:active even where the offer says the same: each side offers once, with the roles that follow",
+		closeLoses: "messages that it has taken before it closes a channel may be lost"}},
 }
 
 // startTime bounds the start of a peer.
