@@ -17,7 +17,7 @@ type preparation struct {
 }
 
 // prepareTime bounds the installation of a peer.
-const prepareTime = 3 * time.Minute
+const prepareTime = 6 * time.Minute
 
 // prepareAll installs and builds the peers that are programs, and what they need; what is there
 // already takes a second.
