@@ -75,6 +75,9 @@ func (r *receiver) fetch(ctx context.Context) (string, error) {
 	}
 }
 
+// goodbye is how long the last report may take to reach the sender.
+const goodbye = 5 * time.Second
+
 // try makes one connection, and tells whether anything came over it.
 func (r *receiver) try(ctx context.Context) (path string, progress bool, err error) {
 	pc, err := sluice.NewPeerConnection(r.rtc)
@@ -119,6 +122,12 @@ func (r *receiver) try(ctx context.Context) (path string, progress bool, err err
 	verified := err == nil
 	if told := ch.WriteMessage(ctx, encode(report{Verified: &verified}), true); err == nil && told != nil {
 		r.tell("the sender does not know that it is done: %v", told)
+	}
+	// Closing the connection would throw away what is not out yet; closing the channel sends it first.
+	ch.Close()
+	select {
+	case <-ch.Done():
+	case <-time.After(goodbye):
 	}
 	if err != nil {
 		return "", true, fmt.Errorf("%w: %w", errFinal, err)

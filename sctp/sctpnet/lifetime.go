@@ -254,6 +254,9 @@ func (c *Conn) Abort(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
+	if !c.life.isOver {
+		c.settle(now, aTimer) // what calls before have left to another goroutine goes first
+	}
 	c.terminate(now, reason)
 	c.settle(now, aCaller)
 }
