@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../e2e/interop/peers"
 
 name=$1
 here=$PWD/$name
-cache=${XDG_CACHE_HOME:-${HOME:-.}/.cache}/sluice-interop
+cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/sluice-interop
 mkdir -p "$cache"
 
 fail() {

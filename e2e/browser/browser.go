@@ -98,7 +98,7 @@ func (b *Browser) Open(ctx context.Context, site *Site, path string) (*Page, err
 // Kill ends the browser at once, like a crash: no page gets to say goodbye.
 // The profile stays until Close.
 func (b *Browser) Kill() {
-	_ = killGroup(b.cmd)
+	_ = KillGroup(b.cmd)
 	<-b.exited
 }
 

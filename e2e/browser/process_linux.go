@@ -11,9 +11,9 @@ func Tie(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// killGroup ends the process group that the started command leads. The group
+// KillGroup ends the process group that a started command leads, which Tie has put there. The group
 // id cannot have been given to others as long as the command is not waited for
 // or a process of the group lives.
-func killGroup(cmd *exec.Cmd) error {
+func KillGroup(cmd *exec.Cmd) error {
 	return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 }

@@ -7,5 +7,5 @@ import "os/exec"
 // Tie does nothing: this is a matter of the system.
 func Tie(*exec.Cmd) {}
 
-// killGroup ends the started command; browsers end their children with them.
-func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+// KillGroup ends the started command; browsers end their children with them.
+func KillGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -225,7 +226,7 @@ func (c *conversation) exchange(label string, unordered bool, b batch) {
 func wantMessages(t *testing.T, who string, got, want []message, unordered bool) {
 	t.Helper()
 	if unordered {
-		byCRC := func(a, b message) int { return int(int64(a.crc) - int64(b.crc)) }
+		byCRC := func(a, b message) int { return cmp.Compare(a.crc, b.crc) }
 		got, want = slices.Clone(got), slices.Clone(want)
 		slices.SortFunc(got, byCRC)
 		slices.SortFunc(want, byCRC)

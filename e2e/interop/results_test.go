@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sluice-rtc/sluice/internal/netns"
 )
 
 // A cell is the outcome of a case with a peer.
@@ -29,15 +31,23 @@ var resultsFile = filepath.Join("..", "RESULTS.md")
 
 const preface = `# Interop
 
-Written by %smake interop%s, a part of %smake e2e%s, and not by hand: every capability between this stack and each peer, all in
-a network namespace. Only what passed in that run says yes; a number refers to a remark below the table.
+Written by %smake interop%s, a part of %smake e2e%s, and not by hand: every capability between this stack and each peer, all
+%s. Only what passed in that run says yes; a number refers to a remark below the table.
 
 `
+
+// place is where the tests run.
+func place() string {
+	if netns.Within() {
+		return "in a network namespace"
+	}
+	return "on one machine, beside its other traffic, as no network namespace was permitted"
+}
 
 // table returns the results of this run.
 func table() string {
 	var b, remarks strings.Builder
-	fmt.Fprintf(&b, preface, "`", "`", "`", "`")
+	fmt.Fprintf(&b, preface, "`", "`", "`", "`", place())
 	b.WriteString("| peer | SCTP |")
 	for _, tc := range cases {
 		name := tc.name

@@ -22,13 +22,18 @@ const variable = "SLUICE_TEST_NAMESPACE"
 // unusable is the exit code of a process that cannot set up its namespace.
 const unusable = 97
 
+// whole is what variable says in a process of Main.
+const whole = "the whole binary"
+
+// Within says whether this process is one that Main made, in a namespace.
+func Within() bool { return os.Getenv(variable) == whole }
+
 // Main runs a whole test binary, of which run is the tests, in a network namespace of its
 // own in which the ip commands have been carried out, and returns the exit code. TestMain
 // calls it last; what it has done before it does twice, outside and inside. Where namespaces are not permitted
 // it says so on standard error and runs the tests outside.
 func Main(run func() int, commands ...string) (code int) {
-	const whole = "the whole binary"
-	if os.Getenv(variable) == whole {
+	if Within() {
 		for _, c := range commands {
 			if err := ip(c); err != nil {
 				fmt.Fprintln(os.Stderr, "netns:", err)

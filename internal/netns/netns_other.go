@@ -14,5 +14,8 @@ func Main(run func() int, _ ...string) int {
 	return run()
 }
 
+// Within says that there is no namespace.
+func Within() bool { return false }
+
 // Wire returns nothing that anybody carries out.
 func Wire(string, ...string) []string { return nil }

@@ -5,15 +5,15 @@ import "fmt"
 // sendRows are about messages.
 func sendRows() []Row {
 	return []Row{
-		{sendFile, "send while connecting is an InvalidStateError", false, false, sendConnecting},
-		{sendFile, "mixed messages keep type, content and order", true, false, sendMixed},
-		{sendFile, "every size up to maxMessageSize and none above", true, false, sendSizes},
-		{bothFile, "both ways, empty messages included", true, false, sendBothWays},
-		{bothFile, "a channel that is ordered at one end only", true, true, sendAsymmetric},
-		{orderFile, "messages arrive in the order of send", true, false, sendOrder},
-		{stressFile, "many channels with many messages both ways", true, false, sendStress},
-		{sizeFile, "is what the peer said", true, true, maxMessageSize},
-		{restartFile, "messages pass during and after a restart", true, false, sendAcrossRestart},
+		{sendFile, "send while connecting is an InvalidStateError", false, sendConnecting},
+		{sendFile, "mixed messages keep type, content and order", false, sendMixed},
+		{sendFile, "every size up to maxMessageSize and none above", false, sendSizes},
+		{bothFile, "both ways, empty messages included", false, sendBothWays},
+		{bothFile, "a channel that is ordered at one end only", true, sendAsymmetric},
+		{orderFile, "messages arrive in the order of send", false, sendOrder},
+		{stressFile, "many channels with many messages both ways", false, sendStress},
+		{sizeFile, "is what the peer said", true, maxMessageSize},
+		{restartFile, "messages pass during and after a restart", false, sendAcrossRestart},
 	}
 }
 

@@ -1,7 +1,8 @@
 // Package wpt has what web-platform-tests check of data channels as a table: a row for
 // each behaviour, named by the file there (below webrtc/), and written anew as a function on
-// two ends of which either may be ours or a browser. GoEnd is ours; the test of the root
-// package runs every row between two of them, e2e those with Wire against browsers.
+// two ends of which either may be ours or a browser. GoEnd is ours: the test of the root
+// package runs every row between two of them, and e2e/portable, with GOOS=js, between two
+// that stand on a browser's.
 //
 // What has no counterpart in Go is not here: binaryType, Blobs, events as objects, workers,
 // conversions of WebIDL. What is about one end or about descriptions is in TestWPT of the
@@ -137,7 +138,6 @@ type Case struct {
 type Row struct {
 	File string // of web-platform-tests
 	Desc string
-	Wire bool // it shows on the wire, or needs an answer from there: run it with browsers
 	Once bool // it says itself how channels are made: no second run with Negotiated
 	Run  func(c *Case)
 }
