@@ -56,6 +56,9 @@ func (q *acceptQueue) wake() {
 // accept waits for a channel, until ctx is done or ended is closed. It returns neither
 // channel nor error if it ended and none is left.
 func (q *acceptQueue) accept(ctx context.Context, ended <-chan struct{}) (*datachannel.Channel, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	for {
 		if ch := q.pop(); ch != nil {
 			return ch, nil

@@ -124,10 +124,27 @@ func TestPeerConnectionAccept(t *testing.T) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(data), err)
 	}
 
+	if _, err := a.CreateDataChannel("nobody takes it", nil); err != nil {
+		t.Fatal(err)
+	}
+	for waits := false; !waits; { // in the queue
+		<-b.unaccepted.more
+		b.unaccepted.mu.Lock()
+		waits = len(b.unaccepted.waiting) > 0
+		b.unaccepted.mu.Unlock()
+	}
+	l := datachannel.NewListener(b)
+	l.Close()
+	if c, err := l.Accept(); err != net.ErrClosed {
+		t.Errorf("a listener that was closed returns %v, %v", c, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := b.Accept(ctx); err != context.Canceled {
 		t.Errorf("Accept with a context that has ended: %v", err)
+	}
+	if ch, err := b.Accept(t.Context()); err != nil || ch.Label() != "nobody takes it" {
+		t.Error(err)
 	}
 	go func() {
 		_, err := b.Accept(t.Context())

@@ -46,7 +46,7 @@ func (ch *Channel) close() {
 // flushLast goes on with closing after a message in parts, for which others waited, was
 // given up.
 func (ch *Channel) flushLast() {
-	if ch.out.queue.len() > 0 && ch.s.connected {
+	if (ch.out.queue.len() > 0 || ch.s.blocked.len() > 0) && ch.s.connected {
 		ch.s.flush()
 	}
 	ch.resetWhenSent()
@@ -180,7 +180,7 @@ func (ch *Channel) fail(err *RTCError) {
 		ch.discard()
 		return
 	}
-	was := ch.state
+	was, held := ch.state, ch.s.holder == ch
 	ch.s.cfg.Logger.Debug("data channel failed", "label", ch.label, "error", err)
 	ch.setError(err)
 	ch.leave(Closing)
@@ -194,6 +194,9 @@ func (ch *Channel) fail(err *RTCError) {
 		ch.setClosed()
 	default:
 		ch.raise(evClosing)
+	}
+	if held {
+		ch.s.flush()
 	}
 	ch.resetWhenSent()
 	ch.discard()

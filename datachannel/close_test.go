@@ -298,9 +298,9 @@ func TestCloseBeforeConnected(t *testing.T) {
 func TestCloseBeforeAck(t *testing.T) {
 	bubble(t, setup{}, func(t *testing.T, p *pair) {
 		a := value(p.a.CreateChannel("", nil))(t)
-		var j journal
-		j.watch(a)
 		check(t, a.Close())
+		var j journal
+		j.watch(a) // events wait for their callbacks, and open is none any more
 		wantState(t, a, Closing)
 		b := p.accept(p.b)
 		if _, err := b.ReadMessage(background); err != io.EOF {

@@ -92,6 +92,7 @@ func (s *Session) onConnected() {
 		return
 	}
 	s.connected = true
+	s.serial = !s.conn.Interleaves()
 	s.maxChannels = min(s.conn.OutboundStreams(), s.conn.InboundStreams(), maxID+1)
 	close(s.connectedCh)
 	s.raise(sessionConnected)

@@ -31,17 +31,31 @@ func (w *MessageWriter) take(p []byte) (n int, err error) {
 	for {
 		k := len(p) - n
 		if inParts {
-			k = min(k, partSize-len(w.buf))
+			k = min(k, w.room())
 		}
 		w.buf = append(w.buf, p[n:n+k]...)
 		n += k
 		if w.n += int64(k); n == len(p) {
 			return n, nil
 		}
+		// Before the first part there may have been no association, and no limit of the peer.
+		if err := w.ch.checkGrowth(w.n, len(p)-n); err != nil {
+			return n, err
+		}
 		if err := w.flush(); err != nil {
 			return n, err
 		}
 	}
+}
+
+// room returns how much more goes into the part that is buffered. The first is the largest, though of
+// text a rune may be missing at its end: when it is acknowledged there is room for the next, whatever
+// else is in the send buffer.
+func (w *MessageWriter) room() int {
+	if w.begun && w.text {
+		return partSize - utf8.UTFMax - len(w.buf)
+	}
+	return partSize - len(w.buf)
 }
 
 // flush hands over what is buffered as a part that is not the last.
@@ -84,6 +98,9 @@ func (w *MessageWriter) finish() error {
 		return w.ch.write("Close", w.buf, w.text, cancelWith(w.ctx))
 	case w.text && !utf8.Valid(w.buf):
 		return &TypeError{"Close", "the text is not UTF-8"}
+	}
+	if err := w.ch.checkGrowth(w.n, 0); err != nil {
+		return err
 	}
 	return w.ch.writePart("Close", w.buf, lastPart, w.text, cancelWith(w.ctx))
 }
@@ -173,9 +190,21 @@ func (ch *Channel) transmitPart(m outgoing) (err error) {
 	return nil
 }
 
-// setOpen notes whether a message in parts is under way, for which others wait.
+// setOpen notes whether a message in parts is under way, for which others wait: those of the
+// channel and, if the association does not interleave, all. They wait in the channels, for in the
+// association they would take the room that the message needs to end. After it has: flush.
 func (ch *Channel) setOpen(open bool) {
 	ch.out.open = open
+	switch s := ch.s; {
+	case open && s.serial:
+		s.holder = ch
+	case !open && s.holder == ch:
+		s.holder = nil
+		for _, other := range s.aside {
+			s.blocked.push(other)
+		}
+		s.aside = nil
+	}
 	if !open && ch.out.queue.len() > 0 && ch.ready {
 		ch.block()
 	}
@@ -200,6 +229,9 @@ func (ch *Channel) cancelParts() {
 	}
 	ch.setOpen(false)
 }
+
+// held reports whether the channel has to wait for the message in parts of another.
+func (ch *Channel) held() bool { return ch.s.holder != nil && ch.s.holder != ch }
 
 // heldUp reports whether the oldest message in the queue has to wait for the end of one in
 // parts.

@@ -128,7 +128,7 @@ func (ch *Channel) control(data []byte) {
 
 // mustQueue reports whether a message must wait for others.
 func (ch *Channel) mustQueue() bool {
-	return !ch.ready || ch.out.queue.len() > 0 || ch.out.open || ch.s.blocked.len() > 0
+	return !ch.ready || ch.out.queue.len() > 0 || ch.out.open || ch.s.blocked.len() > 0 || ch.held()
 }
 
 // lifetime is when a message is dead. It is alive during all of its lifetime,
@@ -199,12 +199,17 @@ func (ch *Channel) push(m outgoing) {
 	}
 }
 
-// block puts the channel in the row of those that wait for room.
+// block puts the channel in the row of those that wait for room, or beside it.
 func (ch *Channel) block() {
-	if !ch.out.blocked {
-		ch.out.blocked = true
+	switch {
+	case ch.out.blocked:
+		return
+	case ch.held():
+		ch.s.aside = append(ch.s.aside, ch)
+	default:
 		ch.s.blocked.push(ch)
 	}
+	ch.out.blocked = true
 }
 
 // standAside sees to it that a message that was refused with err and queued holds up no
@@ -217,13 +222,17 @@ func (s *Session) standAside(err error) {
 
 // flush hands over what waits, a message of each channel in turn, until the
 // association has no room. The message that is refused stays the next one, so
-// that a large one is not starved by small ones; only while another large one is being
-// sent it stands aside.
+// that a large one is not starved by small ones; only while another large one, or one in parts
+// that holds up all, is being sent it stands aside.
 func (s *Session) flush() {
 	s.blocked.pushFront(s.aside...)
 	s.aside = nil
 	for s.blocked.len() > 0 {
 		ch := *s.blocked.front()
+		if ch.held() {
+			s.aside = append(s.aside, s.blocked.pop())
+			continue
+		}
 		more, err := ch.flushOne()
 		switch {
 		case err == nil:

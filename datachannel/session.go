@@ -88,7 +88,9 @@ type Session struct {
 	incoming incoming       // incoming.go
 	marking  marking        // dscp.go
 	blocked  fifo[*Channel] // have messages that the association had no room for, in turn
-	aside    []*Channel     // of those, the ones that wait for another large message, not for room
+	aside    []*Channel     // of those, the ones that wait for another large message or for holder, not for room
+	serial   bool           // the association sends one message after the other: the peer does not know interleaving
+	holder   *Channel       // with serial: has a message in parts under way, for which all others wait
 	calls    calls          // callbacks.go
 	counts   counts         // stats.go
 

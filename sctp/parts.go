@@ -41,7 +41,8 @@ func (o *outbound) sentPart(m *outMessage) {
 // Message.More; the payload, which is copied, must not be empty, and without more it ends
 // the message. Until then Send on the stream is refused with ErrMessageOpen and, with a peer
 // that does not support interleaving (RFC 8260), no other stream sends anything: who begins a
-// message should end it soon. It returns ErrNoMessage if there is no such message,
+// message should end it soon, and send nothing else meanwhile, as that takes the room in the send buffer
+// that the message needs. It returns ErrNoMessage if there is no such message,
 // which may have been given up meanwhile: by Cancel, Shutdown or ResetStreams, by a peer that
 // asked for the reset of the stream or was started again. Other errors are those of Send.
 func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, more bool) error {

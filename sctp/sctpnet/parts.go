@@ -6,6 +6,16 @@ import (
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
+// Interleaves reports whether messages are interleaved (RFC 8260), which is known when the
+// association is established. Without it a message in parts holds up those of all streams, and
+// what waits for its end takes room of the send buffer, without which it may not come to an end:
+// send nothing on other streams meanwhile.
+func (c *Conn) Interleaves() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.assoc.Stats().Interleaving
+}
+
 // TrySendMore goes on, with a copy of payload, with a message that was begun with
 // sctp.Message.More; see sctp.Association.SendMore, whose errors it returns.
 func (c *Conn) TrySendMore(stream uint16, payload []byte, more bool) error {
