@@ -28,7 +28,7 @@ var cases = []testCase{
 	{"channel close", "either side closes a channel right after 20 messages, which all arrive; both see it closed; another takes its place, four times", channelClose},
 	{"connection close", "either side closes the connection, and the other notices within 20 s", connectionClose},
 	{"100 channels", "50 channels opened by each side, half of them before the connection, with a message each way on each", hundredChannels},
-	{"bulk", "messages of 16 KiB for the time given each way at once, on an ordered, reliable channel over a network that takes 5 ms and loses 1 % each way; rates are to the peer / from it", bulkBothWays},
+	{"bulk", "messages of 16 KiB for the time given each way at once, on an ordered, reliable channel over a network that takes 5 ms and loses 1 % each way; rates are to the peer (with CUBIC, the default) / from it, with other peers on the machine at the same time: they show that it goes on, not how fast each is", bulkBothWays},
 }
 
 // handshake connects in each role.

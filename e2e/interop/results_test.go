@@ -32,7 +32,8 @@ var resultsFile = filepath.Join("..", "RESULTS.md")
 const preface = `# Interop
 
 Written by %smake interop%s, a part of %smake e2e%s, and not by hand: every capability between this stack and each peer, all
-%s. Only what passed in that run says yes; a number refers to a remark below the table.
+%s. Only what passed in that run says yes; "no" is what the peer keeps from working, FAILED what went wrong on either side; a number
+refers to a remark below the table.
 
 `
 
