@@ -190,6 +190,48 @@ func TestMessageWriterOrder(t *testing.T) {
 	})
 }
 
+// Where messages are not interleaved, one that is written bit by bit holds up those of other
+// channels; these do not take the room that it needs to end.
+func TestMessageWriterHoldsUpOthers(t *testing.T) {
+	cfg := anySize
+	cfg.a.SCTP.NoInterleaving, cfg.a.SCTP.SendBuffer = true, 4*partSize
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		a, b := p.open("", nil)
+		other, otherB := p.open("", nil)
+		w := value(a.NextWriter(background, false))(t)
+		value(w.Write(make([]byte, 2*partSize)))(t)
+		const count = 40
+		for range count {
+			check(t, other.Send(make([]byte, partSize/4)))
+		}
+		settle()
+		read := make(chan int64, 1)
+		go func() {
+			n, err := io.Copy(io.Discard, next(t, b))
+			check(t, err)
+			read <- n
+		}()
+		written := make(chan error, 1)
+		go func() {
+			_, err := w.Write(make([]byte, 20*partSize))
+			written <- errors.Join(err, w.Close())
+		}()
+		netsim.Elapse(10 * time.Second)
+		if len(written) == 0 || len(read) == 0 {
+			t.Fatal("the message does not come to its end")
+		}
+		check(t, <-written)
+		if n := <-read; n != 22*partSize {
+			t.Errorf("%d bytes", n)
+		}
+		for range count {
+			if m := value(otherB.ReadMessage(background))(t); len(m.Data) != partSize/4 {
+				t.Errorf("%d bytes", len(m.Data))
+			}
+		}
+	})
+}
+
 // A message that fails halfway is given up on both ends, and the channel goes on.
 func TestMessageWriterFails(t *testing.T) {
 	cfg := anySize

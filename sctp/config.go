@@ -47,7 +47,8 @@ type Config struct {
 	// SendBuffer bounds, in bytes, what Send accepts and the peer has not yet
 	// acknowledged. A message counts as at least 128 bytes. One that is larger than the
 	// buffer counts as half of it, so that it keeps no others out; there is one at a
-	// time. Default 2 MiB.
+	// time. What waits behind a message in parts that has to end first (SendMore) keeps none
+	// of it out: together they may take twice as much. Default 2 MiB.
 	SendBuffer int
 
 	// Frugal makes ReceiveBuffer and SendBuffer bound the memory in use, for devices that

@@ -540,8 +540,9 @@ func (o *outbound) acked(bytes int, done, settled *outMessage) {
 
 // writable reports, once, that what was refused for want of room has room.
 func (o *outbound) writable() bool {
+	finishable := o.finishable()
 	if o.refused == 0 || !o.hasRoom(o.refused) {
-		return false
+		return finishable
 	}
 	o.refused = 0
 	return true

@@ -17,6 +17,7 @@ type parts struct {
 	begun     bool     // its first chunk was sent; it has a number
 	mid       wire.MID // which is this
 	fsn       wire.FSN // of the next chunk
+	refused   int      // size of the part refused last, of which no EventWritable told since; 0: none
 }
 
 // open says that a message that was just queued is the first part of one.
@@ -35,6 +36,31 @@ func (o *outbound) sentPart(m *outMessage) {
 	case !o.interleaved:
 		o.begun = m.stream
 	}
+}
+
+// finishes reports whether a part of n bytes may be accepted because the message of the stream
+// has to be finished before anything else is sent: what waits behind it, and may fill the
+// buffer, gets none of it free until then, and does not count. So the buffer may hold as
+// much again.
+func (o *outbound) finishes(s *outStream, n int) bool {
+	if o.begun != s || s.head != nil || s.open == nil {
+		return false
+	}
+	used := o.buffered
+	if o.frugal {
+		used = o.held
+	}
+	return o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(o.messages-o.queued+1) <= o.limit && !o.excludes(n)
+}
+
+// finishable reports, once, that the part that was refused may come for that reason.
+func (o *outbound) finishable() bool {
+	s := o.begun
+	if s == nil || s.open == nil || s.open.refused == 0 || !o.finishes(s, s.open.refused) {
+		return false
+	}
+	s.open.refused = 0
+	return true
 }
 
 // SendMore goes on with the message that was begun on the stream by Send with
@@ -61,14 +87,16 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 		return ErrEmptyMessage
 	case n > math.MaxInt32:
 		return ErrMessageTooLong
-	case !a.out.hasRoom(n) && !a.displace(at, n, ranksAll):
+	case !a.out.hasRoom(n) && !a.out.finishes(s, n) && !a.displace(at, n, ranksAll):
 		a.out.refuse(n)
+		s.open.refused = n
 		if a.out.excludes(n) {
 			return ErrLargeMessagePending
 		}
 		return ErrSendBufferFull
 	}
 	p := s.open
+	p.refused = 0
 	m := a.out.push(at, &Message{Stream: stream, PPID: p.ppid, Unordered: p.unordered, Payload: payload}, true)
 	if m.parts, m.ends = p, !more; !more {
 		s.open = nil

@@ -59,6 +59,44 @@ func TestParts(t *testing.T) {
 	tc.want("the end of the unordered one", "I-DATA tsn=6 sid=3 mid=0 fsn=1 flags=UE")
 }
 
+// What waits behind a message in parts, which has to be finished first, does not keep its
+// parts out of the buffer.
+func TestPartsBehindWhichOthersWait(t *testing.T) {
+	for _, frugal := range []bool{false, true} {
+		tc := newConnected(t, Config{MaxBurst: 100, InitialWindow: 20000, SendBuffer: 8000, Frugal: frugal})
+		tc.send(Message{Stream: 1, Payload: payload(1000), More: true})
+		tc.want("begins", "DATA tsn=0 sid=1 ssn=0 flags=B")
+		for err := error(nil); err == nil; {
+			err = tc.a.Send(tc.now, Message{Stream: 2, Payload: payload(1000)})
+		}
+		tc.drain()
+		tc.events = nil
+		if err := tc.a.SendMore(tc.now, 1, payload(7500), true); err != ErrSendBufferFull {
+			t.Fatalf("SendMore beside what is on its way: %v", err)
+		}
+		tc.write(sack{cum: 0})
+		tc.wantEvent("there is room for it alone", EventWritable)
+		if err := tc.a.Send(tc.now, Message{Stream: 2, Payload: payload(7500)}); err != ErrSendBufferFull {
+			t.Fatalf("Send of another: %v", err)
+		}
+		tc.drain()
+		tc.wantNoEvent("that waits")
+		tc.sendMore(1, 7500, true)
+		if err := tc.a.SendMore(tc.now, 1, payload(7500), true); err != ErrSendBufferFull {
+			t.Fatalf("SendMore: %v", err)
+		}
+		n := len(tc.wantPackets("goes on", 7))
+		tc.events = nil
+		tc.write(sack{cum: n})
+		tc.wantEvent("there is room once more", EventWritable)
+		tc.sendMore(1, 10, false)
+		tc.want("the end, and the others", fmt.Sprintf("DATA tsn=%d sid=1 ssn=0 flags=E", n+1), fmt.Sprintf("DATA tsn=%d sid=2 ssn=0 flags=BE", n+2))
+		if s := tc.a.invariants(tc.now); s != "" {
+			t.Fatal(s)
+		}
+	}
+}
+
 // A message that has not ended is given up as others are: FORWARD-TSN skips a TSN behind what
 // was sent of it (3758-3.5-c). What waits for it goes on.
 func TestPartsCancelled(t *testing.T) {
