@@ -27,6 +27,8 @@ type lifetime struct {
 
 	kept     bool         // handed over: the net.Conn is not closed
 	closing  bool         // Close was called: nothing is read any more
+	aborting bool         // Abort sends what goes before the ABORT
+	reason   string       // of it
 	failure  error        // why the transport failed, if it did
 	graceful bool         // the transport went away when all that mattered had been done
 	cause    error        // why the association ended; nil after a graceful end
@@ -254,8 +256,12 @@ func (c *Conn) Abort(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if !c.life.isOver {
-		c.settle(now, aTimer) // what calls before have left to another goroutine goes first
+	if !c.life.isOver { // what calls before have left to another goroutine goes first, with this one
+		c.sender.unheard, c.life.aborting, c.life.reason = 0, true, reason
+		if c.sock != nil {
+			c.sock.unheard = 0
+		}
+		c.settle(now, aCaller)
 	}
 	c.terminate(now, reason)
 	c.settle(now, aCaller)

@@ -234,6 +234,9 @@ func (s *sender) writeRun(nc net.Conn, b *batch, packets [][]byte) (n, lost int,
 // unstick acts on a Write that has taken too long.
 func (c *Conn) unstick() {
 	s := &c.sender
+	if c.life.aborting {
+		c.terminate(time.Now(), c.life.reason)
+	}
 	if c.life.isOver {
 		c.release() // the last words did not get through; this ends the Write
 		return

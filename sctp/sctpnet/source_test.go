@@ -344,6 +344,7 @@ func TestPushInPlace(t *testing.T) {
 				}
 				p.mu.Unlock()
 			}
+			synctest.Wait() // nothing is between the two
 			if got := a.Stats().PacketsReceived; got != b.Stats().PacketsSent {
 				t.Errorf("b sent %d packets, a received %d", b.Stats().PacketsSent, got)
 			}

@@ -328,6 +328,7 @@ func TestForgedICMP(t *testing.T) {
 			if n := f.reads.Load() - reads; n < maxPassing || n > 12*maxPassing {
 				t.Errorf("%d reads in 10 s", n)
 			}
+			synctest.Wait() // the reader rests, and does not see half of the change
 			f.failReads(nil)
 			write(t, p.b, message(1, 100, 0))
 			read(t, p.a, 1)
@@ -479,6 +480,37 @@ func TestEndWhileWriteBlocks(t *testing.T) {
 				}
 				p.end()
 			}
+		}
+	})
+}
+
+// What calls have left to another goroutine is sent by Abort, which the transport does not
+// keep for longer than other calls.
+func TestAbortSendsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, blocks := range []bool{false, true} {
+			p, f := connectFaulty(t, Config{})
+			netsim.Elapse(time.Second)
+			p.a.mu.Lock()
+			p.a.sender.unheard, p.a.sender.draining = drainAfter, true // by a goroutine that is late
+			p.a.mu.Unlock()
+			write(t, p.a, message(1, 50, 7))
+			if blocks {
+				f.blockWrites()
+			}
+			got := elapsed(func() {
+				p.a.Abort("")
+				<-p.a.Done()
+			})
+			if got > 2*stallTime {
+				t.Errorf("Abort took %v", got)
+			}
+			if !blocks {
+				if got := read(t, p.b, 1); got[0] != 7 {
+					t.Errorf("got %d", got[0])
+				}
+			}
+			p.end()
 		}
 	})
 }
