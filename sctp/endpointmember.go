@@ -129,7 +129,9 @@ func (e *Endpoint) hide(slot int32) {
 func (e *Endpoint) remove(slot int32) {
 	e.assocs[slot] = nil
 	e.free = append(e.free, slot)
-	e.stats.Associations--
+	if e.stats.Associations--; e.stats.Associations == 0 {
+		e.pool.clear() // no timer will
+	}
 }
 
 // rebind takes note that the peer is heard of from another port (RFC 6951, section

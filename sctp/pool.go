@@ -25,7 +25,7 @@ func newPools(cfg *Config, associations int) *pools {
 		return nil
 	}
 	limit := int(min(int64(associations)*(int64(cfg.ReceiveBuffer)+int64(cfg.SendBuffer))*3/2, maxKept))
-	return &pools{segments: segmentPool{limit: limit}, in: inPool{limit: limit / messageBytes}}
+	return &pools{segments: segmentPool{limit: limit}, in: inPool{limit: limit / messageBytes}, out: outPool{limit: limit / sentBytes}}
 }
 
 // segment returns a segment that holds a copy of payload.
@@ -96,6 +96,14 @@ func (p *pools) trim() {
 	}
 	if p != nil {
 		p.touched = false
+	}
+}
+
+// clear gives back all that is kept: nobody is left who might need it.
+func (p *pools) clear() {
+	if p != nil {
+		p.touched = false
+		p.trim()
 	}
 }
 
@@ -198,7 +206,10 @@ type inPool struct {
 	n     int
 }
 
-const messageBytes = 128 // about the size of an inMessage
+const (
+	messageBytes = 128 // about the size of an inMessage
+	sentBytes    = 256 // and of an outMessage
+)
 
 func (p *inPool) take(info inInfo) *inMessage {
 	m := p.first
@@ -223,6 +234,7 @@ func (p *inPool) give(m *inMessage) {
 
 // outPool keeps messages to send while many are on their way again and again.
 type outPool struct {
+	limit int // messages
 	first *outMessage
 	n     int
 	used  int // on their way
@@ -244,10 +256,12 @@ func (p *outPool) take() *outMessage {
 
 // give takes back a message that nothing refers to.
 func (p *outPool) give(m *outMessage) {
-	m.stream, m.parts, m.next = nil, nil, p.first
-	p.first = m
-	p.used--
-	if p.n++; p.used == 0 && p.use.emptied(p.n) {
+	m.stream, m.parts = nil, nil
+	if p.n < p.limit {
+		m.next, p.first = p.first, m
+		p.n++
+	}
+	if p.used--; p.used == 0 && p.use.emptied(p.n) {
 		p.first, p.n = nil, 0
 	}
 }

@@ -117,6 +117,53 @@ func TestSharedPool(t *testing.T) {
 	}
 }
 
+// TestPoolBounds: whatever was on its way at a time, no more of it is kept than the bounds say.
+func TestPoolBounds(t *testing.T) {
+	p := newPools(&Config{ReceiveBuffer: 4096, SendBuffer: 4096}, 1)
+	var in []*inMessage
+	var out []*outMessage
+	for range 1000 {
+		in, out = append(in, p.received(inInfo{})), append(out, p.toSend())
+	}
+	for i := range in[1:] {
+		p.freeReceived(in[i])
+		p.freeSent(out[i])
+	}
+	if most := 12 << 10; p.in.n*messageBytes != most || p.out.n*sentBytes != most || p.out.used != 1 {
+		t.Errorf("%d messages in and %d out are kept", p.in.n, p.out.n)
+	}
+}
+
+// TestPoolWithoutAssociations: an Endpoint whose last association has ended keeps nothing.
+func TestPoolWithoutAssociations(t *testing.T) {
+	const n = 3
+	c := newCrossing(t, n, Config{})
+	for i := range n {
+		c.send(0, i, 0, make([]byte, 60_000))
+	}
+	c.run()
+	for i := range n {
+		if c.ends[1].pool.segments.bytes == 0 {
+			t.Fatal("nothing is kept that was used just now")
+		}
+		c.ends[0].Association(c.ids[0][i]).Abort(c.now, "")
+		c.ends[0].Update(c.ids[0][i])
+		d, _ := c.ends[0].Transmit(c.now, c.buf[:0])
+		c.ends[1].HandlePacket(c.now, d.To, d.Packet)
+		for _, e := range c.ends {
+			if ev, ok := e.NextEvent(); !ok || ev.Kind != EventClosed {
+				t.Fatalf("%+v", ev)
+			}
+			e.Transmit(c.now, c.buf[:0])
+		}
+	}
+	for _, e := range c.ends {
+		if p := e.pool; e.Stats().Associations != 0 || p.segments.bytes > 0 || p.in.n > 0 || p.out.n > 0 {
+			t.Errorf("%d associations, %+v", e.Stats().Associations, p)
+		}
+	}
+}
+
 // TestPoolAfterEnd: whoever reads what came in before the end of an association does not touch
 // what the others of the Endpoint share, and what it had to send counts no more.
 func TestPoolAfterEnd(t *testing.T) {
