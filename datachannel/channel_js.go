@@ -160,7 +160,9 @@ func (ch *Channel) take(dst []byte) (Message, error) {
 	return m, nil
 }
 
-func (ch *Channel) mayHaveMessages() bool { return ch.unread.len() > 0 }
+// mayHaveMessages reports whether there is something for OnMessage. What Chromium delivers before its
+// open event waits for that.
+func (ch *Channel) mayHaveMessages() bool { return ch.state != Connecting && ch.unread.len() > 0 }
 
 // discard throws away what came in.
 func (ch *Channel) discard() {
@@ -353,6 +355,18 @@ func (ch *Channel) dropQueue(err error) {
 	}
 }
 
+// handOver gives the browser what Send took, however much it buffers by then; WriteMessages that wait
+// get err.
+func (ch *Channel) handOver(err error) {
+	for ch.out.queue.len() > 0 {
+		if m := ch.takeQueued(0); m.receipt != nil {
+			m.receipt.outcome <- err
+		} else {
+			_ = ch.transmit("Send", m) // there is nobody left to tell
+		}
+	}
+}
+
 // opened is the W3C's "announce the data channel as open".
 func (ch *Channel) opened() {
 	if ch.state == Connecting {
@@ -378,7 +392,7 @@ func (ch *Channel) Close() error {
 	if was < Closing {
 		ch.face.pending &^= evOpen
 		ch.leave(Closing)
-		ch.dropQueue(ch.stateError("WriteMessage"))
+		ch.handOver(ch.stateError("WriteMessage"))
 		ch.dc.Call("close")
 	}
 	if was == Connecting {
