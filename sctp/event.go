@@ -51,8 +51,8 @@ const (
 	// EventReconfigFailed: the peer refused ResetAssociation or AddStreams; Err, a
 	// *ReconfigError, says which.
 	EventReconfigFailed
-	// EventMessageAbandoned: a message on Stream ran into its reliability limit.
-	// Message is its ID. Begun says that a part of it was sent: the peer may have
+	// EventMessageAbandoned: a message on Stream ran into its reliability limit, or was in
+	// parts (Message.More) and given up. Message is its ID. Begun says that a part of it was sent: the peer may have
 	// it all the same if that was all of it.
 	EventMessageAbandoned
 	// EventMessageSent: the last byte of a message with an ID was handed to the

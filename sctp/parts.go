@@ -12,6 +12,8 @@ import (
 // common. They are reliable. Without interleaving nothing of other messages is sent from
 // the first to the last.
 type parts struct {
+	id        uint64 // Message.ID and Message.Immediate, of which the last part makes use
+	immediate bool
 	unordered bool
 	ppid      uint32
 	begun     bool     // its first chunk was sent; it has a number
@@ -22,7 +24,8 @@ type parts struct {
 
 // open says that a message that was just queued is the first part of one.
 func (o *outbound) open(m *outMessage) {
-	m.parts = &parts{unordered: m.unordered, ppid: m.ppid}
+	m.parts = &parts{id: m.id, immediate: m.immediate, unordered: m.unordered, ppid: m.ppid}
+	m.id, m.immediate = 0, false
 	m.stream.open = m.parts
 	o.parted++
 }
@@ -99,6 +102,7 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 	p.refused = 0
 	m := a.out.push(at, &Message{Stream: stream, PPID: p.ppid, Unordered: p.unordered, Payload: payload}, true)
 	if m.parts, m.ends = p, !more; !more {
+		m.id, m.immediate = p.id, p.immediate
 		s.open = nil
 	}
 	a.observe(at)
@@ -106,8 +110,8 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 }
 
 // Cancel gives up the message that was begun on the stream by Send with Message.More and
-// has not ended. A peer that has a part of it is told to forget it (RFC 3758). Without
-// one it does nothing.
+// has not ended. A peer that has a part of it is told to forget it (RFC 3758), and
+// EventMessageAbandoned follows. Without such a message it does nothing.
 func (a *Association) Cancel(now time.Time, stream uint16) {
 	at := a.clock.read(now)
 	if s := a.out.streams.get(stream); s != nil {
@@ -144,6 +148,7 @@ func (a *Association) cancel(now instant, s *outStream) {
 		case m.parts != p:
 		case m.sent > 0:
 			midway = true
+			m.id = p.id
 			a.abandon(now, path, m)
 		default:
 			a.out.abandon(m)
@@ -152,6 +157,9 @@ func (a *Association) cancel(now instant, s *outStream) {
 	}
 	if p.begun && a.out.begun == s {
 		a.out.begun = nil
+	}
+	if !midway {
+		a.events.push(Event{Kind: EventMessageAbandoned, Stream: s.id, Message: p.id, Begun: p.begun})
 	}
 	if p.begun && !midway {
 		a.sent.closeMessage(now, a.out.terminator(s, p))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,6 +58,41 @@ func TestParts(t *testing.T) {
 	tc.want("a part", "I-DATA tsn=4 sid=1 mid=0 fsn=2 flags= len=20")
 	tc.want("the end", "I-DATA tsn=5 sid=1 mid=0 fsn=3 flags=E len=30")
 	tc.want("the end of the unordered one", "I-DATA tsn=6 sid=3 mid=0 fsn=1 flags=UE")
+}
+
+// What happens to a message in parts is told once, of the whole of it; its last chunk has
+// the I bit (7053-5-a).
+func TestPartsEvents(t *testing.T) {
+	tc := newConnected(t, Config{InitialWindow: 1500})
+	m := Message{Stream: 1, ID: 7, Immediate: true, Payload: payload(100), More: true}
+	tc.send(m)
+	tc.want("begins", "DATA tsn=0 sid=1 ssn=0 flags=B")
+	tc.write(sack{cum: 0})
+	tc.sendMore(1, 100, false)
+	tc.want("ends", "DATA tsn=1 sid=1 ssn=0 flags=IE")
+	tc.write(sack{cum: 1})
+	tc.send(m)
+	tc.want("another", "DATA tsn=2")
+	tc.write(sack{cum: 2})
+	tc.a.Cancel(tc.now, 1)
+	tc.drain()
+	tc.write(sack{cum: 3})
+	tc.send(m)
+	tc.sendMore(1, 5000, true)
+	tc.a.Cancel(tc.now, 1)
+	tc.drain()
+	tc.sent = nil
+	var got []EventKind
+	for _, e := range tc.events {
+		if e.Kind != EventBufferedAmountLow {
+			if got = append(got, e.Kind); e.Message != 7 || e.Stream != 1 {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if want := []EventKind{EventMessageSent, EventMessageDelivered, EventMessageAbandoned, EventMessageAbandoned}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
 
 // What waits behind a message in parts, which has to be finished first, does not keep its
