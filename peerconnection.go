@@ -175,8 +175,8 @@ func (pc *PeerConnection) RestartICE() {
 }
 
 // Accept waits for a channel that the peer opens while OnDataChannel is not set, and
-// returns it open. Up to 1024 wait for it; further ones are closed. The error is that of
-// ctx, or an *InvalidStateError after Close. The end of an association is not the end: a
+// returns it open, unless it was closed while it waited. Up to 1024 wait; further ones are closed. The
+// error is that of ctx or, after Close and when none is left, an *InvalidStateError. The end of an association is not the end: a
 // negotiation may bring another.
 func (pc *PeerConnection) Accept(ctx context.Context) (*datachannel.Channel, error) {
 	if ch, err := pc.unaccepted.accept(ctx, pc.over); ch != nil || err != nil {

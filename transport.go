@@ -197,9 +197,9 @@ func (t *Transport) OnChannel(f func(*datachannel.Channel)) {
 	t.onChannel = f
 }
 
-// Accept waits for a channel that the peer opens while OnChannel is not set. Up to
-// 1024 wait for it; further ones are closed. The error is that of ctx, ErrClosed, or
-// why the Transport failed.
+// Accept waits for a channel that the peer opens while OnChannel is not set, and returns it
+// open, unless it was closed while it waited. Up to 1024 wait; further ones are closed. The error is
+// that of ctx or, when the Transport has ended and none is left, ErrClosed or why it failed.
 func (t *Transport) Accept(ctx context.Context) (*datachannel.Channel, error) {
 	if ch, err := t.unaccepted.accept(ctx, t.ending); ch != nil || err != nil {
 		return ch, err

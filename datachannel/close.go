@@ -52,9 +52,10 @@ func (ch *Channel) flushLast() {
 	ch.resetWhenSent()
 }
 
-// onWire reports whether the peer may know of the channel.
+// onWire reports whether the peer may know of the channel, or has to for the sake of messages that
+// wait behind its OPEN.
 func (ch *Channel) onWire() bool {
-	return ch.incoming || ch.negotiated && ch.ready || ch.out.buffer.accepted > 0
+	return ch.incoming || ch.negotiated && ch.ready || ch.out.buffer.accepted > 0 || ch.ready && ch.out.queue.len() > 1
 }
 
 // forget removes a channel of which the peer does not know.

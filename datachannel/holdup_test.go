@@ -136,3 +136,49 @@ func TestMessageWriterLimitLate(t *testing.T) {
 		})
 	}
 }
+
+// A channel that was opened, written to and closed while its OPEN had to wait delivers what was sent on it:
+// behind a message in parts, or a send buffer that is full. One without messages never was.
+func TestCloseWhileHeldUp(t *testing.T) {
+	for desc, hold := range map[string]func(a *Channel) (release func()){
+		"by a message in parts": func(a *Channel) func() {
+			w := value(a.NextWriter(background, false))(t)
+			value(w.Write(make([]byte, 2*partSize)))(t)
+			return func() { check(t, w.Close()) }
+		},
+		"by a full buffer": func(a *Channel) func() {
+			for range 10 {
+				check(t, a.Send(make([]byte, 100_000)))
+			}
+			return func() {}
+		},
+	} {
+		t.Run(desc, func(t *testing.T) {
+			bubble(t, serial(), func(t *testing.T, p *pair) {
+				a, _ := p.open("", nil)
+				release := hold(a)
+				var closed []*Channel
+				for i := range 10 {
+					ch := value(p.a.CreateChannel("", nil))(t)
+					if i > 0 {
+						check(t, ch.SendText("sent"))
+					}
+					check(t, ch.Close())
+					closed = append(closed, ch)
+				}
+				release()
+				for range closed[1:] {
+					ch := p.accept(p.b)
+					wantMessage(t, ch, "sent", true)
+				}
+				settle()
+				for _, ch := range closed {
+					wantState(t, ch, Closed)
+				}
+				if n := p.b.Stats().ChannelsAccepted; n != uint64(len(closed)) { // with the first
+					t.Errorf("%d channels were accepted", n)
+				}
+			})
+		})
+	}
+}
