@@ -94,7 +94,6 @@ func (s *Session) onConnected() {
 	s.connected = true
 	s.serial = !s.conn.Interleaves()
 	s.maxChannels = min(s.conn.OutboundStreams(), s.conn.InboundStreams(), maxID+1)
-	s.interleaves = s.conn.Stats().Interleaving
 	close(s.connectedCh)
 	s.raise(sessionConnected)
 	for _, id := range slices.Sorted(maps.Keys(s.streams)) {

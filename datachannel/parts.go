@@ -133,7 +133,7 @@ func (ch *Channel) writePart(op string, data []byte, p part, isText bool, c canc
 }
 
 // startPart hands a part over, or queues it and returns a receipt: the first behind what is
-// there, others before. Where nothing else is sent before the message ends, they wait for nobody.
+// there, others before.
 func (ch *Channel) startPart(op string, data []byte, p part, isText bool) (r *receipt, err error) {
 	s := ch.s
 	s.lock()
@@ -147,7 +147,7 @@ func (ch *Channel) startPart(op string, data []byte, p part, isText bool) (r *re
 	before := ch.bufferedAmount()
 	m := newOutgoing(data, isText)
 	m.part = p
-	if p == firstPart && ch.mustQueue() || s.interleaves && s.blocked.len() > 0 {
+	if p == firstPart && ch.mustQueue() || s.blocked.len() > 0 {
 		r = ch.out.newReceipt()
 	} else if err = ch.transmit(m); errors.Is(err, sctp.ErrSendBufferFull) {
 		r = ch.out.newReceipt()
@@ -171,16 +171,6 @@ func (ch *Channel) startPart(op string, data []byte, p part, isText bool) (r *re
 	}
 	ch.rose(before, len(data))
 	return r, nil
-}
-
-// finish hands over parts of messages that have to end before anything else is sent, while the
-// association has no room for what is in front of them. What fails comes to the front in time.
-func (s *Session) finish() {
-	for i := 0; i < s.blocked.len() && !s.interleaves; i++ {
-		if ch := *s.blocked.at(i); ch.out.open && ch.out.queue.len() > 0 && !ch.heldUp() {
-			ch.flushOne()
-		}
-	}
 }
 
 // transmitPart hands a part to the association, which copies it.

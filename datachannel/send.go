@@ -240,7 +240,6 @@ func (s *Session) flush() {
 			s.aside = append(s.aside, s.blocked.pop())
 			continue
 		case errors.Is(err, sctp.ErrSendBufferFull):
-			s.finish()
 			return // EventWritable follows
 		case errors.Is(err, sctp.ErrClosed), errors.Is(err, sctp.ErrShuttingDown), errors.Is(err, sctp.ErrNotConnected):
 			return // the association is ending

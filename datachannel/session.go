@@ -74,8 +74,7 @@ type Session struct {
 	ended     bool // the association ended, or never will exist
 	err       error
 
-	maxChannels int  // 0 before connected
-	interleaves bool // messages of several channels are sent at a time (RFC 8260)
+	maxChannels int // 0 before connected
 	growth      growth
 	remoteMax   int64 // bytes; 0 is any size
 	remoteKnown bool  // remoteMax is the peer's word: Start leaves it

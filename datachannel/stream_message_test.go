@@ -193,16 +193,22 @@ func TestMessageWriterOrder(t *testing.T) {
 // Where messages are not interleaved, one that is written bit by bit holds up those of other
 // channels; these do not take the room that it needs to end.
 func TestMessageWriterHoldsUpOthers(t *testing.T) {
+	for _, buffer := range []int{4 * partSize, partSize / 2} { // the other messages are larger than that
+		holdsUpOthers(t, buffer, 3*partSize/4)
+	}
+}
+
+func holdsUpOthers(t *testing.T, buffer, size int) {
 	cfg := anySize
-	cfg.a.SCTP.NoInterleaving, cfg.a.SCTP.SendBuffer = true, 4*partSize
+	cfg.a.SCTP.NoInterleaving, cfg.a.SCTP.SendBuffer = true, buffer
 	bubble(t, cfg, func(t *testing.T, p *pair) {
 		a, b := p.open("", nil)
 		other, otherB := p.open("", nil)
 		w := value(a.NextWriter(background, false))(t)
 		value(w.Write(make([]byte, 2*partSize)))(t)
-		const count = 40
+		const count = 10
 		for range count {
-			check(t, other.Send(make([]byte, partSize/4)))
+			check(t, other.Send(make([]byte, size)))
 		}
 		settle()
 		read := make(chan int64, 1)
@@ -225,7 +231,7 @@ func TestMessageWriterHoldsUpOthers(t *testing.T) {
 			t.Errorf("%d bytes", n)
 		}
 		for range count {
-			if m := value(otherB.ReadMessage(background))(t); len(m.Data) != partSize/4 {
+			if m := value(otherB.ReadMessage(background))(t); len(m.Data) != size {
 				t.Errorf("%d bytes", len(m.Data))
 			}
 		}
