@@ -203,10 +203,10 @@ func (ch *Channel) bound(bytes int, overflow Overflow) {
 }
 
 // keep takes messages out of the association as far as the read buffer has room for them,
-// or makes it.
+// or makes it, and nobody reads one bit by bit there, which comes before them.
 func (ch *Channel) keep() {
 	k := &ch.kept
-	for k.limit > 0 && !ch.in.reading.on {
+	for k.limit > 0 && (!ch.in.reading.on || ch.in.reading.whole) {
 		info, err := ch.nextPiece()
 		if err != nil {
 			return

@@ -181,6 +181,29 @@ func TestSetReadBuffer(t *testing.T) {
 	})
 }
 
+// A reader that stops within a message of the read buffer takes nothing from the window either.
+func TestReadBufferWithinMessage(t *testing.T) {
+	bubble(t, setup{}, func(t *testing.T, p *pair) {
+		a, b := p.open("", nil)
+		check(t, b.SetReadBuffer(1<<20, Stall))
+		for i := range 10 {
+			check(t, a.Send(pattern(50_000, byte(i))))
+			if i == 1 {
+				settle()
+				value(b.Read(make([]byte, 1000)))(t)
+			}
+		}
+		settle()
+		if n := p.b.Stats().SCTP.ReceiveBuffered; n != 0 {
+			t.Errorf("%d bytes are left in the association", n)
+		}
+		wantMessage(t, b, string(pattern(50_000, 0)[1000:]), false)
+		for i := 1; i < 10; i++ {
+			wantMessage(t, b, string(pattern(50_000, byte(i))), false)
+		}
+	})
+}
+
 // A message larger than the read buffer stays in the association with Stall.
 func TestReadBufferTooSmall(t *testing.T) {
 	bubble(t, setup{}, func(t *testing.T, p *pair) {
