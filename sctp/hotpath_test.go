@@ -45,7 +45,6 @@ type haul struct {
 	frames [32][2048]byte
 	there  [][]byte
 	back   [][]byte
-	got    int
 }
 
 // run has the sender take messages and both go on until as many have arrived. What

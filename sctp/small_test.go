@@ -2,7 +2,6 @@ package sctp
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -204,7 +203,7 @@ func (r *smallRun) check() {
 			switch {
 			case r.load.expire:
 			case r.load.unordered && len(sent) != len(got), !r.load.unordered && !bytes.Equal(sent, got):
-				r.t.Error(fmt.Sprintf("stream %d of end %d: %d bytes arrived of %d, or others", s, i, len(got), len(sent)))
+				r.t.Errorf("stream %d of end %d: %d bytes arrived of %d, or others", s, i, len(got), len(sent))
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func main() {
 
 func run(args []string) (report, error) {
 	if len(args) < 3 {
-		return nil, fmt.Errorf("usage: peer STACK NET WORK [name=value]...")
+		return nil, fmt.Errorf("usage: peer STACK NET WORK [name=value ...]")
 	}
 	s, ok := stacks[args[0]+" "+args[1]]
 	if !ok {
