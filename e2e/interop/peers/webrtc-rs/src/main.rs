@@ -12,7 +12,7 @@ use lines::{limit, number, payload, reply, text, write, Check};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use serde_json::{json, Value};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit, RTCDataChannelState};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
@@ -49,39 +49,45 @@ struct Handler(Arc<Shared>);
 
 fn main() {
     write(json!({"event": "ready", "name": "webrtc-rs", "version": env!("WEBRTC_VERSION")}));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let mut connection: Option<Arc<Connection>> = None;
-    for line in std::io::stdin().lines() {
-        let command: Value = match serde_json::from_str(&line.unwrap_or_default()) {
-            Ok(command) => command,
-            Err(e) => {
-                eprintln!("not a command: {e}");
-                continue;
+    // On one thread: on several the library now and then loses the events of a channel that opens while it is made.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (sender, mut commands) = mpsc::unbounded_channel::<Value>();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            match serde_json::from_str(&line.unwrap_or_default()) {
+                Ok(command) => drop(sender.send(command)),
+                Err(e) => eprintln!("not a command: {e}"),
             }
-        };
-        let id = command["id"].clone();
-        if text(&command, "op") == "new" {
-            let before = connection.take();
-            let made = runtime.block_on(async {
-                if let Some(c) = before {
-                    let _ = c.pc.close().await;
-                }
-                Connection::new(command["pc"].clone()).await
-            });
-            reply(&id, made.map(|c| connection = Some(Arc::new(c))).map(|()| json!({})));
-            continue;
         }
-        let Some(c) = connection.clone() else {
-            reply(&id, Err("no connection".into()));
-            continue;
-        };
-        if text(&command, "op") == "bulk" {
-            runtime.spawn(async move { reply(&id, c.carry_out(&command).await) });
-        } else {
-            reply(&id, runtime.block_on(c.carry_out(&command)));
+    });
+    runtime.block_on(async {
+        let mut connection: Option<Arc<Connection>> = None;
+        while let Some(command) = commands.recv().await {
+            take(command, &mut connection).await;
         }
+    });
+}
+
+/// Carries out a command and replies to it.
+async fn take(command: Value, connection: &mut Option<Arc<Connection>>) {
+    let id = command["id"].clone();
+    if text(&command, "op") == "new" {
+        if let Some(c) = connection.take() {
+            let _ = c.pc.close().await;
+        }
+        let made = Connection::new(command["pc"].clone()).await;
+        reply(&id, made.map(|c| *connection = Some(Arc::new(c))).map(|()| json!({})));
+        return;
     }
-    runtime.shutdown_background();
+    let Some(c) = connection.clone() else {
+        reply(&id, Err("no connection".into()));
+        return;
+    };
+    if text(&command, "op") == "bulk" {
+        tokio::spawn(async move { reply(&id, c.carry_out(&command).await) });
+    } else {
+        reply(&id, c.carry_out(&command).await);
+    }
 }
 
 fn said(e: impl std::fmt::Display) -> String {
