@@ -122,8 +122,8 @@ func (a *Association) Connect(now time.Time) error {
 
 // Send queues a message. It is refused with ErrNotConnected before the
 // association is established, ErrShuttingDown and ErrClosed after, and with
-// ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability, ErrMessageOpen or
-// ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
+// ErrEmptyMessage, ErrMessageTooLong, ErrInvalidStream, ErrReliability, ErrMessageOpen, ErrTooManyOpen
+// or ErrResetPending if the message cannot be sent. ErrSendBufferFull means: wait for
 // EventWritable; it comes only if no less important messages can be given up to
 // make room (Reliability.LimitPriority), or as ErrAllResetPending. If the peer does not
 // support partial reliability (RFC 3758), messages are sent reliably.
@@ -162,6 +162,8 @@ func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 		return ErrResetPending
 	case s != nil && s.open != nil:
 		return ErrMessageOpen
+	case m.More && a.out.parted >= maxParted:
+		return ErrTooManyOpen
 	case m.More && !a.forward.enabled: // without which it could not be given up
 		return ErrNotSupported
 	}
@@ -226,12 +228,16 @@ func (a *Association) Borrow(now time.Time, stream uint16) (Loan, MessageInfo, e
 }
 
 // Return takes back, once, what Borrow of this association lent.
-func (a *Association) Return(l Loan) { a.in.pool.freeSegment(l.s) }
+func (a *Association) Return(l Loan) {
+	if l.s != nil {
+		a.in.pool.freeSegment(l.s)
+	}
+}
 
 // DeliverParts has messages of an incoming stream read as their beginnings come in, one
 // after the other, with Complete false; a peer may then give up one that was read in part
-// (ErrMessageAborted). Default: only those that are larger than the association is willing to
-// hold are. After a handover it is to be set again.
+// (ErrMessageAborted). Default, and again after the peer has reset the stream: only those that
+// are larger than the association is willing to hold are. After a handover it is to be set again.
 func (a *Association) DeliverParts(stream uint16, on bool) {
 	if int(stream) < a.InboundStreams() {
 		a.in.deliverParts(stream, on)

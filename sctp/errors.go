@@ -18,6 +18,7 @@ var (
 	ErrMessageTooLong = errors.New("sctp: a message of 2 GiB or more")
 	ErrReliability    = errors.New("sctp: a message has more than one reliability limit, or one and no end yet")
 	ErrMessageOpen    = errors.New("sctp: a message that was begun has not ended")
+	ErrTooManyOpen    = errors.New("sctp: too many messages that were begun have not ended")
 	ErrNoMessage      = errors.New("sctp: no message was begun on the stream, or it was given up")
 	ErrMessageAborted = errors.New("sctp: the peer abandoned the message being read")
 	ErrResetPending   = errors.New("sctp: a reset is already pending")

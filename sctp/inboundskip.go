@@ -136,7 +136,7 @@ func (in *inbound) resetStream(s *inStream) {
 		in.discard(in.unwait(s))
 	}
 	in.drop(&s.fragments, 0, len(s.fragments.runs))
-	s.next, s.floor, s.ahead = 0, 0, false // 8260-2.3.2-a
+	s.next, s.floor, s.ahead, s.eager = 0, 0, false, false // 8260-2.3.2-a
 	s.touched, s.from = false, nothing
 	if s.tail == nil || s.tail.resets == 0 {
 		s.push(in.pool.received(inInfo{stream: s.id}))

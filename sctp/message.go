@@ -19,7 +19,8 @@ type Message struct {
 	Reliability Reliability
 	// More says that Payload is only the beginning of the message: SendMore goes on
 	// with it, so that no more of it need be in memory than the send buffer holds
-	// (RFC 6458, section 8.1.26). It goes with a Reliability of zero only.
+	// (RFC 6458, section 8.1.26). It goes with a Reliability of zero only, and up to 16384 such
+	// messages may be open at a time.
 	More bool
 	// Payload is not copied: it belongs to the association from a successful
 	// Send until the message is acknowledged or abandoned, and must not change.

@@ -22,6 +22,10 @@ type parts struct {
 	refused   int      // size of the part refused last, of which no EventWritable told since; 0: none
 }
 
+// maxParted is how many messages in parts may be open at a time: each keeps a TSN free that giving
+// it up may need, of the 32767 there are for ordered messages in DATA chunks.
+const maxParted = 1 << 14
+
 // open says that a message that was just queued is the first part of one.
 func (o *outbound) open(m *outMessage) {
 	m.parts = &parts{id: m.id, immediate: m.immediate, unordered: m.unordered, ppid: m.ppid}

@@ -284,8 +284,10 @@ func TestPartsEnd(t *testing.T) {
 // messages read before they end.
 func TestBorrow(t *testing.T) {
 	tc := newConnected(t, Config{})
-	if _, _, err := tc.a.Borrow(tc.now, 1); err != ErrWouldBlock {
+	if l, _, err := tc.a.Borrow(tc.now, 1); err != ErrWouldBlock || l.Bytes() != nil {
 		t.Fatal(err)
+	} else {
+		tc.a.Return(l) // which is nothing
 	}
 	borrow := func(stream uint16, want string, complete bool) {
 		t.Helper()
@@ -514,5 +516,50 @@ func (r *partsRun) read(stream uint16) {
 		}
 		delete(r.sent, info.PPID)
 		delete(r.got, stream)
+	}
+}
+
+// What DeliverParts has set ends with the reset of the stream by the peer.
+func TestDeliverPartsEnds(t *testing.T) {
+	tc := newConnected(t, Config{})
+	tc.a.DeliverParts(1, true)
+	tc.write(data{tsn: 0, sid: 1, flags: wire.FlagBegin | wire.FlagEnd, ppid: 53, payload: "whole"}, tc.outReset(0, 0, 1))
+	var buf [10]byte
+	for _, want := range []error{nil, io.EOF} {
+		if _, _, err := tc.a.Read(tc.now, 1, buf[:]); err != want {
+			t.Fatalf("%v, want %v", err, want)
+		}
+	}
+	tc.write(data{tsn: 1, sid: 1, flags: wire.FlagBegin, ppid: 53, payload: "begins"})
+	if _, _, err := tc.a.Read(tc.now, 1, buf[:]); err != ErrWouldBlock {
+		t.Fatalf("the beginning of a message of the next use is read: %v", err)
+	}
+}
+
+// So many messages may be open at a time that what is sent beside them is not slowed down by the TSNs kept for
+// giving them up, and no more.
+func TestPartsTooMany(t *testing.T) {
+	tc := newConnected(t, Config{SendBuffer: 16 << 20, InitialWindow: 1 << 20})
+	begin := func(stream uint16) error {
+		return tc.a.Send(tc.now, Message{Stream: stream, Payload: payload(1), More: true})
+	}
+	for i := range uint16(maxParted) {
+		if err := begin(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tc.a.Stats()
+	if err := begin(maxParted); err != ErrTooManyOpen {
+		t.Fatalf("one more: %v", err)
+	}
+	if now := tc.a.Stats(); now != before {
+		t.Errorf("%+v, and before %+v", now, before)
+	}
+	if err := tc.a.SendMore(tc.now, 5, payload(1), false); err != nil {
+		t.Fatal(err)
+	}
+	tc.a.Cancel(tc.now, 7)
+	if err := begin(maxParted); err != nil {
+		t.Errorf("after one was given up: %v", err)
 	}
 }

@@ -70,8 +70,13 @@ func (m *inMessage) join(n *inMessage) {
 }
 
 // A Loan is a part of a received message that Association.Borrow lent. Its bytes are valid,
-// and must not change, until Return.
+// and must not change, until Return. The zero value, which comes with an error, lends nothing.
 type Loan struct{ s *segment }
 
-// Bytes returns the part; it is never empty.
-func (l Loan) Bytes() []byte { return l.s.buf[l.s.off:] }
+// Bytes returns the part; it is never empty, but for the zero value.
+func (l Loan) Bytes() []byte {
+	if l.s == nil {
+		return nil
+	}
+	return l.s.buf[l.s.off:]
+}
