@@ -21,8 +21,19 @@ const (
 	lastPart
 )
 
-// partSize is how much of a message is handed over at a time, in bytes.
+// partSize is how much of a message is handed over at a time, in bytes; less where the send buffer of the
+// association is small, so that a writer needs no more than that.
 const partSize = 64 << 10
+
+// leastPart is what it is at least, whatever the send buffer.
+const leastPart = 1 << 10
+
+func (s *Session) partSize() int {
+	if n := s.cfg.SCTP.SendBuffer; n > 0 {
+		return min(partSize, max(leastPart, n/2))
+	}
+	return partSize
+}
 
 // take buffers what was written, and hands over what is more than a part, if the message may
 // be sent before it is complete.
@@ -52,10 +63,11 @@ func (w *MessageWriter) take(p []byte) (n int, err error) {
 // text a rune may be missing at its end: when it is acknowledged there is room for the next, whatever
 // else is in the send buffer.
 func (w *MessageWriter) room() int {
+	size := w.ch.s.partSize()
 	if w.begun && w.text {
-		return partSize - utf8.UTFMax - len(w.buf)
+		size -= utf8.UTFMax
 	}
-	return partSize - len(w.buf)
+	return size - len(w.buf)
 }
 
 // flush hands over what is buffered as a part that is not the last.

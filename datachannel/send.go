@@ -273,7 +273,11 @@ func (ch *Channel) flushOne() (more bool, err error) {
 			return q.len() > 0, nil
 		}
 	}
-	if err := ch.transmit(m); err != nil {
+	if err := ch.transmit(m); m.receipt != nil && errors.Is(err, sctp.ErrTooManyOpen) {
+		m.receipt.outcome <- &OperationError{Op: "Write", Reason: err.Error(), Err: err}
+		ch.dropQueued(0)
+		return q.len() > 0, nil
+	} else if err != nil {
 		return true, err
 	}
 	if m.receipt != nil {

@@ -470,3 +470,33 @@ func TestNextReaderAllocations(t *testing.T) {
 		}
 	}
 }
+
+// A MessageWriter takes no more of a small send buffer than there is, and hands over parts that fit
+// into it.
+func TestMessageWriterSmallBuffer(t *testing.T) {
+	small := sctp.SmallConfig()
+	cfg := setup{a: Config{MaxMessageSize: -1, SCTP: small}, b: Config{MaxMessageSize: -1}, link: slow}
+	bubble(t, cfg, func(t *testing.T, p *pair) {
+		a, b := p.open("", nil)
+		for _, isText := range []bool{false, true} {
+			data := pattern(100_000, 1)
+			written := make(chan error, 1)
+			most := 0
+			go func() {
+				w, err := a.NextWriter(background, isText)
+				for rest := data; err == nil && len(rest) > 0; rest = rest[1000:] {
+					_, err = w.Write(rest[:1000])
+					most = max(most, cap(w.buf), p.a.Stats().SCTP.SendBuffered)
+				}
+				written <- errors.Join(err, w.Close())
+			}()
+			if got := value(io.ReadAll(next(t, b)))(t); !bytes.Equal(got, data) {
+				t.Errorf("text %v: %d bytes of %d", isText, len(got), len(data))
+			}
+			check(t, <-written)
+			if most > small.SendBuffer {
+				t.Errorf("text %v: %d bytes were held at a time", isText, most)
+			}
+		}
+	})
+}

@@ -8,7 +8,8 @@ import "context"
 //
 // Until then other messages of the channel wait, and with a peer that does not know
 // interleaving (RFC 8260; Go programs do, browsers do not) those of all channels: end soon what
-// has become larger than 64 KiB, of which nothing is sent before. A message that fails is
+// has become larger than 64 KiB, or half of sctp.Config.SendBuffer if that is less, of which nothing is
+// sent before. A message that fails is
 // given up, and the peer forgets what it has of it; the channel goes on.
 type MessageWriter struct {
 	ch    *Channel
@@ -21,7 +22,7 @@ type MessageWriter struct {
 }
 
 // NextWriter returns a writer of a message, which belongs behind those that were sent before its
-// first 64 KiB are written, or Close is called. All that it waits for ends when ctx is done. On a
+// first part is written, or Close is called. All that it waits for ends when ctx is done. On a
 // channel that may lose messages everything is kept until Close, as messages that are given up
 // on the way must be whole.
 func (ch *Channel) NextWriter(ctx context.Context, isText bool) (*MessageWriter, error) {
