@@ -20,7 +20,7 @@ type testCase struct {
 
 // cases are the columns, in order.
 var cases = []testCase{
-	{"handshake", "either side offers, and either is the DTLS client: four connections, with a message each way", handshake},
+	{"handshake", "either side offers, and either is the DTLS client: four connections, with a message each way; and without SNAP the same again, and either as the only one whose INIT arrives", handshake},
 	{"in-band", "channels of the six kinds (ordered or not; reliable, maxRetransmits, maxPacketLifeTime), opened by either side over the association: their properties on both sides, 20 messages each way, in order on ordered ones", inBand},
 	{"negotiated", "the same kinds as negotiated channels, made before and after the connection", negotiated},
 	{"partial reliability", "maxRetransmits 0 and maxPacketLifeTime 50, ordered and not, 200 messages each way while 5 % of the packets are lost: what arrives is in order on ordered ones and comes once, and with maxRetransmits all of it again when nothing is lost; figures are what was given up of these, to the peer / from it", partial},
@@ -39,8 +39,10 @@ func handshake(c *conversation) {
 		c.out.note(why)
 		clients = []*side{nil}
 	}
+	var roles []setup
 	for _, theyOffer := range []bool{false, true} {
 		for _, client := range clients {
+			roles = append(roles, setup{theyOffer: theyOffer, client: client})
 			begun := time.Now()
 			c.connect(setup{theyOffer: theyOffer, client: client})
 			slowest = max(slowest, time.Since(begun))
@@ -51,6 +53,7 @@ func handshake(c *conversation) {
 			}
 		}
 	}
+	initiators(c, roles)
 	c.out.note(c.row.quirks.needs)
 	c.t.Logf("the slowest connection took %v", slowest)
 }

@@ -112,6 +112,7 @@ type setup struct {
 	theyOffer bool
 	client    *side              // of DTLS; nil: as they agree
 	network   *netsim.Conditions // of a relay between the two; nil: no relay
+	silencer  *silencer          // at the relay; nil: none
 	before    func()             // what to do on both sides before there is an offer
 }
 
@@ -136,6 +137,7 @@ func (c *conversation) connect(s setup) {
 		if c.relay, err = newRelay(c.stack.address, seed.Sum64()); err != nil {
 			c.t.Fatal(err)
 		}
+		c.relay.silencer = s.silencer
 	}
 	offerer.open(first, kind{})
 	if s.before != nil {

@@ -20,6 +20,8 @@ type ours struct {
 
 	mu       sync.Mutex
 	pc       *sluice.PeerConnection
+	inits    *initWatch // of pc
+	noSNAP   bool       // of the connections to come
 	number   int
 	channels map[string]*ourChannel
 }
@@ -58,6 +60,13 @@ func (o *ours) stats() sluice.Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.pc.Stats()
+}
+
+// watch tells of the INITs of the present connection.
+func (o *ours) watch() *initWatch {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.inits
 }
 
 // integer, text, is and limit read a member of a command.
@@ -131,12 +140,14 @@ func (o *ours) begin(number int) error {
 	cfg.IncludeLoopback = true
 	cfg.NetworkTypes = []string{"udp4"}
 	cfg.IPFilter = o.address.Equal
+	inits := &initWatch{}
+	cfg.SCTP.Trace, cfg.DisableSNAP = inits, o.noSNAP
 	pc, err := sluice.NewPeerConnection(cfg)
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
-	o.pc, o.number, o.channels = pc, number, make(map[string]*ourChannel)
+	o.pc, o.inits, o.number, o.channels = pc, inits, number, make(map[string]*ourChannel)
 	o.mu.Unlock()
 	pc.OnConnectionStateChange(func(s sluice.ConnectionState) {
 		o.take(event{Event: "state", PC: number, State: string(s)})

@@ -16,9 +16,10 @@ import (
 // A relay carries the packets of two sides to each other over a bad network. Each
 // side is told a socket of the relay as the other's only candidate.
 type relay struct {
-	address netip.Addr // of its sockets
-	seed    uint64
-	sides   [2]relaySide
+	address  netip.Addr // of its sockets
+	seed     uint64
+	sides    [2]relaySide
+	silencer *silencer // nil: none
 
 	mu    sync.Mutex
 	ends  []*netsim.Conn
@@ -81,7 +82,7 @@ func (r *relay) divert(from int, sdp string, conditions netsim.Conditions) (stri
 		return "", fmt.Errorf("no host candidate over UDP and IPv4 to divert in:\n%s", sdp)
 	}
 	other := 1 - from
-	go r.serve(&r.sides[other], to, conditions)
+	go r.serve(other, to, conditions)
 	port := r.sides[other].conn.LocalAddr().(*net.UDPAddr).Port
 	line := fmt.Sprintf("a=candidate:1 1 udp 2130706431 %s %d typ host\r\n", r.address, port)
 	placed := false
@@ -94,9 +95,10 @@ func (r *relay) divert(from int, sdp string, conditions netsim.Conditions) (stri
 	}), nil
 }
 
-// serve carries what comes in at a socket to an address, and back what comes from there. Each address
+// serve carries what comes in at the socket for a side to an address, and back what comes from there. Each address
 // that packets come from has a socket of its own on the other side, as behind a NAT.
-func (r *relay) serve(s *relaySide, to netip.AddrPort, conditions netsim.Conditions) {
+func (r *relay) serve(side int, to netip.AddrPort, conditions netsim.Conditions) {
+	s := &r.sides[side]
 	buf := make([]byte, 1<<16)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
@@ -107,17 +109,19 @@ func (r *relay) serve(s *relaySide, to netip.AddrPort, conditions netsim.Conditi
 		}
 		way := s.conducted[from]
 		if way == nil {
-			if way, err = r.conduct(s, from, to, conditions); err != nil {
+			if way, err = r.conduct(side, from, to, conditions); err != nil {
 				return
 			}
 			s.conducted[from] = way
 		}
-		_, _ = way.Write(buf[:n])
+		if !r.silencer.loses(side, buf[:n]) {
+			_, _ = way.Write(buf[:n])
+		}
 	}
 }
 
 // conduct makes the way between an address of one side and the other side.
-func (r *relay) conduct(s *relaySide, from, to netip.AddrPort, conditions netsim.Conditions) (*netsim.Conn, error) {
+func (r *relay) conduct(side int, from, to netip.AddrPort, conditions netsim.Conditions) (*netsim.Conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.done {
@@ -127,6 +131,7 @@ func (r *relay) conduct(s *relaySide, from, to netip.AddrPort, conditions netsim
 	if err != nil {
 		return nil, err
 	}
+	s := &r.sides[side]
 	r.seed++
 	near, far := netsim.Pipe(netsim.PipeConfig{Seed: r.seed, AtoB: conditions, BtoA: conditions, ReceiveQueue: relayBuffer})
 	r.ends = append(r.ends, near, far)
@@ -137,7 +142,9 @@ func (r *relay) conduct(s *relaySide, from, to netip.AddrPort, conditions netsim
 		for {
 			n, err := beyond.Read(buf)
 			if err == nil {
-				_, _ = far.Write(buf[:n])
+				if !r.silencer.loses(1-side, buf[:n]) {
+					_, _ = far.Write(buf[:n])
+				}
 			} else if !errors.Is(err, syscall.ECONNREFUSED) {
 				return
 			}
