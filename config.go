@@ -33,7 +33,8 @@ type Config struct {
 	IncludeLoopback bool
 
 	// InterfaceFilter and IPFilter, if set, keep the interfaces and addresses
-	// for which they return true.
+	// for which they return true. They are called while candidates are gathered, on goroutines
+	// of the connection's own, and may call its methods but Close, which waits for them.
 	InterfaceFilter func(name string) bool
 	IPFilter        func(ip net.IP) bool
 

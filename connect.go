@@ -10,9 +10,11 @@ import (
 // This file joins the negotiation of a PeerConnection to its core. Methods are
 // called with pc.mu held, the event handlers excepted.
 
-// errRefused is with what channels end that the peer declined in its answer, or
-// gave up in a later negotiation.
-var errRefused = errors.New("sluice: the peer's description has no data channels")
+// Why channels end in a negotiation that were never connected.
+var (
+	errRefused  = errors.New("sluice: the peer's description has no data channels")
+	errReplaced = errors.New("sluice: the peer's description is about another association")
+)
 
 // An agreement is what an answer, provisional or not, settles.
 type agreement struct {
@@ -25,7 +27,7 @@ type agreement struct {
 }
 
 // agree works out what local and remote descriptions settle, and verifies that
-// a running transport can go on with it. It changes nothing.
+// a running transport can go on with it, or another begin in its place. It changes nothing.
 func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedRemote, localOffer bool) (agreement, error) {
 	a := agreement{
 		remote: remote, localOffer: localOffer,
@@ -33,10 +35,13 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 		snap:       local.desc.initToken != nil,
 		next:       remote.next,
 	}
+	if localOffer {
+		a.next = local.heir
+	}
 	offered := dataIndex(local.desc.sections) >= 0
 	final := local.typ == SDPTypeAnswer || remote.typ == SDPTypeAnswer
-	if a.next != nil && !final { // which frees nothing (RFC 8829, section 4.1.10)
-		return a, opError(op, "a provisional answer cannot replace a DTLS association")
+	if a.next != nil && !final {
+		return a, errProvisional(op)
 	}
 	if remote.peer == nil || remote.peer.sctp.port == 0 || !offered {
 		if !final || pc.peer == nil && !(localOffer && offered) {
@@ -52,19 +57,13 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 	if localOffer {
 		a.dtlsClient = a.peer.dtls.setup == setupPassive
 	}
-	if pc.peer == nil || a.next != nil {
+	switch {
+	case pc.peer == nil:
 		return a, nil
-	}
-	if localOffer {
-		if a.dtlsClient != pc.dtlsClient {
-			// Firefox answers "active" whoever it was (against RFC 8829, section 5.3.2),
-			// and goes on with the association.
-			pc.core.log.Infof("%s: a=setup of the answer is not the role in use, which stays", op)
-			a.dtlsClient = pc.dtlsClient
-		}
-		if err := pc.checkAnsweredRestart(op, local, a.peer); err != nil {
-			return a, err
-		}
+	case localOffer:
+		return pc.agreeAnswer(op, local, a, final)
+	case a.next != nil:
+		return a, nil
 	}
 	switch c := pc.changeOf(a.peer, a.dtlsClient); {
 	case c == changeDTLS && !pc.peer.restarts(a.peer):
@@ -73,6 +72,40 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 		return a, opError(op, "%s on a running connection is not supported", c)
 	}
 	return a, nil
+}
+
+// agreeAnswer is agree for an answer, where there was an association before. If the offer
+// restarts ICE another peer may answer, or the same with another association (RFC 8829,
+// section 5.11).
+func (pc *PeerConnection) agreeAnswer(op string, local *appliedLocal, a agreement, final bool) (agreement, error) {
+	if err := pc.checkAnsweredRestart(op, local, a.peer); err != nil || a.next != nil {
+		return a, err
+	}
+	var err error
+	switch c := pc.peer.changed(a.peer); {
+	case c == changeDTLS && !pc.peer.restarts(a.peer):
+		err = errNoRestart(a.remote.desc)
+	case c == changeDTLS && !final:
+		err = errProvisional(op)
+	case c == changeDTLS:
+		if a.next, err = pc.newHeir(true); err != nil {
+			err = &OperationError{Op: op, Reason: "another association", Err: err}
+		}
+	case c != changeNone:
+		err = opError(op, "%s on a running connection is not supported", c)
+	case a.dtlsClient != pc.dtlsClient:
+		// Firefox answers "active" whoever it was (against RFC 8829, section 5.3.2),
+		// and goes on with the association.
+		pc.core.log.Infof("%s: a=setup of the answer is not the role in use, which stays", op)
+		a.dtlsClient = pc.dtlsClient
+	}
+	return a, err
+}
+
+// errProvisional is for another association by a provisional answer, which frees nothing
+// (RFC 8829, section 4.1.10).
+func errProvisional(op string) error {
+	return opError(op, "a provisional answer cannot replace a DTLS association")
 }
 
 // checkAnsweredRestart verifies that the answer restarts ICE if the offer did.
@@ -193,6 +226,7 @@ func (pc *PeerConnection) handleLocalCandidate(l *link, c localCandidate) {
 		return // handleGatheringState reports the end, after the state
 	}
 	pc.mu.Lock()
+	l = l.latest()
 	l.held = append(l.held, c)
 	pc.mu.Unlock()
 	pc.reportCandidates()
@@ -201,7 +235,7 @@ func (pc *PeerConnection) handleLocalCandidate(l *link, c localCandidate) {
 // handleGatheringState reports the state, and after the last candidate the end.
 func (pc *PeerConnection) handleGatheringState(l *link, s ICEGatheringState) {
 	pc.mu.Lock()
-	if pc.closed || pc.link != l || pc.gathering == s {
+	if pc.closed || pc.link != l.latest() || pc.gathering == s {
 		pc.mu.Unlock()
 		return
 	}

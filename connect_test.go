@@ -486,3 +486,28 @@ func TestDataWithdrawn(t *testing.T) {
 	receive(t, "close", closed)
 	want(t, "b", b.states, ConnectionStateNew) // w3c: there is no transport
 }
+
+// The filters of Config may call the connection that gathers, and one that waits holds up
+// gathering and nothing else.
+func TestFilterCallsBack(t *testing.T) {
+	var pc *PeerConnection
+	asked, proceed := make(chan SignalingState, 100), make(chan struct{})
+	cfg := loopbackConfig()
+	cfg.InterfaceFilter = func(string) bool {
+		asked <- pc.SignalingState()
+		<-proceed
+		return true
+	}
+	p := newTestPeer(t, cfg)
+	pc = p.PeerConnection
+	wantChannel(t, pc)
+	must(t, pc.SetLocalDescription(SessionDescription{}))
+	if s := receive(t, "call of the filter", asked); s != SignalingStateHaveLocalOffer {
+		t.Errorf("state %s", s)
+	}
+	close(proceed)
+	receive(t, "candidates", pc.GatheringComplete())
+	if line(pc.LocalDescription().SDP, "a=candidate") == "" {
+		t.Error("no candidates")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -50,7 +51,8 @@ type core struct {
 	// session exists from the beginning, so that channels can be created on it.
 	session   *datachannel.Session
 	sctp      *SCTPTransport
-	initToken []byte // of its association, to announce; nil: it is not
+	seed      [32]byte // of its association: initToken follows from it; zero with DisableSNAP
+	initToken []byte   // of its association, to announce; nil: it is not
 
 	ctx     context.Context // ends with close
 	cancel  context.CancelFunc
@@ -62,7 +64,8 @@ type core struct {
 	params    startParameters // set by start
 	started   bool
 	closed    bool
-	silent    bool // the application closed the connection, and hears no more of it
+	endICE    func() // what close does with ice; see succession.go
+	silent    bool   // the application closed the connection, and hears no more of it
 	ended     bool
 	dtlsState DTLSState
 	secure    secureTransport // nil until the handshake has finished
@@ -103,6 +106,22 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 			return nil, err
 		}
 	}
+	c := makeCore(cfg, cert, ev)
+	c.ice, err = newICETransport(&c.cfg, c.iceEvents())
+	if err != nil {
+		c.cancel()
+		return nil, err
+	}
+	c.endICE = c.ice.close
+	if err := c.addSession(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// makeCore returns a core that lacks ICE and the session.
+func makeCore(cfg Config, cert *Certificate, ev coreEvents) *core {
 	c := &core{cfg: cfg, cert: cert, ev: ev, events: ev.queue, dtlsState: DTLSStateNew, released: make(chan struct{})}
 	if c.events == nil {
 		c.events = &eventQueue{}
@@ -110,34 +129,46 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 	c.log = newLogFactory(cfg.Logger).scoped("sluice")
 	c.sctp = &SCTPTransport{c: c, dtls: DTLSTransport{c: c}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.ice, err = newICETransport(&c.cfg, iceEvents{
-		candidate:       func(l localCandidate) { emit(c.events, ev.candidate, l) },
-		gatheringState:  func(s ICEGatheringState) { emit(c.events, ev.gatheringState, s) },
-		connectionState: func(s ICEConnectionState) { emit(c.events, ev.iceState, s) },
+	return c
+}
+
+// iceEvents are those of ICE for this core.
+func (c *core) iceEvents() iceEvents {
+	return iceEvents{
+		candidate:       func(l localCandidate) { emit(c.events, c.ev.candidate, l) },
+		gatheringState:  func(s ICEGatheringState) { emit(c.events, c.ev.gatheringState, s) },
+		connectionState: func(s ICEConnectionState) { emit(c.events, c.ev.iceState, s) },
 		pathChanged:     func() { c.events.post(func() { c.session.PathChanged() }) },
-	})
-	if err != nil {
-		c.cancel()
-		return nil, err
 	}
-	c.session = datachannel.NewSession(datachannel.Config{
-		SCTP:              cfg.SCTP,
-		MaxMessageSize:    cfg.MaxMessageSize,
-		MaxBufferedAmount: cfg.MaxBufferedAmount,
+}
+
+// addSession makes the session, and the token of its association from c.seed, if that is set.
+func (c *core) addSession() error {
+	cfg := datachannel.Config{
+		SCTP:              c.cfg.SCTP,
+		MaxMessageSize:    c.cfg.MaxMessageSize,
+		MaxBufferedAmount: c.cfg.MaxBufferedAmount,
 		OnConnected: func() {
-			emit(c.events, ev.connected, struct{}{})
+			emit(c.events, c.ev.connected, struct{}{})
 			c.sctp.changed(SCTPTransportStateConnected)
 		},
-		OnChannel: ev.channel,
+		OnChannel: c.ev.channel,
 		OnClose:   func(error) { c.sctp.changed(SCTPTransportStateClosed) },
-	})
-	if !cfg.DisableSNAP {
-		if c.initToken, err = c.session.InitToken(); err != nil {
-			c.close()
-			return nil, err
+	}
+	if c.cfg.DisableSNAP {
+		c.session = datachannel.NewSession(cfg)
+		return nil
+	}
+	if c.seed == [32]byte{} {
+		if c.seed = c.cfg.SCTP.Seed; c.seed == [32]byte{} {
+			rand.Read(c.seed[:]) // never fails
 		}
 	}
-	return c, nil
+	cfg.SCTP.Seed = c.seed
+	c.session = datachannel.NewSession(cfg)
+	var err error
+	c.initToken, err = c.session.InitToken()
+	return err
 }
 
 // localCredentials returns those of the newest generation of ICE.
@@ -374,7 +405,10 @@ func (c *core) close() {
 			secure.Close()
 		}
 		c.cancel()
-		c.ice.close()
+		c.mu.Lock()
+		end := c.endICE
+		c.mu.Unlock()
+		end()
 	})
 	c.running.Wait()
 }

@@ -79,13 +79,13 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed, pair, agent, before := t.closed, g.pair, g.agent, t.pairBase
+	closed, session, pair, agent, before := t.closed, t.session, g.pair, g.agent, t.pairBase
 	var known iceKnowledge
 	if g.kept != nil {
 		known = g.kept.known.clone()
 	}
 	t.mu.Unlock()
-	c := t.session.Stats()
+	c := session.Stats()
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
 	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.Received, c.ReceivedBytes
 	s.Transport.PacketsDiscardedOnSend = c.SendLost

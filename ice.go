@@ -72,8 +72,7 @@ type iceTransport struct {
 	ev    iceEvents
 	names mdnsNode
 
-	mux     *udpmux.Mux     // of this connection alone, or that of Config.UDPMux
-	session *udpmux.Session // the datagrams of all generations: what the layers above see
+	mux *udpmux.Mux // of this connection alone, or that of Config.UDPMux
 
 	expiry time.Duration // of consent
 	settle time.Duration // until an agent is let go
@@ -81,10 +80,11 @@ type iceTransport struct {
 	ctx       context.Context // ends with close
 	cancel    context.CancelFunc
 	working   sync.WaitGroup // everything that runs in the background
-	connected chan struct{}  // closed when a generation carries data
 	closeOnce sync.Once
 
 	mu          sync.Mutex
+	session     *udpmux.Session // the datagrams of all generations: what the layers above see
+	connected   chan struct{}   // closed when a generation carries data
 	closed      bool
 	controlling bool
 	live        []*iceGeneration    // all that are not closed, oldest first
@@ -233,30 +233,21 @@ func (t *iceTransport) gathered() <-chan struct{} {
 	return nil
 }
 
-// gather starts gathering for the newest generation, once.
+// gather starts gathering for the newest generation, once, in the background: it calls the
+// filters of the application, and opens sockets.
 func (t *iceTransport) gather() error {
-	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
-		return ErrClosed
-	}
-	g := t.newest()
-	begun := g.gathering != ICEGatheringStateNew
-	if !begun {
-		g.gathering = ICEGatheringStateGathering
-		t.reportGathering()
-	}
-	t.mu.Unlock()
-	if begun {
-		return nil
-	}
-	err := g.gather() // which calls the filters of the application
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return ErrClosed
 	}
-	return err
+	if g := t.newest(); g.gathering == ICEGatheringStateNew {
+		g.gathering = ICEGatheringStateGathering
+		t.reportGathering()
+		agent := g.agent // there is one: no pair was selected
+		t.background(func() { g.gather(agent) })
+	}
+	return nil
 }
 
 // reportGathering reports the state of the newest generation. t.mu is held.
@@ -357,9 +348,12 @@ func (t *iceTransport) start(controlling bool, remote iceCredentials) error {
 // connection waits until there is a path, be it of the generation that was
 // started or of one that a restart began meanwhile, and returns the path.
 func (t *iceTransport) connection(ctx context.Context) (*udpmux.Session, error) {
+	t.mu.Lock()
+	connected, session := t.connected, t.session
+	t.mu.Unlock()
 	select {
-	case <-t.connected:
-		return t.session, nil
+	case <-connected:
+		return session, nil
 	case <-t.ctx.Done():
 		return nil, ErrClosed
 	case <-ctx.Done():
@@ -517,7 +511,11 @@ func (t *iceTransport) setDontFragment(on bool) error {
 
 // setDSCP sets the codepoint of Differentiated Services with which datagrams go from our ports,
 // those of generations to come included. What goes over TURN servers and TCP has none.
-func (t *iceTransport) setDSCP(codepoint uint8) { t.session.SetDSCP(codepoint) }
+func (t *iceTransport) setDSCP(codepoint uint8) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.session.SetDSCP(codepoint)
+}
 
 // roundTripTime returns that of the selected pair, 0 if none is known.
 func (t *iceTransport) roundTripTime() time.Duration {
@@ -542,20 +540,24 @@ func (t *iceTransport) roundTripTime() time.Duration {
 }
 
 // mute stops what the layers above send, for an end that is to follow.
-func (t *iceTransport) mute() { t.session.SetConn(nil) }
+func (t *iceTransport) mute() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.session.SetConn(nil)
+}
 
 // close ends every generation, its sockets and goroutines.
 func (t *iceTransport) close() {
 	t.closeOnce.Do(func() {
 		t.mu.Lock()
 		t.closed, t.state = true, ICEConnectionStateClosed
-		live := slices.Clone(t.live)
+		live, session := slices.Clone(t.live), t.session
 		t.mu.Unlock()
 		t.cancel()
 		for _, g := range live {
 			g.close()
 		}
-		t.session.Close()
+		session.Close()
 		t.names.close()
 		if t.cfg.UDPMux == nil {
 			t.mux.Close()

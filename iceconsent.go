@@ -178,9 +178,9 @@ func candidateAddr(c ice.Candidate) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(c.Port()))
 }
 
-// newConsent returns that of a generation with those credentials.
-func newConsent(t *iceTransport, local iceCredentials) *consent {
-	return &consent{cfg: t.cfg, expiry: t.expiry, local: local, heard: t.session.LastAuthentic}
+// newConsent returns that of a generation with those credentials; heard as there.
+func newConsent(t *iceTransport, local iceCredentials, heard func() time.Time) *consent {
+	return &consent{cfg: t.cfg, expiry: t.expiry, local: local, heard: heard}
 }
 
 // start begins with consent as the connectivity checks gave it.

@@ -53,11 +53,14 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		return nil, err
 	}
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
-		gatheredCh: make(chan struct{}), selected: make(chan struct{}), consent: newConsent(t, local)}
+		gatheredCh: make(chan struct{}), selected: make(chan struct{})}
+	t.mu.Lock()
+	g.ports = t.session.NewAgent()
+	t.mu.Unlock()
+	g.consent = newConsent(t, local, g.ports.LastAuthentic)
 	g.consent.changed = g.onConsent
 	g.net = newGuardedNet(tlsServers(uris), t.log)
 	g.checks.local, g.checks.every, g.checks.usable = local, t.cfg.ICEKeepaliveInterval, g.onUsable
-	g.ports = t.session.NewAgent()
 	g.ports.OnEarly(g.checks.early)
 	if t.cfg.hasNetwork("tcp4", "tcp6") {
 		g.tcp = newICETCP(g)

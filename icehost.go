@@ -3,24 +3,24 @@
 package sluice
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+
+	"github.com/pion/ice/v2"
 )
 
 // gather opens the ports of host candidates, and starts the agent's gathering.
-func (g *iceGeneration) gather() error {
+func (g *iceGeneration) gather(agent *ice.Agent) {
 	cfg := g.t.cfg
 	if cfg.ICETransportPolicy != ICETransportPolicyRelay {
 		if err := g.ports.Listen(g.hostAddresses(), cfg.PortMin, cfg.PortMax); err != nil {
 			g.t.log.Warnf("host candidates: %v", err)
 		}
 	}
-	if err := g.agent.GatherCandidates(); err != nil {
-		return fmt.Errorf("sluice: gathering: %w", err)
+	if err := agent.GatherCandidates(); err != nil {
+		g.t.log.Infof("gathering: %v", err) // closed meanwhile
 	}
-	return nil
 }
 
 // hostAddresses returns the local addresses that host candidates are gathered at:

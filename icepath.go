@@ -70,13 +70,14 @@ func (g *iceGeneration) pump() {
 		return
 	}
 	g.pumping = true
+	session := g.t.session
 	g.t.background(func() {
 		buf := make([]byte, maxDatagram)
 		for {
 			n, err := g.conn.Read(buf)
 			switch {
 			case err == nil:
-				g.t.session.Deliver([][]byte{buf[:n]})
+				session.Deliver([][]byte{buf[:n]})
 			case !errors.Is(err, io.ErrShortBuffer): // a datagram larger than that is lost
 				return
 			}

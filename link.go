@@ -11,11 +11,13 @@ import (
 // and what was negotiated of them. A PeerConnection has one at a time, from the
 // beginning, as channels are created before there is a section for them. It gets
 // another when a negotiation ends the association (RFC 8841, section 10), and when
-// one begins another DTLS association (RFC 8842, section 3.1). All but core and
-// tlsID is guarded by the lock of the PeerConnection.
+// one begins another DTLS association (RFC 8842, section 3.1): if an offer of the peer
+// does, with ICE of its own, if an answer does with that of the link before. All but core
+// and tlsID is guarded by the lock of the PeerConnection.
 type link struct {
 	core  *core  // its number is that of the link, from 1
 	tlsID string // for a=tls-id
+	heir  *link  // has taken over ICE; nil while that is this link's
 
 	peer       *peerDescription // in use since start, nil before
 	dtlsClient bool
@@ -29,6 +31,21 @@ type link struct {
 
 // newLink returns a link that has begun nothing.
 func (pc *PeerConnection) newLink() (*link, error) {
+	return pc.makeLink(func(ev coreEvents) (*core, error) { return newCore(pc.cfg, ev) })
+}
+
+// newHeir returns a link for another association over ICE of the one in use, which
+// replaceLink gives it. If the offer of that association is out, it is described there as the
+// one in use: by the same tls-id and INIT token.
+func (pc *PeerConnection) newHeir(offered bool) (*link, error) {
+	l, err := pc.makeLink(func(ev coreEvents) (*core, error) { return pc.core.successor(ev, offered) })
+	if offered {
+		l.tlsID = pc.tlsID
+	}
+	return l, err
+}
+
+func (pc *PeerConnection) makeLink(newCore func(coreEvents) (*core, error)) (*link, error) {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
 	l := &link{
@@ -38,7 +55,7 @@ func (pc *PeerConnection) newLink() (*link, error) {
 		dtls:      DTLSStateNew,
 	}
 	var err error
-	l.core, err = newCore(pc.cfg, coreEvents{
+	l.core, err = newCore(coreEvents{
 		queue:          &pc.events,
 		candidate:      func(c localCandidate) { pc.handleLocalCandidate(l, c) },
 		gatheringState: func(s ICEGatheringState) { pc.handleGatheringState(l, s) },
@@ -53,6 +70,15 @@ func (pc *PeerConnection) newLink() (*link, error) {
 	return l, err
 }
 
+// latest is the link that has the ICE of l now: what l heard of candidates on the way is
+// about that.
+func (l *link) latest() *link {
+	for l.heir != nil {
+		l = l.heir
+	}
+	return l
+}
+
 // replaceLink goes on with another link. The channels of the one in use end, with
 // the error if they were never connected. pc.mu is held.
 func (pc *PeerConnection) replaceLink(next *link, why error) {
@@ -62,8 +88,15 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 	}
 	old.core.session.Fail(why)
 	pc.past.add(peerConnectionStats(old.core.session.Stats()))
+	if next.core.ice == old.core.ice {
+		next.core.takeOver(old.core)
+		next.gathering, next.held, old.heir = old.gathering, old.held, next
+	}
+	if pc.spare != next {
+		pc.retire(pc.spare)
+	}
 	pc.retire(old)
-	pc.link, pc.outdated = next, nil
+	pc.link, pc.spare, pc.outdated = next, nil, nil
 	if old.gathering != next.gathering {
 		fire(pc, func(on *peerConnectionEvents) func(ICEGatheringState) { return on.gathering }, next.gathering)
 	}

@@ -11,7 +11,8 @@ import (
 // data section. Methods with a lower-case name are called with pc.mu held.
 
 // CreateOffer returns an offer of what is wanted now: a data section if a channel
-// was created or one is in use. In the signaling states other than stable and
+// was created or one is in use. If the association has ended, an offer that restarts ICE
+// is one of another; channels can be created on that once it is answered. In the signaling states other than stable and
 // have-local-offer it is an *InvalidStateError.
 func (pc *PeerConnection) CreateOffer(options ...OfferOption) (SessionDescription, error) {
 	const op = "CreateOffer"
@@ -23,7 +24,7 @@ func (pc *PeerConnection) CreateOffer(options ...OfferOption) (SessionDescriptio
 	if pc.signaling != SignalingStateStable && pc.signaling != SignalingStateHaveLocalOffer {
 		return SessionDescription{}, &InvalidStateError{Op: op, Reason: "signaling state " + string(pc.signaling)}
 	}
-	return pc.createOffer(slices.Contains(options, ICERestart)), nil
+	return pc.createOffer(op, slices.Contains(options, ICERestart))
 }
 
 // CreateAnswer returns the answer to the offer that was set: the data section
@@ -41,14 +42,25 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 	return pc.createAnswer(), nil
 }
 
-func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
-	l := pc.newDescription(pc.link)
-	l.tlsID = pc.tlsID // RFC 8829, section 5.2.1
-	if restart && pc.local() != nil || slices.Contains(pc.outdated, l.ufrag) {
+func (pc *PeerConnection) createOffer(op string, restart bool) (SessionDescription, error) {
+	about, heir := pc.link, (*link)(nil)
+	restart = restart && pc.local() != nil || slices.Contains(pc.outdated, pc.core.localCredentials().ufrag)
+	if restart && pc.peer != nil && pc.core.over() { // then another association is wanted, too
+		if pc.spare == nil {
+			var err error
+			if pc.spare, err = pc.newHeir(false); err != nil {
+				return SessionDescription{}, &OperationError{Op: op, Reason: "another association", Err: err}
+			}
+		}
+		about, heir = pc.spare, pc.spare
+	}
+	l := pc.newDescription(about)
+	l.tlsID = about.tlsID // RFC 8829, section 5.2.1
+	if restart {
 		l.iceCredentials = newICECredentials(pc.core.cfg.ICEUfragPrefix)
 	}
 	l.setup = setupActpass // 8829-5.2-a
-	l.initToken = pc.initTokenToSay()
+	l.initToken = about.initTokenToSay()
 	l.bundle = true
 	l.iceOptions = []string{"trickle", "ice2"} // RFC 8829, section 5.2.1
 	l.sections, l.carrier = slices.Clone(pc.sections), pc.carrier
@@ -70,8 +82,8 @@ func (pc *PeerConnection) createOffer(restart bool) SessionDescription {
 		l.sections[i], l.carrier = s, i
 	}
 	text := pc.textOf(l)
-	pc.created.offer = &createdDescription{l, text}
-	return SessionDescription{SDPTypeOffer, text}
+	pc.created.offer = &createdDescription{l, text, heir}
+	return SessionDescription{SDPTypeOffer, text}, nil
 }
 
 func (pc *PeerConnection) createAnswer() SessionDescription {
@@ -107,7 +119,7 @@ func (pc *PeerConnection) createAnswer() SessionDescription {
 		}
 	}
 	text := pc.textOf(l)
-	pc.created.answer = &createdDescription{l, text}
+	pc.created.answer = &createdDescription{desc: l, text: text}
 	return SessionDescription{SDPTypeAnswer, text}
 }
 
@@ -202,7 +214,11 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	if err != nil {
 		return err
 	}
-	local := &appliedLocal{typ: d.Type, desc: pc.toSet(d.Type, d.SDP != "")}
+	created, err := pc.toSet(op, d.Type, d.SDP != "")
+	if err != nil {
+		return err
+	}
+	local := &appliedLocal{typ: d.Type, desc: created.desc, heir: created.heir}
 	if d.Type == SDPTypeOffer {
 		if err := pc.renewICE(op, local.desc); err != nil {
 			return err
@@ -267,16 +283,16 @@ func (pc *PeerConnection) lastCreated(typ SDPType) *createdDescription {
 
 // toSet returns the description to set: what was created last of that type. If that
 // was not given, and there is none or another offer is due now, it makes a new one.
-func (pc *PeerConnection) toSet(typ SDPType, given bool) *localDescription {
-	last := pc.lastCreated(typ)
-	switch {
+func (pc *PeerConnection) toSet(op string, typ SDPType, given bool) (*createdDescription, error) {
+	var err error
+	switch last := pc.lastCreated(typ); {
 	case given:
 	case typ != SDPTypeOffer && last == nil:
 		pc.createAnswer()
 	case typ == SDPTypeOffer && (last == nil || pc.outOfDate(last.desc)):
-		pc.createOffer(false)
+		_, err = pc.createOffer(op, false)
 	}
-	return pc.lastCreated(typ).desc
+	return pc.lastCreated(typ), err
 }
 
 // outOfDate reports whether an offer lacks what is wanted since it was created.
@@ -289,8 +305,10 @@ func (pc *PeerConnection) outOfDate(offer *localDescription) bool {
 //
 // A description that has the data section no more, or without an SCTP port, ends the
 // association when it is answered: channels close, and those created afterwards ask
-// for a new negotiation. So does an offer with other certificates, tls-id or DTLS role,
-// which needs other ICE credentials, too: it begins a new association.
+// for a new negotiation. An offer with other certificates, tls-id or DTLS role, and other ICE
+// credentials, too, begins a new association; and so does an answer with another certificate
+// or tls-id to an offer that restarted ICE: then another peer may be there. The channels of
+// before close.
 //
 // Errors, in this order: *TypeError for a type that is none; *InvalidStateError after
 // Close, and for a type that the signaling state does not allow; *RTCError
@@ -452,13 +470,15 @@ func (pc *PeerConnection) follow(a agreement) {
 	if a.next == nil {
 		return
 	}
+	why := errReplaced
 	if a.peer == nil {
+		why = errRefused
 		pc.wantData = false
 		// The peer hears of the end by signalling, and not before that as of a failure. (Chromium
 		// could not set up another association after it.)
 		pc.core.ice.mute()
 	}
-	pc.replaceLink(a.next, errRefused)
+	pc.replaceLink(a.next, why)
 }
 
 // rollback abandons the negotiation in the state that allows it: an offer is taken back

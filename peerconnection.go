@@ -29,6 +29,7 @@ type PeerConnection struct {
 	on     peerConnectionEvents
 	*link
 	links int                 // made so far
+	spare *link               // that an offer describes, or did: an heir for an association that is over; or nil
 	past  PeerConnectionStats // of links that were replaced
 
 	unaccepted acceptQueue   // has a lock of its own
@@ -60,6 +61,7 @@ type createdDescriptions struct {
 type createdDescription struct {
 	desc *localDescription
 	text string
+	heir *link // of an offer: as of appliedLocal
 }
 
 // appliedLocal is a local description that was set.
@@ -67,6 +69,7 @@ type appliedLocal struct {
 	typ  SDPType
 	desc *localDescription
 	text string // once the link that it is about is gone, else ""
+	heir *link  // that an offer describes: the association is over; else nil
 }
 
 // appliedRemote is a remote description that was set.
@@ -128,6 +131,7 @@ func (pc *PeerConnection) Close() error {
 		if pc.pendingRemote != nil {
 			pc.retire(pc.pendingRemote.next)
 		}
+		pc.retire(pc.spare)
 	}
 	pc.mu.Unlock()
 	l.core.close()

@@ -132,3 +132,29 @@ func TestRestartRollback(t *testing.T) {
 		f.goesOn("after the rollback")
 	})
 }
+
+// TestHandover has another peer of the page answer an offer of Go's that restarts ICE: a second
+// association takes the place of the first, and is renegotiated and handed over in turn.
+// web-platform-tests: protocol/handover-datachannel.html.
+func TestHandover(t *testing.T) {
+	eachBrowser(t, func(t *testing.T, b *browser.Browser) {
+		p := newPair(t, b, true, sluice.Config{})
+		first := p.connectWith("0")
+		for i, trickle := range []bool{false, true} {
+			p.golang.note(func() { p.golang.local, p.golang.gathered = nil, false })
+			p.page = p.page.page.newPeer(fmt.Sprint("next", i))
+			p.golang.pc.RestartICE()
+			p.goOffer = true
+			p.connect(relay{trickle: trickle})
+			p.golang.until("the old channel is closed", func() bool { return first.ReadyState() == datachannel.Closed })
+			label := fmt.Sprint(i + 1)
+			p.page.open(label, channelInit{})
+			p.page.opened(label)
+			first = p.golang.opened(label)
+			f := p.startEcho(label)
+			f.goesOn("after the handover")
+			p.renegotiate(false, relay{})
+			f.goesOn("after an offer of the page")
+		}
+	})
+}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
@@ -14,7 +16,8 @@ import (
 // An Agent is the sockets of one ICE agent, one generation of a Session. But for the type
 // that Conn returns it is the library's UDPMux.
 type Agent struct {
-	s *Session
+	m *Mux
+	s atomic.Pointer[Session] // changes with Session.Adopt
 
 	mu        sync.Mutex
 	closed    bool
@@ -32,16 +35,44 @@ const maxNewcomers = 100
 
 // NewAgent returns an Agent that has no port yet.
 func (s *Session) NewAgent() *Agent {
-	a := &Agent{s: s}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed.Load() {
+	a := &Agent{m: s.m}
+	a.s.Store(s)
+	if !s.enter(a) {
 		a.closed = true
-	} else {
-		s.agents = append(slices.Clone(s.agents), a)
 	}
 	return a
 }
+
+// enter takes an agent in; false if the session is closed.
+func (s *Session) enter(a *Agent) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return false
+	}
+	s.agents = append(slices.Clone(s.agents), a)
+	return true
+}
+
+// leave takes an agent out.
+func (s *Session) leave(a *Agent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.agents = slices.DeleteFunc(slices.Clone(s.agents), func(other *Agent) bool { return other == a })
+}
+
+// Adopt takes over an agent of another session of the same Mux, which goes on as it is: the
+// addresses that it has a claim on from now on are this session's. If this one is closed the
+// agent closes.
+func (s *Session) Adopt(a *Agent) {
+	a.s.Swap(s).leave(a)
+	if !s.enter(a) {
+		a.Close()
+	}
+}
+
+// LastAuthentic is that of the agent's session.
+func (a *Agent) LastAuthentic() time.Time { return a.s.Load().LastAuthentic() }
 
 // Listen makes the ports at the addresses those where candidates are gathered. On a Mux
 // that is not shared it opens them, with numbers of low to high, any if that is 0, and
@@ -49,7 +80,7 @@ func (s *Session) NewAgent() *Agent {
 // so that a restart of ICE does not need others. The error is that of the addresses at
 // which there is no port; the others are used.
 func (a *Agent) Listen(addrs []netip.Addr, low, high uint16) error {
-	m := a.s.m
+	m := a.m
 	var failed error
 	var ports []*port
 	m.mu.Lock()
@@ -137,7 +168,7 @@ func (a *Agent) Conn(ufrag string, local net.Addr) (*Conn, error) {
 			return c, nil
 		}
 	}
-	if err := a.s.m.register(ufrag, a, p); err != nil {
+	if err := a.m.register(ufrag, a, p); err != nil {
 		return nil, fmt.Errorf("udpmux: %w", err)
 	}
 	c := newConn(a, p, ufrag)
@@ -163,8 +194,8 @@ func (a *Agent) remove(c *Conn) {
 	a.conns = slices.DeleteFunc(a.conns, func(other *Conn) bool { return other == c })
 	last := !slices.ContainsFunc(a.conns, func(other *Conn) bool { return other.ufrag == c.ufrag })
 	a.mu.Unlock()
-	a.s.m.unregister(c.ufrag, a, c.p, last)
-	a.s.m.sweep()
+	a.m.unregister(c.ufrag, a, c.p, last)
+	a.m.sweep()
 }
 
 // conn returns the connection of a port, or nil.
@@ -189,7 +220,7 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 	a.mu.Lock()
 	full, early := a.newcomers >= maxNewcomers && !a.kept, a.early
 	a.mu.Unlock()
-	if full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == a.s }) {
+	if s := a.s.Load(); full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == s }) {
 		return false
 	}
 	taken, read := c.put(d, from)
@@ -201,17 +232,18 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 
 // sent notes a message of the agent that is about to leave, and tells whether it shall.
 func (a *Agent) sent(c *Conn, m *stunmsg.Message, to netip.AddrPort) bool {
+	s := a.s.Load()
 	switch m.Type {
 	case stunmsg.BindingRequest:
 		// A remote candidate: the peer's answer comes from there, and maybe more.
-		a.s.claim(address{c.p, to}, false)
+		s.claim(address{c.p, to}, false)
 		if !c.pace(m, to) {
 			return false
 		}
-		a.s.counters.checks.Add(1)
+		s.counters.checks.Add(1)
 	case stunmsg.BindingSuccess:
 		// The agent answers so only to what was made with its password.
-		if a.s.claim(address{c.p, to}, true) {
+		if s.claim(address{c.p, to}, true) {
 			a.mu.Lock()
 			a.newcomers++
 			a.mu.Unlock()
@@ -233,9 +265,7 @@ func (a *Agent) Close() error {
 	for _, c := range servers {
 		c.Close()
 	}
-	a.s.mu.Lock()
-	defer a.s.mu.Unlock()
-	a.s.agents = slices.DeleteFunc(slices.Clone(a.s.agents), func(other *Agent) bool { return other == a })
+	a.s.Load().leave(a)
 	return nil
 }
 

@@ -63,7 +63,7 @@ func newConn(a *Agent, p *port, ufrag string) *Conn {
 // the last one is kept, nominations apart: the peer may have to repeat them for long.
 func (c *Conn) put(d []byte, from netip.AddrPort) (taken, reading bool) {
 	limit := maxQueued
-	if c.a.s.plain {
+	if c.a.s.Load().plain {
 		limit = maxPlain
 	}
 	c.mu.Lock()

@@ -20,7 +20,7 @@ type Config struct {
 	ReceiveBuffer, SendBuffer int
 
 	// Shared says that the ports are those that Listen opened, and serve every
-	// session. Otherwise there is one session, and its agents open ports and let go
+	// session. Otherwise there is one session at a time, and its agents open ports and let go
 	// of them.
 	Shared bool
 
@@ -56,7 +56,7 @@ type Mux struct {
 	closed  bool
 	ports   []*port
 	agents  map[string]*Agent // by local user fragment
-	session *Session          // that of a Mux which is not shared
+	session *Session          // the last one, of a Mux which is not shared
 }
 
 // New returns a Mux without ports.

@@ -78,7 +78,7 @@ type SessionStats struct {
 }
 
 // NewSession returns a Session without agents and path. A Mux that is not shared has
-// one. If it is to be plain its agents get the datagrams, too, and the library does the rest:
+// one at a time: another takes the place of the one before, which is about to end. If it is to be plain its agents get the datagrams, too, and the library does the rest:
 // slower, for comparison.
 func (m *Mux) NewSession(plain bool) *Session {
 	s := &Session{m: m, plain: plain}
