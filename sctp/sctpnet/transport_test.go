@@ -51,15 +51,17 @@ func (f *faulty) failWrites(err error) {
 	f.writeErr = err
 }
 
-// failReads makes the Read that waits now, and the next ones, fail.
+// failReads makes the Read that waits now, and the next ones, fail; with nil they wait
+// again. The deadline, which wakes a Read, is there only while there is an error to say.
 func (f *faulty) failReads(err error) {
+	if err == nil {
+		f.Conn.SetReadDeadline(time.Time{})
+	}
 	f.mu.Lock()
 	f.readErr = err
 	f.mu.Unlock()
 	if err != nil {
 		f.Conn.SetReadDeadline(time.Unix(1, 0))
-	} else {
-		f.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
