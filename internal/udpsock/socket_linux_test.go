@@ -2,8 +2,10 @@ package udpsock
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -280,4 +282,34 @@ func TestIdleSocket(t *testing.T) {
 			t.Error("memory is held")
 		}
 	})
+}
+
+// TestBlockingDescriptor: a descriptor that somebody has set to blocking blocks no thread that Go counts on: neither
+// does reading nothing, which Close ends, nor sending, be it little or much.
+func TestBlockingDescriptor(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	for _, s := range []*Socket{a, b} {
+		s.carrier.(*batching).raw.Control(func(fd uintptr) {
+			if err := syscall.SetNonblock(int(fd), false); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	for _, n := range []int{1, maxQuick, MaxSegments} {
+		sizes := repeated(n, 100)
+		if sent, err := a.Send(to(at(b), numbered(sizes, true))); sent != n || err != nil {
+			t.Fatalf("sent %d of %d: %v", sent, n, err)
+		}
+		collect(t, b, n, at(a))
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := b.Receive()
+		ended <- err
+	}()
+	runtime.GC() // would wait for a thread that waits in the kernel
+	b.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }
