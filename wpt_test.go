@@ -22,24 +22,15 @@ import (
 // with some delay. (w3c-create-a, w3c-create-b, w3c-open-a, w3c-open-b, w3c-close-a, w3c-close-b,
 // w3c-send-a, w3c-send-b, w3c-recv-a, w3c-negotiated-a, w3c-error-a, w3c-sctp-c, w3c-state-a)
 func TestWPTRows(t *testing.T) {
-	for _, row := range wpt.Rows() {
-		for _, negotiated := range []bool{false, true} {
-			if row.Once && negotiated {
-				continue
-			}
-			name := row.Name()
-			if !row.Once {
-				name = fmt.Sprintf("%s/negotiated=%v", name, negotiated)
-			}
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					p := newVirtualPair(t)
-					p.run(row, negotiated)
-					p.a.Close()
-					p.b.Close()
-				})
+	for _, run := range wpt.Runs() {
+		t.Run(run.Name(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newVirtualPair(t)
+				p.run(run)
+				p.a.Close()
+				p.b.Close()
 			})
-		}
+		})
 	}
 }
 
@@ -66,22 +57,16 @@ func newVirtualPairWith(t *testing.T, cfg Config) *virtualPair {
 	return p
 }
 
-func (p *virtualPair) run(row wpt.Row, negotiated bool) {
+func (p *virtualPair) run(run wpt.Run) {
 	end := func(pc *PeerConnection) wpt.End {
-		return wpt.NewGoEnd(p.T, pc, func() (string, float64, int) {
-			s := pc.SCTP()
-			if s == nil {
-				return "", 0, 0
-			}
-			return string(s.State()), s.MaxMessageSize(), s.MaxChannels()
-		})
+		return wpt.NewGoEnd(p.T, pc, func() (string, float64, int) { return wpt.SCTP(pc.SCTP()) })
 	}
 	stress := 20
 	if raceDetector {
 		stress = 6
 	}
-	row.Run(&wpt.Case{
-		T: p, Near: end(p.a), Far: end(p.b), Negotiated: negotiated,
+	run.Run(&wpt.Case{
+		T: p, Near: end(p.a), Far: end(p.b), Negotiated: run.Negotiated,
 		Connect: p.connect, Settle: p.settle, Most: 1 << 20, Stress: stress,
 		Restart: func() {
 			before := p.a.Stats().Transport.SelectedCandidatePairChanges

@@ -140,19 +140,34 @@ func (ch *Channel) wasAnnounced() {
 	ch.finish()
 }
 
-// finish closes the channel if both directions are reset. While the application
-// is yet to hear that the channel is closing, it stays so.
+// finish closes the channel if both directions are reset, or the association has ended. While
+// the application is yet to hear that the channel is closing, it stays so.
 func (ch *Channel) finish() {
+	if ch.state != Closing || ch.face.inOnChannel || ch.tellsClosing() || ch.face.inClosing {
+		return
+	}
 	st := ch.st
-	if ch.state != Closing || ch.s.ended || ch.face.inOnChannel {
-		return
-	}
-	if ch.face.onClosing != nil && ch.face.pending&evClosing != 0 || ch.face.inClosing {
-		return
-	}
-	if st.out == outStuck || st.out == outDone && (st.ended || st.resets > 0) {
+	if err, held := ch.s.ending[ch]; held {
+		delete(ch.s.ending, ch)
+		ch.endNow(err)
+	} else if st.out == outStuck || st.out == outDone && (st.ended || st.resets > 0) {
 		ch.setClosed()
 	}
+}
+
+// hold keeps a channel that has lost its stream or its association closing until the
+// application has heard of it, and then ends it with the error.
+func (ch *Channel) hold(err *RTCError) {
+	if ch.s.ending == nil {
+		ch.s.ending = make(map[*Channel]*RTCError)
+	}
+	ch.s.ending[ch] = err
+	ch.freeze()
+}
+
+// tellsClosing reports whether the application is about to hear that the channel is closing.
+func (ch *Channel) tellsClosing() bool {
+	return ch.face.onClosing != nil && ch.face.pending&evClosing != 0
 }
 
 // setClosed is the last transition.

@@ -84,11 +84,17 @@ func (s *Session) checkFlushed() {
 func (s *Session) Abort(reason string) {
 	s.lock()
 	defer s.unlock()
+	for ch := range s.ending {
+		ch.setClosed()
+		ch.face.pending = 0
+	}
+	s.ending = nil
 	if s.ended {
 		return
 	}
 	for _, ch := range s.channels() {
 		ch.local = true
+		ch.face.pending = 0
 		ch.end(nil)
 		ch.face.pending = 0
 		ch.forgetKept()
@@ -159,10 +165,18 @@ func (ch *Channel) end(err *RTCError) {
 		ch.wake()
 		return
 	}
+	ch.readToEnd()
+	if ch.tellsClosing() { // closing was first, and is told first
+		ch.hold(err)
+		return
+	}
+	ch.endNow(err)
+}
+
+func (ch *Channel) endNow(err *RTCError) {
 	if err != nil && !ch.local {
 		ch.setError(err)
 	}
-	ch.readToEnd()
 	ch.setClosed()
 }
 

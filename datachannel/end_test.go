@@ -373,6 +373,70 @@ func TestPeerShutdown(t *testing.T) {
 	})
 }
 
+// The peer closes the channel and ends the association, as Firefox does in pc.close(), while
+// the application is busy: it hears closing, in that state, before the error. There is none if the
+// streams of both sides were reset before. It hears nothing when it ends the session itself
+// meanwhile. (w3c-close-b, w3c-state-b)
+func TestEndAfterClosing(t *testing.T) {
+	for _, c := range []struct {
+		atOnce, aborts bool
+		want           []string
+	}{
+		{true, false, []string{"open open", "closing closing", "error sctp-failure", "close closed"}},
+		{false, false, []string{"open open", "closing closing", "close closed"}},
+		{true, true, []string{"open open"}},
+		{false, true, []string{"open open"}},
+	} {
+		hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+			r.sendOpen(1, dcep.Open{})
+			ch := r.accept(s)
+			r.wantAck(1)
+			var j journal
+			j.watch(ch)
+			busy, open := make(chan struct{}), make(chan struct{})
+			ch.OnMessage(func(Message) { close(busy); <-open })
+			r.send(1, dcep.PPIDString, []byte("busy"))
+			<-busy
+			settle() // the reset waits for what was sent to be acknowledged
+			check(t, r.conn.ResetStreams(1))
+			if !c.atOnce {
+				settle()
+			}
+			r.conn.Abort("")
+			<-s.Done()
+			wantState(t, ch, Closing)
+			if c.aborts {
+				s.Abort("")
+				wantState(t, ch, Closed)
+			}
+			close(open)
+			j.want(t, c.want...)
+			<-ch.Done()
+		})
+	}
+}
+
+// Abort closes at once what the application has not heard to be closing.
+func TestAbortBeforeClosingIsTold(t *testing.T) {
+	hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+		r.sendOpen(1, dcep.Open{})
+		ch := r.accept(s)
+		var j journal
+		j.watch(ch)
+		busy, open := make(chan struct{}), make(chan struct{})
+		ch.OnMessage(func(Message) { close(busy); <-open })
+		r.send(1, dcep.PPIDString, []byte("busy"))
+		<-busy
+		check(t, r.conn.ResetStreams(1))
+		settle()
+		wantState(t, ch, Closing)
+		s.Abort("")
+		wantState(t, ch, Closed)
+		close(open)
+		j.want(t, "open open")
+	})
+}
+
 // The end of the transport is the end of the channels, with an error (w3c-state-b).
 func TestTransportFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

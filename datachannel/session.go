@@ -80,9 +80,10 @@ type Session struct {
 	remoteKnown bool  // remoteMax is the peer's word: Start leaves it
 
 	ids     idSet
-	streams map[uint16]*stream // the identifiers in use
-	unreset int                // streams whose outgoing side is neither reset nor stuck
-	waiting []*Channel         // created before the role was known: no identifier
+	streams map[uint16]*stream     // the identifiers in use
+	unreset int                    // streams whose outgoing side is neither reset nor stuck
+	waiting []*Channel             // created before the role was known: no identifier
+	ending  map[*Channel]*RTCError // to be closed, with that error or without, once they have told that they are closing; they are in no list else
 
 	recv     receiver       // recv.go
 	incoming incoming       // incoming.go

@@ -96,6 +96,9 @@ func (s *Session) release(st *stream) {
 		return
 	}
 	s.removeStream(st)
+	if st.ch != nil && st.ch.state == Closing {
+		st.ch.hold(nil)
+	}
 	if st.threshold != 0 {
 		s.conn.SetBufferedAmountLowThreshold(st.id, 0)
 	}

@@ -1,7 +1,6 @@
 package portable
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -29,31 +28,23 @@ func TestWPTRows(t *testing.T) {
 	if os.Getenv("SLUICE_PEER") != "" {
 		t.Skip("both ends are of this program")
 	}
-	for _, row := range wpt.Rows() {
-		for _, negotiated := range []bool{false, true} {
-			if row.Once && negotiated || slices.Contains(differ, row.Desc) {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s/negotiated=%v", row.Name(), negotiated), func(t *testing.T) {
-				near, far := newCall(t), newCall(t)
-				row.Run(&wpt.Case{
-					T: t, Near: near.end(), Far: far.end(), Negotiated: negotiated,
-					Connect: func() { near.meet(far) }, Settle: settle, Most: 1 << 18, Stress: 6,
-				})
-			})
+	for _, run := range wpt.Runs() {
+		if slices.Contains(differ, run.Desc) {
+			continue
 		}
+		t.Run(run.Name(), func(t *testing.T) {
+			near, far := newCall(t), newCall(t)
+			run.Run(&wpt.Case{
+				T: t, Near: near.end(), Far: far.end(), Negotiated: run.Negotiated,
+				Connect: func() { near.meet(far) }, Settle: settle, Most: 1 << 18, Stress: 6,
+			})
+		})
 	}
 }
 
 // end is the connection as package wpt takes it.
 func (c *call) end() wpt.End {
-	return wpt.NewGoEnd(c.t, c, func() (string, float64, int) {
-		s := c.SCTP()
-		if s == nil {
-			return "", 0, 0
-		}
-		return string(s.State()), s.MaxMessageSize(), s.MaxChannels()
-	})
+	return wpt.NewGoEnd(c.t, c, func() (string, float64, int) { return wpt.SCTP(c.SCTP()) })
 }
 
 // meet connects two connections of this program.

@@ -104,6 +104,11 @@ const lab = (() => {
 
   const closePeer = name => { get(peers, name).pc.close(); };
 
+  const forgetPeer = name => { peers.delete(name); };
+
+  // connection is the RTCPeerConnection of a peer.
+  const connection = name => get(peers, name).pc;
+
   // report says what a failed test wants to know about every peer and channel.
   const report = () => ({
     peers: Object.fromEntries([...peers].map(([name, {pc, states}]) => [name, {
@@ -231,6 +236,6 @@ const lab = (() => {
     channel.onData = data => channel.dc.send(data);
   };
 
-  return {create, describe, answerAs, rollback, accept, candidates, addCandidate, restart, regather, connectionState, addMedia, stopMedia, directions, closePeer, report,
+  return {create, describe, answerAs, rollback, accept, candidates, addCandidate, restart, regather, connectionState, addMedia, stopMedia, directions, closePeer, forgetPeer, connection, report,
     open, opened, properties, closed, close, forget, count, send, sendText, receive, bulk, echo, until, happened};
 })();

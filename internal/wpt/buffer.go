@@ -1,19 +1,22 @@
 package wpt
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // bufferRows are about bufferedAmount and its low threshold. W3C has the amount fall in a
 // later task only; a program without tasks may see it fall at once, so that no more than an
 // upper bound is wanted after a send.
 func bufferRows() []Row {
 	return []Row{
-		{amountFile, "0 at first", false, amountFirst},
-		{amountFile, "rises by the bytes of what is sent and is 0 when that has arrived", false, amountRises},
-		{amountFile, "is not lowered by closing the channel or the connection", false, amountAtClose},
-		{amountFile, "bufferedamountlow comes after a send, and again after the next", false, lowAfterEachSend},
-		{lowFile, "default 0", false, lowDefault},
-		{lowFile, "comes when the amount falls to the threshold", false, lowThresholds},
-		{lowFile, "not on other channels", false, lowOfOthers},
+		{amountFile, "0 at first", Both, amountFirst},
+		{amountFile, "rises by the bytes of what is sent and is 0 when that has arrived", Both, amountRises},
+		{amountFile, "is not lowered by closing the channel or the connection", Both, amountAtClose},
+		{amountFile, "bufferedamountlow comes after a send, and again after the next", Both, lowAfterEachSend},
+		{lowFile, "default 0", Both, lowDefault},
+		{lowFile, "comes when the amount falls to the threshold", Both, lowThresholds},
+		{lowFile, "not on other channels", Both, lowOfOthers},
 	}
 }
 
@@ -30,13 +33,11 @@ func amountRises(c *Case) {
 	near, far := c.open(Init{})
 	most := 0
 	for i := range 20 {
-		text := "\u4e16\u754c" + string(pattern(i*100, i))
-		c.must(near.SendText(text))
-		most += len(text)
-		c.must(near.Send(make([]byte, i*1000)))
-		most += i * 1000
-		if n := near.Attributes().BufferedAmount; n > most || n < 0 {
-			c.Fatalf("bufferedAmount %d, and %d bytes were sent", n, most)
+		messages := []Message{text("\u4e16\u754c" + string(pattern(i*100, i))), binary(make([]byte, i*1000))}
+		for j, n := range c.send(near, messages...) {
+			if most += len(messages[j].Data); n > most || n < 0 {
+				c.Fatalf("bufferedAmount %d, and %d bytes were sent", n, most)
+			}
 		}
 	}
 	for range 40 {
@@ -50,10 +51,8 @@ func amountRises(c *Case) {
 
 func amountAtClose(c *Case) {
 	near, _ := c.open(Init{})
-	for range 50 {
-		c.must(near.Send(make([]byte, 60000)))
-	}
-	before := near.Attributes().BufferedAmount
+	amounts := c.send(near, slices.Repeat([]Message{binary(make([]byte, 60000))}, 200)...)
+	before := amounts[len(amounts)-1]
 	if before == 0 {
 		c.Fatalf("nothing is buffered")
 	}
@@ -73,9 +72,8 @@ func amountAtClose(c *Case) {
 func lowAfterEachSend(c *Case) {
 	near, far := c.open(Init{})
 	for i := range 3 {
-		for range i + 1 { // several sends make one event, or as many
-			c.must(near.SendText("hello"))
-		}
+		// Several sends make one event, or as many.
+		c.send(near, slices.Repeat([]Message{text("hello")}, i+1)...)
 		if e := c.want(near, low); i == 0 && e.Amount > 0 {
 			c.Errorf("bufferedamountlow with %d bytes", e.Amount)
 		}
@@ -103,9 +101,7 @@ func lowThresholds(c *Case) {
 				if got := near.Attributes().LowThreshold; got != threshold {
 					c.Errorf("%s: it is %d", desc, got)
 				}
-				for range count {
-					c.must(near.Send(make([]byte, size)))
-				}
+				c.send(near, slices.Repeat([]Message{binary(make([]byte, size))}, count)...)
 				// Each may leave at once, below the threshold, and while the handler runs more
 				// may be sent.
 				if count == 1 || threshold == 0 {
@@ -130,7 +126,7 @@ func lowOfOthers(c *Case) {
 	for _, ch := range []Channel{near, far, other, otherFar} {
 		c.want(ch, "open")
 	}
-	c.must(near.Send(make([]byte, 65536)))
+	c.send(near, binary(make([]byte, 65536)))
 	c.want(near, low)
 	c.want(far, "message")
 	c.Settle()

@@ -3,17 +3,17 @@ package wpt
 // closeRows are about the end of a channel and of the connection.
 func closeRows() []Row {
 	return []Row{
-		{closeFile, "the closer hears close, the other side closing and close", false, closeByNear},
-		{closeFile, "the same from the other side", false, closeByFar},
-		{closeFile, "what was sent before arrives", false, closeAfterSend},
-		{closeFile, "both sides at once", false, closeByBoth},
-		{closeFile, "before connecting", false, closeBeforeConnecting},
-		{closeFile, "sending is an InvalidStateError afterwards", false, closeAndSend},
-		{closeFile, "a closed channel's id serves again", false, closeAndAgain},
-		{closeFile, "pc.close() gives the other side error and close, and this one nothing", false, closeConnection},
-		{closeFile, "pc.close() by the other side", false, closeConnectionFar},
-		{closeFile, "pc.close() after both have closed gives nothing", false, closeConnectionLater},
-		{pcCloseFile, "all channels are closed at once, connected or not", true, closeAll},
+		{closeFile, "the closer hears close, the other side closing and close", Both, closeByNear},
+		{closeFile, "the same from the other side", Both, closeByFar},
+		{closeFile, "what was sent before arrives", Both, closeAfterSend},
+		{closeFile, "both sides at once", Both, closeByBoth},
+		{closeFile, "before connecting", Both, closeBeforeConnecting},
+		{closeFile, "sending is an InvalidStateError afterwards", Both, closeAndSend},
+		{closeFile, "a closed channel's id serves again", Both, closeAndAgain},
+		{closeFile, "pc.close() gives the other side error and close, and this one nothing", Both, closeConnection},
+		{closeFile, "pc.close() by the other side", Both, closeConnectionFar},
+		{closeFile, "pc.close() after both have closed gives nothing", Both, closeConnectionLater},
+		{pcCloseFile, "all channels are closed at once, connected or not", Once, closeAll},
 	}
 }
 
@@ -41,13 +41,10 @@ func closeByFar(c *Case) {
 
 func closeAfterSend(c *Case) {
 	near, far := c.open(Init{})
-	for i := range 20 {
-		c.must(near.Send(pattern(10000, i)))
-	}
+	messages := patterns(20, 10000)
+	c.send(near, messages...)
 	near.Close()
-	for i := range 20 {
-		c.wantMessage(far, pattern(10000, i), false)
-	}
+	c.wantMessages(far, messages...)
 	c.want(far, "closing", "close")
 	c.want(near, "close")
 	c.quiet(near, far)
@@ -92,11 +89,11 @@ func closeBeforeConnecting(c *Case) {
 func closeAndSend(c *Case) {
 	near, far := c.open(Init{})
 	near.Close()
-	c.wantThrown("closing", near.SendText("x"), InvalidState)
+	c.sendThrows("closing", near, text("x"), InvalidState)
 	c.want(far, "closing", "close")
 	c.want(near, "close")
-	c.wantThrown("closed", near.Send([]byte("x")), InvalidState)
-	c.wantThrown("closed by the other side", far.Send([]byte("x")), InvalidState)
+	c.sendThrows("closed", near, binary([]byte("x")), InvalidState)
+	c.sendThrows("closed by the other side", far, binary([]byte("x")), InvalidState)
 }
 
 func closeAndAgain(c *Case) {
@@ -116,8 +113,8 @@ func closeAndAgain(c *Case) {
 		if id := near.Attributes().ID; id == nil || *id != *first {
 			c.Errorf("id %s, want %s", show(id), show(first))
 		}
-		c.must(near.Send(pattern(100, i)))
-		c.wantMessage(far, pattern(100, i), false)
+		c.send(near, binary(pattern(100, i)))
+		c.wantMessages(far, binary(pattern(100, i)))
 		c.quiet(near, far)
 	}
 }
@@ -125,17 +122,18 @@ func closeAndAgain(c *Case) {
 func (c *Case) closesConnection(e End, near, far Channel) {
 	c.Helper()
 	e.Close()
+	c.wantState(near, "closed")
+	if state, _, _ := e.SCTP(); state != "closed" {
+		c.Errorf("the transport is %s", state)
+	}
+	c.quiet(near)
 	last := c.want(far, "error")
 	if last.Name != string(Operation) || last.Detail != "sctp-failure" || last.Code != 12 || last.State != "closed" {
 		c.Errorf("%+v", last)
 	}
 	c.want(far, "close")
-	c.wantState(near, "closed")
 	c.wantState(far, "closed")
 	c.quiet(near, far)
-	if state, _, _ := e.SCTP(); state != "closed" {
-		c.Errorf("the transport is %s", state)
-	}
 }
 
 func closeConnection(c *Case) {

@@ -9,21 +9,21 @@ import (
 // createRows are about createDataChannel, before and after the ends are connected.
 func createRows() []Row {
 	return []Row{
-		{createFile, "defaults", true, defaults},
-		{createFile, "values given are kept", true, kept},
-		{createFile, "limits of 0 are limits", true, zeroLimits},
-		{createFile, "both limits are a TypeError", true, bothLimits},
-		{createFile, "an id without negotiated is ignored", true, idIgnored},
-		{createFile, "ids of negotiated channels", true, negotiatedIDs},
-		{createFile, "65535 bytes of label and of protocol and no more", true, longNames},
-		{createFile, "the same label twice", true, sameLabel},
-		{createFile, "an id in use is an OperationError before and after connecting", true, idInUse},
-		{createFile, "a closed connection is an InvalidStateError", true, createClosed},
-		{createFile, "a channel of a connected connection opens later", false, createConnected},
-		{idFile, "even ids for one side and odd ones for the other", true, idParity},
-		{dcepFile, "all types with all attributes", true, dcepTypes},
-		{dcepFile, "empty label and protocol", true, dcepEmpty},
-		{dcepFile, "65535 bytes of label and protocol", true, dcepLong},
+		{createFile, "defaults", Alone, defaults},
+		{createFile, "values given are kept", Alone, kept},
+		{createFile, "limits of 0 are limits", Alone, zeroLimits},
+		{createFile, "both limits are a TypeError", Alone, bothLimits},
+		{createFile, "an id without negotiated is ignored", Alone, idIgnored},
+		{createFile, "ids of negotiated channels", Alone, negotiatedIDs},
+		{createFile, "65535 bytes of label and of protocol and no more", Alone, longNames},
+		{createFile, "the same label twice", Once, sameLabel},
+		{createFile, "an id in use is an OperationError before and after connecting", Once, idInUse},
+		{createFile, "a closed connection is an InvalidStateError", Alone, createClosed},
+		{createFile, "a channel of a connected connection opens later", Both, createConnected},
+		{idFile, "even ids for one side and odd ones for the other", Once, idParity},
+		{dcepFile, "all types with all attributes", Once, dcepTypes},
+		{dcepFile, "empty label and protocol", Once, dcepEmpty},
+		{dcepFile, "65535 bytes of label and protocol", Once, dcepLong},
 	}
 }
 
@@ -104,8 +104,8 @@ func sameLabel(c *Case) {
 		near, far := ends()
 		c.want(near, "open")
 		c.want(far, "open")
-		c.must(near.SendText("hello"))
-		c.wantMessage(far, []byte("hello"), true)
+		c.send(near, text("hello"))
+		c.wantMessages(far, text("hello"))
 	}
 }
 
@@ -148,8 +148,8 @@ func createConnected(c *Case) {
 		if a, b := a.Attributes().ID, b.Attributes().ID; a == nil || b == nil || *a != *b {
 			c.Errorf("ids %s and %s", show(a), show(b))
 		}
-		c.must(a.SendText("hello"))
-		c.wantMessage(b, []byte("hello"), true)
+		c.send(a, text("hello"))
+		c.wantMessages(b, text("hello"))
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/sluice-rtc/sluice/datachannel"
 )
 
-// patience is how long an end of ours waits for what has to come.
-const patience = time.Minute
+// Patience is how long an end waits for what has to come, where nothing else is said.
+const Patience = time.Minute
 
 // PeerConnection is what GoEnd needs of a sluice.PeerConnection.
 type PeerConnection interface {
@@ -19,8 +19,24 @@ type PeerConnection interface {
 	Close() error
 }
 
+// SCTP returns what End.SCTP does of a *sluice.SCTPTransport, which may be nil.
+func SCTP[State ~string, Transport interface {
+	comparable
+	State() State
+	MaxMessageSize() float64
+	MaxChannels() int
+}](of Transport) (state string, maxMessageSize float64, maxChannels int) {
+	var null Transport
+	if of == null {
+		return "", 0, 0
+	}
+	return string(of.State()), of.MaxMessageSize(), of.MaxChannels()
+}
+
 // GoEnd is an End of ours.
 type GoEnd struct {
+	Patience time.Duration // set before the first channel
+
 	t    T
 	pc   PeerConnection
 	sctp func() (state string, maxMessageSize float64, maxChannels int)
@@ -39,13 +55,13 @@ type accepted struct {
 
 // NewGoEnd makes an End of a PeerConnection; sctp is End.SCTP.
 func NewGoEnd(t T, pc PeerConnection, sctp func() (string, float64, int)) *GoEnd {
-	e := &GoEnd{t: t, pc: pc, sctp: sctp, accepted: make(chan accepted, 1024)}
+	e := &GoEnd{Patience: Patience, t: t, pc: pc, sctp: sctp, accepted: make(chan accepted, 1024)}
 	pc.OnDataChannel(e.onDataChannel)
 	return e
 }
 
 func (e *GoEnd) onDataChannel(ch *datachannel.Channel) {
-	a := accepted{newGoChannel(e.t, ch), ch.ReadyState().String()}
+	a := accepted{e.adopt(ch), ch.ReadyState().String()}
 	e.mu.Lock()
 	send, closes := e.send, e.close
 	e.send, e.close = "", false
@@ -70,7 +86,7 @@ func (e *GoEnd) Create(label string, init Init) (Channel, error) {
 	if err != nil {
 		return nil, thrown(err)
 	}
-	return newGoChannel(e.t, ch), nil
+	return e.adopt(ch), nil
 }
 
 func (e *GoEnd) InDataChannel(send string, close bool) {
@@ -81,7 +97,7 @@ func (e *GoEnd) InDataChannel(send string, close bool) {
 
 func (e *GoEnd) Accept() (Channel, string) {
 	e.t.Helper()
-	a, ok := receive(e.accepted)
+	a, ok := receive(e.accepted, e.Patience)
 	if !ok {
 		e.t.Fatalf("no channel comes")
 	}
@@ -95,13 +111,14 @@ func (e *GoEnd) SCTP() (state string, maxMessageSize float64, maxChannels int) {
 
 // goChannel is a Channel of ours.
 type goChannel struct {
-	t      T
-	ch     *datachannel.Channel
-	events chan Event
+	t        T
+	patience time.Duration
+	ch       *datachannel.Channel
+	events   chan Event
 }
 
-func newGoChannel(t T, ch *datachannel.Channel) *goChannel {
-	c := &goChannel{t: t, ch: ch, events: make(chan Event, 8192)}
+func (e *GoEnd) adopt(ch *datachannel.Channel) *goChannel {
+	c := &goChannel{t: e.t, patience: e.Patience, ch: ch, events: make(chan Event, 8192)}
 	ch.OnOpen(func() { c.note(Event{Type: "open"}) })
 	ch.OnMessage(func(m datachannel.Message) { c.note(Event{Type: "message", Text: m.IsText, Data: m.Data}) })
 	ch.OnBufferedAmountLow(func() { c.note(Event{Type: "bufferedamountlow"}) })
@@ -139,14 +156,27 @@ func nullable(v uint16, ok bool) *uint16 {
 	return &v
 }
 
-func (c *goChannel) Send(data []byte) error     { return thrown(c.ch.Send(data)) }
-func (c *goChannel) SendText(text string) error { return thrown(c.ch.SendText(text)) }
-func (c *goChannel) SetLowThreshold(n int)      { c.ch.SetBufferedAmountLowThreshold(n) }
-func (c *goChannel) Close()                     { c.ch.Close() }
+func (c *goChannel) Send(messages ...Message) (amounts []int, err error) {
+	for _, m := range messages {
+		if m.Text {
+			err = c.ch.SendText(string(m.Data))
+		} else {
+			err = c.ch.Send(m.Data)
+		}
+		if err != nil {
+			return amounts, thrown(err)
+		}
+		amounts = append(amounts, c.ch.BufferedAmount())
+	}
+	return amounts, nil
+}
+
+func (c *goChannel) SetLowThreshold(n int) { c.ch.SetBufferedAmountLowThreshold(n) }
+func (c *goChannel) Close()                { c.ch.Close() }
 
 func (c *goChannel) Next() Event {
 	c.t.Helper()
-	e, ok := receive(c.events)
+	e, ok := receive(c.events, c.patience)
 	if !ok {
 		c.t.Fatalf("no event of channel %q comes; it is %v", c.ch.Label(), c.ch.ReadyState())
 	}
@@ -162,7 +192,7 @@ func (c *goChannel) Pending() []Event {
 }
 
 // receive waits for a value, for as long as patience.
-func receive[V any](from <-chan V) (v V, ok bool) {
+func receive[V any](from <-chan V, patience time.Duration) (v V, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	select {

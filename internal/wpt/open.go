@@ -3,13 +3,13 @@ package wpt
 // openRows are about the events open and datachannel.
 func openRows() []Row {
 	return []Row{
-		{onopenFile, "open comes once, in state open, at both ends", false, openOnce},
-		{onchannelFile, "once for each channel, already open", true, channelOnce},
-		{onchannelFile, "the handler may send", true, channelSends},
-		{onchannelFile, "closing in the handler suppresses open but not what was sent", true, channelCloses},
-		{onchannelFile, "closing after the handler does not suppress open", true, channelClosesLater},
-		{onchannelFile, "not for negotiated channels", true, channelNegotiated},
-		{channelsFile, "null until connected, then the same at both ends", true, maxChannels},
+		{onopenFile, "open comes once, in state open, at both ends", Both, openOnce},
+		{onchannelFile, "once for each channel, already open", Once, channelOnce},
+		{onchannelFile, "the handler may send", Once, channelSends},
+		{onchannelFile, "closing in the handler suppresses open but not what was sent", Once, channelCloses},
+		{onchannelFile, "closing after the handler does not suppress open", Once, channelClosesLater},
+		{onchannelFile, "not for negotiated channels", Once, channelNegotiated},
+		{channelsFile, "null until connected, then the same at both ends", Once, maxChannels},
 	}
 }
 
@@ -46,7 +46,7 @@ func channelSends(c *Case) {
 	c.Connect()
 	far, _ := c.Far.Accept()
 	c.want(near, "open")
-	c.wantMessage(near, []byte("from the handler"), true)
+	c.wantMessages(near, text("from the handler"))
 	c.want(far, "open")
 }
 
@@ -56,7 +56,7 @@ func channelCloses(c *Case) {
 	c.Connect()
 	far, _ := c.Far.Accept()
 	c.want(near, "open")
-	c.wantMessage(near, []byte("just before"), true)
+	c.wantMessages(near, text("just before"))
 	c.want(near, "closing", "close")
 	c.want(far, "close") // and not open
 	c.quiet(near, far)

@@ -5,63 +5,40 @@ import "fmt"
 // sendRows are about messages.
 func sendRows() []Row {
 	return []Row{
-		{sendFile, "send while connecting is an InvalidStateError", false, sendConnecting},
-		{sendFile, "mixed messages keep type, content and order", false, sendMixed},
-		{sendFile, "every size up to maxMessageSize and none above", false, sendSizes},
-		{bothFile, "both ways, empty messages included", false, sendBothWays},
-		{bothFile, "a channel that is ordered at one end only", true, sendAsymmetric},
-		{orderFile, "messages arrive in the order of send", false, sendOrder},
-		{stressFile, "many channels with many messages both ways", false, sendStress},
-		{sizeFile, "is what the peer said", true, maxMessageSize},
-		{restartFile, "messages pass during and after a restart", false, sendAcrossRestart},
+		{sendFile, "send while connecting is an InvalidStateError", Alone, sendConnecting},
+		{sendFile, "mixed messages keep type, content and order", Both, sendMixed},
+		{sendFile, "every size up to maxMessageSize and none above", Both, sendSizes},
+		{bothFile, "both ways, empty messages included", Both, sendBothWays},
+		{bothFile, "a channel that is ordered at one end only", Once, sendAsymmetric},
+		{orderFile, "messages arrive in the order of send", Both, sendOrder},
+		{stressFile, "many channels with many messages both ways", Both, sendStress},
+		{sizeFile, "is what the peer said", Once, maxMessageSize},
+		{restartFile, "messages pass during and after a restart", Both, sendAcrossRestart},
 	}
 }
 
 func sendConnecting(c *Case) {
-	id := ptr[uint16](0)
-	if !c.Negotiated {
-		id = nil
-	}
-	ch := c.create(c.Near, "", Init{Negotiated: c.Negotiated, ID: id})
-	c.wantThrown("text", ch.SendText("hello"), InvalidState)
-	c.wantThrown("binary", ch.Send([]byte("hello")), InvalidState)
-	c.wantThrown("nothing", ch.Send(nil), InvalidState)
-	if n := ch.Attributes().BufferedAmount; n != 0 {
-		c.Errorf("bufferedAmount %d", n)
-	}
-}
-
-// mixed are messages of all kinds.
-var mixed = []struct {
-	data string
-	text bool
-}{
-	{"hello", true}, {"hello", false}, {"", true}, {"", false}, {"\u4e16\u754c\u4f60\u597d", true}, {"\u4e16\u754c\u4f60\u597d", false},
-	{"\x00", true}, {"\x00\xff\x00", false}, {"a", true}, {"\U0001f600", true},
-}
-
-func (c *Case) sendMixed(from Channel) {
-	c.Helper()
-	for _, m := range mixed {
-		if m.text {
-			c.must(from.SendText(m.data))
-		} else {
-			c.must(from.Send([]byte(m.data)))
+	for _, init := range []Init{{}, {Negotiated: true, ID: ptr[uint16](0)}} {
+		ch := c.create(c.Near, "", init)
+		c.sendThrows("text", ch, text("hello"), InvalidState)
+		c.sendThrows("binary", ch, binary([]byte("hello")), InvalidState)
+		c.sendThrows("nothing", ch, binary(nil), InvalidState)
+		if n := ch.Attributes().BufferedAmount; n != 0 {
+			c.Errorf("bufferedAmount %d", n)
 		}
 	}
 }
 
-func (c *Case) wantMixed(at Channel) {
-	c.Helper()
-	for _, m := range mixed {
-		c.wantMessage(at, []byte(m.data), m.text)
-	}
+// mixed are messages of all kinds.
+var mixed = []Message{
+	text("hello"), binary([]byte("hello")), text(""), binary(nil), text("\u4e16\u754c\u4f60\u597d"), binary([]byte("\u4e16\u754c\u4f60\u597d")),
+	text("\x00"), binary([]byte{0, 255, 0}), text("a"), text("\U0001f600"),
 }
 
 func sendMixed(c *Case) {
 	near, far := c.open(Init{})
-	c.sendMixed(near)
-	c.wantMixed(far)
+	c.send(near, mixed...)
+	c.wantMessages(far, mixed...)
 	c.quiet(near, far)
 }
 
@@ -75,18 +52,16 @@ func sendSizes(c *Case) {
 	send := func(n int) {
 		c.Helper()
 		data := pattern(n, n)
-		c.must(near.Send(data))
-		c.wantMessage(far, data, false)
-		c.must(near.SendText(string(data)))
-		c.wantMessage(far, data, true)
+		c.send(near, binary(data), text(string(data)))
+		c.wantMessages(far, binary(data), text(string(data)))
 	}
 	for n := 1; n < limit; n *= 2 {
 		send(n)
 	}
 	send(limit)
 	if limit < c.Most {
-		c.wantThrown("one above, binary", near.Send(make([]byte, limit+1)), TypeError)
-		c.wantThrown("one above, text", near.SendText(string(pattern(limit+1, 0))), TypeError)
+		c.sendThrows("one above, binary", near, binary(make([]byte, limit+1)), TypeError)
+		c.sendThrows("one above, text", near, text(string(pattern(limit+1, 0))), TypeError)
 		c.wantState(near, "open")
 	}
 	c.quiet(near, far)
@@ -94,10 +69,10 @@ func sendSizes(c *Case) {
 
 func sendBothWays(c *Case) {
 	near, far := c.open(Init{})
-	c.sendMixed(near)
-	c.sendMixed(far)
-	c.wantMixed(far)
-	c.wantMixed(near)
+	c.send(near, mixed...)
+	c.send(far, mixed...)
+	c.wantMessages(far, mixed...)
+	c.wantMessages(near, mixed...)
 	c.quiet(near, far)
 }
 
@@ -108,31 +83,25 @@ func sendAsymmetric(c *Case) {
 	c.Connect()
 	c.want(near, "open")
 	c.want(far, "open")
-	c.sendMixed(near)
-	c.wantMixed(far)
+	c.send(near, mixed...)
+	c.wantMessages(far, mixed...)
 	for i := range 5 { // no order: one at a time
 		data := pattern(1000, i)
-		c.must(far.Send(data))
-		c.wantMessage(near, data, false)
+		c.send(far, binary(data))
+		c.wantMessages(near, binary(data))
 	}
 }
 
 func sendOrder(c *Case) {
 	near, far := c.open(Init{})
-	for i := range 50 {
+	messages := repeat(50, func(i int) Message {
 		if i%2 == 0 {
-			c.must(near.Send(fmt.Appendf(pattern(i*500, i), "%d", i)))
-		} else {
-			c.must(near.SendText(fmt.Sprint(i)))
+			return binary(fmt.Appendf(pattern(i*500, i), "%d", i))
 		}
-	}
-	for i := range 50 {
-		if i%2 == 0 {
-			c.wantMessage(far, fmt.Appendf(pattern(i*500, i), "%d", i), false)
-		} else {
-			c.wantMessage(far, []byte(fmt.Sprint(i)), true)
-		}
-	}
+		return text(fmt.Sprint(i))
+	})
+	c.send(near, messages...)
+	c.wantMessages(far, messages...)
 	c.quiet(near, far)
 }
 
@@ -152,8 +121,9 @@ func sendStress(c *Case) {
 	size := func(i int) int { return 1 + i*65535/max(1, c.Stress-1) }
 	for i := range c.Stress {
 		for _, both := range ends {
-			c.must(both[0].Send(pattern(size(i), i)))
-			c.must(both[1].Send(pattern(size(i), i)))
+			for _, ch := range both {
+				c.send(ch, binary(pattern(size(i), i)))
+			}
 		}
 	}
 	for _, both := range ends {
@@ -193,23 +163,15 @@ func sendAcrossRestart(c *Case) {
 		return
 	}
 	near, far := c.open(Init{})
-	pass := func(n int) {
-		for i := range n {
-			c.must(near.Send(pattern(5000, i)))
-			c.must(far.Send(pattern(5000, i)))
-		}
-	}
-	want := func(n int) {
-		c.Helper()
-		for i := range n {
-			c.wantMessage(far, pattern(5000, i), false)
-			c.wantMessage(near, pattern(5000, i), false)
-		}
-	}
-	pass(20)
+	first, second := patterns(20, 5000), patterns(5, 5000)
+	c.send(near, first...)
+	c.send(far, first...)
 	c.Restart()
-	want(20)
-	pass(5)
-	want(5)
+	c.wantMessages(far, first...)
+	c.wantMessages(near, first...)
+	c.send(near, second...)
+	c.send(far, second...)
+	c.wantMessages(far, second...)
+	c.wantMessages(near, second...)
 	c.quiet(near, far)
 }

@@ -2,7 +2,8 @@
 // each behaviour, named by the file there (below webrtc/), and written anew as a function on
 // two ends of which either may be ours or a browser. GoEnd is ours: the test of the root
 // package runs every row between two of them, and e2e/portable, with GOOS=js, between two
-// that stand on a browser's.
+// that stand on a browser's. e2e has an End in a page of a browser, and runs every row with that at
+// one end and GoEnd at the other, both ways round; what a browser does otherwise is listed there.
 //
 // What has no counterpart in Go is not here: binaryType, Blobs, events as objects, workers,
 // conversions of WebIDL. What is about one end or about descriptions is in TestWPT of the
@@ -89,11 +90,20 @@ type End interface {
 	SCTP() (state string, maxMessageSize float64, maxChannels int)
 }
 
+// A Message is a string or bytes.
+type Message struct {
+	Text bool   `json:"text"`
+	Data []byte `json:"data"`
+}
+
 // A Channel is one end of a channel. All its handlers are set from the beginning.
 type Channel interface {
 	Attributes() Attributes
-	Send(data []byte) error // the error is an Exception
-	SendText(text string) error
+
+	// Send sends messages, in one task where there are tasks, and returns bufferedAmount as it
+	// was after each. The error is the Exception of the first that could not be sent.
+	Send(messages ...Message) (amounts []int, err error)
+
 	SetLowThreshold(n int)
 	Close()
 
@@ -131,19 +141,9 @@ type Case struct {
 	// many messages each, the stress test has.
 	Most, Stress int
 
-	ids uint16
+	ids  uint16
+	kept []Channel // that came before they were asked for
 }
-
-// A Row is a behaviour.
-type Row struct {
-	File string // of web-platform-tests
-	Desc string
-	Once bool // it says itself how channels are made: no second run with Negotiated
-	Run  func(c *Case)
-}
-
-// Name is that of the row as a subtest.
-func (r Row) Name() string { return r.File + "/" + r.Desc }
 
 // create makes a channel.
 func (c *Case) create(e End, label string, init Init) Channel {
@@ -168,8 +168,7 @@ func (c *Case) between(a, b End, label string, init Init) func() (near, far Chan
 		near := c.create(a, label, init)
 		return func() (Channel, Channel) {
 			c.Helper()
-			far, _ := b.Accept()
-			return near, far
+			return near, c.accept(b, near)
 		}
 	}
 	id := c.ids
@@ -177,6 +176,25 @@ func (c *Case) between(a, b End, label string, init Init) func() (near, far Chan
 	init.Negotiated, init.ID = true, &id
 	near, far := c.create(a, label, init), c.create(b, label, init)
 	return func() (Channel, Channel) { return near, far }
+}
+
+// accept waits for the other end of a channel. Channels need not come in the order in which they
+// were made: those that come before are kept. A browser that is busy may not know the identifier
+// of its own channel by then.
+func (c *Case) accept(e End, near Channel) Channel {
+	c.Helper()
+	want := near.Attributes()
+	for i := 0; ; i++ {
+		if i == len(c.kept) {
+			ch, _ := e.Accept()
+			c.kept = append(c.kept, ch)
+		}
+		far := c.kept[i]
+		if got := far.Attributes(); got.Label == want.Label && (want.ID == nil || got.ID != nil && *got.ID == *want.ID) {
+			c.kept = slices.Delete(c.kept, i, i+1)
+			return far
+		}
+	}
 }
 
 // open connects the ends with a channel between them, and waits until it is open at both.
@@ -222,12 +240,31 @@ func (c *Case) quiet(channels ...Channel) {
 	}
 }
 
-// wantMessage waits for a message and compares it.
-func (c *Case) wantMessage(ch Channel, data []byte, text bool) {
+// wantMessages waits for messages and compares them.
+func (c *Case) wantMessages(ch Channel, messages ...Message) {
 	c.Helper()
-	if e := c.want(ch, "message"); e.Text != text || !slices.Equal(e.Data, data) {
-		c.Fatalf("message %.40q (%d bytes), text %v, want %.40q (%d bytes), text %v", e.Data, len(e.Data), e.Text, data, len(data), text)
+	for i, m := range messages {
+		if e := c.want(ch, "message"); e.Text != m.Text || !slices.Equal(e.Data, m.Data) {
+			c.Fatalf("message %d is %.40q (%d bytes), text %v, want %.40q (%d bytes), text %v", i, e.Data, len(e.Data), e.Text, m.Data, len(m.Data), m.Text)
+		}
 	}
+}
+
+// send sends messages, and fails the row if that throws.
+func (c *Case) send(ch Channel, messages ...Message) (amounts []int) {
+	c.Helper()
+	amounts, err := ch.Send(messages...)
+	if err != nil {
+		c.Fatalf("sending: %v", err)
+	}
+	return amounts
+}
+
+// sendThrows checks the exception of a message.
+func (c *Case) sendThrows(what string, ch Channel, m Message, want Exception) {
+	c.Helper()
+	_, err := ch.Send(m)
+	c.wantThrown(what, err, want)
 }
 
 // wantThrown checks the exception of a call.
@@ -235,14 +272,6 @@ func (c *Case) wantThrown(what string, err error, want Exception) {
 	c.Helper()
 	if err != want {
 		c.Errorf("%s: %v, want %v", what, err, want)
-	}
-}
-
-// must fails the row if a call threw.
-func (c *Case) must(err error) {
-	c.Helper()
-	if err != nil {
-		c.Fatalf("%v", err)
 	}
 }
 
@@ -255,6 +284,23 @@ func (c *Case) wantState(ch Channel, want string) {
 }
 
 func ptr[V any](v V) *V { return &v }
+
+func text(s string) Message   { return Message{Text: true, Data: []byte(s)} }
+func binary(b []byte) Message { return Message{Data: b} }
+
+// repeat makes n messages of what f gives.
+func repeat(n int, f func(i int) Message) []Message {
+	var all []Message
+	for i := range n {
+		all = append(all, f(i))
+	}
+	return all
+}
+
+// patterns makes n messages of size bytes each.
+func patterns(n, size int) []Message {
+	return repeat(n, func(i int) Message { return binary(pattern(size, i)) })
+}
 
 // pattern returns n bytes of text that depend on seed.
 func pattern(n, seed int) []byte {
