@@ -79,7 +79,7 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed, session, pair, agent, before := t.closed, t.session, g.pair, g.agent, t.pairBase
+	closed, session, counts, agent := t.closed, t.session, g.counted(), g.agent
 	var known iceKnowledge
 	if g.kept != nil {
 		known = g.kept.known.clone()
@@ -105,22 +105,13 @@ func (t *iceTransport) addStats(s *Stats) {
 		}
 		t.mu.Unlock()
 	}
+	s.Transport.SelectedCandidatePairID = known.selected
+	if p := known.pairOf(counts.selected); p != nil && known.selected == "" { // data flows, and ICE is yet to nominate
+		s.Transport.SelectedCandidatePairID = p.ID
+	}
+	counts.addTo(&known, s.Transport.SelectedCandidatePairID)
 	s.CandidatePairs, s.LocalCandidates, s.RemoteCandidates = known.pairs, known.locals, known.remotes
 	for i := range s.LocalCandidates {
 		s.LocalCandidates[i].UsernameFragment = g.ufrag
-	}
-	s.Transport.SelectedCandidatePairID = known.selected
-	if p := known.pairOf(pair); p != nil && known.selected == "" { // data flows, and ICE is yet to nominate
-		s.Transport.SelectedCandidatePairID = p.ID
-	}
-	for i := range s.CandidatePairs {
-		p := &s.CandidatePairs[i]
-		if p.ID == known.selected {
-			g.consent.addStats(p) // the agent's checks end with the selection
-		}
-		if p.ID == s.Transport.SelectedCandidatePairID {
-			p.PacketsSent, p.BytesSent = c.Sent-before.Sent, c.SentBytes-before.SentBytes
-			p.PacketsReceived, p.BytesReceived = c.Received-before.Received, c.ReceivedBytes-before.ReceivedBytes
-		}
 	}
 }

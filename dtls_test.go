@@ -91,14 +91,14 @@ func newWires(t testing.TB) (a, b *udpmux.Session, ab, ba *wire) {
 	ab, ba = newWire(t), newWire(t)
 	end := func(out, in *wire) *udpmux.Session {
 		s := udpmux.New(udpmux.Config{}).NewSession(false)
-		s.SetConn(out)
+		s.SetConn(out, nil)
 		t.Cleanup(func() { s.Close() })
 		go func() {
 			b := make([]byte, maxDatagram)
 			for {
 				switch n, err := in.Read(b); {
 				case err == nil:
-					s.Deliver([][]byte{b[:n]})
+					s.Deliver([][]byte{b[:n]}, nil)
 				case errors.Is(err, io.EOF):
 					return
 				}

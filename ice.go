@@ -94,8 +94,6 @@ type iceTransport struct {
 	state       ICEConnectionState  // as last reported
 	gathering   ICEGatheringState   // as last reported
 	pairChanges int                 // how often a pair was selected
-	paired      udpPair             // which carries data, zero before, or if it is not from a port
-	pairBase    udpmux.SessionStats // when that was selected
 	whole       bool                // datagrams must not be fragmented
 }
 
@@ -473,6 +471,9 @@ func (t *iceTransport) adopt(g *iceGeneration, conn *ice.Conn) {
 func (t *iceTransport) take(g *iceGeneration) {
 	old := t.used
 	t.used = g
+	if old != nil {
+		g.before.data = t.traffic()
+	}
 	g.consent.start()
 	g.follow()
 	g.pump()
@@ -543,7 +544,7 @@ func (t *iceTransport) roundTripTime() time.Duration {
 func (t *iceTransport) mute() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.session.SetConn(nil)
+	t.session.SetConn(nil, nil)
 }
 
 // close ends every generation, its sockets and goroutines.

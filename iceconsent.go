@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,14 +72,24 @@ type consent struct {
 	unanswered time.Time // when the first check went out after the last sign of life, zero if none did
 	pending    [consentPending]pendingCheck
 	sent       int
-	requests   uint64 // checks of ours on the selected pair
-	responses  uint64 // to those
-	rtt, total time.Duration
+	counts     []*checkCounts // of the pairs that were selected, the selected one last
+}
+
+// maxCounted bounds the pairs of which consent keeps counts; those of the one that was left
+// first go.
+const maxCounted = 64
+
+// checkCounts count the checks for consent on a pair, which go on when it is selected again.
+type checkCounts struct {
+	udpPair
+	requests, responses uint64
+	rtt, total          time.Duration // of the last answer, of all
 }
 
 type pendingCheck struct {
 	id [stun.TransactionIDSize]byte
 	at time.Time // zero if it was answered
+	of *checkCounts
 }
 
 // agreed sets the peer's credentials.
@@ -123,7 +134,7 @@ func (c *consent) move(via checkSender, peer netip.AddrPort, priority uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.via, c.peer, c.priority = via, peer, priority
-	c.requests, c.responses, c.total = 0, 0, 0
+	c.countPair()
 	c.granted = time.Now()
 	c.live(c.granted)
 }
@@ -138,9 +149,25 @@ func (c *consent) proven(pair udpPair) {
 		}
 	}
 	c.peer = pair.remote
+	c.countPair()
 	c.priority = unknownPriority // of the one local candidate that counts now
 	c.granted = time.Now()
 	c.live(c.granted)
+}
+
+// countPair makes the counts of the selected pair the last. c.mu is held.
+func (c *consent) countPair() {
+	of := &checkCounts{udpPair: udpPair{remote: c.peer}}
+	if c.via != nil {
+		of.local = c.via.localAddr()
+	}
+	if i := slices.IndexFunc(c.counts, func(o *checkCounts) bool { return o.udpPair == of.udpPair }); i >= 0 {
+		of = c.counts[i]
+		c.counts = slices.Delete(c.counts, i, i+1)
+	} else if len(c.counts) == maxCounted {
+		c.counts = slices.Delete(c.counts, 0, 1)
+	}
+	c.counts = append(c.counts, of)
 }
 
 // sender finds the socket behind a candidate; c.mu is held.
@@ -239,10 +266,12 @@ func (c *consent) answered(m *stun.Message, from netip.AddrPort) bool {
 		c.mu.Unlock()
 		return true
 	}
-	c.rtt = now.Sub(c.pending[i].at)
+	if n := c.pending[i].of; n != nil {
+		n.rtt = now.Sub(c.pending[i].at)
+		n.total += n.rtt
+		n.responses++
+	}
 	c.pending[i] = pendingCheck{}
-	c.total += c.rtt
-	c.responses++
 	c.granted = now
 	c.live(now)
 	c.mu.Unlock()
@@ -419,9 +448,10 @@ func (c *consent) check(now time.Time) func() {
 	if err != nil {
 		return nil // never, with credentials of permitted sizes
 	}
-	c.pending[c.sent%consentPending] = pendingCheck{m.TransactionID, now}
+	of := c.counts[len(c.counts)-1] // there is one, with c.via
+	of.requests++
+	c.pending[c.sent%consentPending] = pendingCheck{m.TransactionID, now, of}
 	c.sent++
-	c.requests++
 	if c.unanswered.IsZero() {
 		c.unanswered = now
 	}
@@ -444,15 +474,13 @@ func (c *consent) compose(priority uint32) (*stun.Message, error) {
 		stun.NewShortTermIntegrity(c.remote.pwd), stun.Fingerprint)
 }
 
-// addStats adds the checks and their answers, of which the agent knows nothing.
-func (c *consent) addStats(s *CandidatePairStats) {
+// checked returns the counts of pairs, those of the selected one last.
+func (c *consent) checked() []checkCounts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.RequestsSent += c.requests
-	s.ConsentRequestsSent += c.requests
-	s.ResponsesReceived += c.responses
-	s.TotalRoundTripTime += c.total.Seconds()
-	if c.responses > 0 {
-		s.CurrentRoundTripTime = c.rtt.Seconds()
+	var list []checkCounts
+	for _, n := range c.counts {
+		list = append(list, *n)
 	}
+	return list
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v2"
@@ -24,7 +25,8 @@ type iceGeneration struct {
 	tcp       *iceTCP       // the same over TCP; nil if that is not wanted
 	consent   *consent
 	checks    pairChecks
-	selected  chan struct{} // closed when a pair was selected
+	selected  chan struct{}                  // closed when a pair was selected
+	relay     atomic.Pointer[udpmux.Traffic] // of the selected pair, as far as it goes over the agent
 	closeOnce sync.Once
 
 	// These are guarded by t.mu.
@@ -39,12 +41,14 @@ type iceGeneration struct {
 	pumping     bool        // what comes in over conn is read
 	state       ICEConnectionState
 	gathering   ICEGatheringState
-	gatheredCh  chan struct{}   // closed when all local candidates are known
-	candidates  []string        // local ones
-	remoteCount int             // remote ones
-	remoteEnded bool            // end-of-candidates came in
-	amended     *iceCredentials // of the peer, not yet known to the agent; nil: there are none
-	pairs       int             // how often a pair was selected
+	gatheredCh  chan struct{}              // closed when all local candidates are known
+	candidates  []string                   // local ones
+	remoteCount int                        // remote ones
+	remoteEnded bool                       // end-of-candidates came in
+	amended     *iceCredentials            // of the peer, not yet known to the agent; nil: there are none
+	pairs       int                        // how often a pair was selected
+	relays      map[string]*udpmux.Traffic // over the agent, by the IDs of pairs
+	before      trafficBefore
 }
 
 func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, error) {
@@ -56,6 +60,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 		gatheredCh: make(chan struct{}), selected: make(chan struct{})}
 	t.mu.Lock()
 	g.ports = t.session.NewAgent()
+	g.before.checks = t.traffic()
 	t.mu.Unlock()
 	g.consent = newConsent(t, local, g.ports.LastAuthentic)
 	g.consent.changed = g.onConsent
@@ -173,7 +178,7 @@ func (g *iceGeneration) onConsent() {
 		return
 	}
 	if g.state = s; s == ICEConnectionStateFailed {
-		t.session.SetConn(nil) // RFC 7675, section 5.1: nothing is sent without consent
+		t.session.SetConn(nil, nil) // RFC 7675, section 5.1: nothing is sent without consent
 		t.background(g.shut)
 	}
 	t.reportState()
@@ -185,13 +190,15 @@ func (g *iceGeneration) onPair(local, remote ice.Candidate) {
 	defer g.t.mu.Unlock()
 	g.consent.selected(local, remote)
 	g.t.log.Infof("selected pair %s - %s", local, remote)
-	g.choose(newUDPPair(local, remote))
+	g.choose(newUDPPair(local, remote), pairID(local.ID(), remote.ID()))
 }
 
-// choose makes the pair the selected one, not valid if it is not from a port. t.mu is held.
-func (g *iceGeneration) choose(pair udpPair) {
+// choose makes the pair the selected one, not valid if it is not from a port; id is that of
+// the agent, if it knows the pair. t.mu is held.
+func (g *iceGeneration) choose(pair udpPair, id string) {
 	t := g.t
 	g.pairs++
+	g.countRelay(pair, id)
 	before := g.pair
 	g.pair = pair
 	g.checks.end()
@@ -251,7 +258,7 @@ func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
 		g.t.mu.Lock()
 		g.state = ICEConnectionStateFailed
 		if g.t.used == g { // a pair worked that was never nominated
-			g.t.session.SetConn(nil)
+			g.t.session.SetConn(nil, nil)
 		}
 		g.t.reportState()
 		g.t.mu.Unlock()

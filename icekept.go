@@ -184,6 +184,6 @@ func (k *keptPath) move(conn *udpmux.Conn, m *stun.Message, from netip.AddrPort)
 	k.known.selectPair(pair)
 	g.consent.move(portConn{Conn: conn}, from, peerReflexive(k.known.localPriority(pair)))
 	g.t.log.Infof("selected pair %v - %v", pair.local, pair.remote)
-	g.choose(pair)
+	g.choose(pair, "")
 	return true
 }

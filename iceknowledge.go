@@ -92,6 +92,16 @@ func candidateAt(list []CandidateStats, at netip.AddrPort) *CandidateStats {
 	return nil
 }
 
+// pair returns the pair with that ID, nil if there is none.
+func (k *iceKnowledge) pair(id string) *CandidatePairStats {
+	for i := range k.pairs {
+		if k.pairs[i].ID == id {
+			return &k.pairs[i]
+		}
+	}
+	return nil
+}
+
 // pairOf returns the pair with those addresses, nil if there is none.
 func (k *iceKnowledge) pairOf(pair udpPair) *CandidatePairStats {
 	local, remote := candidateAt(k.locals, pair.local), candidateAt(k.remotes, pair.remote)

@@ -42,7 +42,6 @@ func (g *iceGeneration) follow() {
 	if g.state == ICEConnectionStateFailed {
 		return
 	}
-	g.t.countPair(g.pair)
 	if g.pair.local.IsValid() && !g.t.cfg.PlainTransport {
 		err := session.SetPath(g.pair.local, g.pair.remote)
 		if err == nil {
@@ -51,15 +50,7 @@ func (g *iceGeneration) follow() {
 		g.t.log.Warnf("over the agent: %v", err)
 	}
 	if g.conn != nil { // else adopt will be here again
-		session.SetConn(g.conn)
-	}
-}
-
-// countPair begins the counters of the pair that carries data anew, if it is another one.
-// t.mu is held.
-func (t *iceTransport) countPair(pair udpPair) {
-	if t.paired != pair {
-		t.paired, t.pairBase = pair, t.session.Stats()
+		session.SetConn(g.conn, g.relay.Load())
 	}
 }
 
@@ -77,7 +68,7 @@ func (g *iceGeneration) pump() {
 			n, err := g.conn.Read(buf)
 			switch {
 			case err == nil:
-				session.Deliver([][]byte{buf[:n]})
+				session.Deliver([][]byte{buf[:n]}, g.relay.Load())
 			case !errors.Is(err, io.ErrShortBuffer): // a datagram larger than that is lost
 				return
 			}

@@ -127,7 +127,7 @@ type TransportStats struct {
 	LocalCertificateID  string    `json:"localCertificateId,omitempty"`
 	RemoteCertificateID string    `json:"remoteCertificateId,omitempty"`
 
-	PacketsDiscardedOnSend uint64           `json:"packetsDiscardedOnSend"` // for want of a path, or refused by the system; W3C's has it for each pair
+	PacketsDiscardedOnSend uint64           `json:"packetsDiscardedOnSend"` // for want of a path, or refused by the system; in W3C's only a pair has it
 	DatagramsDropped       DroppedDatagrams `json:"datagramsDropped"`       // not in W3C's
 	RecordsDropped         DroppedRecords   `json:"recordsDropped"`         // not in W3C's
 }
@@ -171,10 +171,10 @@ type SCTPTransportStats struct {
 	StreamsRefused uint64 `json:"streamsRefused"` // closed because what came on them opens no channel; not in W3C's
 }
 
-// CandidatePairStats are RTCIceCandidatePairStats. Packets and bytes are those of DTLS
-// since the pair was selected, and are counted while it is; so are requests, which are checks
-// of ours. Until it is selected the checks are the ICE library's, which does not count
-// requests.
+// CandidatePairStats are RTCIceCandidatePairStats, but for the bitrates that congestion control of media
+// estimates. Packets and bytes are those of DTLS. Between UDP ports of ours and the peer everything is
+// counted, whatever pair is selected; over TURN servers and TCP what goes while the pair is selected, and of the checks those
+// for consent, and answers, as the ICE library does not count others.
 type CandidatePairStats struct {
 	StatsObject
 	TransportID       string `json:"transportId"`
@@ -183,16 +183,22 @@ type CandidatePairStats struct {
 	State             string `json:"state"`
 	Nominated         bool   `json:"nominated"`
 
-	PacketsSent     uint64 `json:"packetsSent"`
-	PacketsReceived uint64 `json:"packetsReceived"`
-	BytesSent       uint64 `json:"bytesSent"`
-	BytesReceived   uint64 `json:"bytesReceived"`
+	PacketsSent            uint64         `json:"packetsSent"`
+	PacketsReceived        uint64         `json:"packetsReceived"`
+	BytesSent              uint64         `json:"bytesSent"`
+	BytesReceived          uint64         `json:"bytesReceived"`
+	LastPacketSent         StatsTimestamp `json:"lastPacketSentTimestamp,omitzero"`
+	LastPacketReceived     StatsTimestamp `json:"lastPacketReceivedTimestamp,omitzero"`
+	PacketsDiscardedOnSend uint64         `json:"packetsDiscardedOnSend"` // refused by the system
+	BytesDiscardedOnSend   uint64         `json:"bytesDiscardedOnSend"`
 
 	CurrentRoundTripTime float64 `json:"currentRoundTripTime,omitempty"` // seconds, of the last check
 	TotalRoundTripTime   float64 `json:"totalRoundTripTime"`             // seconds
 	RequestsSent         uint64  `json:"requestsSent"`
-	ConsentRequestsSent  uint64  `json:"consentRequestsSent"` // of the requests those for consent (RFC 7675)
+	RequestsReceived     uint64  `json:"requestsReceived"`
+	ResponsesSent        uint64  `json:"responsesSent"`
 	ResponsesReceived    uint64  `json:"responsesReceived"`
+	ConsentRequestsSent  uint64  `json:"consentRequestsSent"` // of the requests those for consent (RFC 7675)
 }
 
 // CandidateStats are RTCIceCandidateStats.

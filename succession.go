@@ -2,11 +2,7 @@
 
 package sluice
 
-import (
-	"slices"
-
-	"github.com/sluice-rtc/sluice/internal/udpmux"
-)
+import "slices"
 
 // This file puts another association in the place of one, over ICE that goes on: what an
 // offer of ours that restarts ICE can come to (RFC 8842, section 3.1; RFC 8829, section
@@ -57,8 +53,9 @@ func (t *iceTransport) handOver(ev iceEvents) (leave func()) {
 		t.session.Adopt(t.next.ports)
 	}
 	t.agreed, t.used, t.state = nil, nil, ICEConnectionStateNew
-	t.pairChanges, t.paired, t.pairBase = 0, udpPair{}, udpmux.SessionStats{}
+	t.pairChanges = 0
 	if t.whole = false; t.next != nil {
+		t.next.before = trafficBefore{}
 		t.next.net.setDontFragment(false) // an error says that nobody can tell
 	}
 	return func() {

@@ -220,10 +220,14 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 	a.mu.Lock()
 	full, early := a.newcomers >= maxNewcomers && !a.kept, a.early
 	a.mu.Unlock()
-	if s := a.s.Load(); full && !slices.ContainsFunc(p.lookup(from), func(c claim) bool { return c.s == s }) {
+	t := a.s.Load().trafficOf(address{p, from})
+	if full && t == nil {
 		return false
 	}
 	taken, read := c.put(d, from)
+	if taken && t != nil {
+		t.requestsReceived.Add(1)
+	}
 	if taken && !read && early != nil {
 		early(c, d, from)
 	}
@@ -232,24 +236,39 @@ func (a *Agent) request(p *port, d []byte, from netip.AddrPort) bool {
 
 // sent notes a message of the agent that is about to leave, and tells whether it shall.
 func (a *Agent) sent(c *Conn, m *stunmsg.Message, to netip.AddrPort) bool {
-	s := a.s.Load()
+	s, there := a.s.Load(), address{c.p, to}
 	switch m.Type {
 	case stunmsg.BindingRequest:
 		// A remote candidate: the peer's answer comes from there, and maybe more.
-		s.claim(address{c.p, to}, false)
+		s.claim(there, false)
 		if !c.pace(m, to) {
 			return false
 		}
-		s.counters.checks.Add(1)
+		a.asked(there)
 	case stunmsg.BindingSuccess:
 		// The agent answers so only to what was made with its password.
-		if s.claim(address{c.p, to}, true) {
+		if s.claim(there, true) {
 			a.mu.Lock()
 			a.newcomers++
 			a.mu.Unlock()
+			if t := s.trafficOf(there); t != nil {
+				t.requestsReceived.Add(1) // that this is the answer to
+			}
+		}
+		if t := s.trafficOf(there); t != nil {
+			t.responsesSent.Add(1)
 		}
 	}
 	return true
+}
+
+// asked counts a check that is sent.
+func (a *Agent) asked(to address) {
+	s := a.s.Load()
+	s.counters.checks.Add(1)
+	if t := s.trafficOf(to); t != nil {
+		t.requestsSent.Add(1)
+	}
 }
 
 // Close closes the agent's connections.

@@ -158,6 +158,7 @@ func (c *Conn) WriteCheck(b []byte, to netip.AddrPort) error {
 	if closed {
 		return net.ErrClosed
 	}
+	c.a.asked(address{c.p, to})
 	_, err := c.p.sock.send([][]byte{b}, to, asBefore)
 	return err
 }

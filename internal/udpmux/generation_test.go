@@ -84,7 +84,7 @@ func TestGenerations(t *testing.T) {
 
 	three, _ := listen("three", second, loopback[0])
 	ports(second, loopback[0])
-	s.SetConn(nil)
+	s.SetConn(nil, nil)
 	ports(second, loopback[0])
 	four, _ := listen("four", second)
 	ports(second, loopback[0]) // the third has users

@@ -386,7 +386,7 @@ func TestPath(t *testing.T) {
 	}
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	s.SetConn(ours)
+	s.SetConn(ours, nil)
 	if local, remote := s.LocalAddr(), s.RemoteAddr(); local != ours.LocalAddr() || remote != ours.RemoteAddr() {
 		t.Errorf("path %v - %v", local, remote)
 	}
@@ -402,7 +402,7 @@ func TestPath(t *testing.T) {
 		}
 	}
 	<-written
-	s.SetConn(nil)
+	s.SetConn(nil, nil)
 	wantLost("path lost", 3, ErrNoPath)
 	if local, remote := s.LocalAddr(), s.RemoteAddr(); local != nil || remote != nil {
 		t.Errorf("path %v - %v", local, remote)
@@ -411,7 +411,7 @@ func TestPath(t *testing.T) {
 	s.receiveAll()
 	s.Close()
 	wantLost("closed", 3, net.ErrClosed)
-	if s.Deliver(batch); len(s.got) != 0 {
+	if s.Deliver(batch, nil); len(s.got) != 0 {
 		t.Error("received after Close")
 	}
 	if got, want := s.Stats(), (SessionStats{Sent: 7 * 3, SentBytes: 7 * 2700, SendLost: 6}); got != want {
@@ -431,7 +431,7 @@ func (c goneConn) Write([]byte) (int, error) { return 0, c.err }
 func TestPathGone(t *testing.T) {
 	s := newTestMux(t, loopback[0]).NewSession(false)
 	for _, gone := range []error{net.ErrClosed, io.ErrClosedPipe, io.EOF, errors.New("the agent is closed")} {
-		s.SetConn(goneConn{err: gone})
+		s.SetConn(goneConn{err: gone}, nil)
 		lost, err := s.Write([][]byte{{1}, {2}})
 		if lost != 2 || !errors.Is(err, ErrNoPath) || errors.Is(err, gone) {
 			t.Errorf("%v: Write = %d, %v", gone, lost, err)

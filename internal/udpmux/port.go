@@ -35,6 +35,7 @@ type port struct {
 type claim struct {
 	s      *Session
 	proven bool // a check from there passed, or it is of the selected pair
+	t      *Traffic
 }
 
 // maxClaims bounds the sessions with a claim on one address.
@@ -78,9 +79,9 @@ func (p *port) deliver(batch [][]byte, from netip.AddrPort) {
 		return
 	}
 	for _, c := range claims[1:] {
-		c.s.arrive(p, from, cloneAll(batch)) // whoever gets a datagram may change it
+		c.s.arrive(p, from, cloneAll(batch), c.t) // whoever gets a datagram may change it
 	}
-	claims[0].s.arrive(p, from, batch)
+	claims[0].s.arrive(p, from, batch, claims[0].t)
 }
 
 func cloneAll(batch [][]byte) [][]byte {
@@ -123,6 +124,7 @@ func (p *port) handleAnswer(id [12]byte, d []byte, from netip.AddrPort) {
 	for _, c := range claims {
 		if conn := c.s.asker(p, id); conn != nil {
 			conn.put(d, from)
+			c.t.responsesReceived.Add(1)
 			return
 		}
 	}
@@ -161,12 +163,12 @@ func (p *port) lookup(from netip.AddrPort) []claim {
 // claim enters a session's claim on an address, or makes it a proven one. Where too
 // many have one, it replaces one that is weaker or not in use, or one that is no better
 // and the oldest of its kind; false if there is none.
-func (p *port) claim(addr netip.AddrPort, s *Session, proven bool) bool {
+func (p *port) claim(addr netip.AddrPort, of claim) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.claims[addr]
-	i := slices.IndexFunc(old, func(c claim) bool { return c.s == s })
-	if i >= 0 && (old[i].proven || !proven) {
+	i := slices.IndexFunc(old, func(c claim) bool { return c.s == of.s })
+	if i >= 0 && (old[i].proven || !of.proven) {
 		return true
 	}
 	if i < 0 && len(old) < maxClaims {
@@ -175,7 +177,7 @@ func (p *port) claim(addr netip.AddrPort, s *Session, proven bool) bool {
 	if i < 0 {
 		i = slices.IndexFunc(old, func(c claim) bool { return !c.proven })
 	}
-	if i < 0 && proven {
+	if i < 0 && of.proven {
 		i = slices.IndexFunc(old, func(c claim) bool { return !c.s.sendsTo(p, addr) })
 	}
 	if i < 0 {
@@ -185,7 +187,7 @@ func (p *port) claim(addr netip.AddrPort, s *Session, proven bool) bool {
 	if i < len(old) {
 		next = append(next, old[i+1:]...)
 	}
-	next = append(next, claim{s, proven}) // the newest comes last
+	next = append(next, of) // the newest comes last
 	p.claims[addr] = next
 	p.lastOf = nil
 	return true

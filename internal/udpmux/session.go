@@ -47,7 +47,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	agents    []*Agent
-	addresses []address // claims, the oldest first
+	addresses []claimed // the oldest first
 	held      [][]byte  // what waits for a receiver
 	heldBytes int
 }
@@ -58,9 +58,15 @@ type address struct {
 	addr netip.AddrPort
 }
 
+// claimed is an address on which there is a claim, with what has gone there.
+type claimed struct {
+	address
+	t *Traffic
+}
+
 // A path is where datagrams go.
 type path struct {
-	address
+	claimed
 	conn net.Conn // in place of a port
 }
 
@@ -101,9 +107,9 @@ func (s *Session) Receive(f Receiver) {
 }
 
 // arrive takes datagrams from a port, some of an address on which there is a claim.
-func (s *Session) arrive(p *port, from netip.AddrPort, datagrams [][]byte) {
+func (s *Session) arrive(p *port, from netip.AddrPort, datagrams [][]byte, t *Traffic) {
 	if !s.plain {
-		s.Deliver(datagrams)
+		s.Deliver(datagrams, t)
 		return
 	}
 	for _, a := range s.generations() {
@@ -114,8 +120,8 @@ func (s *Session) arrive(p *port, from netip.AddrPort, datagrams [][]byte) {
 	}
 }
 
-// Deliver hands over datagrams that came in, at a port or by another way.
-func (s *Session) Deliver(datagrams [][]byte) {
+// Deliver hands over datagrams that came in, at a port or by another way, which t counts.
+func (s *Session) Deliver(datagrams [][]byte, t *Traffic) {
 	if s.closed.Load() {
 		return
 	}
@@ -125,6 +131,7 @@ func (s *Session) Deliver(datagrams [][]byte) {
 	}
 	s.counters.received.Add(uint64(len(datagrams)))
 	s.counters.receivedBytes.Add(uint64(total))
+	t.came(len(datagrams), total)
 	f := s.receiver.Load()
 	if f == nil {
 		if f = s.hold(datagrams); f == nil {
@@ -182,12 +189,16 @@ func (s *Session) Write(datagrams [][]byte) (lost int, err error) {
 	for _, d := range datagrams {
 		total += len(d)
 	}
+	went := total
 	if lost = len(datagrams) - sent; lost > 0 {
 		s.counters.sendLost.Add(uint64(lost))
-		total = total / len(datagrams) * sent // roughly
+		went = total / len(datagrams) * sent // roughly
 	}
 	s.counters.sent.Add(uint64(sent))
-	s.counters.sentBytes.Add(uint64(total))
+	s.counters.sentBytes.Add(uint64(went))
+	if to != nil {
+		to.t.went(sent, went, lost, total-went)
+	}
 	return lost, err
 }
 
@@ -214,19 +225,20 @@ func (s *Session) SetPath(local, remote netip.AddrPort) error {
 		return fmt.Errorf("udpmux: no port at %v", local)
 	}
 	to := address{p, unmapped(remote)}
-	s.path.Store(&path{address: to})
+	s.path.Store(&path{claimed: claimed{address: to}}) // counts a claim as one in use
 	s.claim(to, true)
+	s.path.Store(&path{claimed: claimed{to, s.trafficOf(to)}})
 	s.m.sweep()
 	return nil
 }
 
-// SetConn makes Write send over c, which carries one datagram for each Write; what
-// comes in there is for Deliver. A nil c leaves no path.
-func (s *Session) SetConn(c net.Conn) {
+// SetConn makes Write send over c, which carries one datagram for each Write and which t counts;
+// what comes in there is for Deliver. A nil c leaves no path.
+func (s *Session) SetConn(c net.Conn, t *Traffic) {
 	if c == nil {
 		s.path.Store(nil)
 	} else {
-		s.path.Store(&path{conn: c})
+		s.path.Store(&path{claimed{t: t}, c})
 	}
 	s.m.sweep()
 }
@@ -286,7 +298,12 @@ func (s *Session) SetDSCP(codepoint uint8) { s.dscp.Store(uint32(codepoint)) }
 func (s *Session) claim(a address, proven bool) (isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed.Load() || !a.p.claim(a.addr, s, proven) || slices.Contains(s.addresses, a) {
+	t := &Traffic{}
+	known := s.index(a)
+	if known >= 0 {
+		t = s.addresses[known].t
+	}
+	if s.closed.Load() || !a.p.claim(a.addr, claim{s, proven, t}) || known >= 0 {
 		return false
 	}
 	if len(s.addresses) == maxAddresses {
@@ -297,8 +314,13 @@ func (s *Session) claim(a address, proven bool) (isNew bool) {
 		s.addresses[i].p.disclaim(s.addresses[i].addr, s)
 		s.addresses = slices.Delete(s.addresses, i, i+1)
 	}
-	s.addresses = append(s.addresses, a)
+	s.addresses = append(s.addresses, claimed{a, t})
 	return true
+}
+
+// index returns the index of an address on which there is a claim, -1 if there is none. s.mu is held.
+func (s *Session) index(a address) int {
+	return slices.IndexFunc(s.addresses, func(c claimed) bool { return c.address == a })
 }
 
 // generations returns the agents; the caller does not change them.
@@ -354,7 +376,7 @@ func (s *Session) Close() error {
 	for _, a := range addresses {
 		a.p.disclaim(a.addr, s)
 	}
-	s.SetConn(nil)
+	s.SetConn(nil, nil)
 	return nil
 }
 
