@@ -26,7 +26,7 @@ type batching struct {
 func newCarrier(conn PacketConn) carrier {
 	if c, ok := conn.(*net.UDPConn); ok {
 		if b := newBatching(c); b != nil {
-			b.in.coalesce = true
+			b.in.coalesce, b.in.bare = true, true
 			return b
 		}
 	}
@@ -76,6 +76,7 @@ func (b *batching) receive() ([]Run, error)        { return b.in.receive() }
 func (b *batching) send(d []Datagram) (int, error) { return b.out.send(d) }
 
 func (b *batching) receiveECN() (err error) {
+	b.in.bare = false
 	if e := b.raw.Control(func(fd uintptr) {
 		err4 := syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, optReceiveTOS, 1)
 		err6 := syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, optReceiveTraffic, 1)

@@ -15,14 +15,15 @@ const maxSlots = 8
 // reader reads batches with recvmmsg. An idle one holds no memory.
 type reader struct {
 	raw     syscall.RawConn
-	attempt func(fd uintptr) bool // r.recvmmsg, made once
+	attempt func(fd uintptr) bool // r.read, made once
 	in      *inbox                // nil while nothing comes in
-	slots   int                   // messages that the next read asks for
+	slots   int                   // messages that the next read asks for; 0: one, after a pause
 
 	// coalesce says that UDP_GRO is to be set when there is something to coalesce. When the first
 	// socket of a system gets it, and when the last is closed, the kernel patches
 	// its own code, which takes longer than all else that it takes to set up a connection.
 	coalesce bool
+	bare     bool // nothing comes with control messages
 
 	n    int // messages read
 	err  error
@@ -52,7 +53,7 @@ var inboxes = sync.Pool{New: func() any {
 }}
 
 func (r *reader) init(raw syscall.RawConn) {
-	r.raw, r.attempt, r.slots = raw, r.recvmmsg, 1
+	r.raw, r.attempt = raw, r.read
 }
 
 // receive is described at Socket.Receive. A datagram that is too long for its slot is
@@ -79,8 +80,9 @@ func (r *reader) receive() ([]Run, error) {
 			total += int(m.n)
 			runs = append(runs, Run{Data: in.bufs[i][:m.n], Size: segment, From: in.names[i].get(&r.zone), ECN: ecn})
 		}
-		// More is asked for as long as there is more, up to as much as fits two slots.
-		r.slots = min(2*r.slots, maxSlots, max(1, 2*readSize*r.n/total))
+		// More is asked for as long as there is more, up to as much as fits two slots. The
+		// first after a pause is mostly the only one.
+		r.slots = min(max(1, 2*r.slots), maxSlots, max(1, 2*readSize*r.n/total))
 		if len(runs) > 0 {
 			return runs, nil
 		}
@@ -94,16 +96,46 @@ func (r *reader) release() {
 	}
 }
 
-// recvmmsg makes one attempt and tells whether it ended: with data or an error, but
-// not for want of data.
+// read makes one attempt and tells whether it ended: with data or an error, but not for want
+// of data.
 //
 // It never waits, and copies half a megabyte at most, so Go's scheduler does not know of it: see maxQuick.
-func (r *reader) recvmmsg(fd uintptr) bool {
+func (r *reader) read(fd uintptr) bool {
 	if r.in == nil {
 		r.in = inboxes.Get().(*inbox)
 	}
-	in := r.in
-	for i := range in.messages[:r.slots] {
+	slots := max(1, r.slots)
+	r.in.prepare(slots)
+	for {
+		n, errno := uintptr(0), syscall.Errno(0)
+		if r.bare && slots == 1 && sysRecvfrom != 0 {
+			n, errno = r.in.recvfrom(fd)
+		} else {
+			n, _, errno = syscall.RawSyscall6(syscall.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.in.messages)), uintptr(slots), syscall.MSG_DONTWAIT, 0, 0)
+		}
+		switch errno {
+		case 0:
+			r.n, r.err = int(n), nil
+			if r.coalesce && n > 2 {
+				r.coalesce, r.bare = false, false
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
+			}
+			return true
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			r.release()
+			r.slots = 0
+			return false
+		default:
+			r.err = os.NewSyscallError("recvmmsg", errno)
+			return true
+		}
+	}
+}
+
+// prepare makes room for so many messages.
+func (in *inbox) prepare(slots int) {
+	for i := range in.messages[:slots] {
 		if in.bufs[i] == nil {
 			in.bufs[i] = new([readSize]byte)
 			in.iovs[i].Base = &in.bufs[i][0]
@@ -113,25 +145,5 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 		h.Namelen = syscall.SizeofSockaddrInet6
 		h.SetControllen(len(in.controls[i].b))
 		h.Flags = 0
-	}
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.messages)), uintptr(r.slots), syscall.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			r.n, r.err = int(n), nil
-			if r.coalesce && n > 1 {
-				r.coalesce = false
-				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
-			}
-			return true
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			r.release()
-			r.slots = 1
-			return false
-		default:
-			r.err = os.NewSyscallError("recvmmsg", errno)
-			return true
-		}
 	}
 }

@@ -35,6 +35,8 @@ type writer struct {
 	refused time.Time // when the kernel did; zero if it did not since maxGSO was whole
 	before  int       // what it was before the refusal of the message being tried in parts; or 0
 
+	single single
+
 	out *outbox // nil while nothing is sent
 	n   int     // messages of it sent
 	err syscall.Errno
@@ -59,10 +61,15 @@ var outboxes = sync.Pool{New: func() any {
 	return out
 }}
 
-func (w *writer) init(raw syscall.RawConn) { w.raw, w.attempt = raw, w.sendmmsg }
+func (w *writer) init(raw syscall.RawConn) {
+	w.raw, w.attempt, w.single.attempt = raw, w.sendmmsg, w.sendto
+}
 
 // send is described at Socket.Send.
 func (w *writer) send(datagrams []Datagram) (sent int, err error) {
+	if len(datagrams) == 1 && datagrams[0].ECN == 0 && sysSendto != 0 {
+		return w.sendSingle(&datagrams[0])
+	}
 	if !w.refused.IsZero() && time.Since(w.refused) >= gsoRetry {
 		w.maxGSO, w.refused = maxBytes, time.Time{}
 	}
