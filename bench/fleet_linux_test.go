@@ -27,6 +27,7 @@ type fleet struct {
 	Addr     string  // of the Listener
 	N        int     // associations
 	Sockets  bool    // each has a socket, by sctpnet.Dial; else one serves all
+	Bare     bool    // each is a socket that sends messages as they are, and takes answers
 	Size     int     // of messages, bytes
 	Rate     float64 // messages in a second, of all associations
 	Seconds  float64 // how long it sends
@@ -51,9 +52,12 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	var send func(i int, message []byte) error
-	if f.Sockets {
+	switch {
+	case f.Bare:
+		send = f.bare(t)
+	case f.Sockets:
 		send = f.dial(t)
-	} else {
+	default:
 		send = f.share(t)
 	}
 	fmt.Println("connected")
@@ -93,6 +97,33 @@ func (f *fleet) dial(t *testing.T) func(int, []byte) error {
 	}
 	return func(i int, message []byte) error {
 		return conns[i].TryWriteMessage(sctp.Message{Payload: message})
+	}
+}
+
+// bare has a socket for each, without SCTP.
+func (f *fleet) bare(t *testing.T) func(int, []byte) error {
+	to, err := net.ResolveUDPAddr("udp4", f.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make([]*net.UDPConn, f.N)
+	for i := range conns {
+		c, err := net.DialUDP("udp4", nil, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		go func() {
+			answer := make([]byte, 2048)
+			for err := error(nil); err == nil; {
+				_, err = c.Read(answer)
+			}
+		}()
+		conns[i] = c
+	}
+	return func(i int, message []byte) error {
+		_, err := conns[i].Write(message)
+		return err
 	}
 }
 

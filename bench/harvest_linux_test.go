@@ -135,28 +135,6 @@ func (h *histogram) cells() (cells []string) {
 	return cells
 }
 
-// scaleTelemetry: 50 associations that send 1 Mbit/s each, as devices do: to the Listener, a reading in a packet
-// of its own now and then, which is the costliest way.
-func scaleTelemetry(t *testing.T) {
-	const n, size, seconds = 50, 1150, 5
-	h := newHarvest(t, n, 0)
-	defer h.end()
-	f := fleet{Addr: h.Addr().String(), N: n, Sockets: true, Size: size, Rate: n * 1e6 / 8 / size, Seconds: seconds}.launch(t)
-	h.accept(t, n)
-	f.connected(t)
-	cpu := cpuTime()
-	r := f.work(t)
-	cpu = cpuTime() - cpu
-	messages, delays := h.take()
-	table(t, fmt.Sprintf("%d associations that send 1 Mbit/s each to one Listener, messages of %d bytes, a packet each, over loopback", n, size),
-		"messages/s", "listening end, % of a core", "us for a message", "sending end, % of a core", "us for a message")
-	row(t, "sctpnet.Listen, sctpnet.Dial", fmt.Sprintf("%.0f", float64(messages)/seconds),
-		fmt.Sprintf("%.1f", 100*cpu.Seconds()/seconds), fmt.Sprintf("%.1f", 1e6*cpu.Seconds()/float64(messages)),
-		fmt.Sprintf("%.1f", 100*r.CPU/seconds), fmt.Sprintf("%.1f", 1e6*r.CPU/float64(r.Sent)))
-	table(t, "How long a message is on its way: % within", delays.columns()...)
-	row(t, fmt.Sprintf("%d associations, %.0f Mbit/s", n, float64(messages)*size*8/1e6/seconds), delays.cells()...)
-}
-
 // scaleBusy: 500 Mbit/s spread over ten to 10,000 associations.
 func scaleBusy(t *testing.T) {
 	const size, seconds, rate = 1150, 5, 500e6
