@@ -72,7 +72,7 @@ func measuredGoals(m *measured) []goal {
 		{"the whole WebRTC path, 16 KiB, CPU-s/GB", full(driver), atMost, 4, full(webrtc), none, cipher + gso, ""},
 		{"the whole WebRTC path, 16 KiB, MB/s", fullRate(driver), atLeast, 300, fullRate(webrtc), none, none, ""},
 		{"over loopback UDP, 64 B there and back, relative to UDP alone", ping(driver) / ping(plainUDP), atMost, 1.3,
-			ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), 1, ""},
+			ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), ping(engineUDP) / ping(plainUDP), ""},
 		{"the whole WebRTC path, 64 B there and back, microseconds", fullPing(driver), atMost, 50, fullPing(webrtc), none, none, ""},
 		{"in memory, allocations per 1 KiB message, a caller's buffer", allocs(driver), atMost, 0, allocs(pion), none, 0, ""},
 		{"the whole WebRTC path, allocations per 1 KiB message", fullAllocs(driver), atMost, 1, fullAllocs(webrtc), none, 1, ""},

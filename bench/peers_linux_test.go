@@ -28,7 +28,9 @@ SCTP packets have 1200 bytes and checksums, buffers 1 MiB, which the sender keep
 each stack's own. sluice, pion/sctp and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory (ours
 may send it several packets at once), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
 handed over by the benchmark, and the time skipped in which both would wait. (The crate dcsctp writes each packet out as text
-before it asks whether there is a log, in nine tenths of its time; here it asks first.) The whole path is offer and answer, ICE
+before it asks whether there is a log, in nine tenths of its time; here it asks first.) Of a message there and back over UDP
+there is also what it takes without our driver: associations over our sockets, without locks, timers, or an Endpoint to find
+them; and the sockets alone. The whole path is offer and answer, ICE
 with host candidates on loopback, DTLS and one channel, everything as each stack does it by default. usrsctp is Debian's
 release; its development branch has been seen to be faster by a quarter.
 
@@ -55,6 +57,8 @@ var (
 
 	pipeAlone = contestant{"packets through the pipe alone", "peer", "raw"}
 	plainUDP  = contestant{"UDP alone, a packet at a time", "peer", "raw"}
+	bareUDP   = contestant{"UDP alone, through our sockets", "peer", "bare"}
+	engineUDP = contestant{"sluice, engine, without driver", "peer", "engine"}
 	gsoUDP    = contestant{"UDP alone, GSO and GRO", "peer", "gso"}
 	aead      = contestant{"AES-128-GCM alone", "peer", "raw"}
 	threadUDP = contestant{"UDP alone, threads", "usrsctp", "raw"}
@@ -99,7 +103,7 @@ func works() []work {
 	w = append(w, work{"packets", "aead", "bulk", nil, false, []contestant{aead}})
 
 	w = append(w, work{"64 B", "memory", "pingpong", nil, false, all})
-	w = append(w, work{"64 B", "udp", "pingpong", nil, false, slices.Concat(drivers, []contestant{plainUDP, threadUDP})})
+	w = append(w, work{"64 B", "udp", "pingpong", nil, false, slices.Concat(drivers, []contestant{engineUDP, bareUDP, plainUDP, threadUDP})})
 	w = append(w, work{"64 B", "full", "pingpong", nil, false, webrtcs})
 
 	w = append(w, work{"set-up", "memory", "setup", nil, false, all})

@@ -104,7 +104,7 @@ func latencyTable(t *testing.T, m *measured) {
 	for _, c := range slices.Concat(drivers, engines) {
 		line("memory pingpong 64 B", c, c.name+", in memory")
 	}
-	for _, c := range slices.Concat(drivers, []contestant{plainUDP, threadUDP}) {
+	for _, c := range slices.Concat(drivers, []contestant{engineUDP, bareUDP, plainUDP, threadUDP}) {
 		line("udp pingpong 64 B", c, c.name+", UDP")
 	}
 	for _, c := range webrtcs {

@@ -53,6 +53,8 @@ var stacks = map[string]stack{
 	"raw memory":      {runners: map[string]runner{"bulk": rawMemory}},
 	"raw aead":        {runners: map[string]runner{"bulk": rawAEAD}},
 	"raw udp":         {runners: map[string]runner{"bulk": rawUDP, "pingpong": rawPingPong}},
+	"bare udp":        {runners: map[string]runner{"pingpong": barePingPong}},
+	"engine udp":      {runners: map[string]runner{"pingpong": engineUDPPingPong}},
 	"gso udp":         {runners: map[string]runner{"bulk": rawGSO}},
 }
 
