@@ -117,7 +117,8 @@ type Config struct {
 	// DisableDSCP sends all packets with the default codepoint of Differentiated Services.
 	// By default they are marked as RFC 8837, section 5, has it for the greatest priority of
 	// the open channels that this side created (datachannel.Init.Priority), which for
-	// normal priority is the default codepoint, too.
+	// normal priority is the default codepoint, too. That holds for UDP, TCP and what goes to TURN
+	// servers, which may not keep the mark.
 	DisableDSCP bool
 
 	// DTLSFalseStart has the DTLS client send data together with its Finished, one

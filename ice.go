@@ -81,20 +81,21 @@ type iceTransport struct {
 	cancel    context.CancelFunc
 	working   sync.WaitGroup // everything that runs in the background
 	closeOnce sync.Once
+	marks     iceMarks // of sockets that are no ports; has a lock of its own
 
 	mu          sync.Mutex
 	session     *udpmux.Session // the datagrams of all generations: what the layers above see
 	connected   chan struct{}   // closed when a generation carries data
 	closed      bool
 	controlling bool
-	live        []*iceGeneration    // all that are not closed, oldest first
-	next        *iceGeneration      // offered to the peer, whose credentials are not known yet; or nil
-	agreed      *iceGeneration      // the newest of which both sides know the credentials; or nil
-	used        *iceGeneration      // the one that carries data; nil before there is a path
-	state       ICEConnectionState  // as last reported
-	gathering   ICEGatheringState   // as last reported
-	pairChanges int                 // how often a pair was selected
-	whole       bool                // datagrams must not be fragmented
+	live        []*iceGeneration   // all that are not closed, oldest first
+	next        *iceGeneration     // offered to the peer, whose credentials are not known yet; or nil
+	agreed      *iceGeneration     // the newest of which both sides know the credentials; or nil
+	used        *iceGeneration     // the one that carries data; nil before there is a path
+	state       ICEConnectionState // as last reported
+	gathering   ICEGatheringState  // as last reported
+	pairChanges int                // how often a pair was selected
+	whole       bool               // datagrams must not be fragmented
 }
 
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
@@ -510,12 +511,13 @@ func (t *iceTransport) setDontFragment(on bool) error {
 	return failed
 }
 
-// setDSCP sets the codepoint of Differentiated Services with which datagrams go from our ports,
-// those of generations to come included. What goes over TURN servers and TCP has none.
+// setDSCP sets the codepoint of Differentiated Services with which packets go from our sockets,
+// those of generations to come included.
 func (t *iceTransport) setDSCP(codepoint uint8) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session.SetDSCP(codepoint)
+	t.marks.set(codepoint)
 }
 
 // roundTripTime returns that of the selected pair, 0 if none is known.

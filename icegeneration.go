@@ -64,7 +64,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	t.mu.Unlock()
 	g.consent = newConsent(t, local, g.ports.LastAuthentic)
 	g.consent.changed = g.onConsent
-	g.net = newGuardedNet(tlsServers(uris), t.log)
+	g.net = newGuardedNet(tlsServers(uris), &t.marks, t.log)
 	g.checks.local, g.checks.every, g.checks.usable = local, t.cfg.ICEKeepaliveInterval, g.onUsable
 	g.ports.OnEarly(g.checks.early)
 	if t.cfg.hasNetwork("tcp4", "tcp6") {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pion/transport/v2"
@@ -47,13 +48,20 @@ type guardedNet struct {
 	turns map[string]string
 	tls   tls.Config
 
-	tap stunTap // sees the STUN messages between the agent and its peer; may be nil
+	tap   stunTap // sees the STUN messages between the agent and its peer; may be nil
+	marks *iceMarks
 
 	mu     sync.Mutex
-	open   map[io.Closer]struct{}
+	open   map[guardedSocket]struct{}
 	closed bool
 	whole  bool // datagrams must not be fragmented
 	told   bool // setDontFragment was called; before, sockets are as the system has them
+}
+
+// guardedSocket is one of guardedNet, behind which there is one of the system.
+type guardedSocket interface {
+	io.Closer
+	socket() syscall.Conn
 }
 
 const (
@@ -61,8 +69,8 @@ const (
 	dialTimeout    = 5 * time.Second // TCP and TLS to a TURN server
 )
 
-func newGuardedNet(turns map[string]string, log scopedLogger) *guardedNet {
-	n := &guardedNet{log: log, turns: turns, open: make(map[io.Closer]struct{})}
+func newGuardedNet(turns map[string]string, marks *iceMarks, log scopedLogger) *guardedNet {
+	n := &guardedNet{log: log, turns: turns, marks: marks, open: make(map[guardedSocket]struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
 }
@@ -90,11 +98,12 @@ func (n *guardedNet) close() {
 }
 
 // track notes an open socket; after close it closes it and returns false.
-func (n *guardedNet) track(c io.Closer) bool {
+func (n *guardedNet) track(c guardedSocket) bool {
 	n.mu.Lock()
 	closed := n.closed
 	if !closed {
 		n.open[c] = struct{}{}
+		n.marks.add(c.socket())
 	}
 	n.mu.Unlock()
 	if closed {
@@ -103,10 +112,11 @@ func (n *guardedNet) track(c io.Closer) bool {
 	return !closed
 }
 
-func (n *guardedNet) untrack(c io.Closer) {
+func (n *guardedNet) untrack(c guardedSocket) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.open, c)
+	n.marks.remove(c.socket())
 }
 
 // setDontFragment says whether the network may fragment datagrams, those of sockets
@@ -164,8 +174,8 @@ func (n *guardedNet) DialTCP(network string, laddr, raddr *net.TCPAddr) (transpo
 	if err != nil {
 		return nil, err
 	}
-	s := &tcpGuard{TCPConn: c.(*net.TCPConn), net: n}
-	s.guard = newStreamGuard(s.TCPConn, n.tap)
+	tcp := c.(*net.TCPConn)
+	s := &tcpGuard{TCPConn: tcp, sock: tcp, net: n, guard: newStreamGuard(tcp, n.tap)}
 	if !n.track(s) {
 		return nil, net.ErrClosed
 	}
@@ -181,6 +191,7 @@ func (n *guardedNet) Dial(_, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	sock := c.(syscall.Conn)
 	if name, ok := n.turns[address]; ok {
 		cfg := n.tls.Clone()
 		cfg.ServerName, cfg.MinVersion = name, tls.VersionTLS12
@@ -193,8 +204,7 @@ func (n *guardedNet) Dial(_, address string) (net.Conn, error) {
 		}
 		c = secure
 	}
-	s := &streamConn{Conn: c, net: n}
-	s.guard = newStreamGuard(c, n.tap)
+	s := &streamConn{Conn: c, sock: sock, net: n, guard: newStreamGuard(c, n.tap)}
 	if !n.track(s) {
 		return nil, net.ErrClosed
 	}
@@ -285,6 +295,8 @@ func (n *guardedNet) guard(c *net.UDPConn, kind guardKind) *udpGuard {
 	}
 	return g
 }
+
+func (g *udpGuard) socket() syscall.Conn { return g.sock }
 
 func (g *udpGuard) Close() error {
 	g.net.untrack(g)

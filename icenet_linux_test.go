@@ -19,7 +19,7 @@ func mtuDiscovery(t *testing.T, g *udpGuard) (mode int) {
 
 // TestLaterSockets: sockets that are opened later treat datagrams as those before.
 func TestLaterSockets(t *testing.T) {
-	n := newGuardedNet(nil, scopedLogger{})
+	n := newGuardedNet(nil, &iceMarks{}, scopedLogger{})
 	defer n.close()
 	for _, on := range []bool{false, true, false} {
 		must(t, n.setDontFragment(on))

@@ -116,7 +116,7 @@ func FuzzAdmitSTUN(f *testing.F) {
 
 func newTestNet(t testing.TB, turns map[string]string) *guardedNet {
 	t.Helper()
-	n := newGuardedNet(turns, newLogFactory(nil).scoped("test"))
+	n := newGuardedNet(turns, &iceMarks{}, newLogFactory(nil).scoped("test"))
 	t.Cleanup(n.close)
 	return n
 }

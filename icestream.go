@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/pion/stun"
 	"github.com/pion/transport/v2"
@@ -93,9 +94,12 @@ func frameSize(b []byte) (int, error) {
 // tcpGuard is a TCP connection to a TURN server.
 type tcpGuard struct {
 	transport.TCPConn
+	sock  *net.TCPConn // the same
 	net   *guardedNet
 	guard streamGuard
 }
+
+func (c *tcpGuard) socket() syscall.Conn { return c.sock }
 
 func (c *tcpGuard) Read(p []byte) (int, error) { return c.guard.Read(p) }
 
@@ -109,9 +113,12 @@ func (c *tcpGuard) Close() error {
 // streamConn is a TCP or TLS connection to a TURN server.
 type streamConn struct {
 	net.Conn
+	sock  syscall.Conn // of TCP
 	net   *guardedNet
 	guard streamGuard
 }
+
+func (c *streamConn) socket() syscall.Conn { return c.sock }
 
 func (c *streamConn) Read(p []byte) (int, error) { return c.guard.Read(p) }
 

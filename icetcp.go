@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/stunmsg"
@@ -225,6 +226,9 @@ func (p *tcpPort) serve(ctx context.Context, c net.Conn, link *tcpLink, remote n
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	defer c.Close()
+	marks, sock := &p.m.g.t.marks, c.(syscall.Conn)
+	marks.add(sock)
+	defer marks.remove(sock)
 	written := make(chan struct{})
 	go func() {
 		defer close(written)

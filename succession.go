@@ -54,6 +54,7 @@ func (t *iceTransport) handOver(ev iceEvents) (leave func()) {
 	}
 	t.agreed, t.used, t.state = nil, nil, ICEConnectionStateNew
 	t.pairChanges = 0
+	t.marks.set(0)
 	if t.whole = false; t.next != nil {
 		t.next.before = trafficBefore{}
 		t.next.net.setDontFragment(false) // an error says that nobody can tell
