@@ -93,7 +93,11 @@ func (pc *PeerConnection) updateGathering(s ICEGatheringState) {
 		return
 	}
 	if pc.gathering == ICEGatheringStateComplete {
-		pc.gathered = make(chan struct{})
+		if !pc.regathers {
+			pc.gathered = make(chan struct{})
+		}
+		pc.regathers = false
+		pc.gatherings++
 	}
 	if pc.gathering = s; s == ICEGatheringStateComplete {
 		close(pc.gathered)

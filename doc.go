@@ -11,7 +11,8 @@
 // restrict what the browser does are refused with a *ConfigError, those that tune it are
 // ignored (Config.SCTP, MaxMessageSize, timeouts, .local names). What waits for the
 // browser must not be called on the goroutine of a js.Func. And a browser takes in
-// whatever the peer sends: see package datachannel.
+// whatever the peer sends: see package datachannel. Workers have no RTCPeerConnection, in any
+// browser: there NewPeerConnection returns errors.ErrUnsupported.
 //
 // Nothing is logged unless Config.Logger is set. Every Close may be called more
 // than once, from any goroutine and in any state, and leaves no socket open.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"syscall/js"
 
@@ -36,6 +37,8 @@ type PeerConnection struct {
 	gathering  ICEGatheringState
 	connection ConnectionState
 	gathered   chan struct{}  // closed when gathering is complete
+	gatherings int            // how often that has begun
+	regathers  bool           // that it begins again is certain, and not told yet
 	sctp       *SCTPTransport // the latest, nil before there is one
 }
 
@@ -90,6 +93,9 @@ func (pc *PeerConnection) Close() error {
 	pc.session.Abort("closed")
 	for _, remove := range pc.unlisten {
 		remove()
+	}
+	for t := pc.sctp; t != nil; t = t.former {
+		t.unlisten()
 	}
 	pc.pc.Call("close")
 	return nil
@@ -196,9 +202,38 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	if d.SDP != "" {
 		init["sdp"] = d.SDP
 	}
+	begun := pc.beginsGathering()
 	_, err := pc.call(op, "setLocalDescription", init)
+	begun()
 	pc.handleNegotiated()
 	return err
+}
+
+// beginsGathering is to be called before a local description is set, and what it returns afterwards: with other
+// credentials of ICE the browser gathers again, but says so only later.
+func (pc *PeerConnection) beginsGathering() (set func()) {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	before, ufrag := pc.gatherings, localUfrag(pc.LocalDescription())
+	return func() {
+		pc.mu.Lock()
+		defer pc.mu.Unlock()
+		now := localUfrag(pc.LocalDescription())
+		if pc.gathering == ICEGatheringStateComplete && pc.gatherings == before && now != "" && now != ufrag {
+			pc.regathers = true
+			pc.gathered = make(chan struct{})
+		}
+	}
+}
+
+// localUfrag returns the first user fragment of ICE in a description, "" if there is none.
+func localUfrag(d *SessionDescription) string {
+	if d == nil {
+		return ""
+	}
+	_, after, _ := strings.Cut(d.SDP, "\na=ice-ufrag:")
+	ufrag, _, _ := strings.Cut(after, "\r")
+	return ufrag
 }
 
 // SetRemoteDescription applies a description of the peer. An offer that meets an offer of

@@ -15,6 +15,16 @@ type SCTPTransport struct {
 	object  js.Value
 	dtls    DTLSTransport
 	onState func(SCTPTransportState) // guarded by pc.mu
+	former  *SCTPTransport           // whose place it took, and which may have something to say still; nil: none
+	remove  []func()                 // the listeners
+}
+
+// unlisten takes the listeners off.
+func (t *SCTPTransport) unlisten() {
+	for _, remove := range t.remove {
+		remove()
+	}
+	t.remove = nil
 }
 
 // Transport returns the DTLS transport that carries the association.
@@ -116,12 +126,17 @@ func (pc *PeerConnection) transport() *SCTPTransport {
 	if t := pc.sctp; t != nil && t.object.Equal(object) {
 		return t
 	}
-	t := &SCTPTransport{pc: pc, object: object, dtls: DTLSTransport{pc: pc, object: object.Get("transport")}}
+	t := &SCTPTransport{pc: pc, object: object, dtls: DTLSTransport{pc: pc, object: object.Get("transport")}, former: pc.sctp}
+	if t.former != nil && t.former.former != nil {
+		t.former.former.unlisten()
+		t.former.former = nil
+	}
 	pc.sctp = t
 	if !pc.closed {
-		pc.unlisten = append(pc.unlisten,
+		t.remove = []func(){
 			webjs.Listen(object, func(js.Value) { t.handleState() }, "statechange"),
-			webjs.Listen(t.dtls.object, t.dtls.handle, "statechange", "error"))
+			webjs.Listen(t.dtls.object, t.dtls.handle, "statechange", "error"),
+		}
 	}
 	return t
 }

@@ -5,14 +5,17 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall/js"
 	"testing"
 
+	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/datachannel"
 )
 
 // TestAgainstFake has an RTCDataChannel that does what browsers do rarely: a message comes before
-// open, and the channel is closed while much is buffered and a WriteMessage waits.
+// open, and the channel is closed while much is buffered and a WriteMessage waits. The browser
+// is told of the close when it buffers nothing any more.
 func TestAgainstFake(t *testing.T) {
 	targets := js.Global().Get("EventTarget")
 	pc, dc := targets.New(), targets.New()
@@ -64,10 +67,101 @@ func TestAgainstFake(t *testing.T) {
 		t.Fatal(err)
 	}
 	ch.Close()
+	for _, buffered := range []int{much + len("sent"), 1, 0} {
+		if want := []int{much, len("sent")}; !slices.Equal(sent, want) {
+			t.Errorf("with %d bytes buffered: sent %v, want %v", buffered, sent, want)
+		}
+		dc.Set("bufferedAmount", buffered)
+		if threshold := dc.Get("bufferedAmountLowThreshold"); threshold.Type() != js.TypeNumber || threshold.Int() != 0 {
+			t.Errorf("bufferedAmountLowThreshold %v", threshold)
+		}
+		dc.Call("dispatchEvent", js.Global().Get("Event").New("bufferedamountlow"))
+	}
 	if want := []int{much, len("sent"), -1}; !slices.Equal(sent, want) {
 		t.Errorf("sent %v, want %v", sent, want)
 	}
 	if err := <-waited; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the WriteMessage that waited: %v", err)
+	}
+}
+
+// fakeConnection makes a class of connections whose promises are never settled, and of which sctp is what the
+// program sets. It returns what undoes that.
+const fakeConnection = `
+	const real = globalThis.RTCPeerConnection;
+	globalThis.listening = 0;
+	globalThis.handlers = [];
+	class Transport extends EventTarget {
+		state = 'connecting';
+		addEventListener(...args) { listening++; super.addEventListener(...args); }
+		removeEventListener(...args) { listening--; super.removeEventListener(...args); }
+	}
+	globalThis.RTCPeerConnection = class extends EventTarget {
+		signalingState = 'stable';
+		sctp = null;
+		constructor() { super(); globalThis.fake = this; }
+		setLocalDescription() { return {then(...of) { handlers.push(...of); }}; }
+		replaceTransport() { this.sctp = new Transport(); this.sctp.transport = new Transport(); }
+		close() {}
+	};
+	return () => { globalThis.RTCPeerConnection = real; };`
+
+// TestNothingIsLeft has a connection whose transport is replaced many times, and which is closed while a promise
+// waits: listeners do not become more, and functions of Go that promises call are one for all.
+func TestNothingIsLeft(t *testing.T) {
+	undo := js.Global().Get("Function").New(fakeConnection).Invoke()
+	defer undo.Invoke()
+	pc, err := sluice.NewPeerConnection(sluice.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := js.Global().Get("fake")
+	heard := make(chan sluice.SCTPTransportState, 10)
+	for i := range 10 {
+		fake.Call("replaceTransport")
+		before := fake.Get("sctp")
+		pc.SCTP().OnStateChange(func(s sluice.SCTPTransportState) { heard <- s })
+		fake.Call("replaceTransport")
+		pc.SCTP()
+		before.Set("state", "closed")
+		before.Call("dispatchEvent", js.Global().Get("Event").New("statechange"))
+		if s := <-heard; s != sluice.SCTPTransportStateClosed {
+			t.Errorf("the transport that was replaced is %s", s)
+		}
+		if n := js.Global().Get("listening").Int(); n > 2*3 {
+			t.Fatalf("%d listeners after %d transports", n, 2*i+2)
+		}
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- pc.SetLocalDescription(sluice.SessionDescription{}) }()
+	handlers := js.Global().Get("handlers")
+	for handlers.Length() < 2 {
+		runtime.Gosched()
+	}
+	pc.Close()
+	var closed *sluice.InvalidStateError
+	if err := <-failed; !errors.As(err, &closed) {
+		t.Errorf("the call that waited: %v", err)
+	}
+	for i := range 2 {
+		f := handlers.Index(i)
+		if name := f.Get("name").String(); !strings.HasPrefix(name, "bound ") {
+			t.Errorf("the promise calls a function of its own, %q", name)
+		}
+		f.Invoke("late")
+	}
+	if n := js.Global().Get("listening").Int(); n != 0 {
+		t.Errorf("%d listeners after Close", n)
+	}
+}
+
+// TestWorker has no RTCPeerConnection, as in a worker.
+func TestWorker(t *testing.T) {
+	const name = "RTCPeerConnection"
+	class := js.Global().Get(name)
+	js.Global().Set(name, js.Undefined())
+	defer js.Global().Set(name, class)
+	if pc, err := sluice.NewPeerConnection(sluice.Config{}); pc != nil || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v, %v", pc, err)
 	}
 }

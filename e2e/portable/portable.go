@@ -29,6 +29,7 @@ const NegotiatedID = 100
 //	do hang up       it closes the connection
 //	do open LABEL    it opens a channel, whose first message is its label
 //	do send N        it sends N messages of 16 KiB
+//	do answer SDP    it takes a further offer, and sends back the answer with all candidates
 //
 // It is closed when ctx ends, or an error is returned.
 func Answer(ctx context.Context, cfg sluice.Config, offer sluice.SessionDescription) (*sluice.SessionDescription, error) {
@@ -112,6 +113,15 @@ func do(ctx context.Context, pc *sluice.PeerConnection, ch *datachannel.Channel,
 		}
 		go serve(ctx, pc, other)
 		return nil
+	case "answer":
+		if err := pc.SetRemoteDescription(sluice.SessionDescription{Type: sluice.SDPTypeOffer, SDP: rest}); err != nil {
+			return err
+		}
+		d, err := describe(ctx, pc)
+		if err != nil {
+			return err
+		}
+		return ch.WriteMessage(ctx, []byte(d.SDP), true)
 	case "send":
 		var n int
 		if _, err := fmt.Sscan(rest, &n); err != nil {

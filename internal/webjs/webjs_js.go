@@ -2,6 +2,7 @@ package webjs
 
 import (
 	"context"
+	"sync"
 	"syscall/js"
 )
 
@@ -61,22 +62,13 @@ func Try(f func() js.Value) (v js.Value, err error) {
 // It lets the browser go on meanwhile, so it must not be called on the goroutine
 // of a js.Func, for the end of which the browser waits.
 func Await(ctx context.Context, promise js.Value) (js.Value, error) {
-	type outcome struct {
-		v   js.Value
-		err error
-	}
 	settled := make(chan outcome, 1)
-	var fulfill, reject js.Func
-	settle := func(o outcome) any {
-		settled <- o
-		fulfill.Release()
-		reject.Release()
-		return nil
-	}
-	// They are released by the outcome alone: after ctx it may still come.
-	fulfill = js.FuncOf(func(_ js.Value, args []js.Value) any { return settle(outcome{v: argument(args)}) })
-	reject = js.FuncOf(func(_ js.Value, args []js.Value) any { return settle(outcome{err: exception(argument(args))}) })
-	promise.Call("then", fulfill, reject)
+	awaited.last++
+	id := awaited.last
+	awaited.settled[id] = settled
+	defer delete(awaited.settled, id)
+	settle := settler().Value
+	promise.Call("then", settle.Call("bind", nil, id, true), settle.Call("bind", nil, id, false))
 	select {
 	case o := <-settled:
 		return o.v, o.err
@@ -84,6 +76,35 @@ func Await(ctx context.Context, promise js.Value) (js.Value, error) {
 		return js.Undefined(), ctx.Err()
 	}
 }
+
+// outcome is what a promise was settled with.
+type outcome struct {
+	v   js.Value
+	err error
+}
+
+// awaited are the promises that somebody waits for, by a number. There is one thread.
+var awaited = struct {
+	last    int
+	settled map[int]chan outcome
+}{settled: make(map[int]chan outcome)}
+
+// settler is the one function that all promises call, bound to a number and to whether it is the fulfillment. A
+// function of Go for each would stay for ever with a promise that is never settled, as those of a
+// connection that was closed.
+var settler = sync.OnceValue(func() js.Func {
+	return js.FuncOf(func(_ js.Value, args []js.Value) any {
+		settled := awaited.settled[args[0].Int()]
+		switch {
+		case settled == nil: // nobody waits any more
+		case args[1].Bool():
+			settled <- outcome{v: argument(args[2:])}
+		default:
+			settled <- outcome{err: exception(argument(args[2:]))}
+		}
+		return nil
+	})
+})
 
 func argument(args []js.Value) js.Value {
 	if len(args) == 0 {
