@@ -18,6 +18,7 @@ type reader struct {
 	attempt func(fd uintptr) bool // r.read, made once
 	in      *inbox                // nil while nothing comes in
 	slots   int                   // messages that the next read asks for; 0: one, after a pause
+	came    int                   // messages since the last pause
 
 	// coalesce says that UDP_GRO is to be set when there is something to coalesce. When the first
 	// socket of a system gets it, and when the last is closed, the kernel patches
@@ -80,8 +81,8 @@ func (r *reader) receive() ([]Run, error) {
 			total += int(m.n)
 			runs = append(runs, Run{Data: in.bufs[i][:m.n], Size: segment, From: in.names[i].get(&r.zone), ECN: ecn})
 		}
-		// More is asked for as long as there is more, up to as much as fits two slots. The
-		// first after a pause is mostly the only one.
+		// More is asked for as long as there is more, up to as much as fits two slots. After a
+		// pause that followed a single one another is mostly the only one.
 		r.slots = min(max(1, 2*r.slots), maxSlots, max(1, 2*readSize*r.n/total))
 		if len(runs) > 0 {
 			return runs, nil
@@ -116,6 +117,7 @@ func (r *reader) read(fd uintptr) bool {
 		switch errno {
 		case 0:
 			r.n, r.err = int(n), nil
+			r.came += r.n
 			if r.coalesce && n > 2 {
 				r.coalesce, r.bare = false, false
 				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
@@ -124,7 +126,10 @@ func (r *reader) read(fd uintptr) bool {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			r.release()
-			r.slots = 0
+			if r.slots = 0; r.came > 1 { // as much may come after this one
+				r.slots = min(r.came, maxSlots)
+			}
+			r.came = 0
 			return false
 		default:
 			r.err = os.NewSyscallError("recvmmsg", errno)

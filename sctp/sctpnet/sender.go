@@ -43,6 +43,7 @@ type sender struct {
 	// What an InPlaceWriter needs before and after each packet, in bytes.
 	before, after int
 
+	taken    *batch    // packets to send before all others, or nil: see Conn.take
 	busy     bool      // a goroutine is about to write
 	by       actor     // which
 	left     bool      // there may be more to send: others have left it, or an event
@@ -79,10 +80,46 @@ func (s *sender) wake() {
 	s.told.Signal()
 }
 
-// fill takes the next packets from the association, and the events that this
+// Packets that come in together are answered together, but not with a single SACK as long as
+// there are few of them. Senders let out a burst of 4 packets for each SACK (Max.Burst: RFC
+// 9260, section 6.1, D), so that with one for each batch no batch would ever be larger than that,
+// and both ends would wait for each other. So few have two, and then every fourth has one: batches
+// become larger, and each costs the reader a wake-up.
+const (
+	minBatch  = 4  // packets in a batch that is answered with more than one SACK
+	maxBurst  = 4  // packets for a SACK
+	splitUpTo = 32 // packets; whoever sends more at a time needs no more than one answer
+)
+
+// answersWithin tells whether what is to be answered of a batch of so many packets is answered
+// after the first of them, those that are left being enough for a SACK of their own.
+func answersWithin(first, packets int) bool {
+	if packets < minBatch || packets > splitUpTo || packets-first < 2 {
+		return false
+	}
+	return first%min(packets/2, maxBurst) == 0
+}
+
+// take takes the packet that the association would send now, for the batch that goes
+// out first when it is settled. Until then the lock is not released.
+func (c *Conn) take(now time.Time) {
+	s := &c.sender
+	if s.busy || s.own || c.life.isReleasing {
+		return // flush would leave it to others
+	}
+	if s.taken == nil {
+		s.taken = newBatch(s.mtu, s.before, s.after)
+	}
+	if dst, ok := s.taken.next(s.mtu); ok {
+		if t, ok := c.assoc.Transmit(now, dst); ok {
+			s.taken.add(t.Packet, t.Whole)
+		}
+	}
+}
+
+// fill adds the next packets of the association, and carries out the events that this
 // gives rise to. It tells whether those are all.
 func (c *Conn) fill(now time.Time, b *batch) (all bool) {
-	b.reset()
 	c.sender.left = false
 	for {
 		dst, ok := b.next(c.sender.mtu)
@@ -120,7 +157,10 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 	}
 	sent := false
 	s.busy, s.by = true, by
-	b := newBatch(s.mtu, s.before, s.after)
+	b := s.taken
+	if s.taken = nil; b == nil {
+		b = newBatch(s.mtu, s.before, s.after)
+	}
 	for round := 0; ; round++ {
 		if by == aCaller && round == maxRounds || by == aSource && round == sourceRounds {
 			c.fireTimer()
@@ -132,6 +172,7 @@ func (c *Conn) flush(now time.Time, by actor) bool {
 				s.unheard++
 			}
 			c.write(now, b)
+			b.reset()
 		}
 		if s.own && by != aWriter {
 			s.wake() // the sending goroutine has been waiting for this one

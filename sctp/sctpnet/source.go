@@ -49,8 +49,11 @@ func (c *Conn) handlePackets(packets [][]byte, err error) {
 		return
 	default:
 		c.sender.unheard = 0
-		for _, packet := range packets {
+		for i, packet := range packets {
 			c.assoc.HandlePacket(now, 0, packet)
+			if answersWithin(i+1, len(packets)) {
+				c.take(now)
+			}
 		}
 	}
 	c.settle(now, aSource)
