@@ -433,7 +433,7 @@ func (t *iceTransport) amend(remote iceCredentials) bool {
 	}
 	g.consent.agreed(remote)
 	g.checks.begin(remote)
-	g.remoteCount, g.remoteEnded = 0, false
+	g.remoteCount, g.remoteEnded, g.remotes = 0, false, nil
 	g.amended = &remote
 	g.amend()
 	return true

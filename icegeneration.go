@@ -43,6 +43,7 @@ type iceGeneration struct {
 	gathering   ICEGatheringState
 	gatheredCh  chan struct{}              // closed when all local candidates are known
 	candidates  []string                   // local ones
+	remotes     []ice.Candidate            // that the agent was given: it takes them later
 	remoteCount int                        // remote ones
 	remoteEnded bool                       // end-of-candidates came in
 	amended     *iceCredentials            // of the peer, not yet known to the agent; nil: there are none
@@ -293,6 +294,7 @@ func (g *iceGeneration) addCanonical(canonical string) error {
 	if err := g.agent.AddRemoteCandidate(c); err != nil {
 		return fmt.Errorf("sluice: remote candidate: %w", err)
 	}
+	g.remotes = append(g.remotes, c) // no more than remoteCount
 	return nil
 }
 

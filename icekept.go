@@ -25,6 +25,11 @@ const (
 
 	// keptCheckGap is the least distance between two checks of one pair.
 	keptCheckGap = 100 * time.Millisecond
+
+	// keptBurst bounds what is looked at of one address within keptCheckGap, some times what
+	// ICE asks for; keptSources how many addresses there may be besides that of the peer.
+	keptBurst   = 32
+	keptSources = 32
 )
 
 // keptPath takes the place of a generation's agent once that has found a path and nothing
@@ -39,6 +44,45 @@ type keptPath struct {
 	g        *iceGeneration
 	known    iceKnowledge // guarded by g.t.mu, like the next
 	nominees []nominee
+	pace     keptPace
+}
+
+// keptPace thins out what comes in for a keptPath: it is looked at on the goroutine that reads the port, which
+// may be that of many connections.
+type keptPace struct {
+	since time.Time
+	seen  []keptSource
+}
+
+// keptSource is how many messages have come from an address.
+type keptSource struct {
+	addr netip.AddrPort
+	n    int
+}
+
+// admit reports whether one more message from there may be looked at. There is room for
+// the peer, whoever sends besides.
+func (p *keptPace) admit(from, peer netip.AddrPort, now time.Time) bool {
+	if now.Sub(p.since) >= keptCheckGap {
+		p.since, p.seen = now, p.seen[:0]
+	}
+	i := slices.IndexFunc(p.seen, func(s keptSource) bool { return s.addr == from })
+	if i < 0 {
+		if len(p.seen) > keptSources && from != peer {
+			return false
+		}
+		i = len(p.seen)
+		p.seen = append(p.seen, keptSource{addr: from})
+	}
+	p.seen[i].n++
+	return p.seen[i].n <= keptBurst
+}
+
+// admit is that of its pace.
+func (k *keptPath) admit(from netip.AddrPort) bool {
+	k.g.t.mu.Lock()
+	defer k.g.t.mu.Unlock()
+	return k.pace.admit(from, k.g.pair.remote, time.Now())
 }
 
 // nominee is a pair that the peer has nominated, under check.
@@ -78,6 +122,10 @@ func (g *iceGeneration) keep(agent *ice.Agent, pairs int) {
 		t.mu.Unlock()
 		return
 	}
+	for _, c := range g.remotes { // of which the agent may not have known yet
+		k.known.addRemote(c)
+	}
+	g.remotes = nil
 	sockets := g.net
 	g.kept, g.agent, g.conn, g.net = k, nil, nil, nil
 	t.mu.Unlock()
@@ -91,6 +139,9 @@ func (g *iceGeneration) keep(agent *ice.Agent, pairs int) {
 
 // handle takes what comes in at a port.
 func (k *keptPath) handle(conn *udpmux.Conn, b []byte, from netip.AddrPort) {
+	if !k.admit(from) {
+		return
+	}
 	m := stun.Message{Raw: bytes.Clone(b)} // the library's check of integrity writes behind it
 	if m.Decode() != nil || m.Type.Method != stun.MethodBinding {
 		return

@@ -463,3 +463,55 @@ func TestKeptPathTakesCandidates(t *testing.T) {
 		t.Errorf("known %d times", n)
 	}
 }
+
+// Of what somebody sends who knows the user fragments little is looked at, and the peer is heard
+// all the same.
+func TestKeptPace(t *testing.T) {
+	var p keptPace
+	peer, start := netip.MustParseAddrPort("192.0.2.1:1"), time.Now()
+	at := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.2"), uint16(i+1)) }
+	admitted := 0
+	for round := range 2 {
+		now := start.Add(time.Duration(round) * keptCheckGap)
+		for i := range 100_000 {
+			if p.admit(at(i%1000), peer, now) {
+				admitted++
+			}
+		}
+		for i := range 2 * keptBurst {
+			if p.admit(peer, peer, now) != (i < keptBurst) {
+				t.Errorf("message %d of the peer", i)
+			}
+		}
+	}
+	if most := 2 * keptBurst * (keptSources + 1); admitted != most || len(p.seen) > keptSources+2 {
+		t.Errorf("%d messages of strangers, want %d; %d addresses", admitted, most, len(p.seen))
+	}
+}
+
+// A candidate that the agent was given when it was about to go is known.
+func TestKeptPathKnowsLateCandidates(t *testing.T) {
+	p := newKeptPeers(t, loopbackConfig(), loopbackConfig())
+	p.b.RestartICE()
+	before, _ := keptOf(p.b.core)
+	negotiate(t, p.b, p.a, false)
+	if !eventually(func() bool { g, _ := keptOf(p.b.core); return g != before }) {
+		t.Fatal("no new generation")
+	}
+	g, _ := keptOf(p.b.core)
+	g.t.mu.Lock()
+	if g.kept == nil {
+		c, err := ice.UnmarshalCandidate("9 1 udp 2130706431 127.0.0.1 9 typ host")
+		must(t, err)
+		g.remotes = append(g.remotes, c) // as if the agent had not come to it
+	}
+	early := g.kept == nil
+	g.t.mu.Unlock()
+	wantKept(t, p.b.core)
+	_, k := keptOf(p.b.core)
+	p.b.core.ice.mu.Lock()
+	defer p.b.core.ice.mu.Unlock()
+	if early && candidateAt(k.known.remotes, netip.MustParseAddrPort("127.0.0.1:9")) == nil {
+		t.Errorf("not known: %+v", k.known.remotes)
+	}
+}

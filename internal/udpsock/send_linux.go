@@ -84,13 +84,14 @@ func (w *writer) send(datagrams []Datagram) (sent int, err error) {
 		}
 		for first, again := 0, -1; first < w.out.prepared; {
 			w.n = first
-			if e := w.raw.Write(w.attempt); e != nil {
-				return sent, e
-			}
+			e := w.raw.Write(w.attempt)
 			for ; first < w.n; first++ {
 				sent += w.out.sizes[first]
 				datagrams = datagrams[w.out.sizes[first]:]
 				w.before = 0
+			}
+			if e != nil {
+				return sent, e
 			}
 			if first == w.out.prepared {
 				break
