@@ -376,8 +376,7 @@ func (t *iceTransport) restart(local iceCredentials) error {
 	t.drop(t.next)
 	t.next = g
 	t.live = append(t.live, g)
-	t.reportGathering()
-	return nil
+	return nil // the gathering state stays until gather begins it anew
 }
 
 // restarting reports whether a restart was begun that the peer has not answered.

@@ -68,10 +68,10 @@ func (p *virtualPair) run(run wpt.Run) {
 	run.Run(&wpt.Case{
 		T: p, Near: end(p.a), Far: end(p.b), Negotiated: run.Negotiated,
 		Connect: p.connect, Settle: p.settle, Most: 1 << 20, Stress: stress,
-		Restart: func() {
+		Restart: func(step func()) {
 			before := p.a.Stats().Transport.SelectedCandidatePairChanges
 			p.a.RestartICE()
-			p.negotiate(p.a, p.b)
+			p.negotiateIn(p.a, p.b, step)
 			for p.a.Stats().Transport.SelectedCandidatePairChanges == before {
 				netsim.Elapse(10 * time.Millisecond)
 			}
@@ -82,12 +82,19 @@ func (p *virtualPair) run(run wpt.Run) {
 // negotiate makes an offer and an answer, with all candidates.
 func (p *virtualPair) negotiate(offerer, answerer *PeerConnection) {
 	p.Helper()
-	must(p, offerer.SetLocalDescription(SessionDescription{}))
-	<-offerer.GatheringComplete()
-	must(p, answerer.SetRemoteDescription(*offerer.LocalDescription()))
-	must(p, answerer.SetLocalDescription(SessionDescription{}))
-	<-answerer.GatheringComplete()
-	must(p, offerer.SetRemoteDescription(*answerer.LocalDescription()))
+	p.negotiateIn(offerer, answerer, func() {})
+}
+
+// negotiateIn calls step after each time that a description is set.
+func (p *virtualPair) negotiateIn(offerer, answerer *PeerConnection, step func()) {
+	p.Helper()
+	for _, way := range [][2]*PeerConnection{{offerer, answerer}, {answerer, offerer}} {
+		must(p, way[0].SetLocalDescription(SessionDescription{}))
+		<-way[0].GatheringComplete()
+		step()
+		must(p, way[1].SetRemoteDescription(*way[0].LocalDescription()))
+		step()
+	}
 }
 
 // connect negotiates, and waits until there is an association.
@@ -124,6 +131,9 @@ func TestWPT(t *testing.T) {
 		{"protocol/dtls-fingerprint-validation.html", "a wrong fingerprint is an error, and no channel opens", wrongFingerprint},
 		{"RTCPeerConnection-onnegotiationneeded.html", "for the first channel only", negotiationNeededOnce},
 		{"RTCPeerConnection-connectionState.html", "connecting, connected, closed", connectionStates},
+		{"RTCPeerConnection-iceConnectionState.html", "new, checking, connected, closed", iceConnectionStates},
+		{"RTCPeerConnection-iceGatheringState.html", "new, gathering, complete, and anew with a restart", iceGatheringStates},
+		{"protocol/fingerprint-change-requires-ice-restart.html", "another fingerprint in an answer or an offer is refused, and data goes on", fingerprintChanged},
 		{"RTCPeerConnection-close.html", "the transport is closed at once, connected or not", closedAtOnce},
 	} {
 		t.Run(row.file+"/"+row.desc, func(t *testing.T) {
@@ -397,6 +407,87 @@ func connectionStates(p *virtualPair) {
 	if s := p.a.ConnectionState(); s != ConnectionStateClosed || len(states) != 2 {
 		p.Errorf("%s after Close, and %q", s, states)
 	}
+}
+
+func iceConnectionStates(p *virtualPair) {
+	if s := p.a.ICEConnectionState(); s != ICEConnectionStateNew {
+		p.Errorf("at first: %s", s)
+	}
+	var states []ICEConnectionState
+	p.a.OnICEConnectionStateChange(func(s ICEConnectionState) {
+		if got := p.a.ICEConnectionState(); got != s {
+			p.Errorf("told of %s in state %s", s, got)
+		}
+		states = append(states, s)
+	})
+	p.channel(p.a)
+	p.connect()
+	p.settle()
+	if want := []ICEConnectionState{ICEConnectionStateChecking, ICEConnectionStateConnected}; !slices.Equal(states, want) {
+		p.Errorf("%q, want %q", states, want)
+	}
+	p.a.Close()
+	p.settle()
+	if s := p.a.ICEConnectionState(); s != ICEConnectionStateClosed || len(states) != 2 {
+		p.Errorf("%s after Close, and %q", s, states)
+	}
+}
+
+func iceGatheringStates(p *virtualPair) {
+	states := make(map[*PeerConnection][]ICEGatheringState)
+	for _, pc := range []*PeerConnection{p.a, p.b} {
+		if s := pc.ICEGatheringState(); s != ICEGatheringStateNew {
+			p.Errorf("at first: %s", s)
+		}
+		pc.OnICEGatheringStateChange(func(s ICEGatheringState) { states[pc] = append(states[pc], s) })
+	}
+	p.channel(p.a)
+	p.connect()
+	p.settle()
+	want := []ICEGatheringState{ICEGatheringStateGathering, ICEGatheringStateComplete}
+	for pc, got := range states {
+		if !slices.Equal(got, want) || pc.ICEGatheringState() != ICEGatheringStateComplete {
+			p.Errorf("%q, want %q; it is %s", got, want, pc.ICEGatheringState())
+		}
+	}
+	p.a.RestartICE()
+	p.negotiate(p.a, p.b)
+	p.settle()
+	for _, got := range states {
+		if !slices.Equal(got, slices.Repeat(want, 2)) {
+			p.Errorf("after a restart %q", got)
+		}
+	}
+}
+
+// 8842-3.1-a
+func fingerprintChanged(p *virtualPair) {
+	near := p.channel(p.a)
+	messages := make(chan string, 1)
+	p.b.OnDataChannel(func(ch *datachannel.Channel) {
+		ch.OnMessage(func(m datachannel.Message) { messages <- string(m.Data) })
+	})
+	p.connect()
+	changed := func(d *SessionDescription) SessionDescription {
+		d.SDP = strings.Replace(d.SDP, line(d.SDP, "a=fingerprint"), "a=fingerprint:sha-256 "+testFingerprint, 1)
+		return *d
+	}
+	refused := func(what string, err error) {
+		p.Helper()
+		if !errors.As(err, new(*InvalidAccessError)) {
+			p.Errorf("%s: %v", what, err)
+		}
+		must(p, near.SendText(what))
+		if got := <-messages; got != what {
+			p.Errorf("%q came, want %q", got, what)
+		}
+	}
+	must(p, p.a.SetLocalDescription(SessionDescription{}))
+	refused("offer", p.b.SetRemoteDescription(changed(p.a.LocalDescription())))
+	must(p, p.b.SetRemoteDescription(*p.a.LocalDescription()))
+	must(p, p.b.SetLocalDescription(SessionDescription{}))
+	refused("answer", p.a.SetRemoteDescription(changed(p.b.LocalDescription())))
+	must(p, p.a.SetRemoteDescription(*p.b.LocalDescription()))
 }
 
 // w3c-close-b

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/sluice-rtc/sluice/e2e/browser"
 	"github.com/sluice-rtc/sluice/internal/wpt"
@@ -15,7 +14,6 @@ import (
 type pageEnd struct {
 	t        wpt.T
 	peer     *pagePeer
-	patience time.Duration
 	incoming []incomingChannel // that were fetched and not accepted yet
 }
 
@@ -26,8 +24,8 @@ type incomingChannel struct {
 }
 
 // newPageEnd makes an end of a peer of the page.
-func newPageEnd(t wpt.T, peer *pagePeer, patience time.Duration) *pageEnd {
-	e := &pageEnd{t: t, peer: peer, patience: patience}
+func newPageEnd(t wpt.T, peer *pagePeer) *pageEnd {
+	e := &pageEnd{t: t, peer: peer}
 	e.call(nil, "wpt.end(...args)", peer.name)
 	return e
 }
@@ -40,9 +38,9 @@ func (e *pageEnd) call(out any, js string, args ...any) {
 	}
 }
 
-// await runs js in the page, which may wait, for as long as the end is patient.
+// await runs js in the page, which may wait, for as long as wpt.Patience.
 func (e *pageEnd) await(out any, js string, args ...any) error {
-	ctx, cancel := context.WithTimeout(e.peer.page.ctx, e.patience)
+	ctx, cancel := context.WithTimeout(e.peer.page.ctx, wpt.Patience)
 	defer cancel()
 	return e.peer.page.Eval(ctx, out, js, args...)
 }

@@ -34,10 +34,10 @@ func TestWPTRows(t *testing.T) {
 			near, far := newCall(t), newCall(t)
 			run.Run(&wpt.Case{
 				T: t, Near: near.end(), Far: far.end(), Negotiated: run.Negotiated,
-				Connect: func() { near.meet(far) }, Settle: settle, Most: 1 << 18, Stress: 6,
-				Restart: func() {
+				Connect: func() { near.meet(far) }, Settle: settle, Most: 1<<18 + 1, Stress: 6,
+				Restart: func(step func()) {
 					near.RestartICE()
-					near.negotiate(far)
+					near.negotiate(far, step)
 				},
 			})
 		})
@@ -58,26 +58,24 @@ func (c *call) meet(far *call) {
 			connected <- struct{}{}
 		}
 	})
-	c.negotiate(far)
+	c.negotiate(far, func() {})
 	wait(c, "connection", connected)
 }
 
-// negotiate makes an offer and an answer, with all candidates.
-func (c *call) negotiate(far *call) {
+// negotiate makes an offer and an answer, with all candidates, and calls step after each time that
+// one is set.
+func (c *call) negotiate(far *call, step func()) {
 	c.t.Helper()
-	offer, err := describe(c.ctx, c.PeerConnection)
-	if err == nil {
-		err = far.SetRemoteDescription(*offer)
-	}
-	var answer *sluice.SessionDescription
-	if err == nil {
-		answer, err = describe(far.ctx, far.PeerConnection)
-	}
-	if err == nil {
-		err = c.SetRemoteDescription(*answer)
-	}
-	if err != nil {
-		c.t.Fatal(err)
+	for _, way := range [][2]*call{{c, far}, {far, c}} {
+		d, err := describe(way[0].ctx, way[0].PeerConnection)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		step()
+		if err := way[1].SetRemoteDescription(*d); err != nil {
+			c.t.Fatal(err)
+		}
+		step()
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-rtc/sluice/datachannel"
 )
 
-// Patience is how long an end waits for what has to come, where nothing else is said.
+// Patience is how long an end waits for what has to come.
 const Patience = time.Minute
 
 // PeerConnection is what GoEnd needs of a sluice.PeerConnection.
@@ -35,8 +35,6 @@ func SCTP[State ~string, Transport interface {
 
 // GoEnd is an End of ours.
 type GoEnd struct {
-	Patience time.Duration // set before the first channel
-
 	t    T
 	pc   PeerConnection
 	sctp func() (state string, maxMessageSize float64, maxChannels int)
@@ -55,13 +53,13 @@ type accepted struct {
 
 // NewGoEnd makes an End of a PeerConnection; sctp is End.SCTP.
 func NewGoEnd(t T, pc PeerConnection, sctp func() (string, float64, int)) *GoEnd {
-	e := &GoEnd{Patience: Patience, t: t, pc: pc, sctp: sctp, accepted: make(chan accepted, 1024)}
+	e := &GoEnd{t: t, pc: pc, sctp: sctp, accepted: make(chan accepted, 1024)}
 	pc.OnDataChannel(e.onDataChannel)
 	return e
 }
 
 func (e *GoEnd) onDataChannel(ch *datachannel.Channel) {
-	a := accepted{e.adopt(ch), ch.ReadyState().String()}
+	a := accepted{newGoChannel(e.t, ch), ch.ReadyState().String()}
 	e.mu.Lock()
 	send, closes := e.send, e.close
 	e.send, e.close = "", false
@@ -86,7 +84,7 @@ func (e *GoEnd) Create(label string, init Init) (Channel, error) {
 	if err != nil {
 		return nil, thrown(err)
 	}
-	return e.adopt(ch), nil
+	return newGoChannel(e.t, ch), nil
 }
 
 func (e *GoEnd) InDataChannel(send string, close bool) {
@@ -97,7 +95,7 @@ func (e *GoEnd) InDataChannel(send string, close bool) {
 
 func (e *GoEnd) Accept() (Channel, string) {
 	e.t.Helper()
-	a, ok := receive(e.accepted, e.Patience)
+	a, ok := receive(e.accepted)
 	if !ok {
 		e.t.Fatalf("no channel comes")
 	}
@@ -111,14 +109,13 @@ func (e *GoEnd) SCTP() (state string, maxMessageSize float64, maxChannels int) {
 
 // goChannel is a Channel of ours.
 type goChannel struct {
-	t        T
-	patience time.Duration
-	ch       *datachannel.Channel
-	events   chan Event
+	t      T
+	ch     *datachannel.Channel
+	events chan Event
 }
 
-func (e *GoEnd) adopt(ch *datachannel.Channel) *goChannel {
-	c := &goChannel{t: e.t, patience: e.Patience, ch: ch, events: make(chan Event, 8192)}
+func newGoChannel(t T, ch *datachannel.Channel) *goChannel {
+	c := &goChannel{t: t, ch: ch, events: make(chan Event, 8192)}
 	ch.OnOpen(func() { c.note(Event{Type: "open"}) })
 	ch.OnMessage(func(m datachannel.Message) { c.note(Event{Type: "message", Text: m.IsText, Data: m.Data}) })
 	ch.OnBufferedAmountLow(func() { c.note(Event{Type: "bufferedamountlow"}) })
@@ -176,7 +173,7 @@ func (c *goChannel) Close()                { c.ch.Close() }
 
 func (c *goChannel) Next() Event {
 	c.t.Helper()
-	e, ok := receive(c.events, c.patience)
+	e, ok := receive(c.events)
 	if !ok {
 		c.t.Fatalf("no event of channel %q comes; it is %v", c.ch.Label(), c.ch.ReadyState())
 	}
@@ -191,9 +188,9 @@ func (c *goChannel) Pending() []Event {
 	return all
 }
 
-// receive waits for a value, for as long as patience.
-func receive[V any](from <-chan V, patience time.Duration) (v V, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// receive waits for a value, for as long as Patience.
+func receive[V any](from <-chan V) (v V, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	select {
 	case v = <-from:

@@ -14,6 +14,7 @@ func sendRows() []Row {
 		{stressFile, "many channels with many messages both ways", Both, sendStress},
 		{sizeFile, "is what the peer said", Once, maxMessageSize},
 		{restartFile, "messages pass during and after a restart", Both, sendAcrossRestart},
+		{restartFile, "messages pass at each step of a restart", Both, sendInRestart},
 	}
 }
 
@@ -108,6 +109,13 @@ func sendOrder(c *Case) {
 func sendStress(c *Case) {
 	var pending []func() (Channel, Channel)
 	for i := range c.Stress {
+		if c.Negotiated && i%3 == 0 { // ordered one way only
+			id := ptr(uint16(100 + i))
+			near := c.create(c.Near, "", Init{Negotiated: true, ID: id, Ordered: ptr(i%2 == 0)})
+			far := c.create(c.Far, "", Init{Negotiated: true, ID: id, Ordered: ptr(i%2 != 0)})
+			pending = append(pending, func() (Channel, Channel) { return near, far })
+			continue
+		}
 		pending = append(pending, c.prepare(fmt.Sprint(i), Init{Ordered: ptr(i%2 == 0)}))
 	}
 	c.Connect()
@@ -166,12 +174,35 @@ func sendAcrossRestart(c *Case) {
 	first, second := patterns(20, 5000), patterns(5, 5000)
 	c.send(near, first...)
 	c.send(far, first...)
-	c.Restart()
+	c.Restart(func() {})
 	c.wantMessages(far, first...)
 	c.wantMessages(near, first...)
 	c.send(near, second...)
 	c.send(far, second...)
 	c.wantMessages(far, second...)
 	c.wantMessages(near, second...)
+	c.quiet(near, far)
+}
+
+func sendInRestart(c *Case) {
+	if c.Restart == nil {
+		return
+	}
+	near, far := c.open(Init{})
+	steps := 0
+	pass := func() {
+		there, back := patterns(steps+1, 1000), patterns(1, 20000*steps)
+		c.send(near, there...)
+		c.wantMessages(far, there...)
+		c.send(far, back...)
+		c.wantMessages(near, back...)
+		steps++
+	}
+	pass()
+	c.Restart(pass)
+	if steps != 5 {
+		c.Errorf("%d steps, want 4", steps-1)
+	}
+	pass()
 	c.quiet(near, far)
 }

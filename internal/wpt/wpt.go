@@ -134,8 +134,9 @@ type Case struct {
 	// Settle lets happen what is under way, until nothing is.
 	Settle func()
 
-	// Restart is an ICE restart, until data goes the new way; nil where there is none.
-	Restart func()
+	// Restart is an ICE restart by an offer of Near, until data goes the new way; nil where there
+	// is none. It calls step after each of the four times that a description is set.
+	Restart func(step func())
 
 	// Most bounds messages of every size, in bytes; Stress is how many channels, with as
 	// many messages each, the stress test has.
