@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pion/stun"
 	"github.com/pion/turn/v2"
@@ -97,6 +98,28 @@ func TestUDPMux(t *testing.T) {
 // transportAddr returns the local address of a connected Transport.
 func (t *Transport) transportAddr() string { return t.core.transport().LocalAddr().String() }
 
+// Connections work, restart and end where datagrams gather in the socket.
+func TestUDPMuxReceiveDelay(t *testing.T) {
+	m, err := NewUDPMux(UDPMuxConfig{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, ReceiveDelay: 5 * time.Millisecond})
+	must(t, err)
+	var servers, clients [4]*Transport
+	for i := range servers {
+		var a, b *datachannel.Channel
+		servers[i], clients[i], a, b = m.pair(t, nil)
+		exchange(t, a, b)
+		must(t, servers[i].RestartICE())
+		must(t, clients[i].SetRemoteParameters(overJSON(t, localParameters(t, servers[i]))))
+		must(t, servers[i].SetRemoteParameters(overJSON(t, localParameters(t, clients[i]))))
+		exchange(t, a, b)
+	}
+	for i := range servers {
+		must(t, servers[i].Close())
+		must(t, clients[i].Close())
+	}
+	must(t, m.Close())
+	wantNoLeftovers(t)
+}
+
 // Restarts of ICE stay on the port.
 func TestUDPMuxRestart(t *testing.T) {
 	m := newTestUDPMux(t)
@@ -176,7 +199,7 @@ func TestUDPMuxConfig(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	for _, c := range []UDPMuxConfig{{ReceiveBuffer: -1}, {SendBuffer: -1}, {Addresses: []netip.Addr{netip.IPv4Unspecified()}},
+	for _, c := range []UDPMuxConfig{{ReceiveBuffer: -1}, {SendBuffer: -1}, {ReceiveDelay: -1}, {ReceiveDelay: time.Second}, {Addresses: []netip.Addr{netip.IPv4Unspecified()}},
 		{Addresses: []netip.Addr{{}}}, {Addresses: []netip.Addr{netip.MustParseAddr("224.0.0.1")}}} {
 		if _, err := NewUDPMux(c); !errors.As(err, new(*ConfigError)) {
 			t.Errorf("%+v: %v", c, err)

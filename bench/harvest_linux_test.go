@@ -25,8 +25,8 @@ type harvest struct {
 	delays   histogram
 }
 
-// newHarvest listens for n associations.
-func newHarvest(t *testing.T, n int, heartbeats time.Duration) *harvest {
+// newHarvest listens for n associations. Datagrams may gather in its socket for so long.
+func newHarvest(t *testing.T, n int, heartbeats, delay time.Duration) *harvest {
 	h := new(harvest)
 	h.bufs.New = func() any { return new([1 << 11]byte) }
 	var err error
@@ -35,7 +35,7 @@ func newHarvest(t *testing.T, n int, heartbeats time.Duration) *harvest {
 			SCTP:    sctp.Config{HeartbeatInterval: heartbeats, MaxMTU: -1},
 			OnEvent: h.onEvent,
 		},
-		MaxAssociations: n, Backlog: n,
+		MaxAssociations: n, Backlog: n, ReceiveDelay: delay,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func scaleBusy(t *testing.T) {
 	}
 	var all []outcome
 	for _, n := range []int{10, 1000, 10_000} {
-		h := newHarvest(t, n, 0)
+		h := newHarvest(t, n, 0, 0)
 		f := fleet{Addr: h.Addr().String(), N: n, Size: size, Rate: rate / 8 / size, Seconds: seconds, InFlight: 256}.launch(t)
 		h.accept(t, n)
 		f.connected(t)
@@ -176,7 +176,7 @@ func scaleBusy(t *testing.T) {
 func scaleListening(t *testing.T) {
 	const n, interval, idle = 100_000, 10 * time.Second, 12 * time.Second
 	before := heapInUse()
-	h := newHarvest(t, n, interval)
+	h := newHarvest(t, n, interval, 0)
 	defer h.end()
 	cpu, start := cpuTime(), time.Now()
 	f := fleet{Addr: h.Addr().String(), N: n, InFlight: 64}.launch(t)

@@ -74,11 +74,11 @@ func (c *crowd) join(cfg *dtls.Config) error {
 			return send(datagrams)
 		}
 		for _, d := range datagrams {
-			s.path.Deliver([][]byte{append([]byte(nil), d...)})
+			s.path.Deliver([][]byte{append([]byte(nil), d...)}, nil)
 		}
 		return 0, nil
 	}})
-	s.path.SetConn(lane{to: p})
+	s.path.SetConn(lane{to: p}, nil)
 	s.path.Receive(s.HandleDatagrams)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -16,22 +16,25 @@ import (
 // packet of its own now and then, which is the costliest way.
 const telemetryDevices, telemetrySize, telemetrySeconds = 50, 1150, 5
 
-// scaleTelemetry: what they cost, and what their datagrams do alone.
+// scaleTelemetry: what they cost, also where they may wait, and what their datagrams do alone.
 func scaleTelemetry(t *testing.T) {
 	const n, size, seconds = telemetryDevices, telemetrySize, telemetrySeconds
 	table(t, fmt.Sprintf("%d associations that send 1 Mbit/s each to one Listener, messages of %d bytes, a packet each, over loopback", n, size),
 		"messages/s", "listening end, % of a core", "us for a message", "times a second that a thread goes to sleep", "sending end, % of a core", "us for a message")
 	f := fleet{N: n, Size: size, Rate: n * 1e6 / 8 / size, Seconds: seconds}
-	delays := telemetryRow(t, "sctpnet.Listen, sctpnet.Dial", f)
+	const delay = 5 * time.Millisecond
+	delays := telemetryRow(t, "sctpnet.Listen, sctpnet.Dial", f, 0)
+	delayed := telemetryRow(t, fmt.Sprintf("the same, ReceiveDelay: %v", delay), f, delay)
 	bareRow(t, "the datagrams alone: a thread with recvmmsg, each second one answered with sendmmsg", f, 0)
-	bareRow(t, "the same, asleep for 1 ms after each time", f, time.Millisecond)
+	bareRow(t, fmt.Sprintf("the same, asleep for %v after each time", delay), f, delay)
 	table(t, "How long a message is on its way: % within", delays.columns()...)
 	row(t, fmt.Sprintf("%d associations, %d Mbit/s", n, n), delays.cells()...)
+	row(t, fmt.Sprintf("the same, ReceiveDelay: %v", delay), delayed.cells()...)
 }
 
-// telemetryRow has the fleet send to a Listener.
-func telemetryRow(t *testing.T, name string, f fleet) histogram {
-	h := newHarvest(t, f.N, 0)
+// telemetryRow has the fleet send to a Listener, and returns how long messages took.
+func telemetryRow(t *testing.T, name string, f fleet, delay time.Duration) histogram {
+	h := newHarvest(t, f.N, 0, delay)
 	defer h.end()
 	f.Addr, f.Sockets = h.Addr().String(), true
 	l := f.launch(t)

@@ -19,6 +19,10 @@ type Config struct {
 	// bytes. Default 1 MiB. It may give less.
 	ReceiveBuffer, SendBuffer int
 
+	// ReceiveDelay, if not 0, is how long datagrams may gather in a socket before they are
+	// read: see udpsock.Socket.DelayReceive.
+	ReceiveDelay time.Duration
+
 	// Shared says that the ports are those that Listen opened, and serve every
 	// session. Otherwise there is one session at a time, and its agents open ports and let go
 	// of them.
@@ -110,6 +114,11 @@ func (m *Mux) open(at netip.AddrPort) (*port, error) {
 		sock, err = openOther(at, m.cfg.Open)
 	} else {
 		sock, err = openSocket(at, m.buffers)
+	}
+	if err == nil && m.cfg.ReceiveDelay > 0 {
+		if err = sock.sock.DelayReceive(m.cfg.ReceiveDelay); err != nil {
+			sock.close()
+		}
 	}
 	if err != nil {
 		return nil, err

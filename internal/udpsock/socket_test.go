@@ -16,6 +16,9 @@ import (
 // loopback are the addresses that sockets are tested on.
 var loopback = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
 
+// testDelay is the delay of sockets made for tests; 0: none.
+var testDelay time.Duration
+
 // newTestSocket returns a socket on an address.
 func newTestSocket(t testing.TB, addr netip.Addr) *Socket {
 	t.Helper()
@@ -25,6 +28,11 @@ func newTestSocket(t testing.TB, addr netip.Addr) *Socket {
 	}
 	s := New(c)
 	s.SetBuffers(4<<20, 4<<20)
+	if testDelay > 0 {
+		if err := s.DelayReceive(testDelay); err != nil {
+			t.Fatal(err)
+		}
+	}
 	t.Cleanup(func() { s.Close() })
 	return s
 }

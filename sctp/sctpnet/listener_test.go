@@ -247,7 +247,7 @@ func TestDialErrors(t *testing.T) {
 			t.Errorf("dialled %q", address)
 		}
 	}
-	for _, cfg := range []ListenConfig{{Backlog: -1}, {MaxAssociations: -1}, {Config: Config{CloseTimeout: -1}}} {
+	for _, cfg := range []ListenConfig{{Backlog: -1}, {MaxAssociations: -1}, {ReceiveDelay: -1}, {ReceiveDelay: time.Second}, {Config: Config{CloseTimeout: -1}}} {
 		if _, err := Listen("udp4", "127.0.0.1:0", cfg); !errors.As(err, &ce) {
 			t.Errorf("%+v: %v", cfg, err)
 		}

@@ -75,6 +75,16 @@ func newSocket(pc udpsock.PacketConn, cfg *Config) (*socket, error) {
 	return s, nil
 }
 
+// delay lets datagrams gather in the socket. It is called before start, and the PacketConn must not be used
+// any more unless there is an error.
+func (s *socket) delay(d time.Duration) error {
+	if err := s.udp.DelayReceive(d); err != nil {
+		return err
+	}
+	s.lead.possible = s.udp.HasReadDeadline()
+	return nil
+}
+
 // start starts the reading goroutine.
 func (s *socket) start() {
 	s.holds++

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
@@ -30,14 +31,17 @@ func (s *scarce) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 }
 
 // TestListenUDP: associations over UDP on loopback, from Dial to Close: of each family
-// and both at once, in batches and without, and on sockets that refuse some datagrams.
+// and both at once, in batches and without, on sockets in which datagrams gather, and on those that refuse some.
 func TestListenUDP(t *testing.T) {
 	for _, tt := range []struct {
 		network, listen, dial string
 		wrap                  func(udpsock.PacketConn) udpsock.PacketConn
+		delay                 time.Duration
 	}{
 		{network: "udp4", listen: "127.0.0.1:0", dial: "127.0.0.1"},
 		{network: "udp6", listen: "[::1]:0", dial: "::1"},
+		{network: "udp4", listen: "127.0.0.1:0", dial: "127.0.0.1", delay: time.Millisecond},
+		{network: "udp6", listen: "[::1]:0", dial: "::1", delay: 100 * time.Microsecond},
 		{network: "udp", listen: "[::]:0", dial: "127.0.0.1"},
 		{network: "udp", listen: "[::]:0", dial: "::1"},
 		{network: "udp", listen: "[::]:0", dial: "127.0.0.1", wrap: func(c udpsock.PacketConn) udpsock.PacketConn { return withoutBatches{c} }},
@@ -58,7 +62,7 @@ func TestListenUDP(t *testing.T) {
 		if tt.wrap != nil {
 			wrapped = tt.wrap(pc)
 		}
-		l, err := listen(wrapped, ListenConfig{})
+		l, err := listen(wrapped, ListenConfig{ReceiveDelay: tt.delay})
 		if err != nil {
 			t.Fatal(err)
 		}
