@@ -8,7 +8,7 @@
 // What has no counterpart in Go is not here: binaryType, Blobs, events as objects, workers,
 // conversions of WebIDL. What is about one end or about descriptions is in TestWPT of the
 // root package, another peer in place of the first (protocol/handover-datachannel.html) in its
-// TestPeerReplaced; that a channel is not collected in TestGarbageCollection of datachannel.
+// TestHandover and TestPeerReplaced; that a channel is not collected in TestGarbageCollection of datachannel.
 package wpt
 
 import (
