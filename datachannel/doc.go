@@ -32,7 +32,9 @@
 // A message stays in the association until OnMessage or ReadMessage takes it;
 // what is not taken closes the receive window (sctp.Config.ReceiveBuffer, 2 MiB), and the
 // peer has to wait. SCTP has one window for all channels: one whose messages nobody takes
-// fills it, and then holds up the others, too. After Close its messages are thrown away.
+// fills it, and then holds up the others, too. After Close its messages are thrown away. Those of a
+// channel that the peer closed stay for a reader, and keep its identifier, so that the peer's next channel
+// with it waits: read them, or call Close.
 //
 // [Channel.SetReadBuffer] gives a channel room of its own beside the window. A reader
 // who stops for a time t, while the peer sends r bytes a second on the channel, holds up nobody

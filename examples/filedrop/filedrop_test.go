@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"rsc.io/qr"
+
 	"github.com/sluice-rtc/sluice"
 )
 
@@ -265,16 +267,42 @@ func TestLink(t *testing.T) {
 			t.Errorf("%+v: %q, %v", c, got, err)
 		}
 	}
-	code, err := qrText("http://127.0.0.1:8082/#" + strings.Repeat("K", 26))
-	must(t, err)
-	lines := strings.Split(strings.TrimSuffix(code, "\n"), "\n")
-	width := len([]rune(strings.TrimSuffix(strings.TrimPrefix(lines[0], "\x1b[30;107m"), "\x1b[0m")))
-	if width < 25 || width > 41 || len(lines) != (width+1)/2 {
-		t.Errorf("the code has %d columns and %d lines", width, len(lines))
-	}
 	for _, args := range []string{"", "a b", "-get x y", "-get x", "/nonexistent/file", "-addr nowhere /dev/null"} {
 		if err := run(t.Context(), strings.Fields(args), io.Discard, io.Discard); err == nil {
 			t.Errorf("filedrop %s: no error", args)
+		}
+	}
+}
+
+// What the terminal shows is the code of the link, module by module, black on white, within a white margin.
+func TestQRCode(t *testing.T) {
+	const link = "http://127.0.0.1:8082/#KKKKKKKKKKKKKKKKKKKKKKKKKK"
+	want, err := qr.Encode(link, qr.L)
+	must(t, err)
+	text, err := qrText(link)
+	must(t, err)
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	side := want.Size + 2*quiet
+	if len(lines) != (side+1)/2 {
+		t.Fatalf("%d lines for %d modules", len(lines), side)
+	}
+	for i, line := range lines {
+		const blackOnWhite, reset = "\x1b[30;107m", "\x1b[0m"
+		if !strings.HasPrefix(line, blackOnWhite) || !strings.HasSuffix(line, reset) {
+			t.Fatalf("line %d: %q", i, line)
+		}
+		row := []rune(strings.TrimSuffix(strings.TrimPrefix(line, blackOnWhite), reset))
+		if len(row) != side {
+			t.Fatalf("line %d has %d columns of %d", i, len(row), side)
+		}
+		for x, r := range row {
+			above, below := strings.ContainsRune("█▀", r), strings.ContainsRune("█▄", r)
+			for dy, black := range []bool{above, below} {
+				inside := x-quiet >= 0 && x-quiet < want.Size && 2*i+dy-quiet >= 0 && 2*i+dy-quiet < want.Size
+				if black != (inside && want.Black(x-quiet, 2*i+dy-quiet)) {
+					t.Fatalf("column %d of line %d is %q", x, i, r)
+				}
+			}
 		}
 	}
 }

@@ -175,13 +175,15 @@ func outwardIP() (netip.Addr, error) {
 	return best, nil
 }
 
+// quiet is how many white modules there are around a QR code (ISO/IEC 18004, section 6.3.8).
+const quiet = 4
+
 // qrText draws a QR code with two modules in each character, black on white in any terminal.
 func qrText(text string) (string, error) {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return "", err
 	}
-	const quiet = 2
 	var b strings.Builder
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		b.WriteString("\x1b[30;107m")
