@@ -26,7 +26,11 @@ type batching struct {
 func newCarrier(conn PacketConn) carrier {
 	if c, ok := conn.(*net.UDPConn); ok {
 		if b := newBatching(c); b != nil {
-			b.in.coalesce, b.in.bare = true, true
+			b.in.coalesce = true
+			_ = b.raw.Control(func(fd uintptr) { // a socket that was somebody else's before may be asked to already
+				on, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO)
+				b.in.bare = err != nil || on == 0
+			})
 			return b
 		}
 	}

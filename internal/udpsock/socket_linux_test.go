@@ -65,6 +65,30 @@ func TestCoalescing(t *testing.T) {
 	exchange(10)
 }
 
+// A socket that came with coalescing, as one that another process has used, tells datagrams apart
+// from the first on.
+func TestCoalescingAlready(t *testing.T) {
+	a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+	c := b.PacketConn.(*net.UDPConn)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) })
+	if err != nil {
+		t.Skip("a kernel without it")
+	}
+	packets := numbered(repeated(5, 100), true)
+	if _, err := a.Send(to(at(b), packets)); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range collect(t, New(c), 5, at(a)) {
+		if !bytes.Equal(p, packets[i]) {
+			t.Errorf("datagram %d", i)
+		}
+	}
+}
+
 // One read of the system returns as many datagrams as there are, once there have been
 // several, of whatever size and sender.
 func TestReadSlots(t *testing.T) {
