@@ -143,7 +143,8 @@ func (o *serveOptions) start(ctx context.Context, stdout, stderr io.Writer) (*se
 	}}, nil
 }
 
-// transport is how connections are made: all on one port, with one certificate.
+// transport is how connections are made: all on one port, with one certificate. Nobody waits for an
+// answer within milliseconds, so readings gather in the socket.
 func (o *serveOptions) transport(host net.IP) (sluice.Config, *sluice.UDPMux, error) {
 	var cfg sluice.Config
 	at := netip.AddrPortFrom(netip.MustParseAddr(host.String()), 0)
@@ -154,7 +155,7 @@ func (o *serveOptions) transport(host net.IP) (sluice.Config, *sluice.UDPMux, er
 		}
 		at = addr.AddrPort()
 	}
-	muxConfig := sluice.UDPMuxConfig{Port: at.Port()}
+	muxConfig := sluice.UDPMuxConfig{Port: at.Port(), ReceiveDelay: 5 * time.Millisecond}
 	if ip := at.Addr().Unmap(); ip.IsValid() && !ip.IsUnspecified() {
 		muxConfig.Addresses = []netip.Addr{ip}
 	}
