@@ -27,7 +27,7 @@ var handoverFields = map[string]string{
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
-		"serving idle, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
+		"serving idle, lasting idle, until anew, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"limited idle, midway idle, parted idle, midways idle, drained idle",
 	"streamTable": "low parts, pages parts, n carried, first parts",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +

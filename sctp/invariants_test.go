@@ -173,7 +173,8 @@ func (o *outbound) turnInvariants() string {
 			waiting++
 		}
 	}
-	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil && o.begun.open == nil || o.serving != nil && o.serving.head == nil {
+	if waiting != len(o.turns.heap) || o.begun != nil && o.begun.head == nil && o.begun.open == nil || o.serving != nil && o.serving.head == nil ||
+		o.lasting != nil && (o.lasting.head == nil || o.lasting.head.uncharged == 0) {
 		return fmt.Sprintf("%d streams have messages, %d are in turn", waiting, len(o.turns.heap))
 	}
 	return ""

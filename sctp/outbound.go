@@ -1,6 +1,10 @@
 package sctp
 
-import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+import (
+	"time"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
 
 // outbound holds the messages that were not sent yet, per stream, and asks the
 // scheduler whose turn it is. Without interleaving a message that was begun is finished
@@ -19,6 +23,8 @@ type outbound struct {
 	refused     int        // least size refused since the last EventWritable; 0: none
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
+	lasting     *outStream // with interleaving: its turn is not over; nil: none
+	until       instant    // and lasts until then
 	pool        *pools
 	queued      int            // messages not sent completely
 	waiting     int            // bytes not given a TSN
@@ -307,8 +313,15 @@ func (o *outbound) current(finish bool) *outMessage {
 	return s.head
 }
 
+// turnTime is how long a turn of several chunks lasts: what goes within such a time is on its
+// way at once, wherever it is slow enough for somebody to wait.
+const turnTime = 100 * time.Microsecond
+
 // packet says that a new packet is begun.
-func (o *outbound) packet() {
+func (o *outbound) packet(now instant) {
+	if o.lasting != nil && now.After(o.until) {
+		o.pause()
+	}
 	if s := o.serving; s != nil && o.begun == nil {
 		o.serving = nil
 		o.turns.pass(s)
@@ -322,7 +335,7 @@ func (o *outbound) bundles(p *builder, s *outStream) bool {
 
 // advance records that the next n bytes of the current message got a TSN. A
 // message is numbered when its first fragment goes out.
-func (o *outbound) advance(m *outMessage, n int) {
+func (o *outbound) advance(now instant, m *outMessage, n int) {
 	s := m.stream
 	if m.sent == 0 && m.policy == policyPriority {
 		o.limited.begin(m)
@@ -341,12 +354,25 @@ func (o *outbound) advance(m *outMessage, n int) {
 	if !m.midway {
 		o.begin(m)
 	}
-	switch {
-	case o.interleaved:
-		n, m.uncharged = m.uncharged, 0
-		o.turn(s, n)
-	default:
+	if !o.interleaved {
 		o.begun = s
+		return
+	}
+	if o.lasting != s {
+		o.pause()
+		o.lasting, o.until = s, now.Add(turnTime)
+	}
+	if !o.turns.lasts(s, m.uncharged) {
+		o.pause()
+	}
+}
+
+// pause ends the turn that lasts, within a message.
+func (o *outbound) pause() {
+	if s := o.lasting; s != nil {
+		n := s.head.uncharged
+		s.head.uncharged = 0
+		o.turn(s, n)
 	}
 }
 
@@ -436,6 +462,9 @@ func (o *outbound) remove(m *outMessage) {
 func (o *outbound) turn(s *outStream, n int) {
 	if o.begun == s {
 		o.begun = nil
+	}
+	if o.lasting == s {
+		o.lasting = nil
 	}
 	if o.scheduler == RoundRobinPacket && n > 0 && s.head != nil {
 		o.serving = s

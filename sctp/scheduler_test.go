@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // queue queues messages of these sizes on streams, without sending any yet.
@@ -178,5 +179,30 @@ func TestIdleStreamIsServedAtOnce(t *testing.T) {
 	q.served(bulk, 1000)
 	if f := q.order.(*fairQueueing); f.now != 0 || f.period != 1 || len(q.heap) != 0 {
 		t.Fatalf("%+v", f)
+	}
+}
+
+// TestTurnsLast: what goes at the same time is not mixed more finely than by quanta, but for the
+// first chunk of a stream that was idle, which goes before those that were not. // 8260-3-a
+func TestTurnsLast(t *testing.T) {
+	tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 12_000, LossDetection: MissIndications})
+	tc.queue([2]int{1, 60_000}, [2]int{2, 60_000})
+	tc.wantTurns("the first chunk of each, and a quantum", "1|2|1|1|1|1|1|1|1|1|1")
+	tc.queue([2]int{4, 10})
+	tc.write(sack{cum: 3})
+	tc.wantTurns("what was idle does not wait, and the turn goes on", "4 1|1|1|1|1|1|2|2")
+	tc.queue([2]int{3, 4000})
+	tc.write(sack{cum: 7})
+	tc.wantTurns("which ends when another has one", "3|3|3|3 2|2|2|2|2")
+	if s := tc.a.invariants(tc.now); s != "" {
+		t.Fatal(s)
+	}
+	for _, late := range []time.Duration{0, 1} {
+		tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 4000, LossDetection: MissIndications})
+		tc.queue([2]int{1, 20_000}, [2]int{2, 20_000})
+		tc.wantTurns("a window", "1|2|1|1")
+		tc.advance(turnTime + late)
+		tc.write(sack{cum: 0})
+		tc.wantTurns("a turn ends in time", []string{"1|1", "2|2"}[late])
 	}
 }

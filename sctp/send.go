@@ -212,7 +212,7 @@ func (a *Association) fillData(now instant, path *path, p *builder) {
 func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	a.sent.order.packet++
 	next := a.sent.next
-	a.out.packet()
+	a.out.packet(now)
 	a.fillLost(now, path, p)
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
@@ -413,7 +413,7 @@ func (a *Association) putNew(now instant, path *path, p *builder, m *outMessage,
 	if m.unordered {
 		flags |= wire.FlagUnordered
 	}
-	a.out.advance(m, size)
+	a.out.advance(now, m, size)
 	if s := m.stream; s.reset != resetNone && s.head == nil {
 		flags |= wire.FlagImmediate // its reset waits for the SACK
 	}

@@ -1,7 +1,7 @@
 package sctp
 
 // turnQueue orders the streams that have something to send: a heap by rank, and
-// among equal ones by the time of their last turn.
+// among equal ones by the time of their last turn, but those first that were idle.
 type turnQueue struct {
 	order scheduler
 	fair  fairQueueing // order, if it is that
@@ -26,12 +26,15 @@ func (q *turnQueue) rest() {
 type standing struct {
 	index int    // in the heap, plus 1; 0: not in it
 	rank  uint64 // of the scheduler
-	turn  uint64 // number of its last turn
+	turn  uint64 // number of its last turn, plus inTurn unless it was idle and had none since
 
 	// Of fairQueueing: where its next turn starts, in which period, and the part of
 	// a unit of time by which that is too early.
 	start, period, rest uint64
 }
+
+// inTurn is more than any number of a turn.
+const inTurn = 1 << 63
 
 func (p *standing) before(q *standing) bool {
 	return p.rank < q.rank || p.rank == q.rank && p.turn < q.turn
@@ -47,14 +50,30 @@ func (q *turnQueue) first() *outStream {
 
 // add puts in a stream whose queue is no longer empty.
 func (q *turnQueue) add(s *outStream) {
+	alone := len(q.heap) == 0 // then all had what there was to share
 	q.heap = append(q.heap, s)
 	s.index = len(q.heap)
+	if alone || q.order.returns(s) {
+		q.turns++
+		s.turn = q.turns
+		q.rerank(s)
+		return
+	}
 	q.pass(s)
+}
+
+// lasts reports whether the turn of a stream that has sent n bytes at the same time goes on.
+func (q *turnQueue) lasts(s *outStream, n int) bool {
+	return s.turn >= inTurn && n < q.order.quantum(s)
 }
 
 // served says that a stream had its turn and sent n bytes, or lost its first message
 // if n is 0. It has its next turn if it has anything left.
 func (q *turnQueue) served(s *outStream, n int) {
+	if s.head == nil && len(q.heap) == 1 { // what it has sent is forgotten at once
+		q.remove(s)
+		return
+	}
 	q.order.charge(s, n)
 	if s.head == nil {
 		q.remove(s)
@@ -70,7 +89,7 @@ func (q *turnQueue) served(s *outStream, n int) {
 // pass lets the others have their turn before the stream has another.
 func (q *turnQueue) pass(s *outStream) {
 	q.turns++
-	s.turn = q.turns
+	s.turn = q.turns + inTurn
 	q.rerank(s)
 }
 
