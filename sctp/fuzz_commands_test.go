@@ -10,7 +10,8 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// The operations of FuzzCommands. Bit 3 says which side does it.
+// The operations of FuzzCommands. Bit 3 says which side does it; bit 4 makes a message in parts
+// of what is sent, and a loan of what is read.
 const (
 	cmdSend = iota
 	cmdRead
@@ -21,7 +22,8 @@ const (
 	cmdMisc
 	cmdConnect
 
-	cmdSide = 0x08
+	cmdSide  = 0x08
+	cmdParts = 0x10
 )
 
 // FuzzCommands is two associations that are told to do things while a network between
@@ -37,7 +39,7 @@ func FuzzCommands(f *testing.F) {
 				break
 			}
 			op := s.byte()
-			p.do(op&opMask, p.sides[op&cmdSide>>3], &s)
+			p.do(op, p.sides[op&cmdSide>>3], &s)
 			p.collect()
 		}
 		p.finish()
@@ -62,11 +64,13 @@ type fuzzSide struct {
 	wire []fuzzPacket
 
 	sent   map[uint32]*fuzzMessage // by number, which is their first 4 bytes
+	lent   []fuzzLoan
 	stream [8]struct {
-		done    int    // resets reported done to us
-		epoch   int    // resets that the peer may have performed
-		read    int    // resets read
-		next    uint32 // least number that may come next in order
+		open    *fuzzMessage // in parts, that has not ended
+		done    int          // resets reported done to us
+		epoch   int          // resets that the peer may have performed
+		read    int          // resets read
+		next    uint32       // least number that may come next in order
 		reading []byte
 	}
 	err       error
@@ -88,6 +92,7 @@ type fuzzMessage struct {
 	ordered  bool
 	reliable bool
 	read     bool
+	open     bool // in parts, and has not ended
 }
 
 func newFuzzPair(t *testing.T, s *script) *fuzzPair {
@@ -125,12 +130,19 @@ func (p *fuzzPair) exchangeTokens(b byte) {
 
 // do carries out one operation.
 func (p *fuzzPair) do(op byte, x *fuzzSide, s *script) {
-	switch op {
+	switch parts := op&cmdParts != 0; op & opMask {
 	case cmdSend:
-		p.send(x, s.message())
+		if parts {
+			p.sendPart(x, s)
+		} else {
+			p.send(x, s.message())
+		}
 	case cmdRead:
-		b := s.byte()
-		p.read(x, uint16(b&7), 1+int(b>>3)*100)
+		if b := s.byte(); parts {
+			p.borrow(x, uint16(b&7))
+		} else {
+			p.read(x, uint16(b&7), 1+int(b>>3)*100)
+		}
 	case cmdDeliver:
 		p.deliver(x, s.byte())
 	case cmdTime:
@@ -184,8 +196,13 @@ func (p *fuzzPair) send(x *fuzzSide, m Message) {
 // read reads up to n bytes, and judges a message when it is whole.
 func (p *fuzzPair) read(x *fuzzSide, stream uint16, n int) error {
 	buf := make([]byte, n)
-	st := &x.stream[stream]
 	k, info, err := x.a.Read(p.now, stream, buf)
+	return p.took(x, stream, buf[:k], info, err)
+}
+
+// took takes what reading has returned.
+func (p *fuzzPair) took(x *fuzzSide, stream uint16, b []byte, info MessageInfo, err error) error {
+	st := &x.stream[stream]
 	switch {
 	case err == io.EOF:
 		if st.read++; st.read > x.peer.stream[stream].epoch {
@@ -195,7 +212,7 @@ func (p *fuzzPair) read(x *fuzzSide, stream uint16, n int) error {
 	case err == ErrMessageAborted:
 		st.reading = st.reading[:0]
 	case err == nil:
-		st.reading = append(st.reading, buf[:k]...)
+		st.reading = append(st.reading, b...)
 		if info.Complete {
 			p.judge(x, stream, st.reading)
 			st.reading = st.reading[:0]
@@ -216,6 +233,8 @@ func (p *fuzzPair) judge(x *fuzzSide, stream uint16, b []byte) {
 		p.t.Fatalf("message %d of %d bytes on stream %d was not sent", number, len(b), stream)
 	case m.read:
 		p.t.Fatalf("message %d was read twice", number)
+	case m.open:
+		p.t.Fatalf("message %d was read, and has not ended", number)
 	case m.ordered && number < st.next:
 		p.t.Fatalf("message %d was read after %d", number, st.next-1)
 	case m.ordered:
@@ -316,6 +335,11 @@ func (p *fuzzPair) drain() {
 				p.endless = p.endless || !x.connected
 			case EventRestarted:
 				p.endless = true
+				for i := range x.stream {
+					x.stream[i].open = nil
+				}
+			case EventMessageAbandoned:
+				x.gone(e)
 			case EventStreamResetDone:
 				if int(e.Stream) < len(x.stream) {
 					x.stream[e.Stream].done++
@@ -382,6 +406,11 @@ func (p *fuzzPair) wait(ms byte) {
 // that must, and both sides to end if one was told to.
 func (p *fuzzPair) finish() {
 	begun := p.now
+	for _, x := range p.sides {
+		for i := range x.stream {
+			x.a.Cancel(p.now, uint16(i))
+		}
+	}
 	for n := 0; n < 2000 || n < 100_000 && p.now.Sub(begun) < 5*time.Minute; n++ { // a timer may be of a millisecond
 		p.settle()
 		for _, x := range p.sides {

@@ -26,7 +26,7 @@ var handoverFields = map[string]string{
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
-	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, streams parts, turns idle, begun idle, " +
+	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, told anew, streams parts, turns idle, begun idle, " +
 		"serving idle, lasting idle, until anew, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"limited idle, midway idle, parted idle, midways idle, drained idle",
 	"streamTable": "low parts, pages parts, n carried, first parts",

@@ -21,6 +21,7 @@ type outbound struct {
 	held        int        // bytes of messages of which they are a part
 	messages    int        // accepted, and held for that or for what follows
 	refused     int        // least size refused since the last EventWritable; 0: none
+	told        uint32     // how many of those there were
 	begun       *outStream // the message that must be finished is its head
 	serving     *outStream // of RoundRobinPacket: has sent in this packet
 	lasting     *outStream // with interleaving: its turn is not over; nil: none
@@ -569,10 +570,10 @@ func (o *outbound) acked(bytes int, done, settled *outMessage) {
 
 // writable reports, once, that what was refused for want of room has room.
 func (o *outbound) writable() bool {
-	finishable := o.finishable()
-	if o.refused == 0 || !o.hasRoom(o.refused) {
-		return finishable
+	if !o.finishable() && (o.refused == 0 || !o.hasRoom(o.refused)) {
+		return false
 	}
-	o.refused = 0
+	o.refused = 0 // who is refused again says so again
+	o.told++
 	return true
 }

@@ -19,7 +19,8 @@ type parts struct {
 	begun     bool     // its first chunk was sent; it has a number
 	mid       wire.MID // which is this
 	fsn       wire.FSN // of the next chunk
-	refused   int      // size of the part refused last, of which no EventWritable told since; 0: none
+	refused   int      // size of the part refused last; 0: it was accepted then
+	since     uint32   // outbound.told at that time
 }
 
 // maxParted is how many messages in parts may be open at a time: each keeps a TSN free that giving
@@ -60,14 +61,10 @@ func (o *outbound) finishes(s *outStream, n int) bool {
 	return o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(o.messages-o.queued+1) <= o.limit && !o.excludes(n)
 }
 
-// finishable reports, once, that the part that was refused may come for that reason.
+// finishable reports, as long as no EventWritable has told, that the part that was refused may come for that reason.
 func (o *outbound) finishable() bool {
 	s := o.begun
-	if s == nil || s.open == nil || s.open.refused == 0 || !o.finishes(s, s.open.refused) {
-		return false
-	}
-	s.open.refused = 0
-	return true
+	return s != nil && s.open != nil && s.open.refused > 0 && s.open.since == o.told && o.finishes(s, s.open.refused)
 }
 
 // SendMore goes on with the message that was begun on the stream by Send with
@@ -96,7 +93,7 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 		return ErrMessageTooLong
 	case !a.out.hasRoom(n) && !a.out.finishes(s, n) && !a.displace(at, n, ranksAll):
 		a.out.refuse(n)
-		s.open.refused = n
+		s.open.refused, s.open.since = n, a.out.told
 		if a.out.excludes(n) {
 			return ErrLargeMessagePending
 		}

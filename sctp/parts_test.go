@@ -237,9 +237,7 @@ func TestPartsErrors(t *testing.T) {
 		t.Error(err)
 	}
 	tc.connect()
-	if err := tc.a.Send(tc.now, Message{Payload: payload(1), More: true}); err != ErrNotSupported {
-		t.Errorf("a peer without partial reliability: %v", err)
-	}
+	tc.wantErr("a peer without partial reliability", tc.a.Send(tc.now, Message{Payload: payload(1), More: true}), ErrNotSupported)
 }
 
 // Shutting down, from either side, and resetting the stream give up what has not ended.
@@ -329,9 +327,37 @@ func TestBorrow(t *testing.T) {
 	if _, _, err := tc.a.Borrow(tc.now, 1); err != ErrMessageAborted {
 		t.Fatal(err)
 	}
-	if _, _, err := tc.a.Borrow(tc.now, 1); err != ErrWouldBlock {
+	l, _, err := tc.a.Borrow(tc.now, 1)
+	if err != ErrWouldBlock || l.Bytes() != nil {
 		t.Fatal(err)
 	}
+	tc.a.Return(l) // which is nothing
+
+	tc.write(tc.outReset(0, 5, 1))
+	if _, _, err := tc.a.Borrow(tc.now, 1); err != io.EOF {
+		t.Fatal(err)
+	}
+	tc.events = nil
+	tc.write(data{tsn: 6, sid: 1, ssn: 0, flags: wire.FlagBegin, ppid: 53, payload: "anew"})
+	tc.wantNoEvent("after a reset messages are read whole again")
+	tc.write(data{tsn: 7, sid: 1, ssn: 0, flags: wire.FlagEnd, ppid: 53, payload: "!"})
+	tc.wantRead("whole", 1, "anew!")
+}
+
+// EventWritable tells once of a part that was refused, whatever the room is due to.
+func TestPartsWritableOnce(t *testing.T) {
+	tc := newConnected(t, Config{MaxBurst: 100, InitialWindow: 20000, SendBuffer: 8000})
+	tc.send(Message{Stream: 1, Payload: payload(1000), More: true})
+	tc.sendMore(1, 5000, true)
+	n := len(tc.sent)
+	tc.sent = nil
+	tc.wantErr("full", tc.a.SendMore(tc.now, 1, payload(3000), true), ErrSendBufferFull)
+	tc.events = nil
+	tc.write(sack{cum: n - 1})
+	tc.wantEvent("there is room", EventWritable)
+	tc.events = nil
+	tc.send(Message{Stream: 2, Payload: payload(100)})
+	tc.wantNoEvent("which was told")
 }
 
 // A partsRun is a sender of messages, whole and in parts, over a bad network, and an oracle at

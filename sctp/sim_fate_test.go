@@ -23,6 +23,9 @@ func (l *ledger) tell(e sctp.Event) {
 	before, told := m.told, map[sctp.EventKind]fate{
 		sctp.EventMessageSent: toldSent, sctp.EventMessageDelivered: toldDelivered, sctp.EventMessageAbandoned: toldAbandoned,
 	}[e.Kind]
+	if m.open && told == toldAbandoned {
+		m.reliable = false
+	}
 	switch m.told |= told; {
 	case before&(told|toldDelivered|toldAbandoned) != 0:
 		l.complain("message %d: event %d after fate %b", id, e.Kind, before)

@@ -22,8 +22,13 @@ type engine interface {
 	NextEvent() (sctp.Event, bool)
 	Send(now time.Time, m sctp.Message) error
 	SendCopy(now time.Time, m sctp.Message) error
+	SendMore(now time.Time, stream uint16, payload []byte, more bool) error
+	Cancel(now time.Time, stream uint16)
 	Peek(stream uint16) (sctp.MessageInfo, error)
 	Read(now time.Time, stream uint16, dst []byte) (int, sctp.MessageInfo, error)
+	Borrow(now time.Time, stream uint16) (sctp.Loan, sctp.MessageInfo, error)
+	Return(l sctp.Loan)
+	DeliverParts(stream uint16, on bool)
 	ResetStreams(now time.Time, streams ...uint16) error
 	RequestReset(now time.Time, streams ...uint16) error
 	ResetAssociation(now time.Time) error
@@ -68,7 +73,9 @@ type host struct {
 	readable []uint16 // streams with EventReadable that were not found empty since
 	resumeAt time.Time
 	partial  map[uint16]*partialMessage
-	sent     [][]byte // payloads that the engine holds
+	sent     [][]byte             // payloads that the engine holds
+	open     map[int]*openMessage // in parts, by action.open
+	loans    []loan
 
 	timerAt time.Time // when the harness will call HandleTimeout, if timer is set
 	timer   bool
@@ -77,6 +84,7 @@ type host struct {
 	scratch []byte // for Read
 
 	displaced                  bool // messages may have been given up while a part of them is outstanding
+	inParts                    bool // messages were sent in parts
 	packets, timeouts, largest int  // packets out, calls of HandleTimeout, bytes of the largest message accepted
 }
 
@@ -98,7 +106,9 @@ func (h *host) act() {
 		}
 		h.w.drain(h)
 	}
+	h.beEager()
 	h.read()
+	h.giveBack()
 	h.runScript()
 }
 
@@ -150,6 +160,8 @@ func (h *host) runScript() {
 			done = h.send(a)
 		case doReset:
 			h.reset(a)
+		case doMore, doCancel:
+			done = h.goOn(a)
 		case doReconfig:
 			h.reconfig(a)
 		case doRestart:
@@ -188,8 +200,8 @@ func (h *host) streamID(i int) uint16 {
 
 // send queues the message of an action, and tells whether the script may go on.
 func (h *host) send(a *action) bool {
-	m := h.out.next(a.msg, a.size)
-	m.Stream = h.streamID(a.stream)
+	m := h.out.next(a.msg, max(a.size, a.whole))
+	m.Stream, m.Payload, m.More = h.streamID(a.stream), m.Payload[:a.size:a.size], a.open > 0
 	if h.dice.chance(h.plan.priorities) {
 		priority := uint16(h.dice.scale(1, 65536) - 1)
 		h.w.note(h, "SetStreamPriority stream %d %d", m.Stream, priority)
@@ -213,6 +225,9 @@ func (h *host) send(a *action) bool {
 			h.w.fail("host %d: Send accepted during shutdown", h.side)
 		}
 		h.out.accepted(m)
+		if m.More {
+			h.begins(a, m)
+		}
 		h.sent = append(h.sent, m.Payload)
 		h.largest = max(h.largest, a.size)
 		h.displaced = h.displaced || m.Reliability.LimitPriority || m.Reliability.LimitLifetime || m.Reliability.Lifetime > 0
@@ -222,9 +237,16 @@ func (h *host) send(a *action) bool {
 			h.w.fail("host %d: message of %d bytes refused by an empty send buffer", h.side, a.size)
 		}
 		h.full = true
+		if !h.w.s.interleaved() || errors.Is(err, sctp.ErrAllResetPending) || h.dice.chance(0.1) {
+			h.makeWay(0)
+		}
 		return false
+	case m.More && errors.Is(err, sctp.ErrResetPending), h.hasOpen(m.Stream) && errors.Is(err, sctp.ErrMessageOpen): // not this one
 	case errors.Is(err, sctp.ErrResetPending):
 		h.resetting = h.dice.chance(0.5) // else give the message up
+		if h.resetting {
+			h.makeWay(0)
+		}
 		return !h.resetting
 	case h.shutting && errors.Is(err, sctp.ErrShuttingDown):
 		// The peer was first: go to the end of the script.
@@ -280,7 +302,8 @@ func (h *host) reconfig(a *action) {
 		h.w.note(h, "ResetAssociation: %v", err)
 	}
 	switch {
-	case err == nil, errors.Is(err, sctp.ErrResetPending), errors.Is(err, sctp.ErrResetTooSoon), errors.Is(err, sctp.ErrTooManyStreams):
+	case err == nil, errors.Is(err, sctp.ErrResetPending), errors.Is(err, sctp.ErrResetTooSoon), errors.Is(err, sctp.ErrTooManyStreams),
+		h.inParts && errors.Is(err, sctp.ErrMessageOpen):
 	case h.shutting && errors.Is(err, sctp.ErrShuttingDown):
 	default:
 		h.w.fail("host %d: %+v: %v", h.side, *a, err)
@@ -355,6 +378,7 @@ func (h *host) event(e sctp.Event) {
 	case sctp.EventMessageAbandoned, sctp.EventMessageSent, sctp.EventMessageDelivered:
 		if e.Kind == sctp.EventMessageAbandoned {
 			h.out.abandoned(e.Stream)
+			h.gone(e)
 		}
 		h.out.tell(e)
 	case sctp.EventShutdownReceived:
@@ -395,7 +419,14 @@ func (h *host) readOnce(id uint16) bool {
 	case h.dice.chance(0.1):
 		size = h.dice.between(4000, size)
 	}
-	n, info, err := h.Read(h.w.now, id, h.scratch[:size])
+	n, info, err := 0, sctp.MessageInfo{}, error(nil)
+	if h.dice.chance(h.plan.borrows) {
+		if n, info, err = h.borrow(id); err == nil {
+			size = n
+		}
+	} else {
+		n, info, err = h.Read(h.w.now, id, h.scratch[:size])
+	}
 	if (err == nil) != (peekErr == nil) || err == nil &&
 		(n != min(size, peeked.Size) || info.PPID != peeked.PPID || info.Unordered != peeked.Unordered) {
 		h.w.fail("host %d: stream %d: Read of %d bytes gave %d, %+v, %v; Peek promised %+v, %v",

@@ -30,6 +30,15 @@ func (h history) deliver(id int) {
 	h.l.delivered(m.stream, firstPPID+uint32(id), m.unordered, content(id, m.size))
 }
 
+// tell tells the sender the fate of message id.
+func (h history) tell(id int, kind sctp.EventKind) {
+	e := sctp.Event{Kind: kind, Stream: h.l.sent[id].stream, Message: uint64(id) + 1}
+	if kind == sctp.EventMessageAbandoned {
+		h.l.abandoned(e.Stream)
+	}
+	h.l.tell(e)
+}
+
 // reset lets a reset of the stream run its whole course.
 func (h history) reset(stream uint16) {
 	h.l.resetRequested(stream)
@@ -104,6 +113,17 @@ func TestSimulationLedgerAccepts(t *testing.T) {
 			a := h.send(reliable, 10)
 			h.deliver(a)
 		}},
+		{"in parts, one given up", func(h history) {
+			a, b := h.send(reliable, 10), h.send(reliable, 10)
+			h.l.begun(a, 100)
+			h.l.begun(b, 200)
+			h.l.completed(a)
+			h.tell(a, sctp.EventMessageSent)
+			h.deliver(a)
+			h.tell(a, sctp.EventMessageDelivered)
+			h.tell(b, sctp.EventMessageAbandoned)
+			h.l.cut(7, firstPPID+uint32(b))
+		}},
 		{"sent behind a reset that is under way", func(h history) {
 			a := h.send(reliable, 10)
 			h.l.resetRequested(7)
@@ -170,6 +190,23 @@ func TestSimulationLedgerComplains(t *testing.T) {
 		{"wrong order mode", func(h history) { two(h); h.l.delivered(7, firstPPID, true, content(0, 10)) }, "unordered"},
 		{"missing without a word", func(h history) { h.send(limited, 10) }, "1 messages missing, 0 reported"},
 		{"reliable abandoned", func(h history) { two(h); h.l.abandoned(7); h.deliver(0); h.deliver(1) }, "had a limit"},
+		{"in parts, not ended", func(h history) { h.l.begun(h.send(reliable, 10), 100) }, "did not arrive"},
+		{"in parts, delivered before the end", func(h history) { h.l.begun(h.send(reliable, 10), 100); h.deliver(0) }, "not ended"},
+		{"in parts, given up and delivered", func(h history) {
+			h.l.begun(h.send(reliable, 10), 100)
+			h.tell(0, sctp.EventMessageAbandoned)
+			h.deliver(0)
+		}, "not ended"},
+		{"in parts, given up after the end", func(h history) {
+			h.l.begun(h.send(reliable, 10), 100)
+			h.l.completed(0)
+			h.tell(0, sctp.EventMessageAbandoned)
+		}, "reliable message 0 was abandoned"},
+		{"in parts, without the last", func(h history) {
+			h.l.begun(h.send(reliable, 10), 100)
+			h.l.completed(0)
+			h.l.delivered(7, firstPPID, false, content(0, 10))
+		}, "has 10 bytes, 100 were sent"},
 		{"reliable cut", func(h history) { two(h); h.l.cut(7, firstPPID) }, "cut"},
 		{"cut on another stream", func(h history) { h.send(limited, 10); h.l.cut(8, firstPPID) }, "nobody sent"},
 		{"before the reset it was sent after", func(h history) {
@@ -223,12 +260,15 @@ type saboteur struct {
 	countdown int // calls until the bug strikes, where it strikes once
 	read      func(s *saboteur, n int, info *sctp.MessageInfo, err *error, dst []byte)
 	send      func(s *saboteur, m *sctp.Message) (swallow bool)
+	sendMore  func(s *saboteur, stream uint16) (swallow bool)
+	cancel    func(s *saboteur, now time.Time, stream uint16)
 	transmit  func(s *saboteur, tr *sctp.Transmit, ok *bool)
 	timeout   func(s *saboteur, at *time.Time, ok *bool)
 	event     func(s *saboteur, e *sctp.Event, ok *bool)
 	stats     func(st *sctp.Stats)
 	kept      []byte // packet that was not copied
 	keep      bool
+	lend      bool // what was lent is used again
 }
 
 // strikes tells whether it is time.
@@ -249,6 +289,29 @@ func (s *saboteur) SendCopy(now time.Time, m sctp.Message) error {
 		return nil
 	}
 	return s.engine.SendCopy(now, m)
+}
+
+func (s *saboteur) SendMore(now time.Time, stream uint16, payload []byte, more bool) error {
+	if s.sendMore != nil && s.sendMore(s, stream) {
+		return nil
+	}
+	return s.engine.SendMore(now, stream, payload, more)
+}
+
+func (s *saboteur) Cancel(now time.Time, stream uint16) {
+	if s.cancel != nil {
+		s.cancel(s, now, stream)
+		return
+	}
+	s.engine.Cancel(now, stream)
+}
+
+func (s *saboteur) Borrow(now time.Time, stream uint16) (sctp.Loan, sctp.MessageInfo, error) {
+	l, info, err := s.engine.Borrow(now, stream)
+	if s.lend && err == nil {
+		s.engine.Return(l)
+	}
+	return l, info, err
 }
 
 func (s *saboteur) Read(now time.Time, stream uint16, dst []byte) (int, sctp.MessageInfo, error) {
@@ -351,6 +414,11 @@ func TestSimulationCatches(t *testing.T) {
 				*e = sctp.Event{Kind: sctp.EventPathUp}
 			}
 		}}, ""},
+		{"a part is lost", saboteur{sendMore: func(s *saboteur, _ uint16) bool { return s.strikes() }}, ""},
+		{"a message ends instead of being given up", saboteur{cancel: func(s *saboteur, now time.Time, stream uint16) {
+			s.engine.SendMore(now, stream, []byte("the end"), false)
+		}}, "given up"},
+		{"what was lent is used again", saboteur{lend: true}, ""},
 		{"a packet is kept", saboteur{keep: true}, ""},
 		{"the send buffer overflows", saboteur{stats: func(st *sctp.Stats) { st.SendBuffered += 4 << 20 }}, "SendBuffered"},
 		{"the receive buffer overflows", saboteur{stats: func(st *sctp.Stats) { st.ReceiveBuffered += 4 << 20 }}, "ReceiveBuffered"},

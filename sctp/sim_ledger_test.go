@@ -39,6 +39,7 @@ type sentMessage struct {
 	stream    uint16
 	unordered bool
 	reliable  bool
+	open      bool // in parts, and has not ended
 	size      int
 	delivered bool
 	// The receiver has read at least fewest and at most resets ends of the
@@ -128,7 +129,7 @@ func content(id, size int) []byte {
 func (l *ledger) accepted(m sctp.Message) {
 	s := l.stream(m.Stream)
 	s.messages = append(s.messages, len(l.sent))
-	s.fresh = s.fresh || m.Reliability == sctp.Reliability{}
+	s.fresh = s.fresh || m.Reliability == sctp.Reliability{} && !m.More
 	l.sent = append(l.sent, sentMessage{
 		stream:    m.Stream,
 		unordered: m.Unordered,
@@ -197,6 +198,8 @@ func (l *ledger) delivered(stream uint16, ppid uint32, unordered bool, payload [
 		l.complain("stream %d: message %d delivered as unordered=%v", stream, id, unordered)
 	case m.delivered:
 		l.complain("stream %d: message %d delivered twice", stream, id)
+	case m.open:
+		l.complain("stream %d: message %d delivered, which has not ended", stream, id)
 	case len(payload) != m.size:
 		l.complain("stream %d: message %d has %d bytes, %d were sent", stream, id, len(payload), m.size)
 	case !bytes.Equal(payload, l.content(id, m.size)):

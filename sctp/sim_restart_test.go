@@ -51,6 +51,7 @@ func (h *host) restart() {
 	h.past = pastLives{}
 	h.started, h.connected, h.full, h.resetting = true, false, false, false
 	h.readable, h.partial, h.sent = nil, make(map[uint16]*partialMessage), nil
+	h.open, h.loans = make(map[int]*openMessage), nil
 	h.w.work += 100
 	h.w.progress()
 	if err := h.Connect(h.w.now); err != nil {
@@ -75,6 +76,7 @@ func (h *host) restarted() {
 	h.past.ledgers, h.past.ends = append(h.past.ledgers, h.in), append(h.past.ends, ends)
 	h.in, h.out, h.nextIn, h.nextOut = h.nextIn, h.nextOut, nil, nil
 	h.resetting = false
+	h.open = make(map[int]*openMessage)
 	h.stepAt = h.w.now
 	h.w.progress()
 }

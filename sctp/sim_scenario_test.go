@@ -32,6 +32,8 @@ type plan struct {
 	script     []action
 	streams    []uint16      // candidates for stream ids, taken modulo those usable
 	priorities float64       // chance of another priority for the stream before each message
+	eager      float64       // chance at each step that a stream is to be read in parts from now on
+	borrows    float64       // chance to borrow what is read
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
 	timerSlack time.Duration // timers fire up to this much late
@@ -56,7 +58,9 @@ type action struct {
 	do     verb
 	stream int // index into plan.streams; reset also takes the next count-1
 	count  int
-	size   int // of the message
+	size   int // of the message, or of its part
+	open   int // the message in parts of the script that it is of; 0: none
+	whole  int // size of that, in its first part
 	msg    sctp.Message
 }
 
@@ -67,6 +71,8 @@ const (
 	doReset
 	doReconfig // the other requests of RFC 6525; size says which
 	doRestart
+	doMore   // the next part of a message
+	doCancel // of which there are no more
 	doShutdown
 	doAbort
 )
@@ -130,6 +136,7 @@ func newScenario(seed uint64) *scenario {
 	s.drawTurns(d)
 	s.drawScripts(d)
 	s.drawScheduling(newDice(seed, 20))
+	s.drawParts(newDice(seed, 21))
 	s.drawRestarts(newDice(seed, 6))
 	s.drawEndpoints(newDice(seed, 7))
 	if s.clean && d.chance(0.5) {

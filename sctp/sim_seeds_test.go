@@ -203,6 +203,8 @@ func TestSimulationRange(t *testing.T) {
 		mark("search for a larger MTU on one side", (a.maxMTU() > a.mtu()) != (b.maxMTU() > b.mtu()))
 		mark("search for a larger MTU on both sides", a.maxMTU() > a.mtu() && b.maxMTU() > b.mtu())
 		mark("paused reader", a.pause > 0)
+		mark("a reader of what comes in", a.eager > 0)
+		mark("a reader that borrows", a.borrows > 0)
 		if s.zeroChecksum() && (s.links[0].Corrupt > 0 || s.links[1].Corrupt > 0) {
 			t.Fatalf("seed %d: corruption without a checksum", seed)
 		}
@@ -217,6 +219,9 @@ func TestSimulationRange(t *testing.T) {
 			mark("lifetime", act.msg.Reliability.Lifetime > time.Millisecond)
 			mark("unordered", act.msg.Unordered)
 			mark("asks for its SACK", act.msg.Immediate)
+			mark("in parts", act.open > 0)
+			mark("given up in parts", act.do == doCancel)
+			mark("a part larger than the send buffer", act.do == doMore && act.size > a.sendBuffer())
 		}
 	}
 	for what, n := range seen {

@@ -72,6 +72,7 @@ func (t *witness) count(e sctp.TraceEvent) {
 		sctp.ReasonPriority: &t.abandoned.ByPriority,
 	}[e.Reason]
 	switch {
+	case e.Reason == 0 && t.h.inParts: // the application did
 	case c == nil:
 		t.h.w.fail("host %d: a message was given up because of %v", t.h.side, e.Reason)
 	case e.On:

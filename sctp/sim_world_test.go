@@ -59,7 +59,7 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 		h := &host{
 			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
 			out: ledgers[i], in: ledgers[1-i], moves: moves{dice: newDice(s.seed, uint64(i)+7)},
-			partial: make(map[uint16]*partialMessage), scratch: make([]byte, 70_000),
+			partial: make(map[uint16]*partialMessage), open: make(map[int]*openMessage), scratch: make([]byte, 70_000),
 		}
 		if err := h.begin(s.hosts[i].cfg); err != nil {
 			return nil, err
@@ -315,6 +315,9 @@ func (w *world) inspect(h *host) {
 	if h.largest > most {
 		most = h.largest + most/2
 	}
+	if h.inParts { // of a message that must be finished
+		most += max(p.sendBuffer(), h.largest)
+	}
 	if st.SendBuffered < 0 || st.SendBuffered > most {
 		w.fail("host %d: SendBuffered is %d, at most %d may be", h.side, st.SendBuffered, most)
 	}
@@ -448,7 +451,7 @@ func (s *scenario) neverSpurious() bool {
 				return false
 			}
 			bytes += a.size
-			if a.msg.Reliability.LimitLifetime || a.msg.Reliability.LimitPriority {
+			if a.open > 0 || a.msg.Reliability.LimitLifetime || a.msg.Reliability.LimitPriority {
 				return false
 			}
 		}
