@@ -227,6 +227,18 @@ func TestPanicInCallback(t *testing.T) {
 		"OnMessage":   func(a *Channel, _ *Config) { a.OnMessage(func(Message) { bug() }) },
 		"OnClosing":   func(a *Channel, _ *Config) { a.OnClosing(bug) },
 		"OnClose":     func(a *Channel, _ *Config) { a.OnClose(bug) },
+		"OnBufferedAmountLow": func(a *Channel, _ *Config) {
+			a.OnBufferedAmountLow(bug)
+			a.OnOpen(func() { a.SendText("x") })
+		},
+		"OnError": func(a *Channel, cfg *Config) {
+			a.OnError(func(error) { bug() })
+			cfg.OnChannel = func(ch *Channel) { ch.s.Abort("") }
+		},
+		"Config.OnClose": func(_ *Channel, cfg *Config) {
+			cfg.OnClose = func(error) { bug() }
+			cfg.OnChannel = func(ch *Channel) { go ch.s.Close() }
+		},
 	}
 	if set := callbacks[os.Getenv(which)]; set != nil {
 		cfg := Config{OnChannel: func(ch *Channel) { ch.SendText("x"); ch.Close() }}

@@ -54,6 +54,30 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// TestLargeMessages sends 16 MiB to the browser that takes any size, up to 1 GiB, and gets 8 MiB from it: of 16
+// MiB it sends nothing, and says nothing. The other's 256 KiB are in TestMessages.
+func TestLargeMessages(t *testing.T) {
+	eachBrowser(t, func(t *testing.T, b *browser.Browser) {
+		if b.Kind != browser.Firefox {
+			t.Skip("it takes 256 KiB")
+		}
+		p := newPair(t, b, false, sluice.Config{MaxMessageSize: 16 << 20})
+		p.connectWith("data")
+		for i, text := range []bool{false, true} {
+			up := testMessage{Text: text, Size: 8 << 20, Seed: uint32(20 + i)}
+			down := testMessage{Text: text, Size: 16 << 20, Seed: uint32(30 + i)}
+			p.page.send("data", up)
+			p.golang.send("data", down)
+			if got := p.page.receive("data", 1)[0]; got != down.want() {
+				t.Errorf("the page received %+v, want %+v", got, down.want())
+			}
+			if got := p.golang.receive("data", 1)[0]; got != up.want() {
+				t.Errorf("Go received %+v, want %+v", got, up.want())
+			}
+		}
+	})
+}
+
 // wanted returns what arrives of the messages.
 func wanted(sent []testMessage) (want []message) {
 	for _, m := range sent {

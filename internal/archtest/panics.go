@@ -8,7 +8,8 @@ import (
 )
 
 // checkPanics: a library panics for its own bugs only, and says so. What a peer or a
-// caller gets wrong is an error.
+// caller gets wrong is an error. It recovers from none, so that a callback of the application which
+// panics ends the program.
 func checkPanics(t *tree, report reporter) error {
 	for _, p := range t.pkgs {
 		if !covers(engineDir+"/...", p.dir) && p.dir != "dcep" && p.dir != "datachannel" && p.dir != "." {
@@ -21,10 +22,14 @@ func checkPanics(t *tree, report reporter) error {
 		for f := range p.sources {
 			ast.Inspect(f.ast, func(n ast.Node) bool {
 				call, ok := n.(*ast.CallExpr)
-				if !ok || len(call.Args) != 1 {
+				if !ok {
 					return true
 				}
-				if id, ok := call.Fun.(*ast.Ident); !ok || id.Name != "panic" {
+				switch id, ok := call.Fun.(*ast.Ident); {
+				case ok && id.Name == "recover":
+					report(t.at(call), "nothing recovers from a panic")
+					return true
+				case !ok || id.Name != "panic" || len(call.Args) != 1:
 					return true
 				}
 				message := leftmostString(call.Args[0])

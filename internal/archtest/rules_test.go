@@ -225,6 +225,9 @@ var cases = []struct {
 	{"panics", "under another package's name", overlay{"datachannel/x.go": `package datachannel; func x() { panic("sctp: BUG: x") }`},
 		[]string{`starts with "datachannel: BUG: "`}},
 
+	{"panics", "recovered from", overlay{"datachannel/x.go": `package datachannel; func x() { defer func() { _ = recover() }() }`},
+		[]string{"nothing recovers"}},
+
 	{"machine paths", "in a script and in a document", overlay{
 		"scripts/x.sh": "cd /" + "home/someone/sluice\n",
 		"notes.txt":    "see (/" + "work/x)\nand https://example.org/" + "work/x, $HOME/" + "work/x\n"},
