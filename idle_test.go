@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// An idle connection on a UDPMux has no goroutine, one with a port of its own the one that
-// reads there, and either keeps little memory: the agent and what else it took to
-// connect are gone.
+// An idle connection has no goroutine: a UDPMux has one, and one waits for all ports of single
+// connections, but where the system has no way to, when each has one. It keeps little memory: the agent and what else it
+// took to connect are gone.
 func TestIdleConnection(t *testing.T) {
 	pairs := 100
 	if raceDetector {
@@ -28,8 +28,12 @@ func TestIdleConnection(t *testing.T) {
 		}
 		return float64(heapInUse()-before) / float64(pairs) / 1024
 	}
-	own := open(nil, 1+2*(pairs+1)) / 2                                   // that of m, and one of each connection
-	shared := open(func(c *Config) { c.UDPMux = m }, 1+3*(pairs+1)) - own // one of each client
+	ofOwn, ofClients := 2, 2
+	if runtime.GOOS != "linux" {
+		ofOwn, ofClients = 1+2*(pairs+1), 1+3*(pairs+1)
+	}
+	own := open(nil, ofOwn) / 2
+	shared := open(func(c *Config) { c.UDPMux = m }, ofClients) - own
 	t.Logf("%.1f KiB of heap, %.1f KiB on a UDPMux", own, shared)
 	if !raceDetector && (own > maxIdleHeap || shared > maxIdleHeapShared) {
 		t.Errorf("%.1f KiB of heap, %.1f KiB on a UDPMux; want at most %d and %d", own, shared, maxIdleHeap, maxIdleHeapShared)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -226,11 +227,19 @@ func (m *Mux) sweep() {
 	}
 }
 
+// restAfter is how long nothing has come in at a port when its reading goroutine ends, or up to
+// twice that; another begins with what comes next. It is less than the time between checks of an
+// idle connection, and more than that between messages of one that is in use.
+const restAfter = 200 * time.Millisecond
+
 // read is the reading goroutine of a port.
 func (m *Mux) read(p *port) {
 	defer m.readers.Done()
 	var batch [][]byte // as many as have come at once
-	failed := 0
+	failed, quiet := 0, false
+	if !m.cfg.Shared && m.cfg.Open == nil { // else there is one goroutine for all, or no telling
+		p.sock.wakeAfter(restAfter)
+	}
 	for {
 		runs, err := p.sock.receive()
 		switch {
@@ -243,8 +252,19 @@ func (m *Mux) read(p *port) {
 				runs, batch = p.dispatch(runs, batch)
 			}
 			clear(batch[:cap(batch)]) // or an idle port would hold on to the buffer that it read into
+			quiet = false
 		case errors.Is(err, net.ErrClosed):
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			switch {
+			case !quiet:
+				quiet = true
+				p.sock.wakeAfter(restAfter)
+			case p.sock.sock.Await(func() { go m.resume(p) }):
+				return
+			default:
+				p.sock.wakeAfter(0)
+			}
 		default:
 			m.drops.readErrors.Add(1)
 			if fromICMP(err) {
@@ -258,6 +278,19 @@ func (m *Mux) read(p *port) {
 				return
 			}
 		}
+	}
+}
+
+// resume reads again at a port that rests, on a goroutine of its own.
+func (m *Mux) resume(p *port) {
+	m.mu.Lock()
+	open := !m.closed && slices.Contains(m.ports, p)
+	if open {
+		m.readers.Add(1)
+	}
+	m.mu.Unlock()
+	if open {
+		m.read(p)
 	}
 }
 

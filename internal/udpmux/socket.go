@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
@@ -56,6 +57,16 @@ func (s *socket) close() error { return s.sock.Close() }
 
 // receive waits for datagrams. They are valid until the next call.
 func (s *socket) receive() ([]udpsock.Run, error) { return s.sock.Receive() }
+
+// wakeAfter makes receive return an error that matches os.ErrDeadlineExceeded after a while, if
+// it waits then or is called later; 0 takes that back.
+func (s *socket) wakeAfter(d time.Duration) {
+	at := time.Time{}
+	if d > 0 {
+		at = time.Now().Add(d)
+	}
+	_ = s.sock.SetReadDeadline(at) // fails where there is none, or nothing to wait for
+}
 
 // fragmentation says what to do about the DF bit of a datagram.
 type fragmentation uint8

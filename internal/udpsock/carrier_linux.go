@@ -18,9 +18,10 @@ const (
 
 // batching carries many datagrams with each call.
 type batching struct {
-	raw syscall.RawConn
-	in  reader
-	out writer
+	raw   syscall.RawConn
+	in    reader
+	out   writer
+	watch watched
 }
 
 func newCarrier(conn PacketConn) carrier {

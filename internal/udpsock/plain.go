@@ -35,6 +35,9 @@ func (p *plain) send(datagrams []Datagram) (sent int, err error) {
 	return sent, err
 }
 
+func (p *plain) await(func()) bool { return false }
+func (p *plain) forget()           {}
+
 func (p *plain) receiveECN() error { return errors.ErrUnsupported }
 
 func (p *plain) setBuffers(receive, send int) {

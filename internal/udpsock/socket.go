@@ -44,6 +44,8 @@ type carrier interface {
 	send([]Datagram) (int, error)
 	receiveECN() error
 	setBuffers(receive, send int)
+	await(f func()) bool
+	forget() // before the socket is closed
 }
 
 // A Run is datagrams of one sender that came in one behind the other.
@@ -109,6 +111,17 @@ func (s *Socket) ReceiveECN() error { return s.carrier.receiveECN() }
 // SetBuffers asks the system for buffers of these sizes, in bytes. What it gives is its
 // own matter.
 func (s *Socket) SetBuffers(receive, send int) { s.carrier.setBuffers(receive, send) }
+
+// Await has f called once, when there is something to receive, in place of a goroutine that waits in
+// Receive: nobody calls that until then. f must not wait. It returns false where that is not possible,
+// or the Socket is closed. Once Close has returned, f is not called any more, but may have begun.
+func (s *Socket) Await(f func()) bool { return s.carrier.await(f) }
+
+// Close closes the socket. Calls that wait end with an error that matches net.ErrClosed.
+func (s *Socket) Close() error {
+	s.carrier.forget()
+	return s.PacketConn.Close()
+}
 
 // deadliner is what a PacketConn has besides if Receive can be given a deadline.
 type deadliner interface{ SetReadDeadline(time.Time) error }
