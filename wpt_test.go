@@ -434,28 +434,28 @@ func iceConnectionStates(p *virtualPair) {
 }
 
 func iceGatheringStates(p *virtualPair) {
-	states := make(map[*PeerConnection][]ICEGatheringState)
-	for _, pc := range []*PeerConnection{p.a, p.b} {
+	states := map[*PeerConnection]*[]ICEGatheringState{p.a: {}, p.b: {}} // a list for the events of each
+	for pc, list := range states {
 		if s := pc.ICEGatheringState(); s != ICEGatheringStateNew {
 			p.Errorf("at first: %s", s)
 		}
-		pc.OnICEGatheringStateChange(func(s ICEGatheringState) { states[pc] = append(states[pc], s) })
+		pc.OnICEGatheringStateChange(func(s ICEGatheringState) { *list = append(*list, s) })
 	}
 	p.channel(p.a)
 	p.connect()
 	p.settle()
 	want := []ICEGatheringState{ICEGatheringStateGathering, ICEGatheringStateComplete}
 	for pc, got := range states {
-		if !slices.Equal(got, want) || pc.ICEGatheringState() != ICEGatheringStateComplete {
-			p.Errorf("%q, want %q; it is %s", got, want, pc.ICEGatheringState())
+		if !slices.Equal(*got, want) || pc.ICEGatheringState() != ICEGatheringStateComplete {
+			p.Errorf("%q, want %q; it is %s", *got, want, pc.ICEGatheringState())
 		}
 	}
 	p.a.RestartICE()
 	p.negotiate(p.a, p.b)
 	p.settle()
 	for _, got := range states {
-		if !slices.Equal(got, slices.Repeat(want, 2)) {
-			p.Errorf("after a restart %q", got)
+		if !slices.Equal(*got, slices.Repeat(want, 2)) {
+			p.Errorf("after a restart %q", *got)
 		}
 	}
 }
