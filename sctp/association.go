@@ -46,33 +46,33 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // together, and what few need at an end of its component, next to that of another. Among
 // thousands of associations what a packet costs is what it misses of the cache, a fifth less so.
 type Association struct {
-	rng random
-	hs  handshake
-
-	cfg   *Config // complete, and shared: not to be changed
-	state State
-	ended bool  // for good: Closed is final
-	err   error // of the end; nil if graceful
-	clock clock
 	id    identity
-	peer  peerInit
+	state State
+	ended bool    // for good: Closed is final
+	cfg   *Config // complete, and shared: not to be changed
 	trace *tracer // nil: there is none
+	err   error   // of the end; nil if graceful
+	peer  peerInit
+	clock clock
 
-	tsns     tsnMap
-	ack      ackState
-	in       inbound
-	reconfig reconfig
+	tsns tsnMap
+	ack  ackState
+	in   inbound
+
+	closer   shutdown
 	control  control
 	strays   strays
-	closer   shutdown
-	events   eventQueue
+	hs       handshake
+	rng      random
+	reconfig reconfig
 
-	window   peerWindow
 	forward  forwardState
+	window   peerWindow
 	recovery recovery
+	counters counters
 	sent     sentQueue
 	out      outbound
-	counters counters
+	events   eventQueue
 	paths    paths
 }
 
@@ -247,10 +247,12 @@ func (a *Association) DeliverParts(stream uint16, on bool) {
 
 // reportReadable turns streams with something to read into events.
 func (a *Association) reportReadable() {
-	for _, id := range a.in.readable {
-		a.events.push(Event{Kind: EventReadable, Stream: id})
+	if list := a.in.readable; len(list) > 0 {
+		for _, id := range list {
+			a.events.push(Event{Kind: EventReadable, Stream: id})
+		}
+		a.in.readable = list[:0]
 	}
-	a.in.readable = a.in.readable[:0]
 }
 
 // tellWindow has a window that reading has opened by a quarter told to the peer

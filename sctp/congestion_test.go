@@ -257,7 +257,7 @@ func TestT3(t *testing.T) {
 		t.Fatalf("a retransmitted chunk is no sample: %v", s.RTO) // 9260-6.3.1-b
 	}
 	tc.write(sack{cum: 9})
-	if tc.a.paths.primary().t3.on {
+	if tc.a.paths.primary().t3.on() {
 		t.Fatal("T3-rtx runs with nothing outstanding")
 	}
 }

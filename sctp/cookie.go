@@ -24,17 +24,17 @@ type cookie struct {
 
 // peerInit is what a peer's INIT or INIT ACK said.
 type peerInit struct {
-	tag          uint32
-	window       uint32
-	outStreams   uint16
-	inStreams    uint16
-	initialTSN   wire.TSN
 	forwardTSN   bool // partial reliability, by the chunks that go with interleaving or without
 	interleaving bool // I-DATA is used instead of DATA
 	reconfig     bool
 	zeroChecksum bool // it accepts zero checksums under our method
 	ecn          bool // so do we
 	nrSack       bool // so do we
+	tag          uint32
+	window       uint32
+	outStreams   uint16
+	inStreams    uint16
+	initialTSN   wire.TSN
 }
 
 const (

@@ -21,16 +21,17 @@ const (
 type ecn struct {
 	on bool // both sides take part
 
+	echoing    bool // as receiver: marks were not confirmed by CWR yet
+	confirming bool // as sender: a CWR is to be sent
+	reduced    bool // and the window was reduced once at least
+
 	// Receiver.
-	echoing bool     // marks were not confirmed by CWR yet
-	marked  wire.TSN // lowest TSN of the last packet with a mark
-	marks   uint32   // packets with a mark since the last CWR
+	marked wire.TSN // lowest TSN of the last packet with a mark
+	marks  uint32   // packets with a mark since the last CWR
 
 	// Sender.
-	confirming bool     // a CWR is to be sent
-	confirmed  wire.TSN // what it says
-	reduced    bool     // the window was reduced once at least
-	exit       wire.TSN // last TSN of the window for which it was last
+	confirmed wire.TSN // what the CWR says
+	exit      wire.TSN // last TSN of the window that was reduced last
 }
 
 // experienced takes note of a packet with a mark; lowest is the lowest TSN in it.

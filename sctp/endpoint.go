@@ -209,7 +209,7 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 // more).
 func (e *Endpoint) Association(id AssociationID) *Association {
 	if slot := e.slot(id); slot != noSlot {
-		e.fetch(slot)
+		e.fetch(slot, true)
 		return e.assocs[slot]
 	}
 	return nil

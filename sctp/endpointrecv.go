@@ -36,12 +36,13 @@ func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []
 	case wire.TypeCookieEcho:
 		e.handleCookieEcho(now, key, p, c)
 	default:
-		e.handleOther(now, key, p, mark)
+		e.handleOther(now, key, p, mark, c.Type() == wire.TypeSack)
 	}
 }
 
-// handleOther takes a packet that belongs to an association, if there is one.
-func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN) {
+// handleOther takes a packet that belongs to an association, if there is one; acks says that it
+// begins with a SACK.
+func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN, acks bool) {
 	slot := e.tags.find(p.VTag(), e.members, key, true)
 	if slot == noSlot {
 		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
@@ -58,7 +59,7 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark E
 		}
 		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
 	}
-	e.fetch(slot)
+	e.fetch(slot, acks)
 	e.assocs[slot].HandlePacketECN(now, 0, p, mark)
 	e.wake(slot)
 }

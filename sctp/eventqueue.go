@@ -4,13 +4,12 @@ package sctp
 // stream turning readable, say) are edges that the stream remembers, so that
 // what the peer sends cannot make the queue grow without bound.
 type eventQueue struct {
-	ring []Event
-	head int
-	n    int
-	few  [2]Event // ring, mostly
-	use  ringUse
-
+	ring   []Event
+	head   int
+	n      int
 	pushed uint64 // ever
+	use    ringUse
+	few    [2]Event // ring, mostly
 }
 
 // at returns the i-th event.
@@ -41,8 +40,11 @@ func (q *eventQueue) pop() (Event, bool) {
 	e := q.ring[q.head]
 	q.ring[q.head] = Event{}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
-	if q.n--; q.n == 0 && q.use.emptied(len(q.ring)) {
-		q.ring, q.head = q.few[:], 0
+	if q.n--; q.n == 0 {
+		q.head = 0 // the first place is at hand
+		if q.use.emptied(len(q.ring)) {
+			q.ring = q.few[:]
+		}
 	}
 	return e, true
 }

@@ -10,13 +10,13 @@ import (
 // 3.5): it moves the Advanced Peer Ack Point over abandoned chunks and tells the
 // peer with FORWARD-TSN.
 type forwardState struct {
+	skipped     []wire.SkippedMessage // scratch
+	streams     []wire.SkippedStream  // scratch
+	lastAt      instant
 	enabled     bool     // both sides announced it
 	interleaved bool     // it is I-FORWARD-TSN that is sent (RFC 8260, section 2.3.1)
 	due         bool     // a FORWARD-TSN is to be sent
 	point       wire.TSN // Advanced.Peer.Ack.Point
-	lastAt      instant
-	skipped     []wire.SkippedMessage // scratch
-	streams     []wire.SkippedStream  // scratch
 }
 
 func (f *forwardState) init(initial wire.TSN, enabled, interleaved bool) {

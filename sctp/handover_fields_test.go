@@ -27,9 +27,9 @@ var handoverFields = map[string]string{
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, told anew, streams parts, turns idle, begun idle, " +
-		"serving idle, lasting idle, until anew, pool anew, low idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
+		"serving idle, lasting idle, until anew, pool anew, low idle, few idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"limited idle, midway idle, parted idle, midways idle, drained idle",
-	"streamTable": "low parts, pages parts, n carried, first parts",
+	"streamTable": "at carried, low parts, pages parts, n carried, first parts",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried, open idle",
 	"sentQueue": "ring idle, few idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
@@ -38,7 +38,7 @@ var handoverFields = map[string]string{
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
 	"tsnMap":   "cum carried, highest carried, above idle, passed anew",
-	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, reads anew, touched anew",
+	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, few idle, reads anew, touched anew",
 	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle, ahead idle, sinceReset anew, eager config",
 	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",

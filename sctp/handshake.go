@@ -9,14 +9,20 @@ import (
 
 // identity is what tells an association from others on the wire.
 type identity struct {
-	localPort, remotePort uint16
 	localTag              uint32 // expected in packets from the peer
 	peerTag               uint32 // sent in packets to the peer; 0 before it is known
+	localPort, remotePort uint16
 }
 
 // handshake sets up the association (RFC 9260, section 5). It owns the timers
 // T1-init and T1-cookie, of which one runs at a time.
 type handshake struct {
+	t1           timer
+	snap         snapState
+	due          bool // the INIT or COOKIE ECHO is to be sent
+	cookieAck    bool // a COOKIE ACK is to be sent
+	peerKind     PeerImplementation
+	localTSN     wire.TSN  // our initial TSN
 	secret       [32]byte  // key of the cookies
 	cookie       []byte    // to echo
 	unrecognized []byte    // parameters of the INIT ACK to report
@@ -27,12 +33,6 @@ type handshake struct {
 	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       instant       // the last of them
-	localTSN     wire.TSN      // our initial TSN
-	peerKind     PeerImplementation
-	snap         snapState
-	due          bool // the INIT or COOKIE ECHO is to be sent
-	cookieAck    bool // a COOKIE ACK is to be sent
-	t1           timer
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.

@@ -10,14 +10,14 @@ import (
 // heartbeat probes a path that is idle (RFC 9260, section 8.3), and finds out whether it is
 // so idle that memory kept for reuse is given back (Association.rest).
 type heartbeat struct {
-	nonce    uint64
-	sentAt   instant
+	timer    timer
 	due      bool // a HEARTBEAT is to be sent
 	awaiting bool // the one sent was not answered yet
 	used     bool // data was sent since the timer started, so RTT is known anyway
 	busy     bool // data came in since then
+	nonce    uint64
+	sentAt   instant
 	rng      splitmix
-	timer    timer
 }
 
 // heartbeatInfoLen is the length of our Heartbeat Info: nonce and path.

@@ -11,11 +11,11 @@ import (
 type hystart struct {
 	on       bool // the first slow start is not over
 	begun    bool
+	careful  bool          // conservative slow start
 	end      wire.TSN      // the round trip ends when it is acknowledged
 	last     time.Duration // least RTT of the last round trip; 0: none
 	current  time.Duration // of this one; 0: none
 	samples  int           // of this one
-	careful  bool          // conservative slow start
 	baseline time.Duration // least RTT when that began
 	rounds   int           // of it
 }

@@ -10,20 +10,21 @@ import (
 // rest of their message, messages waiting for their turn, and messages ready
 // for the application. It bounds all of it, which is the receive window.
 type inbound struct {
-	limit       int  // receive buffer, bytes
-	frugal      bool // it bounds the memory in use
-	interleaved bool // it is I-DATA that comes in
-	bytes       int  // payload held
-	entries     int  // chunks held
+	// readable lists streams that turned readable since it was last emptied, mostly in few.
+	readable    []uint16
+	few         [4]uint16
 	pool        *pools
-	fragments   runList // of all streams, without interleaving
+	limit       int     // receive buffer, bytes
+	bytes       int     // payload held
+	entries     int     // chunks held
+	frugal      bool    // it bounds the memory in use
+	interleaved bool    // it is I-DATA that comes in
 	reads       uint64  // messages completed, for statistics
-	// readable lists streams that turned readable since it was last emptied.
-	readable []uint16
-	streams  streamTable[inStream]
-	recent   recency
-	evicted  []wire.TSN // scratch
-	touched  []uint16   // streams with inStream.listed
+	fragments   runList // of all streams, without interleaving
+	streams     streamTable[inStream]
+	recent      recency
+	evicted     []wire.TSN // scratch
+	touched     []uint16   // streams with inStream.listed
 }
 
 // inStream is an incoming stream that has been used.
@@ -34,11 +35,11 @@ type inStream struct {
 	eager     bool     // what is there of the next message is read before the rest comes
 	next      wire.MID // of the ordered message to deliver next
 	floor     wire.MID // unordered messages before it will not come any more
-	fragments runList  // with interleaving
 	head      *inMessage
 	tail      *inMessage // of the messages ready to be read
-	waiting   waitList   // ahead of next
 	sinceReset
+	waiting   waitList // ahead of next
+	fragments runList  // with interleaving
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -51,6 +52,7 @@ const (
 
 func (in *inbound) init(limit int, frugal bool, pool *pools) {
 	*in = inbound{limit: limit, frugal: frugal, pool: pool}
+	in.readable = in.few[:0]
 }
 
 // held returns the bytes of the receive buffer in use.

@@ -330,21 +330,21 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "a timer runs after the end"
 	case on && at.Sub(now) > max(10*a.cfg.RTOMax+2*time.Minute, pmtuRaiseTimer):
 		return fmt.Sprintf("the next deadline is %v away", at.Sub(now))
-	case a.state >= Established && a.sent.span() > 0 && !path.t3.on:
+	case a.state >= Established && a.sent.span() > 0 && !path.t3.on():
 		return "chunks are outstanding without T3-rtx"
-	case a.reconfig.own.inFlight && !a.reconfig.own.timer.on:
+	case a.reconfig.own.inFlight && !a.reconfig.own.timer.on():
 		return "a RE-CONFIG request is in flight without its timer"
-	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on:
+	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on():
 		return "T1 does not run"
-	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on:
+	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on():
 		return "T2 does not run"
-	case a.state == Established && a.out.queued > 0 && (a.out.begun == nil || a.out.begun.head != nil) && a.sent.span() == 0 && !path.t3.on && !path.pacer.timer.on && !a.reconfig.own.flying(wire.ParamTSNReset):
+	case a.state == Established && a.out.queued > 0 && (a.out.begun == nil || a.out.begun.head != nil) && a.sent.span() == 0 && !path.t3.on() && !path.pacer.timer.on() && !a.reconfig.own.flying(wire.ParamTSNReset):
 		return "messages are queued and nothing is sent"
-	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on:
+	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on():
 		return "no HEARTBEAT is planned"
 	case path.pmtu.due && a.state == Established, a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
 		return "something is due and was not sent"
-	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on:
+	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on():
 		return "a SACK is delayed without timer"
 	}
 	return ""

@@ -10,34 +10,35 @@ import (
 // scheduler whose turn it is. Without interleaving a message that was begun is finished
 // first, because fragments in DATA chunks have consecutive TSNs (RFC 8260, section 1.1).
 type outbound struct {
-	streams     streamTable[outStream]
-	turns       turnQueue
-	limit       int // send buffer, bytes
-	scheduler   Scheduler
-	interleaved bool       // by chunks, not by messages
-	frugal      bool       // it bounds the memory in use
-	isAllLow    bool       // waiting fell to allLow
-	buffered    int        // bytes accepted and neither acknowledged nor abandoned
-	held        int        // bytes of messages of which they are a part
-	messages    int        // accepted, and held for that or for what follows
-	refused     int        // least size refused since the last EventWritable; 0: none
-	told        uint32     // how many of those there were
-	begun       *outStream // the message that must be finished is its head
-	serving     *outStream // of RoundRobinPacket: has sent in this packet
-	lasting     *outStream // with interleaving: its turn is not over; nil: none
-	until       instant    // and lasts until then
-	pool        *pools
-	queued      int            // messages not sent completely
-	waiting     int            // bytes not given a TSN
-	midway      int32          // of those queued: of which a part was sent
-	parted      int32          // messages in parts of which the last part was not sent
-	low         []uint16       // streams whose queue fell to their threshold
+	midways     [2]*outMessage // the first and the last of those of which a part was sent, by when they were begun
 	drained     []uint16       // streams to reset on which now everything is acknowledged
-	allLow      int            // threshold of waiting, bytes; -1: none
-	arrivals    uint64         // messages accepted, ever
-	limited     *limited       // nil: no message may be given up
-	large       *outMessage    // the one, if any, that is larger than the buffer
-	midways     [2]*outMessage // the first and the last of those, by when they were begun
+	low         []uint16       // streams whose queue fell to their threshold, mostly in few
+	few         [4]uint16
+	queued      int        // messages not sent completely
+	refused     int        // least size refused since the last EventWritable; 0: none
+	begun       *outStream // the message that must be finished is its head
+	limited     *limited   // nil: no message may be given up
+	scheduler   Scheduler
+	interleaved bool        // by chunks, not by messages
+	frugal      bool        // it bounds the memory in use
+	isAllLow    bool        // waiting fell to allLow
+	serving     *outStream  // of RoundRobinPacket: has sent in this packet
+	lasting     *outStream  // with interleaving: its turn is not over; nil: none
+	until       instant     // and lasts until then
+	limit       int         // send buffer, bytes
+	buffered    int         // bytes accepted and neither acknowledged nor abandoned
+	held        int         // bytes of messages of which they are a part
+	messages    int         // accepted, and held for that or for what follows
+	waiting     int         // bytes not given a TSN
+	allLow      int         // threshold of waiting, bytes; -1: none
+	midway      int32       // of those queued: of which a part was sent
+	parted      int32       // messages in parts of which the last part was not sent
+	arrivals    uint64      // messages accepted, ever
+	told        uint32      // EventWritable, ever
+	large       *outMessage // the one, if any, that is larger than the buffer
+	pool        *pools
+	turns       turnQueue
+	streams     streamTable[outStream]
 }
 
 // outStream is an outgoing stream that has been used.
@@ -116,6 +117,7 @@ func (m *outMessage) expired(now instant) bool {
 
 func (o *outbound) init(limit int, scheduler Scheduler, frugal bool, pool *pools) {
 	*o = outbound{limit: limit, scheduler: scheduler, frugal: frugal, pool: pool, allLow: -1}
+	o.low = o.few[:0]
 	o.turns.init(scheduler)
 }
 

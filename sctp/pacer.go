@@ -11,9 +11,9 @@ import "time"
 // It delays DATA only, never a packet without any. The unit is bytes of chunks, as
 // in congestion control.
 type pacer struct {
-	free   instant // when all is out
 	timer  timer   // runs while data waits
 	behind bool    // nothing but pacing held data back since it did last
+	free   instant // when all is out
 }
 
 const (
@@ -50,7 +50,7 @@ func (p *pacer) held(now instant, rate int64) bool {
 		return false
 	}
 	wake := p.free.Add(min(paceQuantum, paceTime(paceQuantumBytes, rate)) / 2)
-	p.timer = timer{at: wake, on: true}
+	p.timer = timer{at: wake}
 	p.behind = true
 	return true
 }

@@ -81,7 +81,7 @@ func TestPacing(t *testing.T) {
 		tc.want("the next", "DATA")
 		tc.wantIdle("and no more")
 	}
-	if s := tc.a.Stats(); s.FlightSize < s.CongestionWindow || tc.a.paths.primary().pacer.timer.on {
+	if s := tc.a.Stats(); s.FlightSize < s.CongestionWindow || tc.a.paths.primary().pacer.timer.on() {
 		t.Fatalf("the window does not stop it: %+v", s)
 	}
 }

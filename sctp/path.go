@@ -5,19 +5,19 @@ import "math/bits"
 // path is one way to the peer: its congestion window, round-trip time and
 // failure detection are its own (RFC 9260, sections 6.3, 7 and 8).
 type path struct {
+	hb      heartbeat
 	pmtu    pmtud
 	id      PathID
+	down    bool
 	ecn     ecn
 	mtu     int // largest SCTP packet, bytes
 	errors  int // consecutive, of this path
-	down    bool
-	hb      heartbeat
+	rto     rtoEstimator
+	t3      timer // T3-rtx
 	pacer   pacer
+	rack    rack
 	burst   int     // bytes of new data sent at this opportunity, if it is not paced
 	burstAt instant // when it began
-	t3      timer   // T3-rtx
-	rack    rack
-	rto     rtoEstimator
 	cc      congestionController
 	cubic   cubic // cc, if it is that: in one piece of memory with the rest
 }
@@ -25,8 +25,8 @@ type path struct {
 // paths are all the ways to the peer, and the failures that they have seen in
 // a row together (RFC 9260, section 8.1).
 type paths struct {
-	list   [1]path
 	errors int
+	list   [1]path
 }
 
 func (p *paths) init(cfg *Config, seed uint64) {

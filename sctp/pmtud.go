@@ -19,7 +19,6 @@ import (
 // All sizes are those of SCTP packets, in bytes; what UDP and DTLS add is up to
 // who configures the limit.
 type pmtud struct {
-	base   int // BASE_PLPMTU
 	limit  int // MAX_PLPMTU; at most base: no search
 	low    int // largest size known to pass
 	high   int // smallest that did not; more than limit if none
@@ -29,16 +28,17 @@ type pmtud struct {
 	sentAt instant
 
 	// A black hole swallows large packets while the peer is there.
-	marked   bool     // a large packet was sent whose fate is not known
-	mark     wire.TSN // a chunk in it
 	losses   int      // of marked packets in a row, weighed
 	fellFrom int      // size at which the last one was found
 	fellAt   instant  // when
+	mark     wire.TSN // a chunk in a large packet that was sent
+	marked   bool     // whose fate is not known
 
 	state    pmtudState
 	due      bool  // a probe is to be sent
 	awaiting bool  // one was sent and not answered yet
 	timer    timer // PROBE_TIMER while a probe is on its way, else PMTU_RAISE_TIMER
+	base     int   // BASE_PLPMTU
 }
 
 // pmtudState is a state of RFC 8899, section 5.2.

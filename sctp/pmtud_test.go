@@ -530,7 +530,7 @@ func TestPathChanged(t *testing.T) {
 	tc.a.PathChanged(tc.now, 0)
 	tc.a.PathChanged(tc.now, 7) // there is none
 	st := tc.a.Stats()
-	if st.MTU != 1188 || st.SRTT != 0 || st.CongestionWindow > 4*1188 || st.FlightSize != flight || !p.t3.on {
+	if st.MTU != 1188 || st.SRTT != 0 || st.CongestionWindow > 4*1188 || st.FlightSize != flight || !p.t3.on() {
 		t.Fatalf("%+v", st)
 	}
 	tc.wantProbe("from the base on", 1188)

@@ -5,11 +5,11 @@ package sctp
 // the reduced window smoothly, and up to it again where losses went below. All
 // amounts are bytes of chunks, headers and padding included.
 type prr struct {
+	on        bool
 	target    int   // the reduced window
 	delivered int64 // to the peer since the recovery began, prr_delivered
 	flight    int64 // what was outstanding or lost when it began, RecoverFS
 	pmdcs     int
-	on        bool
 	budget    int   // what may be sent now
 	out       int64 // sent since then, prr_out
 }

@@ -34,7 +34,7 @@ func TestMaxRetransmitsZero(t *testing.T) {
 	}
 	tc.write(sack{cum: 0})
 	tc.wantIdle("done")
-	if _, ok := tc.a.Timeout(); ok && tc.a.paths.primary().t3.on {
+	if _, ok := tc.a.Timeout(); ok && tc.a.paths.primary().t3.on() {
 		t.Fatal("T3-rtx still runs")
 	}
 	if s := tc.a.Stats(); s.MessagesAbandoned != 1 || s.SendBuffered != 0 {

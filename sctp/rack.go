@@ -28,6 +28,7 @@ const (
 type rack struct {
 	timer   timer
 	waitFor rackWait
+	tlp     tailProbe
 
 	// The chunk delivered that was sent last, RACK.segment.
 	packet uint64        // number of the packet it was in; 0: none was delivered
@@ -36,8 +37,12 @@ type rack struct {
 
 	minRTT    minRTT
 	reoWnd    time.Duration // the reordering window
-	tlp       tailProbe
-	reordered bool // reordering was seen on the path
+	reordered bool          // reordering was seen on the path
+
+	// A SACK with many gap blocks may not report all; with silent, nothing is
+	// known about TSNs above heard.
+	silent bool
+	heard  wire.TSN
 
 	// The reordering window grows with each round that shows a spurious
 	// retransmission, and shrinks after persistRecoveries without.
@@ -45,11 +50,6 @@ type rack struct {
 	persist  int // recoveries until mult is 0 again
 	inRound  bool
 	roundEnd wire.TSN // cumulative TSN that ends the round
-
-	// A SACK with many gap blocks may not report all; with silent, nothing is
-	// known about TSNs above heard.
-	silent bool
-	heard  wire.TSN
 }
 
 // rackWait is what the timer waits for.
@@ -126,8 +126,8 @@ func (r *rack) renewal(c *sentChunk) instant {
 }
 
 // await sets the timer, waits reports whether it runs for this.
-func (r *rack) await(what rackWait, at instant) { r.waitFor, r.timer = what, timer{at: at, on: true} }
-func (r *rack) waits(what rackWait) bool        { return r.timer.on && r.waitFor == what }
+func (r *rack) await(what rackWait, at instant) { r.waitFor, r.timer = what, timer{at: at} }
+func (r *rack) waits(what rackWait) bool        { return r.timer.on() && r.waitFor == what }
 
 // renumber forgets TSNs, which begin anew.
 func (r *rack) renumber() {

@@ -422,7 +422,7 @@ func TestRackAllocs(t *testing.T) {
 		tc.now = tc.now.Add(testRTT)
 		blocks[0] = wire.GapBlock{Start: 2, End: 8}
 		sacked(sack{cum: next, gaps: blocks})
-		for a.sent.lost > 0 || a.paths.primary().rack.timer.on { // a recovery, or a probe
+		for a.sent.lost > 0 || a.paths.primary().rack.timer.on() { // a recovery, or a probe
 			tc.now, _ = a.Timeout()
 			a.HandleTimeout(tc.now)
 			sacked(sack{cum: next, gaps: blocks})

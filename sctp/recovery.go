@@ -6,14 +6,14 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // one found by SACKs or, with RACK, by time; or after T3-rtx expired. It lasts
 // until everything that was outstanding when it began is acknowledged.
 type recovery struct {
-	undo    undo
 	on      bool     // Fast Recovery
 	timeout bool     // T3-rtx has expired, with RACK
 	packet  bool     // one packet of retransmissions may go whatever cwnd says
 	single  bool     // T3-rtx has expired: one packet at a time until something is acknowledged
 	exit    wire.TSN // the Fast Recovery exit point
-	reduced uint64   // number of the last packet sent before the window was reduced
 	prr     prr
+	reduced uint64 // number of the last packet sent before the window was reduced
+	undo    undo
 }
 
 // active reports whether a loss is being repaired.

@@ -166,7 +166,7 @@ func (a *Association) scheduleProbe(now instant, path *path) {
 func (a *Association) mayProbe(path *path) bool {
 	q, p := &a.sent, &path.rack.tlp
 	return a.cfg.LossDetection == RACK && p.fresh && !p.out && q.outstanding > 0 && q.lost == 0 && q.nAcked == 0 &&
-		!a.recovery.active() && !a.window.probing && path.t3.on
+		!a.recovery.active() && !a.window.probing && path.t3.on()
 }
 
 // expireRack does what the timer of RACK-TLP was set for.

@@ -26,7 +26,7 @@ func (a *Association) handleSack(now instant, path *path, c wire.Chunk) {
 			a.sent.rate.forgive()
 		}
 	}
-	if f.reneged && !path.t3.on {
+	if f.reneged && !path.t3.on() {
 		path.t3.start(now, path.rto.rto)
 	}
 	a.finishAck(now, path, f.cumMoved)
@@ -101,7 +101,7 @@ func (a *Association) finishAck(now instant, path *path, moved bool) {
 	switch busy := a.sent.span() > 0; {
 	case !busy && !a.window.probing: // 9260-6.3.2-a
 		path.t3.stop()
-	case busy && !path.t3.on:
+	case busy && !path.t3.on():
 		path.t3.start(now, path.rto.rto)
 	}
 	a.armRack(now, path, moved)

@@ -134,6 +134,9 @@ func (r *requester) gated() bool { return r.flying(wire.ParamTSNReset) && !r.wai
 
 // drained takes streams that are to be reset and on which now everything is acknowledged.
 func (r *requester) drained(o *outbound) {
+	if len(o.drained) == 0 {
+		return
+	}
 	for _, id := range o.drained {
 		if s := o.stream(id); !s.asked {
 			r.reset(wire.ParamOutReset, id)

@@ -8,9 +8,9 @@ import (
 
 // responder answers the peer's requests: each number once, however often it comes.
 type responder struct {
+	next     wire.ReqSeq              // expected
 	due      []wire.ReconfigResponse  // to send
 	deferred []deferredReset          // in the order of their numbers
-	next     wire.ReqSeq              // expected
 	answered int                      // of them
 	last     *deferredReset           // the last that was deferred and performed, if it can come again
 	covered  int                      // streams in either direction that there were when all were reset last

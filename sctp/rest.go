@@ -29,7 +29,9 @@ func release[T any](list *[]T) {
 
 func (o *outbound) rest() {
 	o.turns.rest()
-	release(&o.low)
+	if len(o.low) == 0 {
+		o.low = o.few[:0]
+	}
 	release(&o.drained)
 	if l := o.limited; l != nil && len(l.deadlines.list)+len(l.unsent.list)+len(l.begun.list) == 0 {
 		o.limited = nil
@@ -57,7 +59,9 @@ func (in *inbound) rest() {
 	for _, s := range in.streams.all() {
 		release(&s.waiting.list)
 	}
-	release(&in.readable)
+	if len(in.readable) == 0 {
+		in.readable = in.few[:0]
+	}
 	release(&in.touched)
 }
 

@@ -5,12 +5,12 @@ import "time"
 // rtoEstimator computes the retransmission timeout of a path from round-trip
 // samples (RFC 9260, section 6.3.1).
 type rtoEstimator struct {
-	srtt, rttvar  time.Duration
-	latest        time.Duration // sample
-	rto           time.Duration // with backoff
+	sampled       bool
 	initial       time.Duration
 	minimum, maxi time.Duration
-	sampled       bool
+	latest        time.Duration // sample
+	srtt, rttvar  time.Duration
+	rto           time.Duration // with backoff
 }
 
 // clockGranularity is the least RTTVAR term (RFC 9260, section 6.3.1, rule G1).

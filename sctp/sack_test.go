@@ -172,7 +172,7 @@ func TestReneging(t *testing.T) {
 	if got := tc.a.Stats().FlightSize; got != 3*1176 {
 		t.Fatalf("%d bytes in flight", got)
 	}
-	if !tc.a.paths.primary().t3.on {
+	if !tc.a.paths.primary().t3.on() {
 		t.Fatal("T3-rtx does not run")
 	}
 	tc.advanceToTimer()

@@ -8,13 +8,7 @@ import (
 
 // ackState decides when a SACK is due (RFC 9260, section 6.2) and assembles it.
 type ackState struct {
-	due     ackDue
-	delay   timer // bounds the time that a delayed SACK waits
-	packets int   // with DATA since the last SACK
-	dups    []wire.TSN
-	gaps    []wire.GapBlock // scratch
-	// advertised is the window in the last SACK, bytes.
-	advertised int
+	due ackDue
 	// final: everything that came in is reported as never to be dropped, in NR-SACK
 	// (draft-natarajan-tsvwg-sctp-nrsack).
 	final bool
@@ -22,6 +16,13 @@ type ackState struct {
 	// What the packet being received holds.
 	packetData, packetNew, packetNow bool
 	first                            bool // no DATA has come in yet
+
+	delay   timer // bounds the time that a delayed SACK waits
+	packets int   // with DATA since the last SACK
+	// advertised is the window in the last SACK, bytes.
+	advertised int
+	dups       []wire.TSN
+	gaps       []wire.GapBlock // scratch
 }
 
 // ackDue says how urgent a SACK is.

@@ -33,9 +33,9 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	} else {
 		var p builder
 		p.begin(dst, path.mtu, &a.id)
-		given, again := a.counters.abandoned, a.counters.retransmissions
+		given, again := a.counters.given, a.counters.retransmissions
 		a.fill(at, path, &p)
-		if p.empty() && a.counters.abandoned != given {
+		if p.empty() && a.counters.given != given {
 			a.fill(at, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
@@ -124,7 +124,7 @@ func (a *Association) fillControl(now instant, path *path, p *builder) {
 	if a.giveUpLost(now, path); !a.fillForward(now, p) {
 		return
 	}
-	if a.forward.pending(a.sent.cum) && !path.t3.on { // 3758-3.5-c
+	if a.forward.pending(a.sent.cum) && !path.t3.on() { // 3758-3.5-c
 		path.t3.start(now, path.rto.rto)
 	}
 	switch a.state {
@@ -210,6 +210,10 @@ func (a *Association) fillData(now instant, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now instant, path *path, p *builder) {
+	if a.out.queued == 0 && a.sent.lost == 0 && !path.rack.tlp.due { // the state of who only receives is not looked at
+		a.exhausted(path, p)
+		return
+	}
 	a.sent.order.packet++
 	next := a.sent.next
 	a.out.packet(now)
@@ -217,12 +221,7 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
 	}
-	if p.empty() && !path.pacer.timer.on {
-		path.pacer.rest()
-		if a.sent.lost == 0 && a.sent.flight < path.cc.window() {
-			a.sent.rate.exhausted(a.sent.flight)
-		}
-	}
+	a.exhausted(path, p)
 	switch fresh := a.sent.next != next; {
 	case path.rack.tlp.due:
 		a.fillProbe(now, path, p, fresh)
@@ -233,6 +232,17 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 		path.sent(now, p.chunks, p.fresh, a.cfg.MaxBurst)
 		path.hb.used = true
 		a.recovery.packet = false
+	}
+}
+
+// exhausted takes note that there is nothing more to send, if so.
+func (a *Association) exhausted(path *path, p *builder) {
+	if !p.empty() || path.pacer.timer.on() {
+		return
+	}
+	path.pacer.rest()
+	if q := &a.sent; q.rate != nil && q.lost == 0 && q.flight < path.cc.window() {
+		q.rate.exhausted(q.flight)
 	}
 }
 
@@ -381,7 +391,7 @@ func (a *Association) probeWindow(now instant, path *path) bool {
 	case a.window.probe:
 		a.window.probe = false
 		return true
-	case !path.t3.on:
+	case !path.t3.on():
 		a.window.probing = true
 		path.t3.start(now, path.rto.rto)
 	}
@@ -449,7 +459,7 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
-	if !path.t3.on {
+	if !path.t3.on() {
 		path.t3.start(now, path.rto.rto)
 	}
 }
@@ -458,6 +468,7 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 // section 4.1, TR3).
 func (a *Association) abandon(now instant, path *path, m *outMessage) {
 	begun := m.sent > 0
+	a.counters.given++
 	a.counters.abandoned.count(m.policy, begun)
 	if m.stream.abandoned == nil {
 		m.stream.abandoned = new(AbandonedStats)
@@ -519,10 +530,12 @@ func (a *Association) reportDelivered(done *outMessage) {
 
 // reportSend turns what sending changed into events.
 func (a *Association) reportSend() {
-	for _, id := range a.out.low {
-		a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
+	if low := a.out.low; len(low) > 0 {
+		for _, id := range low {
+			a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
+		}
+		a.out.low = low[:0]
 	}
-	a.out.low = a.out.low[:0]
 	if a.out.isAllLow {
 		a.out.isAllLow = false
 		a.events.push(Event{Kind: EventTotalBufferedAmountLow})

@@ -10,20 +10,19 @@ import (
 // acknowledged, in a ring indexed by TSN. A TSN is assigned when its chunk is
 // sent for the first time.
 type sentQueue struct {
-	few           [fewSent]sentChunk // ring, while no more are outstanding
-	ring          []sentChunk        // length a power of 2
-	use           ringUse
 	cum           wire.TSN     // Cumulative TSN Ack Point
 	next          wire.TSN     // to assign
 	highestAcked  wire.TSN     // at least the Cumulative TSN Ack Point, RACK.fack
 	lostFrom      wire.TSN     // no chunk before it is to be retransmitted
-	flight        int          // bytes of outstanding chunks, headers and padding included
-	flightPayload int          // the same without headers and padding
-	outstanding   int          // number of outstanding chunks
 	lost          int          // number of chunks to retransmit
+	flight        int          // bytes of outstanding chunks, headers and padding included
+	rate          *rateSampler // nil: nobody needs one
+	flightPayload int          // flight without headers and padding
+	outstanding   int          // number of outstanding chunks
 	nAcked        int          // TSNs in acked
 	acked         tsnSet       // acknowledged by gap blocks
-	rate          *rateSampler // nil: nobody needs one
+	ackedPackets  int          // that were acknowledged by gap blocks since there are any
+	lastAcked     uint64       // the last of them
 	order         sentOrder
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
@@ -31,10 +30,11 @@ type sentQueue struct {
 	timed   wire.TSN
 	timedAt instant
 
-	ackedPackets int    // that were acknowledged by gap blocks since there are any
-	lastAcked    uint64 // the last of them
-	marked       uint64 // chunks marked as lost, ever
-	settled      tsnSet // acknowledged for good (NR-SACK)
+	use     ringUse
+	ring    []sentChunk        // length a power of 2
+	few     [fewSent]sentChunk // ring, while no more are outstanding
+	marked  uint64             // chunks marked as lost, ever
+	settled tsnSet             // acknowledged for good (NR-SACK)
 }
 
 // fewSent is the length of the ring at first, leastRing when that is too short, in chunks.

@@ -407,7 +407,7 @@ func TestBothByTokens(t *testing.T) {
 		for i, a := range ends {
 			tx, ok := a.Transmit(now, buf[:0])
 			if !ok {
-				if quiet++; quiet == 2 && (ends[0].ack.delay.on || ends[1].ack.delay.on) {
+				if quiet++; quiet == 2 && (ends[0].ack.delay.on() || ends[1].ack.delay.on()) {
 					now, quiet = now.Add(200*time.Millisecond), 0
 					ends[0].HandleTimeout(now)
 					ends[1].HandleTimeout(now)

@@ -121,27 +121,27 @@ type StreamStats struct {
 
 // counters are the counting part of Stats.
 type counters struct {
-	packetsSent, packetsReceived, bytesSent, bytesReceived uint64
-	dataSent, dataReceived, sacksSent, sacksReceived       uint64
-	messagesSent, delivered, retransmissions               uint64
-	abandoned                                              AbandonedStats
 	rtxBytes, rtxPackets, recoveries, timeouts             uint64
 	dropped, dataDropped, duplicates, delayedSACKs         uint64
 	forwardsSent, forwardsReceived                         uint64
 	rackLosses, tailProbes, undone                         uint64
 	mtuProbes, blackHoles, ceReceived, ecneReceived        uint64
+	abandoned                                              AbandonedStats
+	given                                                  uint64 // the sum of abandoned
+	retransmissions, dataReceived, sacksSent               uint64
+	packetsSent, packetsReceived, bytesSent, bytesReceived uint64
+	dataSent, messagesSent, sacksReceived, delivered       uint64
 }
 
 // Stats returns the statistics.
 func (a *Association) Stats() Stats {
 	c, p := &a.counters, a.paths.primary()
-	given := c.abandoned.All()
 	return Stats{
 		State:       a.state,
 		PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
 		BytesSent: c.bytesSent, BytesReceived: c.bytesReceived, PacketsDropped: c.dropped,
 		MessagesSent: c.messagesSent, MessagesReceived: a.in.reads, MessagesDelivered: c.delivered,
-		MessagesAbandoned: given.Unsent + given.Sent, Abandoned: c.abandoned,
+		MessagesAbandoned: c.given, Abandoned: c.abandoned,
 		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: c.dataDropped,
 		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
 		TimeLosses: c.rackLosses, TailLossProbes: c.tailProbes, SpuriousRecoveries: c.undone,

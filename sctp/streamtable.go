@@ -8,9 +8,10 @@ import "iter"
 // The stream that is used first, often the only one, has its state in the table itself,
 // which therefore must not be copied.
 type streamTable[T any] struct {
-	low   []*T // the first page, as far as it is in use
+	n     int    // streams
+	at    uint16 // the identifier of first
 	first T
-	n     int // streams
+	low   []*T // the first page, as far as it is in use
 	pages []*[streamPage]*T
 }
 
@@ -18,6 +19,9 @@ const streamPage = 64
 
 // get returns the state of a stream, nil if it has none.
 func (t *streamTable[T]) get(id uint16) *T {
+	if id == t.at && t.n > 0 {
+		return &t.first
+	}
 	if int(id) < len(t.low) {
 		return t.low[id]
 	}
@@ -30,7 +34,9 @@ func (t *streamTable[T]) get(id uint16) *T {
 // add returns state for a stream that has none.
 func (t *streamTable[T]) add(id uint16) *T {
 	s := &t.first
-	if t.n > 0 {
+	if t.n == 0 {
+		t.at = id
+	} else {
 		s = new(T)
 	}
 	t.put(id, s)

@@ -32,9 +32,9 @@ func (t instant) IsZero() bool          { return t == 0 }
 // clock translates the times that the caller tells, which often are the same for many
 // calls in a row.
 type clock struct {
+	last   instant   // the last time read, here
+	told   time.Time // and as told
 	origin time.Time // what time it was at firstInstant
-	told   time.Time // the last time read
-	last   instant   // and what it is here
 }
 
 // read returns the instant of a time.
@@ -57,27 +57,27 @@ func (c *clock) time(t instant) time.Time { return c.origin.Add(t.Sub(firstInsta
 
 // timer is a deadline that may be set. It belongs to the component that it is a
 // field of; timers.go asks all of them for the earliest and runs those due.
-type timer struct {
-	at instant
-	on bool
-}
+type timer struct{ at instant } // zero: it is not set
 
-func (t *timer) start(now instant, d time.Duration) { t.at, t.on = now.Add(d), true }
+func (t *timer) start(now instant, d time.Duration) { t.at = now.Add(d) }
 
-func (t *timer) stop() { t.on = false }
+func (t *timer) stop() { t.at = 0 }
+
+// on reports whether the timer is set.
+func (t *timer) on() bool { return t.at != 0 }
 
 // due reports whether the timer has run out, and stops it if so.
 func (t *timer) due(now instant) bool {
-	if !t.on || now.Before(t.at) {
+	if t.at == 0 || now.Before(t.at) {
 		return false
 	}
-	t.on = false
+	t.at = 0
 	return true
 }
 
 // earlier merges the timer into the earliest deadline found so far.
 func (t *timer) earlier(at instant, on bool) (instant, bool) {
-	if t.on && (!on || t.at.Before(at)) {
+	if t.at != 0 && (!on || t.at.Before(at)) {
 		return t.at, true
 	}
 	return at, on

@@ -13,9 +13,9 @@ type tailProbe struct {
 	due   bool     // a probe is to be sent
 	fresh bool     // a round-trip time was measured since the last probe
 	out   bool     // a probe is outstanding
-	end   wire.TSN // highest TSN sent, when the probe was
-	again bool     // the probe was a chunk sent once more:
+	again bool     // it was a chunk sent once more:
 	tsn   wire.TSN // this one
+	end   wire.TSN // highest TSN sent, when the probe was
 }
 
 // maxAckDelay is how long a peer may delay the acknowledgement of a single packet

@@ -220,7 +220,7 @@ func TestTailProbeStates(t *testing.T) {
 	tc.write(sack{cum: 6, closed: true})
 	tc.more(1)
 	tc.wantIdle("the window is closed")
-	if r := &tc.a.paths.primary().rack; r.timer.on {
+	if r := &tc.a.paths.primary().rack; r.timer.on() {
 		t.Fatal("PTO runs for a closed window")
 	}
 
@@ -233,7 +233,7 @@ func TestTailProbeStates(t *testing.T) {
 	tc.want("a probe for the shutdown", "DATA tsn=3")
 	tc.write(shutdownChunk{cum: 3})
 	tc.want("done", "SHUTDOWN ACK")
-	if tc.a.paths.primary().rack.timer.on {
+	if tc.a.paths.primary().rack.timer.on() {
 		t.Fatal("PTO runs after the last chunk")
 	}
 

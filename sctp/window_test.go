@@ -80,7 +80,7 @@ func TestZeroWindowProbe(t *testing.T) {
 	tc.want("the window opened", "DATA tsn=1", "DATA tsn=2", "DATA tsn=3")
 	tc.write(sack{cum: 3})
 	tc.wantIdle("done")
-	if tc.a.paths.primary().t3.on {
+	if tc.a.paths.primary().t3.on() {
 		t.Fatal("T3-rtx runs")
 	}
 }
