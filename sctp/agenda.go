@@ -6,7 +6,7 @@ import "time"
 // heap. An appointment may come too early: a deadline that moves away, as most do
 // with each packet, costs nothing, and the appointment is postponed when its time has come.
 type agenda struct {
-	clock clock
+	clock *clock // of the associations
 	heap  []appointment
 	place []int32 // in the heap, by slot; noSlot: no appointment
 	moves uint64  // appointments moved, ever
@@ -33,29 +33,19 @@ func (g *agenda) first() (time.Time, bool) {
 	return g.clock.time(g.heap[0].at), true
 }
 
-// due takes the first appointment off the agenda, if its time has come.
-func (g *agenda) due(now time.Time) (appointment, bool) {
-	if len(g.heap) == 0 || g.heap[0].at.After(g.clock.read(now)) {
-		return appointment{slot: noSlot}, false
+// due takes the first appointment off the agenda, if its time has come, and returns whose it is; else noSlot.
+func (g *agenda) due(now instant) int32 {
+	if len(g.heap) == 0 || g.heap[0].at.After(now) {
+		return noSlot
 	}
-	first := g.heap[0]
-	g.remove(first.slot)
-	return first, true
-}
-
-// postpone puts an appointment back, some time later, if that is after now.
-func (g *agenda) postpone(p appointment, later time.Duration, now time.Time) bool {
-	if p.at = p.at.Add(later); !p.at.After(g.clock.read(now)) {
-		return false
-	}
-	g.heap = append(g.heap, p)
-	g.up(len(g.heap)-1, p)
-	return true
+	first := g.heap[0].slot
+	g.remove(first)
+	return first
 }
 
 // atLatest sees to it that a slot's appointment is not after a time.
-func (g *agenda) atLatest(slot int32, when time.Time) {
-	i, at := int(g.place[slot]), g.clock.read(when)
+func (g *agenda) atLatest(slot int32, at instant) {
+	i := int(g.place[slot])
 	switch {
 	case i < 0:
 		i = len(g.heap)

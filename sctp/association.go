@@ -44,7 +44,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 //
 // Their order, here and within components, is that of use: what every packet looks at lies
 // together, and what few need at an end of its component, next to that of another. Among
-// thousands of associations what a packet costs is what it misses of the cache, a fifth less so.
+// thousands of associations what a packet costs is what it misses of the cache, a fifth less so:
+// of the 54 lines of 64 bytes it looks at 33 when it sends, and 24 when it receives.
 type Association struct {
 	id    identity
 	state State
@@ -53,7 +54,7 @@ type Association struct {
 	trace *tracer // nil: there is none
 	err   error   // of the end; nil if graceful
 	peer  peerInit
-	clock clock
+	clock *clock // which those of an Endpoint share
 
 	tsns tsnMap
 	ack  ackState
@@ -83,14 +84,14 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return newAssociation(&cfg, cfg.Seed, newPools(&cfg, 1)), nil
+	return newAssociation(&cfg, cfg.Seed, newPools(&cfg, 1), new(clock)), nil
 }
 
 // newAssociation returns an association with a configuration that is complete, which it
-// shares with others, as it may the pools, and a seed of its own.
-func newAssociation(cfg *Config, seed [32]byte, pool *pools) *Association {
+// shares with others, as it may the pools and the clock, and a seed of its own.
+func newAssociation(cfg *Config, seed [32]byte, pool *pools, clock *clock) *Association {
 	rng := rand.NewChaCha8(seed)
-	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace)}
+	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace), clock: clock}
 	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort}
 	a.id.localTag, a.hs.localTSN = cfg.TagShard.random(rng.Uint64)
 	for i := 0; i < len(a.hs.secret); i += 8 {

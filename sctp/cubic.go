@@ -10,10 +10,7 @@ import (
 // The RFC counts segments and seconds; here it is bytes, a segment being a PMDCS,
 // and milliseconds.
 type cubic struct {
-	saved  cubicState // before the last reduction, for undo; its cwnd is 0 if there was none
-	growth int64      // acknowledged bytes times what the window is short of its target, not yet worth a byte
-	friend int64      // the same for wEst
-	cubicState
+	start  hystart
 	pmdcs  int
 	usage  windowUsage
 	idle   idleDecay
@@ -21,11 +18,16 @@ type cubic struct {
 	minRTT time.Duration // least in minRTTLife; 0: none
 	minAt  instant       // when it was measured
 	ackAt  instant       // the last acknowledgement
-	start  hystart
+	cubicState
+	growth int64      // acknowledged bytes times what the window is short of its target, not yet worth a byte
+	friend int64      // the same for wEst
+	saved  cubicState // before the last reduction, for undo; its cwnd is 0 if there was none
 }
 
 // cubicState is what a reduction changes. Windows are bytes.
 type cubicState struct {
+	cwnd      int
+	threshold int     // ssthresh
 	wMax      int     // window before the last reduction, or less (fast convergence)
 	prior     int     // window before the last reduction
 	wEst      int     // what Reno would have (RFC 9438, section 4.3)
@@ -33,8 +35,6 @@ type cubicState struct {
 	k         int64   // ms from the start of the epoch to the plateau
 	epoch     instant // start of the current stage of congestion avoidance; zero: begins with the next acknowledgement
 	flat      bool    // it begins at the plateau: there was no reduction before it, or a timeout
-	cwnd      int
-	threshold int // ssthresh
 }
 
 func (c *cubic) init(window, pmdcs int) {

@@ -34,13 +34,14 @@ type Endpoint struct {
 	pool   *pools  // so too
 	rng    *rand.ChaCha8
 
+	clock   clock          // of the associations, too
 	assocs  []*Association // by slot; nil if it is free
 	members []member       // what the Endpoint itself keeps of them
 	free    []int32        // slots
 
-	tags   slotTable // by the tag in packets from the peer
-	peers  slotTable // by address and port: what comes with another tag
-	hashes peerHash  // of those
+	tags   slotTable[*Association] // by the tag in packets from the peer
+	peers  slotTable[*Association] // by address and port: what comes with another tag
+	hashes peerHash                // of those
 
 	// listener is an association that never gets beyond Closed. In that state it
 	// answers without keeping anything, whatever the address.
@@ -160,6 +161,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 		e.pool.shared = true
 	}
 	e.hashes.key = [2]uint64{e.rng.Uint64(), e.rng.Uint64()}
+	e.agenda.clock = &e.clock
 	e.listener = e.newAssociation()
 	return e, nil
 }
@@ -174,7 +176,7 @@ func (e *Endpoint) seed() (seed [32]byte) {
 
 // newAssociation returns an association with a seed of its own.
 func (e *Endpoint) newAssociation() *Association {
-	return newAssociation(e.shared, e.seed(), e.pool)
+	return newAssociation(e.shared, e.seed(), e.pool, &e.clock)
 }
 
 // Connect begins an association with the peer at an address, and at
@@ -182,7 +184,7 @@ func (e *Endpoint) newAssociation() *Association {
 // ErrInvalidAddress if it cannot.
 func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, error) {
 	to = canonical(to)
-	key := peerKey{to, e.cfg.RemotePort}
+	key := keyOf(to, e.cfg.RemotePort)
 	switch {
 	case !unicast(to):
 		return 0, ErrInvalidAddress
@@ -192,7 +194,7 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 		return 0, ErrTooManyAssociations
 	}
 	a := e.newAssociation()
-	for e.tags.find(a.id.localTag, e.members, key, true) != noSlot {
+	for e.byTag(a.id.localTag, key) != noSlot {
 		a.id.localTag, _ = a.cfg.TagShard.random(a.rng.Uint64)
 	}
 	if err := a.Connect(now); err != nil {
@@ -209,8 +211,9 @@ func (e *Endpoint) Connect(now time.Time, to netip.AddrPort) (AssociationID, err
 // more).
 func (e *Endpoint) Association(id AssociationID) *Association {
 	if slot := e.slot(id); slot != noSlot {
-		e.fetch(slot, true)
-		return e.assocs[slot]
+		a := e.assocs[slot]
+		e.fetch(slot, a, true)
+		return a
 	}
 	return nil
 }
@@ -220,7 +223,7 @@ func (e *Endpoint) Association(id AssociationID) *Association {
 // section 5.1).
 func (e *Endpoint) RemoteAddr(id AssociationID) netip.AddrPort {
 	if slot := e.slot(id); slot != noSlot {
-		return e.members[slot].peer.addr
+		return e.members[slot].peer.addr()
 	}
 	return netip.AddrPort{}
 }

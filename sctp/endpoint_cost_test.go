@@ -14,11 +14,11 @@ import (
 func TestSlotTable(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	const n = 300
-	var table slotTable
+	var table slotTable[int32]
 	members := make([]member, n)
 	model := make(map[int32]uint32) // by slot
 	key := func(slot int32) peerKey {
-		return peerKey{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot % 100)}), uint16(slot)), uint16(slot / 100)}
+		return peerKey{netip.AddrFrom4([4]byte{10, 0, 0, byte(slot % 100)}), uint16(slot), uint16(slot / 100)}
 	}
 	for i := range members {
 		members[i].peer = key(int32(i))
@@ -32,24 +32,24 @@ func TestSlotTable(t *testing.T) {
 			tag := rng.Uint32N(64) << 8 // far too few, and all in one place
 			tag |= 1 + rng.Uint32N(3)
 			model[slot] = tag
-			table.add(tag, slot)
+			table.add(tag, slot, slot)
 		}
 		probe := int32(rng.IntN(n))
 		from := key(probe)
 		any := rng.IntN(2) == 0
 		if any {
-			from.addr = netip.AddrPortFrom(from.addr.Addr(), 9) // the UDP port does not count
+			from.udp = 9 // the UDP port does not count
 		}
 		tag, in := model[probe]
 		if !in {
 			tag, probe = 1+rng.Uint32N(3), noSlot
 			for slot, other := range model {
-				if other == tag && key(slot).port == from.port && key(slot).addr.Addr() == from.addr.Addr() && (any || key(slot) == from) {
+				if other == tag && key(slot).port == from.port && key(slot).ip == from.ip && (any || key(slot) == from) {
 					probe = slot
 				}
 			}
 		}
-		if got := table.find(tag, members, from, any); got != probe || table.n != len(model) {
+		if got, found := table.find(tag, members, &from, any); got != probe || got != noSlot && found != got || table.n != len(model) {
 			t.Fatalf("found %d, want %d; %d entries, want %d", got, probe, table.n, len(model))
 		}
 	}
@@ -63,33 +63,24 @@ func TestAgenda(t *testing.T) {
 	for range n {
 		g.grow()
 	}
-	start := time.Unix(1_000_000, 0)
-	model := make(map[int32]time.Time)
+	model := make(map[int32]instant)
 	for range 100_000 {
 		slot := int32(rng.IntN(n))
-		switch at := start.Add(time.Duration(rng.IntN(50))); rng.IntN(5) {
+		switch at := instant(1 + rng.IntN(50)); rng.IntN(4) {
 		case 0:
 			g.remove(slot)
 			delete(model, slot)
 		case 1:
 			first := noSlot
 			for s, when := range model {
-				if !when.After(at) && (first == noSlot || when.Before(model[first]) || when.Equal(model[first]) && s < first) {
+				if !when.After(at) && (first == noSlot || when.Before(model[first]) || when == model[first] && s < first) {
 					first = s
 				}
 			}
-			got, ok := g.due(at)
-			if got.slot != first || ok != (first != noSlot) {
-				t.Fatalf("due %d, want %d", got.slot, first)
+			if got := g.due(at); got != first {
+				t.Fatalf("due %d, want %d", got, first)
 			}
 			delete(model, first)
-		case 2:
-			if first, ok := g.due(at); ok {
-				delete(model, first.slot)
-				if later := time.Duration(rng.IntN(50)); g.postpone(first, later, at) {
-					model[first.slot] = g.clock.time(first.at).Add(later)
-				}
-			}
 		default:
 			g.atLatest(slot, at)
 			if old, in := model[slot]; !in || at.Before(old) {
@@ -225,12 +216,12 @@ func TestPeerHash(t *testing.T) {
 	const n = 1 << 14
 	for i := range n {
 		ip := [16]byte{0x20, 0x01, 0x0d, 0xb8, 7: byte(i >> 12), 15: byte(i >> 4)}
-		places[h.of(peerKey{netip.AddrPortFrom(netip.AddrFrom16(ip), uint16(i&15)), 5000})%n]++
+		places[h.of(peerKey{netip.AddrFrom16(ip), uint16(i & 15), 5000})%n]++
 	}
 	if free := n - len(places); free > n/2 { // of 1/e are expected
 		t.Errorf("%d of %d places are not in use", free, n)
 	}
-	peer := peerKey{address("192.0.2.1:7"), 5000}
+	peer := keyOf(address("192.0.2.1:7"), 5000)
 	other := peerHash{[2]uint64{rng.Uint64(), rng.Uint64()}}
 	if h.of(peer) == other.of(peer) {
 		t.Error("another key makes the same hash")

@@ -114,7 +114,7 @@ func checkEndpoint(t *testing.T, e *Endpoint) {
 		if a.ended {
 			t.Fatal("an association that has ended is kept")
 		}
-		if m.tag != a.id.localTag || e.tags.find(m.tag, e.members, m.peer, true) == noSlot {
+		if m.tag != a.id.localTag || e.byTag(m.tag, m.peer) == noSlot {
 			t.Fatal("an association is not found by its tag")
 		}
 		if found := e.known(m.peer); m.byPeer && found != int32(slot) {

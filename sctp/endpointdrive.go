@@ -23,7 +23,7 @@ func (e *Endpoint) Transmit(now time.Time, dst []byte) (Datagram, bool) {
 		}
 		m := &e.members[slot]
 		tx, more := e.assocs[slot].Transmit(now, dst)
-		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr, Packet: tx.Packet, Whole: tx.Whole, ECN: tx.ECN}
+		d := Datagram{ID: newAssociationID(slot, m.turn), To: m.peer.addr(), Packet: tx.Packet, Whole: tx.Whole, ECN: tx.ECN}
 		m.run++
 		if !more || m.run >= maxRun {
 			m.run = 0
@@ -66,20 +66,20 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 		e.restedAt = now
 		e.pool.trim()
 	}
+	moment := e.clock.read(now)
 	for range len(e.agenda.heap) {
-		due, ok := e.agenda.due(now)
-		if !ok {
-			e.lookAhead(now)
+		slot := e.agenda.due(moment)
+		if slot == noSlot {
+			e.lookAhead(moment)
 			return
 		}
-		slot := due.slot
 		a, m := e.assocs[slot], &e.members[slot]
-		if !m.silent && e.early(m, due, now) {
+		if !m.silent && e.early(m, slot, moment) {
 			continue
 		}
-		m.silent, m.alarm = false, 0 // it had this one appointment
-		if at, on := a.Timeout(); on && !at.After(now) {
-			a.HandleTimeout(now)
+		m.silent, m.until = false, 0 // it had this one appointment
+		if at, on := a.deadline(); on && !at.After(moment) {
+			a.timeout(moment)
 			e.wake(slot)
 		} else {
 			e.settle(slot)
@@ -89,15 +89,14 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 
 // early reports whether an association waits for nothing any more, or for a later time, for which it gets
 // another appointment. It is not asked: its memory is rarely at hand.
-func (e *Endpoint) early(m *member, due appointment, now time.Time) bool {
-	if m.until.IsZero() {
-		m.alarm = 0
-		return true
-	}
-	if !e.agenda.postpone(due, m.until.Sub(m.alarm), now) {
+func (e *Endpoint) early(m *member, slot int32, now instant) bool {
+	switch {
+	case m.until.IsZero():
+	case m.until.After(now):
+		e.agenda.atLatest(slot, m.until)
+	default:
 		return false
 	}
-	m.alarm = m.until
 	return true
 }
 
@@ -109,18 +108,17 @@ const (
 
 // lookAhead postpones the next appointments if they are too early, so that they do not wake the driver
 // one by one: with delayed SACKs, most of which leave with the next packet, nearly all are.
-func (e *Endpoint) lookAhead(now time.Time) {
-	until := e.agenda.clock.read(now).Add(lookAhead)
+func (e *Endpoint) lookAhead(now instant) {
+	until := now.Add(lookAhead)
 	for range min(len(e.agenda.heap), maxLookAhead) {
 		first := e.agenda.heap[0]
 		m := &e.members[first.slot]
-		if first.at.After(until) || m.silent || m.until == m.alarm {
+		if first.at.After(until) || m.silent || m.until == first.at {
 			return
 		}
 		e.agenda.remove(first.slot)
 		if !m.until.IsZero() {
-			e.agenda.postpone(first, m.until.Sub(m.alarm), now)
+			e.agenda.atLatest(first.slot, m.until)
 		}
-		m.alarm = m.until
 	}
 }

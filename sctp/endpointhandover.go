@@ -24,7 +24,7 @@ func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
 	}
 	e.members[slot].silent = true
 	e.agenda.remove(slot)
-	e.agenda.atLatest(slot, now.Add(handoverSilence))
+	e.agenda.atLatest(slot, e.clock.read(now).Add(handoverSilence))
 	e.wake(slot)
 	return state, nil
 }
@@ -42,19 +42,19 @@ func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (Ass
 	case e.stats.Associations >= e.cfg.MaxAssociations:
 		return 0, ErrTooManyAssociations
 	}
-	a, err := resume(now, e.shared, e.seed(), e.pool, state)
+	a, err := resume(now, e.shared, e.seed(), e.pool, &e.clock, state)
 	if err != nil {
 		return 0, err
 	}
 	if a.id.localPort != e.cfg.LocalPort {
 		return 0, &ResumeError{"the association has another SCTP port than the Endpoint"}
 	}
-	key := peerKey{peer, a.id.remotePort}
+	key := keyOf(peer, a.id.remotePort)
 	if slot := e.known(key); slot != noSlot && e.members[slot].silent && e.members[slot].tag == a.id.localTag { // it is back
 		e.members[slot].silent = false
 		e.settle(slot)
 	}
-	if e.known(key) != noSlot || e.tags.find(a.id.localTag, e.members, key, true) != noSlot {
+	if e.known(key) != noSlot || e.byTag(a.id.localTag, key) != noSlot {
 		return 0, ErrPeerInUse
 	}
 	slot := e.insert(a, key)

@@ -10,23 +10,27 @@ const noSlot int32 = -1
 // there is none: peers behind one NAT that chose the same SCTP port stay apart,
 // and none of them can restart the association of another.
 type peerKey struct {
-	addr netip.AddrPort
-	port uint16
+	ip        netip.Addr
+	udp, port uint16
 }
 
-// member is what the Endpoint keeps of the association in a slot.
+func keyOf(addr netip.AddrPort, port uint16) peerKey { return peerKey{addr.Addr(), addr.Port(), port} }
+
+// addr returns the address without the SCTP port.
+func (k *peerKey) addr() netip.AddrPort { return netip.AddrPortFrom(k.ip, k.udp) }
+
+// member is what the Endpoint keeps of the association in a slot. It fits a line of the cache.
 type member struct {
 	peer      peerKey
-	turn      uint32 // of the slot; counts its associations
-	tag       uint32 // under which it is in the table of tags; 0: it is not
-	byPeer    bool   // it is in the table of peers
+	until     instant // what it waits for, and its appointment is not later; zero: nothing
+	turn      uint32  // of the slot; counts its associations
+	tag       uint32  // under which it is in the table of tags; 0: it is not
+	byPeer    bool    // it is in the table of peers
 	halfOpen  bool
-	silent    bool    // handed over: what comes for it gets no answer
-	sending   bool    // it is in the queue
-	reporting bool    // it is in the queue
-	run       uint8   // packets sent in a row
-	alarm     instant // of its appointment, by its own clock; zero: it has none
-	until     instant // what it waits for, by that clock; zero: nothing
+	silent    bool  // handed over: what comes for it gets no answer
+	sending   bool  // it is in the queue
+	reporting bool  // it is in the queue
+	run       uint8 // packets sent in a row
 }
 
 // slot returns the slot of an association, noSlot if it is gone.
@@ -40,7 +44,15 @@ func (e *Endpoint) slot(id AssociationID) int32 {
 
 // known returns the association of a peer, by address; noSlot if there is none.
 func (e *Endpoint) known(peer peerKey) int32 {
-	return e.peers.find(e.hashes.of(peer), e.members, peer, false)
+	slot, _ := e.peers.find(e.hashes.of(peer), e.members, &peer, false)
+	return slot
+}
+
+// byTag returns the association that a peer, whose UDP port may have changed, sends packets with
+// this tag to; noSlot if there is none.
+func (e *Endpoint) byTag(tag uint32, peer peerKey) int32 {
+	slot, _ := e.tags.find(tag, e.members, &peer, true)
+	return slot
 }
 
 // insert gives an association a slot.
@@ -50,7 +62,7 @@ func (e *Endpoint) insert(a *Association, peer peerKey) int32 {
 		slot = e.free[n-1]
 		e.free = e.free[:n-1]
 	} else {
-		slot = int32(len(e.assocs))
+		slot = int32(len(e.members))
 		e.assocs = append(e.assocs, nil)
 		e.members = append(e.members, member{})
 		e.agenda.grow()
@@ -58,8 +70,8 @@ func (e *Endpoint) insert(a *Association, peer peerKey) int32 {
 	a.id.remotePort = peer.port
 	e.assocs[slot] = a
 	e.members[slot] = member{turn: e.members[slot].turn + 1, peer: peer, tag: a.id.localTag, byPeer: true}
-	e.tags.add(a.id.localTag, slot)
-	e.peers.add(e.hashes.of(peer), slot)
+	e.tags.add(a.id.localTag, slot, a)
+	e.peers.add(e.hashes.of(peer), slot, a)
 	e.stats.Associations++
 	return slot
 }
@@ -99,16 +111,15 @@ func (e *Endpoint) settle(slot int32) {
 	if m.tag != a.id.localTag { // it has restarted
 		e.tags.remove(m.tag, slot)
 		m.tag = a.id.localTag
-		e.tags.add(m.tag, slot)
+		e.tags.add(m.tag, slot, a)
 	}
 	at, on := a.deadline()
-	if m.until = 0; !on {
-		return
+	if !on {
+		at = 0
+	} else if m.until.IsZero() || at.Before(m.until) {
+		e.agenda.atLatest(slot, at)
 	}
-	if m.until = at; m.alarm.IsZero() || at.Before(m.alarm) {
-		m.alarm = at
-		e.agenda.atLatest(slot, a.clock.time(at))
-	}
+	m.until = at
 }
 
 // hide takes an association out of the tables.
@@ -142,10 +153,10 @@ func (e *Endpoint) rebind(slot int32, to netip.AddrPort) {
 	if m.byPeer {
 		e.peers.remove(e.hashes.of(m.peer), slot)
 	}
-	m.peer.addr = to
+	m.peer = keyOf(to, m.peer.port)
 	m.byPeer = e.known(m.peer) == noSlot
 	if m.byPeer {
-		e.peers.add(e.hashes.of(m.peer), slot)
+		e.peers.add(e.hashes.of(m.peer), slot, e.assocs[slot])
 	}
 }
 

@@ -30,7 +30,7 @@ func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []
 		e.drop(now, packet, ReasonMalformed)
 		return
 	}
-	switch key := (peerKey{from, p.SrcPort()}); c.Type() {
+	switch key := keyOf(from, p.SrcPort()); c.Type() {
 	case wire.TypeInit:
 		e.handleInit(now, key, &r, c)
 	case wire.TypeCookieEcho:
@@ -43,7 +43,7 @@ func (e *Endpoint) HandlePacketECN(now time.Time, from netip.AddrPort, packet []
 // handleOther takes a packet that belongs to an association, if there is one; acks says that it
 // begins with a SACK.
 func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark ECN, acks bool) {
-	slot := e.tags.find(p.VTag(), e.members, key, true)
+	slot, a := e.tags.find(p.VTag(), e.members, &key, true)
 	if slot == noSlot {
 		// ABORT and SHUTDOWN COMPLETE may carry the peer's tag; everything else
 		// with a wrong one the association discards (9260-8.5-a).
@@ -52,15 +52,16 @@ func (e *Endpoint) handleOther(now time.Time, key peerKey, p wire.Packet, mark E
 			e.answer(now, key, p)
 			return
 		}
-	} else if e.members[slot].peer.addr != key.addr {
+		a = e.assocs[slot]
+	} else if e.members[slot].peer.udp != key.udp {
 		if !p.ChecksumOK() {
 			e.drop(now, p, ReasonChecksum)
 			return
 		}
-		e.rebind(slot, key.addr) // 6951-5.1-a: after the check of the tag
+		e.rebind(slot, key.addr()) // 6951-5.1-a: after the check of the tag
 	}
-	e.fetch(slot, acks)
-	e.assocs[slot].HandlePacketECN(now, 0, p, mark)
+	e.fetch(slot, a, acks)
+	a.HandlePacketECN(now, 0, p, mark)
 	e.wake(slot)
 }
 
@@ -84,7 +85,7 @@ func (e *Endpoint) answer(now time.Time, key peerKey, p wire.Packet) {
 func (e *Endpoint) listen(now time.Time, key peerKey, p wire.Packet) {
 	e.listener.id.remotePort = key.port
 	e.listener.HandlePacket(now, 0, p)
-	e.takeAnswers(key.addr)
+	e.takeAnswers(key.addr())
 }
 
 // takeAnswers queues what the listener has to say.
@@ -102,7 +103,7 @@ func (e *Endpoint) takeAnswers(to netip.AddrPort) {
 func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Chunk) {
 	e.keys.rotate(now, e.rng)
 	if slot := e.known(key); slot != noSlot && r.p.DstPort() == e.cfg.LocalPort {
-		e.assocs[slot].hs.secret = e.keys.bound(0, key.addr)
+		e.assocs[slot].hs.secret = e.keys.bound(0, key.addr())
 		e.deliver(now, slot, r.p)
 		return
 	}
@@ -119,7 +120,7 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 	case e.stats.Associations >= e.cfg.MaxAssociations:
 		e.refuse(now, key, r.p, in.Tag, outOfResource)
 	default:
-		e.listener.hs.secret = e.keys.bound(0, key.addr)
+		e.listener.hs.secret = e.keys.bound(0, key.addr())
 		e.listen(now, key, r.p)
 	}
 }
@@ -132,7 +133,7 @@ func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32,
 	e.stats.Refused++
 	e.tellDropped(now, p, ReasonRefused)
 	e.listener.strays.add(p.DstPort(), key.port, tag, abort)
-	e.takeAnswers(key.addr)
+	e.takeAnswers(key.addr())
 }
 
 // handleCookieEcho takes a packet that begins with COOKIE ECHO, which may set up
@@ -141,7 +142,7 @@ func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32,
 func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c wire.Chunk) {
 	e.keys.rotate(now, e.rng)
 	slot := e.known(key)
-	k, secret, ok := e.keys.open(key.addr, c.Value())
+	k, secret, ok := e.keys.open(key.addr(), c.Value())
 	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
 		e.drop(now, p, ReasonTag) // 9260-5.1.5-a
 		return
@@ -155,7 +156,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 	case k.staleness(now) > 0:
 		e.listener.hs.secret = secret
 		e.listen(now, key, p)
-	case e.stats.Associations >= e.cfg.MaxAssociations || e.tags.find(k.localTag, e.members, key, true) != noSlot:
+	case e.stats.Associations >= e.cfg.MaxAssociations || e.byTag(k.localTag, key) != noSlot:
 		e.refuse(now, key, p, k.peer.tag, outOfResource)
 	default:
 		e.accept(now, key, p, secret)

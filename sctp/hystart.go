@@ -9,15 +9,15 @@ import (
 // hystart is HyStart++ (RFC 9406): it ends the first slow start when round trips
 // become longer, before the queue of the path overflows.
 type hystart struct {
-	on       bool // the first slow start is not over
+	baseline time.Duration // least RTT when conservative slow start began
+	rounds   int           // of it
+	on       bool          // the first slow start is not over
 	begun    bool
-	careful  bool          // conservative slow start
+	careful  bool          // conservative slow start is on
 	end      wire.TSN      // the round trip ends when it is acknowledged
 	last     time.Duration // least RTT of the last round trip; 0: none
 	current  time.Duration // of this one; 0: none
 	samples  int           // of this one
-	baseline time.Duration // least RTT when that began
-	rounds   int           // of it
 }
 
 // The constants of RFC 9406, section 4.3.
