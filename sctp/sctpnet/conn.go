@@ -20,28 +20,33 @@ import (
 // the call, and settles: it carries out the events, sends the packets and arms
 // the timer that the call gave rise to.
 type Conn struct {
-	cfg *Config // complete; Conns of a socket share it
-	log *slog.Logger
-
-	// One of these carries the packets; the other is nil.
-	nc   net.Conn
-	sock *socket
+	cfg  *Config            // complete; Conns of a socket share it
+	sock *socket            // it carries the packets, or nc, and is nil
 	id   sctp.AssociationID // on sock
 
 	published atomic.Pointer[published] // nil: nobody has found the lock taken
 
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
-	now     time.Time      // of the latest settling: it will do where the time does not matter
-	remote  netip.AddrPort // on sock
-	life    lifetime
-	reader  reader
-	sender  sender
-	timer   timer
+	now     time.Time // of the latest settling: it will do where the time does not matter
+	reading reading
 	events  events
 	streams streams
+	life    lifetime
 	writes  writes
 	waiters waiters
+	remote  netip.AddrPort // on sock
+
+	*carrier          // on nc; on sock nobody's, which all Conns there share
+	nc       net.Conn // nil on sock
+	log      *slog.Logger
+}
+
+// carrier is how a net.Conn is used.
+type carrier struct {
+	reader reader
+	sender sender
+	timer  timer
 }
 
 // An actor is the kind of goroutine that settles the Conn.
@@ -89,8 +94,9 @@ func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
 
 // drive returns the Conn of an association over nc, which runs from now on.
 func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmentation) *Conn {
-	c := newConn(&cfg, assoc, new(sync.Mutex))
+	c := newConn(&cfg, assoc, new(sync.Mutex), new(carrier))
 	c.nc = nc
+	c.reader.init(roomFor(&cfg.SCTP))
 	if u, ok := nc.(*net.UDPConn); ok {
 		c.reader.udp = udpsock.NewConnected(u)
 	}
@@ -109,10 +115,9 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 }
 
 // newConn returns a Conn that nothing carries yet.
-func newConn(cfg *Config, assoc *sctp.Association, mu *sync.Mutex) *Conn {
-	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu, now: time.Now()}
-	c.reader = newReader(roomFor(&cfg.SCTP), cfg.SCTP.ReceiveBuffer)
-	c.life.init()
+func newConn(cfg *Config, assoc *sctp.Association, mu *sync.Mutex, by *carrier) *Conn {
+	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu, now: time.Now(), carrier: by}
+	c.reading.init(cfg.SCTP.ReceiveBuffer)
 	c.events.room.L = mu
 	return c
 }
@@ -139,7 +144,7 @@ func establish(ctx context.Context, nc net.Conn, cfg Config, initiate bool) (*Co
 func (c *Conn) established(ctx context.Context) (*Conn, error) {
 	if err := c.WaitConnected(ctx); err != nil {
 		c.Abort("not established in time")
-		<-c.life.released
+		<-c.when(&c.life.released)
 		return nil, err
 	}
 	return c, nil
@@ -150,14 +155,16 @@ func (c *Conn) established(ctx context.Context) (*Conn, error) {
 // an error that matches net.ErrClosed and wraps Err if the association ended
 // before; or the error of ctx.
 func (c *Conn) WaitConnected(ctx context.Context) error {
-	select {
-	case <-c.life.connected:
+	c.mu.Lock()
+	if c.life.wasConnected {
+		c.mu.Unlock()
 		return nil
-	default:
 	}
+	connected, over := c.life.connected.channel(), c.life.over.channel()
+	c.mu.Unlock()
 	select {
-	case <-c.life.connected:
-	case <-c.life.over:
+	case <-connected:
+	case <-over:
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.life.wasConnected {
@@ -173,7 +180,7 @@ func (c *Conn) WaitConnected(ctx context.Context) error {
 // entry and on return; in between it is released to send and to run OnEvent.
 func (c *Conn) settle(now time.Time, by actor) {
 	c.now = now
-	c.reader.unsettled = false
+	c.reading.unsettled = false
 	if c.sock != nil {
 		c.sock.ep.Update(c.id)
 		c.sock.settle(now, by)

@@ -29,7 +29,7 @@ func (c *Conn) Handover() ([]byte, error) {
 		return nil, err
 	}
 	if c.nc == nil {
-		<-c.life.done
+		<-c.when(&c.life.done)
 	} else {
 		c.vacate()
 		if c.reader.source != nil {
@@ -52,7 +52,7 @@ func (c *Conn) vacate() {
 	defer patience.Stop()
 	for {
 		select {
-		case <-c.life.done:
+		case <-c.when(&c.life.done):
 			return
 		case <-patience.C:
 		}

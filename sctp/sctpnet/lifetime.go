@@ -14,11 +14,6 @@ import (
 // closed); done (no goroutine is left and OnEvent has returned for the last
 // time).
 type lifetime struct {
-	connected chan struct{} // closed when established
-	over      chan struct{} // closed when the association has ended
-	released  chan struct{} // closed when the net.Conn has been closed, or the socket let go
-	done      chan struct{} // closed when nothing runs any more
-
 	wasConnected bool
 	isOver       bool
 	isReleasing  bool // the net.Conn is being closed, or is
@@ -35,13 +30,11 @@ type lifetime struct {
 	err      *closedError // cause, as returned by calls; set with isOver
 
 	holds int // goroutines of the Conn, armed and running timers
-}
 
-func (l *lifetime) init() {
-	l.connected = make(chan struct{})
-	l.over = make(chan struct{})
-	l.released = make(chan struct{})
-	l.done = make(chan struct{})
+	connected latch // established
+	over      latch // the association has ended
+	released  latch // the net.Conn has been closed, or the socket let go
+	done      latch // nothing runs any more
 }
 
 // onConnected carries out EventConnected.
@@ -50,7 +43,7 @@ func (c *Conn) onConnected() {
 		return
 	}
 	c.life.wasConnected = true
-	close(c.life.connected)
+	c.life.connected.close()
 	c.writes.waiters.wake()
 	for _, st := range c.streams.byID {
 		st.readers.wakeAll() // those of streams that do not exist return
@@ -70,7 +63,7 @@ func (c *Conn) onClosed(cause error) error {
 	c.life.isOver = true
 	c.life.cause = cause
 	c.life.err = &closedError{cause}
-	close(c.life.over)
+	c.life.over.close()
 	c.writes.wakeAll()
 	c.streams.acceptors.wakeAll()
 	for _, st := range c.streams.byID {
@@ -122,7 +115,7 @@ func (c *Conn) release() {
 	if c.sock != nil {
 		c.sock.forget(c)
 		c.life.isReleased = true
-		close(c.life.released)
+		c.life.released.close()
 		return
 	}
 	c.stopTimer()
@@ -138,7 +131,7 @@ func (c *Conn) release() {
 		c.log.Debug("letting go of the transport", "error", err)
 	}
 	c.life.isReleased = true
-	close(c.life.released)
+	c.life.released.close()
 }
 
 // drop gives back a hold.
@@ -152,7 +145,7 @@ func (c *Conn) checkDone() {
 		return
 	}
 	c.life.isDone = true
-	close(c.life.done)
+	c.life.done.close()
 }
 
 // explain returns err as callers see it.
@@ -221,13 +214,13 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	c.settle(now, aCaller)
 	c.mu.Unlock()
 	select {
-	case <-c.life.over:
+	case <-c.when(&c.life.over):
 	case <-ctx.Done():
 		c.Abort("graceful shutdown took too long")
-		<-c.life.released
+		<-c.when(&c.life.released)
 		return ctx.Err()
 	}
-	<-c.life.released
+	<-c.when(&c.life.released)
 	if aborted {
 		return nil
 	}
@@ -268,7 +261,7 @@ func (c *Conn) Abort(reason string) {
 }
 
 // Done is closed when the association has ended and no goroutine of the Conn is left.
-func (c *Conn) Done() <-chan struct{} { return c.life.done }
+func (c *Conn) Done() <-chan struct{} { return c.when(&c.life.done) }
 
 // Err returns why the association ended: nil before and after a graceful end, a
 // *TransportError, or what sctp.EventClosed lists.

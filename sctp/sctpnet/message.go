@@ -127,8 +127,8 @@ func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo,
 // looked for when that may be, and not each time.
 func (c *Conn) settleRead(n int, err error) {
 	const cost = 128 // what a message takes at least of the window
-	if c.reader.took += n + cost; err != nil || c.reader.took >= c.reader.grain {
-		c.reader.took = 0
+	if c.reading.took += n + cost; err != nil || c.reading.took >= c.reading.grain {
+		c.reading.took = 0
 		c.settle(time.Now(), aCaller)
 	}
 }
@@ -198,7 +198,7 @@ func (c *Conn) read(now time.Time, stream uint16, buf []byte) (int, sctp.Message
 	if err == sctp.ErrWouldBlock {
 		c.streams.unread.remove(stream)
 	} else {
-		c.reader.unsettled = true
+		c.reading.unsettled = true
 	}
 	return n, info, err
 }
@@ -274,7 +274,7 @@ func (c *Conn) wait(w *wait, list *waitList, front bool) error {
 		me.sock = c.sock
 		c.sock.lead.queued(me)
 	}
-	if !w.reads || c.reader.unsettled {
+	if !w.reads || c.reading.unsettled {
 		c.settle(time.Now(), aCaller)
 	}
 	var err error

@@ -61,7 +61,7 @@ func (c *Conn) TryBorrowMessage(stream uint16) (sctp.Loan, sctp.MessageInfo, err
 	if err == sctp.ErrWouldBlock {
 		c.streams.unread.remove(stream)
 	} else {
-		c.reader.unsettled = true
+		c.reading.unsettled = true
 	}
 	c.settleRead(info.Size, err)
 	return l, info, c.explain(err)

@@ -41,25 +41,29 @@ type reader struct {
 
 	passing int       // failed reads in a row
 	since   time.Time // when they began, at most a second ago
+}
 
-	// Readers of messages settle when they have taken grain bytes, half of what is worth
-	// telling the peer at most.
+// reading is what readers of messages share. They settle when they have taken grain bytes,
+// half of what is worth telling the peer at most.
+type reading struct {
 	grain, took int
 	unsettled   bool // something was read since the Conn was settled
 }
 
 const maxGrain = 64 << 10
 
-// newReader returns the state for packets of up to mtu bytes, and a receive buffer of
-// so many; 0 is the default, which is large.
-func newReader(mtu, buffer int) reader {
-	r := reader{grain: maxGrain}
+// init sets the size for packets of up to mtu bytes.
+func (r *reader) init(mtu int) {
+	// One byte more than the longest packet: a filled buffer means a cut one.
+	r.size = max(minPacket, min(mtu, maxPacket)+1)
+}
+
+// init sets the grain for a receive buffer of so many bytes; 0 is the default, which is large.
+func (r *reading) init(buffer int) {
+	r.grain = maxGrain
 	if buffer > 0 {
 		r.grain = min(maxGrain, buffer/8)
 	}
-	// One byte more than the longest packet: a filled buffer means a cut one.
-	r.size = max(minPacket, min(mtu, maxPacket)+1)
-	return r
 }
 
 // startReader starts the reading goroutine, or another in its place.
@@ -99,7 +103,7 @@ func (c *Conn) readLoop(turn int) {
 		if c.handleRead(turn, runs, len(buf), err) {
 			select {
 			case <-time.After(restTime):
-			case <-c.life.over:
+			case <-c.when(&c.life.over):
 			}
 		}
 	}

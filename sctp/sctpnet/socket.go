@@ -26,6 +26,7 @@ type socket struct {
 	ep       *sctp.Endpoint
 	cfg      Config // of Conns that peers initiate
 	conns    connTable
+	nobody   carrier   // of the Conns: they have no net.Conn
 	listener *Listener // nil: nobody listens (any more)
 	owner    *Conn     // of Dial: it is done when the socket is
 
@@ -93,7 +94,7 @@ func (s *socket) start() {
 
 // add makes the Conn of an association.
 func (s *socket) add(id sctp.AssociationID) *Conn {
-	c := newConn(&s.cfg, s.ep.Association(id), &s.mu)
+	c := newConn(&s.cfg, s.ep.Association(id), &s.mu, &s.nobody)
 	c.sock, c.id, c.remote = s, id, s.ep.RemoteAddr(id)
 	s.conns.put(c)
 	return c
