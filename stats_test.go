@@ -128,3 +128,27 @@ func TestStatsTimestamp(t *testing.T) {
 		t.Error("a string is taken")
 	}
 }
+
+// What an RTCSctpTransportStats says is of this direction: the window that the peer advertises, and the chunks that
+// it is yet to acknowledge (stats-sctp).
+func TestSCTPTransportStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{}
+		cfg.SCTP.ReceiveBuffer = 300_000
+		p := newVirtualPairWith(t, cfg)
+		ch := p.channel(p.a)
+		p.connect()
+		p.settle()
+		must(t, ch.Send(make([]byte, 3000)))
+		open := func(window int) bool { return window > 299_000 && window <= 300_000 }
+		s := p.a.Stats().SCTPTransport
+		if s.UnackData != 3 || !open(s.ReceiverWindow) || s.CongestionWindow < 3000 || s.MTU < 1100 || s.SmoothedRoundTripTime < 0.02 || s.SmoothedRoundTripTime > 0.1 {
+			t.Errorf("with a message on its way: %+v", s)
+		}
+		p.settle() // nobody reads it
+		if near, far := p.a.Stats().SCTPTransport, p.b.Stats().SCTPTransport; near.UnackData != 0 || near.ReceiverWindow != 297_000 ||
+			far.UnackData != 0 || !open(far.ReceiverWindow) {
+			t.Errorf("with a message that nobody has read: %+v at its sender, %+v at its receiver", near, far)
+		}
+	})
+}
