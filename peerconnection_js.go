@@ -204,7 +204,9 @@ func (pc *PeerConnection) SetLocalDescription(d SessionDescription) error {
 	}
 	begun := pc.beginsGathering()
 	_, err := pc.call(op, "setLocalDescription", init)
-	begun()
+	if d.Type != SDPTypeRollback { // which goes back to credentials of before
+		begun()
+	}
 	pc.handleNegotiated()
 	return err
 }

@@ -760,6 +760,30 @@ func TestICERestart(t *testing.T) {
 	}
 }
 
+// TestRollbackOfRestart takes back an offer that would restart ICE: what was gathered before holds, and
+// messages pass.
+func TestRollbackOfRestart(t *testing.T) {
+	c := newCall(t)
+	ch := c.open("echo", nil)
+	c.connect()
+	c.write(ch, "before", true)
+	c.read(ch, "before", true)
+	before := ufrag(t, c.LocalDescription())
+	c.RestartICE()
+	if _, err := describe(c.ctx, c.PeerConnection); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetLocalDescription(sluice.SessionDescription{Type: sluice.SDPTypeRollback}); err != nil {
+		t.Fatal(err)
+	}
+	wait(c, "end of gathering", c.GatheringComplete())
+	if now := ufrag(t, c.LocalDescription()); now != before {
+		t.Errorf("user fragment %s after the rollback, %s before", now, before)
+	}
+	c.write(ch, "after", true)
+	c.read(ch, "after", true)
+}
+
 // ufrag returns the ICE user fragment of a description.
 func ufrag(t *testing.T, d *sluice.SessionDescription) string {
 	t.Helper()
