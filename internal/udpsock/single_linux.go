@@ -45,9 +45,13 @@ func (w *writer) sendSingle(d *Datagram) (sent int, err error) {
 // sendto makes one attempt, and tells whether it ended, for the reason w.single.err.
 func (w *writer) sendto(fd uintptr) bool {
 	s := &w.single
+	name := unsafe.Pointer(&s.name)
+	if w.connected {
+		name = nil // an address of no length is refused
+	}
 	for {
 		_, _, errno := syscall.RawSyscall6(sysSendto, fd, uintptr(unsafe.Pointer(unsafe.SliceData(s.data))), uintptr(len(s.data)),
-			syscall.MSG_DONTWAIT, uintptr(unsafe.Pointer(&s.name)), uintptr(s.namelen))
+			syscall.MSG_DONTWAIT, uintptr(name), uintptr(s.namelen))
 		switch errno {
 		case syscall.EINTR:
 		case syscall.EAGAIN:

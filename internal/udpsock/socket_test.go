@@ -400,6 +400,10 @@ func TestConnected(t *testing.T) {
 				t.Fatalf("datagram %d", i)
 			}
 		}
+		if sent, err := a.Send(to(netip.AddrPort{}, packets[:1])); sent != 1 || err != nil {
+			t.Errorf("sent %d by itself, %v", sent, err)
+		}
+		collect(t, b, 1, at(x))
 		// The caller's own way to read finds datagrams as they were sent.
 		a.Send(to(netip.AddrPort{}, packets[:2]))
 		buf := make([]byte, 5000)
