@@ -86,7 +86,7 @@ func (s *Session) Abort(reason string) {
 	defer s.unlock()
 	for ch := range s.ending {
 		ch.setClosed()
-		ch.face.pending = 0
+		ch.silence()
 	}
 	s.ending = nil
 	if s.ended {
@@ -96,11 +96,7 @@ func (s *Session) Abort(reason string) {
 		ch.local = true
 		ch.face.pending = 0
 		ch.end(nil)
-		ch.face.pending = 0
-		ch.forgetKept()
-		if ch.st != nil {
-			ch.st.discard = true
-		}
+		ch.silence()
 	}
 	if s.conn != nil {
 		s.conn.Abort(reason)
@@ -108,6 +104,15 @@ func (s *Session) Abort(reason string) {
 	s.finishEnd(nil)
 	s.calls.pending = 0
 	s.incoming.accept = nil
+}
+
+// silence takes back what the application has not heard of yet.
+func (ch *Channel) silence() {
+	ch.face.pending = 0
+	ch.forgetKept()
+	if ch.st != nil {
+		ch.st.discard = true
+	}
 }
 
 // Fail ends a session that has no association and will not get one, because what

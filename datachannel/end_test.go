@@ -437,6 +437,79 @@ func TestAbortBeforeClosingIsTold(t *testing.T) {
 	})
 }
 
+// Abort tells nothing of a channel that is closing either, be its messages in the association
+// or in the read buffer, and be the association over before or not.
+func TestAbortOfClosing(t *testing.T) {
+	for _, readBuffer := range []int{0, 1000} {
+		for _, over := range []bool{true, false} {
+			hostile(t, Config{}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+				r.sendOpen(1, dcep.Open{})
+				ch := r.accept(s)
+				r.wantAck(1)
+				ch.SetReadBuffer(readBuffer, Stall)
+				var j journal
+				j.watch(ch)
+				busy, open := make(chan struct{}), make(chan struct{})
+				ch.OnMessage(func(m Message) {
+					if string(m.Data) != "busy" {
+						j.add("message %s", m.Data)
+						return
+					}
+					close(busy)
+					<-open
+				})
+				r.send(1, dcep.PPIDString, []byte("busy"))
+				<-busy
+				r.send(1, dcep.PPIDString, []byte("more"))
+				settle()
+				check(t, r.conn.ResetStreams(1))
+				settle()
+				if over {
+					r.conn.Abort("")
+					<-s.Done()
+				}
+				wantState(t, ch, Closing)
+				s.Abort("")
+				wantState(t, ch, Closed)
+				close(open)
+				j.want(t, "open open")
+			})
+		}
+	}
+}
+
+// The peer has the streams of both sides reset while OnChannel runs: the channel closes when
+// that returns, unless the session has ended by then.
+func TestResetInOnChannel(t *testing.T) {
+	for _, aborts := range []bool{false, true} {
+		var j journal
+		var ch *Channel
+		var open chan struct{}
+		onChannel := func(c *Channel) {
+			ch = c
+			j.watch(c)
+			<-open
+		}
+		hostile(t, Config{OnChannel: onChannel}, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+			open = make(chan struct{})
+			r.sendOpen(1, dcep.Open{})
+			settle()
+			check(t, r.conn.RequestReset(1))
+			check(t, r.conn.ResetStreams(1))
+			settle()
+			want := []string{"open closing", "closing closing", "close closed"}
+			if aborts {
+				s.Abort("")
+				wantState(t, ch, Closed)
+				want = nil
+			}
+			close(open)
+			j.want(t, want...)
+			wantState(t, ch, Closed)
+		})
+	}
+}
+
 // The end of the transport is the end of the channels, with an error (w3c-state-b).
 func TestTransportFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

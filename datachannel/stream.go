@@ -96,7 +96,7 @@ func (s *Session) release(st *stream) {
 		return
 	}
 	s.removeStream(st)
-	if st.ch != nil && st.ch.state == Closing {
+	if st.ch != nil && st.ch.state < Closed { // open: OnChannel has not returned
 		st.ch.hold(nil)
 	}
 	if st.threshold != 0 {
