@@ -226,7 +226,7 @@ func (pc *PeerConnection) handleLocalCandidate(l *link, c localCandidate) {
 		return // handleGatheringState reports the end, after the state
 	}
 	pc.mu.Lock()
-	l = l.latest()
+	l = pc.owner(l)
 	l.held = append(l.held, c)
 	pc.mu.Unlock()
 	pc.reportCandidates()
@@ -235,7 +235,7 @@ func (pc *PeerConnection) handleLocalCandidate(l *link, c localCandidate) {
 // handleGatheringState reports the state, and after the last candidate the end.
 func (pc *PeerConnection) handleGatheringState(l *link, s ICEGatheringState) {
 	pc.mu.Lock()
-	if pc.closed || pc.link != l.latest() || pc.gathering == s {
+	if pc.closed || pc.link != pc.owner(l) || pc.gathering == s {
 		pc.mu.Unlock()
 		return
 	}

@@ -40,8 +40,8 @@ type coreEvents struct {
 // methods may be called from any goroutine, from the events too, and none waits
 // for the network.
 type core struct {
-	cfg    Config // with defaults
-	number int    // of those of a connection, for the IDs of statistics
+	cfg    *Config // with defaults; shared with ICE and those that follow
+	number int     // of those of a connection, for the IDs of statistics
 	cert   *Certificate
 	log    scopedLogger
 	ev     coreEvents
@@ -106,8 +106,8 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 			return nil, err
 		}
 	}
-	c := makeCore(cfg, cert, ev)
-	c.ice, err = newICETransport(&c.cfg, c.iceEvents())
+	c := makeCore(&cfg, cert, ev)
+	c.ice, err = newICETransport(c.cfg, c.iceEvents())
 	if err != nil {
 		c.cancel()
 		return nil, err
@@ -121,7 +121,7 @@ func newCore(cfg Config, ev coreEvents) (*core, error) {
 }
 
 // makeCore returns a core that lacks ICE and the session.
-func makeCore(cfg Config, cert *Certificate, ev coreEvents) *core {
+func makeCore(cfg *Config, cert *Certificate, ev coreEvents) *core {
 	c := &core{cfg: cfg, cert: cert, ev: ev, events: ev.queue, dtlsState: DTLSStateNew, released: make(chan struct{})}
 	if c.events == nil {
 		c.events = &eventQueue{}
@@ -394,12 +394,14 @@ func (c *core) close() {
 	c.closeOnce.Do(func() {
 		c.mu.Lock()
 		c.closed, c.dtlsState = true, DTLSStateClosed
-		secure := c.secure
+		secure, silent := c.secure, c.silent
 		c.mu.Unlock()
 		if c.ev.queue == nil {
 			c.events.close()
 		}
-		c.session.Abort("closed")
+		if silent || !c.over() { // else its channels may have something to say still
+			c.session.Abort("closed")
+		}
 		if secure != nil {
 			c.awaitRelease()
 			secure.Close()

@@ -17,7 +17,6 @@ import (
 type link struct {
 	core  *core  // its number is that of the link, from 1
 	tlsID string // for a=tls-id
-	heir  *link  // has taken over ICE; nil while that is this link's
 
 	peer       *peerDescription // in use since start, nil before
 	dtlsClient bool
@@ -70,11 +69,11 @@ func (pc *PeerConnection) makeLink(newCore func(coreEvents) (*core, error)) (*li
 	return l, err
 }
 
-// latest is the link that has the ICE of l now: what l heard of candidates on the way is
-// about that.
-func (l *link) latest() *link {
-	for l.heir != nil {
-		l = l.heir
+// owner returns the link that has the ICE of l now: what l hears of candidates is about that,
+// if another has taken over meanwhile. pc.mu is held.
+func (pc *PeerConnection) owner(l *link) *link {
+	if pc.core.ice == l.core.ice {
+		return pc.link
 	}
 	return l
 }
@@ -90,7 +89,7 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 	pc.past.add(peerConnectionStats(old.core.session.Stats()))
 	if next.core.ice == old.core.ice {
 		next.core.takeOver(old.core)
-		next.gathering, next.held, old.heir = old.gathering, old.held, next
+		next.gathering, next.held = old.gathering, old.held
 	}
 	if pc.spare != next {
 		pc.retire(pc.spare)

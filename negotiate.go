@@ -45,7 +45,10 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 func (pc *PeerConnection) createOffer(op string, restart bool) (SessionDescription, error) {
 	about, heir := pc.link, (*link)(nil)
 	restart = restart && pc.local() != nil || slices.Contains(pc.outdated, pc.core.localCredentials().ufrag)
-	if restart && pc.peer != nil && pc.core.over() { // then another association is wanted, too
+	switch {
+	case !restart && pc.pendingLocal != nil && pc.pendingLocal.heir != nil: // it stays offered
+		about, heir = pc.spare, pc.spare
+	case restart && pc.peer != nil && pc.core.over(): // then another association is wanted, too
 		if pc.spare == nil {
 			var err error
 			if pc.spare, err = pc.newHeir(false); err != nil {

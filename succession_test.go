@@ -3,7 +3,9 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-rtc/sluice/datachannel"
@@ -293,4 +295,116 @@ func TestAssociationAgainClosed(t *testing.T) {
 		must(t, b.Close())
 		wantNoLeftovers(t)
 	}
+}
+
+// busyAt keeps the application busy in OnMessage of a channel until it is released, and returns
+// what it hears then.
+func busyAt(t testing.TB, ch, other *datachannel.Channel) (release func(), events <-chan string) {
+	t.Helper()
+	busy, open, heard := make(chan struct{}), make(chan struct{}), make(chan string, 10)
+	ch.OnMessage(func(datachannel.Message) { close(busy); <-open })
+	ch.OnError(func(err error) { heard <- causeOf(err) })
+	ch.OnClosing(func() { heard <- "closing" })
+	ch.OnClose(func() { heard <- "close" })
+	must(t, other.Send([]byte("busy")))
+	receive(t, "message", busy)
+	return func() { close(open) }, heard
+}
+
+// A channel that is closing, of which the application has not heard yet, says so, and that it is
+// closed, when another association has taken the place of its own. w3c-close-b
+func TestClosingOfReplaced(t *testing.T) {
+	a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	other := receive(t, "channel", b.channels)
+	release, events := busyAt(t, ch, other)
+	must(t, other.Close())
+	if !eventually(func() bool { return ch.ReadyState() == datachannel.Closing }) {
+		t.Fatal("not closing")
+	}
+	next := newTestPeer(t, loopbackConfig())
+	a.RestartICE()
+	negotiate(t, a, next, false)
+	want(t, "a", a.states, ConnectionStateConnected)
+	a.retiring.Wait()
+	release()
+	for _, e := range []string{"closing", "close"} {
+		if got := receive(t, e, events); got != e {
+			t.Errorf("%s, want %s", got, e)
+		}
+	}
+}
+
+// The same when the peer has ended a Transport, which closes by itself then.
+func TestClosingOfTransport(t *testing.T) {
+	a, b := newTestTransport(t, nil), newTestTransport(t, nil)
+	ch, err := a.CreateChannel("data", nil)
+	must(t, err)
+	connect(t, a, b)
+	other := accept(t, b)
+	release, events := busyAt(t, ch, other)
+	must(t, other.Close())
+	if !eventually(func() bool { return ch.ReadyState() == datachannel.Closing }) {
+		t.Fatal("not closing")
+	}
+	b.Abort()
+	receive(t, "end", a.Done())
+	release()
+	heard := receive(t, "closing", events) + " "
+	if heard += receive(t, "error or close", events); heard == "closing sctp-failure 12" { // the reset of this side was under way
+		heard = "closing " + receive(t, "close", events)
+	}
+	if heard != "closing close" {
+		t.Errorf("%s, want closing close", heard)
+	}
+}
+
+// A second offer keeps what the first has offered of another association, with a restart of its
+// own or not.
+func TestAssociationAgainSecondOffer(t *testing.T) {
+	for _, options := range [][]OfferOption{nil, {ICERestart}} {
+		a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+		ch := wantChannel(t, a.PeerConnection)
+		negotiate(t, a, b, false)
+		exchange(t, ch, receive(t, "channel", b.channels))
+		a.core.ice.mute() // b hears nothing of the end
+		a.core.session.Abort("")
+		first := restartOffer(t, a.PeerConnection)
+		second, err := a.CreateOffer(options...)
+		must(t, err)
+		for _, name := range []string{"a=tls-id", "a=sctp-init"} {
+			if line(second.SDP, name) != line(first.SDP, name) {
+				t.Errorf("the second offer has another %s", name)
+			}
+		}
+		must(t, a.SetLocalDescription(second))
+		must(t, b.SetRemoteDescription(gathered(t, a.PeerConnection)))
+		must(t, a.SetRemoteDescription(gathered(t, b.PeerConnection)))
+		exchange(t, wantChannel(t, a.PeerConnection), receive(t, "channel", b.channels))
+	}
+}
+
+// Nothing holds on to the associations of before.
+func TestSuccessionForgets(t *testing.T) {
+	a, b := newTestPeer(t, loopbackConfig()), newTestPeer(t, loopbackConfig())
+	wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	receive(t, "channel", b.channels)
+	const successions = 3
+	var gone atomic.Int32
+	for range successions {
+		runtime.AddCleanup(a.core, func(int) { gone.Add(1) }, 0)
+		next := newTestPeer(t, loopbackConfig())
+		a.RestartICE()
+		negotiate(t, a, next, false)
+		exchange(t, wantChannel(t, a.PeerConnection), receive(t, "channel", next.channels))
+		must(t, b.Close())
+		b = next
+	}
+	a.retiring.Wait()
+	if !eventually(func() bool { runtime.GC(); return gone.Load() == successions }) {
+		t.Errorf("%d of %d are gone", gone.Load(), successions)
+	}
+	exchange(t, wantChannel(t, a.PeerConnection), receive(t, "channel", b.channels))
 }
