@@ -11,9 +11,10 @@ import (
 // one in runs OnEvent until the queue is empty; others, and OnEvent itself when it
 // calls back, leave their events to that one.
 type events struct {
-	queue []sctp.Event // from head on
+	queue []sctp.Event // from head on; mostly in one
 	head  int
-	busy  bool      // a goroutine is running OnEvent
+	busy  bool // a goroutine is running OnEvent
+	one   [1]sctp.Event
 	room  sync.Cond // broadcast when the queue is short again, and at the end
 }
 
@@ -27,6 +28,9 @@ func (e *events) push(ev sctp.Event) {
 		n := copy(e.queue, e.queue[e.head:])
 		clear(e.queue[n:])
 		e.queue, e.head = e.queue[:n], 0
+	}
+	if e.queue == nil {
+		e.queue = e.one[:0]
 	}
 	e.queue = append(e.queue, ev)
 }

@@ -21,26 +21,38 @@ type streams struct {
 	unread streamSet
 }
 
-// streamSet is a set of streams, a bit for each up to the highest it has held.
-type streamSet []uint64
-
-func (s *streamSet) add(id uint16) {
-	for int(id)/64 >= len(*s) {
-		*s = append(*s, 0)
-	}
-	(*s)[id/64] |= 1 << (id % 64)
+// streamSet is a set of streams, a bit for each up to the highest it has held; the first 64
+// need no other memory.
+type streamSet struct {
+	low  uint64
+	high []uint64 // from 64 on
 }
 
-func (s streamSet) remove(id uint16) {
-	if int(id)/64 < len(s) {
-		s[id/64] &^= 1 << (id % 64)
+func (s *streamSet) add(id uint16) {
+	for int(id)/64 > len(s.high) {
+		s.high = append(s.high, 0)
 	}
+	*s.word(int(id) / 64) |= 1 << (id % 64)
+}
+
+func (s *streamSet) remove(id uint16) {
+	if int(id)/64 <= len(s.high) {
+		*s.word(int(id) / 64) &^= 1 << (id % 64)
+	}
+}
+
+// word returns the word with 64 streams from 64*i on.
+func (s *streamSet) word(i int) *uint64 {
+	if i == 0 {
+		return &s.low
+	}
+	return &s.high[i-1]
 }
 
 // all iterates over the set, from which the loop may remove.
-func (s streamSet) all(yield func(uint16) bool) {
-	for i := range s {
-		for word := s[i]; word != 0; word &= word - 1 {
+func (s *streamSet) all(yield func(uint16) bool) {
+	for i := range 1 + len(s.high) {
+		for word := *s.word(i); word != 0; word &= word - 1 {
 			if !yield(uint16(64*i + bits.TrailingZeros64(word))) {
 				return
 			}
