@@ -20,6 +20,7 @@ func TestScale(t *testing.T) {
 		"unless something else is said.\n\n"+machine()+"\n")
 	t.Run("Idle", scaleIdle)
 	t.Run("Patterns", scalePatterns)
+	t.Run("Floor", scaleFloor)
 	t.Run("Streams", scaleStreams)
 	t.Run("Telemetry", scaleTelemetry)
 	t.Run("Busy", scaleBusy)
