@@ -50,16 +50,20 @@ func (p *policer) drops(now time.Time, n int) bool {
 }
 
 // linkFlow is one association of a linkRun, from its ends[0] to ends[1]. Besides the
-// bulk on stream 0 it may send a thin stream 1: 100 bytes at an interval.
+// bulk on stream 0, and others, it may send a thin stream 1: short messages at an interval.
 type linkFlow struct {
 	ends     [2]*Association
 	begin    time.Duration // it sends from then on
 	thin     time.Duration // interval; 0: none
+	size     int           // of a message of it, bytes; 0: 100
 	nextThin time.Time
-	pause    bool // the application sends nothing
+	bulk     []uint16 // streams beside 0 with bulk, 64 KiB of which is queued; those of 0, too, then
+	pause    bool     // the application sends nothing
 
 	got    int             // bytes of the bulk that arrived
+	shares map[uint16]int  // by stream, if it has entries for them
 	delays []time.Duration // of the thin stream
+	waits  []time.Duration // of it, in the sender
 }
 
 func newLink(t *testing.T, conditions netsim.Conditions, cfgs ...Config) *linkRun {
@@ -148,14 +152,22 @@ func (r *linkRun) step(f *linkFlow, payload, buf []byte) {
 		}
 	case a.State() == Established:
 		if f.thin > 0 && !r.now.Before(f.nextThin) {
-			m := make([]byte, 100)
-			binary.BigEndian.PutUint64(m, uint64(r.now.Sub(r.start)))
-			a.Send(r.now, Message{Stream: 1, Payload: m})
+			m := make([]byte, max(f.size, 100))
+			since := r.now.Sub(r.start)
+			binary.BigEndian.PutUint64(m, uint64(since))
+			a.Send(r.now, Message{Stream: 1, ID: uint64(since), Payload: m})
 			f.nextThin = r.now.Add(f.thin)
 		}
-		for !f.pause && a.BufferedAmount(0) < 1<<20 {
+		for !f.pause && f.bulk == nil && a.BufferedAmount(0) < 1<<20 {
 			if a.Send(r.now, Message{Payload: payload}) != nil {
 				break
+			}
+		}
+		for _, stream := range f.bulk {
+			for a.BufferedAmount(stream) < 64<<10 {
+				if err := a.Send(r.now, Message{Stream: stream, Payload: payload}); err != nil {
+					r.t.Fatal(err)
+				}
 			}
 		}
 	}
@@ -166,6 +178,9 @@ func (r *linkRun) step(f *linkFlow, payload, buf []byte) {
 			}
 			if i == 1 && e.Kind == EventReadable {
 				r.read(f, e.Stream)
+			}
+			if i == 0 && e.Kind == EventMessageSent {
+				f.waits = append(f.waits, r.now.Sub(r.start)-time.Duration(e.Message))
 			}
 		}
 	}
@@ -196,8 +211,11 @@ func (r *linkRun) read(f *linkFlow, stream uint16) {
 		if err != nil {
 			return
 		}
-		if stream == 0 {
+		if stream != 1 {
 			f.got += n
+			if f.bulk != nil {
+				f.shares[stream] += n
+			}
 		} else {
 			f.delays = append(f.delays, r.now.Sub(r.start)-time.Duration(binary.BigEndian.Uint64(buf[:])))
 		}
