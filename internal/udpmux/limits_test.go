@@ -474,3 +474,34 @@ func (s *testSession) wantSTUNFrom(x peer) {
 		s.t.Errorf("ReadFrom: %v, %v", from, err)
 	}
 }
+
+// The counters of an address that was forgotten for others begin anew, and what has been counted
+// since is no less than nothing.
+func TestTrafficBeginsAnew(t *testing.T) {
+	m := newTestMux(t, loopback[0])
+	p, s := m.ports[0], m.NewSession(false)
+	defer s.Close()
+	s.Receive(func([][]byte) {})
+	count := func() TrafficStats {
+		s.SetPath(p.sock.local, at(1))
+		p.deliver([][]byte{record("counted")}, at(1))
+		for _, pair := range s.Traffic() {
+			if pair.Remote == at(1) {
+				return pair.TrafficStats
+			}
+		}
+		t.Fatal("there is no claim")
+		panic("unreachable")
+	}
+	count()
+	before := count()
+	if before.Received != 2 {
+		t.Errorf("%d datagrams, want 2", before.Received)
+	}
+	for i := range maxAddresses + 1 {
+		s.SetPath(p.sock.local, at(2+i))
+	}
+	if now := count(); now.Received != 1 || now.Since(before).Received != 1 {
+		t.Errorf("%d datagrams, %d since, want 1", now.Received, now.Since(before).Received)
+	}
+}

@@ -51,18 +51,22 @@ func (t *Traffic) Stats() TrafficStats {
 	}
 }
 
-// Since returns what s has counted that was not in before.
+// Since returns what s has counted that was not in before. Counters that are less than they were
+// have begun anew: an address was forgotten for others, and came back.
 func (s TrafficStats) Since(before TrafficStats) TrafficStats {
-	s.Received -= before.Received
-	s.ReceivedBytes -= before.ReceivedBytes
-	s.Sent -= before.Sent
-	s.SentBytes -= before.SentBytes
-	s.Lost -= before.Lost
-	s.LostBytes -= before.LostBytes
-	s.RequestsSent -= before.RequestsSent
-	s.RequestsReceived -= before.RequestsReceived
-	s.ResponsesSent -= before.ResponsesSent
-	s.ResponsesReceived -= before.ResponsesReceived
+	for _, c := range []struct {
+		now *uint64
+		was uint64
+	}{
+		{&s.Received, before.Received}, {&s.ReceivedBytes, before.ReceivedBytes},
+		{&s.Sent, before.Sent}, {&s.SentBytes, before.SentBytes}, {&s.Lost, before.Lost}, {&s.LostBytes, before.LostBytes},
+		{&s.RequestsSent, before.RequestsSent}, {&s.RequestsReceived, before.RequestsReceived},
+		{&s.ResponsesSent, before.ResponsesSent}, {&s.ResponsesReceived, before.ResponsesReceived},
+	} {
+		if *c.now >= c.was {
+			*c.now -= c.was
+		}
+	}
 	if s.Sent == 0 {
 		s.LastSent = time.Time{}
 	}
