@@ -12,6 +12,8 @@ import (
 
 	"github.com/pion/ice/v2"
 	"github.com/pion/stun"
+
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
 
 // Times of consent (RFC 7675, section 5.1).
@@ -277,6 +279,18 @@ func (c *consent) answered(m *stun.Message, from netip.AddrPort) bool {
 	c.mu.Unlock()
 	c.tick()
 	return true
+}
+
+// awaits reports whether a message has the transaction ID of a check of ours that is unanswered,
+// which nobody guesses.
+func (c *consent) awaits(b []byte) bool {
+	m, ok := stunmsg.Parse(b)
+	if !ok {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pendingIndex(m.ID) >= 0
 }
 
 // pendingIndex returns the check with that transaction ID, -1 if there is none.

@@ -27,9 +27,11 @@ const (
 	keptCheckGap = 100 * time.Millisecond
 
 	// keptBurst bounds what is looked at of one address within keptCheckGap, some times what
-	// ICE asks for; keptSources how many addresses there may be besides that of the peer.
-	keptBurst   = 32
-	keptSources = 32
+	// ICE asks for; keptSources how many addresses there may be besides that of the peer. From there
+	// it is keptPeerBurst: who forges its address shall need much to drown its checks for consent.
+	keptBurst     = 32
+	keptSources   = 32
+	keptPeerBurst = 1024
 )
 
 // keptPath takes the place of a generation's agent once that has found a path and nothing
@@ -75,6 +77,9 @@ func (p *keptPace) admit(from, peer netip.AddrPort, now time.Time) bool {
 		p.seen = append(p.seen, keptSource{addr: from})
 	}
 	p.seen[i].n++
+	if from == peer {
+		return p.seen[i].n <= keptPeerBurst
+	}
 	return p.seen[i].n <= keptBurst
 }
 
@@ -139,7 +144,7 @@ func (g *iceGeneration) keep(agent *ice.Agent, pairs int) {
 
 // handle takes what comes in at a port.
 func (k *keptPath) handle(conn *udpmux.Conn, b []byte, from netip.AddrPort) {
-	if !k.admit(from) {
+	if !k.g.consent.awaits(b) && !k.admit(from) {
 		return
 	}
 	m := stun.Message{Raw: bytes.Clone(b)} // the library's check of integrity writes behind it

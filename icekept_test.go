@@ -478,14 +478,34 @@ func TestKeptPace(t *testing.T) {
 				admitted++
 			}
 		}
-		for i := range 2 * keptBurst {
-			if p.admit(peer, peer, now) != (i < keptBurst) {
+		for i := range 2 * keptPeerBurst {
+			if p.admit(peer, peer, now) != (i < keptPeerBurst) {
 				t.Errorf("message %d of the peer", i)
 			}
 		}
 	}
 	if most := 2 * keptBurst * (keptSources + 1); admitted != most || len(p.seen) > keptSources+2 {
 		t.Errorf("%d messages of strangers, want %d; %d addresses", admitted, most, len(p.seen))
+	}
+}
+
+// Whatever comes from the peer's address, forged or not, the answers to checks for consent are heard.
+func TestKeptPathFlooded(t *testing.T) {
+	cfg := loopbackConfig()
+	cfg.ICEKeepaliveInterval = 10 * time.Millisecond
+	p := newKeptPeers(t, cfg, loopbackConfig())
+	g, k := keptOf(p.a.core)
+	g.t.mu.Lock()
+	k.pace = keptPace{since: time.Now().Add(time.Hour), seen: []keptSource{{g.pair.remote, keptPeerBurst}}}
+	g.t.mu.Unlock()
+	answered := func() (n uint64) {
+		for _, c := range g.consent.checked() {
+			n += c.responses
+		}
+		return n
+	}
+	if before := answered(); !eventually(func() bool { return answered() > before+3 }) {
+		t.Errorf("%d answers, as before", before)
 	}
 }
 
