@@ -25,7 +25,8 @@ import (
 // on the Association, which Association returns; after one that changes something
 // (Send, Read, Shutdown, ...), call Update. Whoever wants to read what came in
 // before the end of an association keeps the pointer: the Endpoint lets go of it
-// after EventClosed.
+// after EventClosed. An Endpoint is not safe for concurrent use, and with what they share
+// nor are its associations, with each other or with it, those included that it let go of.
 //
 // Associations are kept in slots. Everything else refers to them by slot.
 type Endpoint struct {

@@ -120,6 +120,9 @@ func checkEndpoint(t *testing.T, e *Endpoint) {
 		if found := e.known(m.peer); m.byPeer && found != int32(slot) {
 			t.Fatal("an association is not found by its peer")
 		}
+		if other, found := e.tags.find(m.tag, e.members, &m.peer, true); other != noSlot && found != e.assocs[other] {
+			t.Fatal("the table of tags has another association than the slot")
+		}
 		if at, on := a.Timeout(); on && (e.agenda.place[slot] < 0 || e.agenda.clock.time(e.agenda.heap[e.agenda.place[slot]].at).After(at)) {
 			t.Fatal("a deadline is not on the agenda")
 		}

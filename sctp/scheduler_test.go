@@ -206,3 +206,51 @@ func TestTurnsLast(t *testing.T) {
 		tc.wantTurns("a turn ends in time", []string{"1|1", "2|2"}[late])
 	}
 }
+
+// TestTurnsEnd: whatever happens to the message or the stream whose turn lasts, the others go on, and what
+// it has sent counts.
+func TestTurnsEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		m    Message
+		do   func(tc *testConn)
+		want string // the turns of the next 4000 bytes
+	}{
+		{"nothing", Message{}, func(tc *testConn) {}, "1|1"},
+		{"it expires", Message{Reliability: Reliability{LimitLifetime: true, Lifetime: turnTime / 2}}, func(tc *testConn) { tc.advance(turnTime * 3 / 4) }, "2|2"},
+		{"it is given up", Message{More: true}, func(tc *testConn) { tc.a.Cancel(tc.now, 1) }, "2|2"},
+		{"the stream is reset", Message{}, func(tc *testConn) { tc.check(tc.a.ResetStreams(tc.now, 1)) }, "1|1"},
+		{"and it is not at its end", Message{More: true}, func(tc *testConn) { tc.check(tc.a.ResetStreams(tc.now, 1)) }, "2|2"},
+		{"it counts for less, with the chunk that is next", Message{}, func(tc *testConn) { tc.check(tc.a.SetStreamPriority(1, 1)) }, "1|2"},
+		{"for nothing", Message{}, func(tc *testConn) { tc.check(tc.a.SetStreamPriority(1, 0)) }, "1|2"},
+		{"for more", Message{}, func(tc *testConn) { tc.check(tc.a.SetStreamPriority(1, 65535)) }, "1|1"},
+		{"the shutdown begins", Message{}, func(tc *testConn) { tc.a.Shutdown(tc.now) }, "1|1"},
+		{"and it is not at its end", Message{More: true}, func(tc *testConn) { tc.a.Shutdown(tc.now) }, "2|2"},
+	} {
+		tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 4000, LossDetection: MissIndications})
+		tt.m.Stream, tt.m.Payload = 1, payload(20_000)
+		if err := tc.a.Send(tc.now, tt.m); err != nil {
+			t.Fatal(err)
+		}
+		tc.queue([2]int{2, 20_000})
+		tc.wantTurns("a window", "1|2|1|1")
+		tt.do(tc)
+		if s := tc.a.invariants(tc.now); s != "" {
+			t.Fatalf("%s: %s", tt.name, s)
+		}
+		tc.drain()
+		tc.sent = nil
+		tc.write(sack{cum: 0})
+		tc.wantTurns(tt.name, tt.want)
+		for cum := 2; tc.a.Stats().SendBuffered > 0; cum++ {
+			if cum > 60 {
+				t.Fatalf("%s: it does not go on: %+v", tt.name, tc.a.Stats())
+			}
+			tc.write(sack{cum: cum})
+			tc.drain()
+			if s := tc.a.invariants(tc.now); s != "" {
+				t.Fatalf("%s: %s", tt.name, s)
+			}
+		}
+	}
+}
