@@ -45,6 +45,9 @@ type UDPMuxConfig struct {
 	// processor time where many connections receive a little each, and costs up to so
 	// much latency. Where datagrams come less often than once in two ReceiveDelays none waits. With 5 ms,
 	// 50 peers that send 1 Mbit/s each take 40 % less; with 1 ms nothing is gained, as the wake-ups of a timer cost, too.
+	//
+	// It is not for bulk: see sctpnet.ListenConfig. The socket's receive buffer has to hold what comes meanwhile.
+	//
 	// At most 100 ms. It has no effect on systems other than Linux. Default 0.
 	ReceiveDelay time.Duration
 }

@@ -33,7 +33,6 @@ type delayed struct {
 	passes uint32    // events that the gate is open for
 	busy   bool      // datagrams came within twice the delay
 	woken  time.Time // by one, or at the end of a pause
-	until  time.Time // the end of a pause
 
 	// Of the one that writes.
 	put  func(fd uintptr) bool // sends what there is
@@ -129,11 +128,10 @@ func (d *delayed) step(uintptr) bool {
 	rested := false
 	switch d.state {
 	case pausing:
-		now := time.Now()
-		if now.Before(d.until) {
-			return false
+		if d.timerRuns() {
+			return false // what the gate let through before it was shut
 		}
-		d.woken, rested = now, true
+		d.woken, rested = time.Now(), true
 	case waiting:
 		now := time.Now()
 		d.busy, d.woken = now.Sub(d.woken) < 2*d.delay, now
@@ -165,9 +163,16 @@ func (d *delayed) setGate(events uint32) {
 
 // setTimer makes the gate ready at the end of a pause.
 func (d *delayed) setTimer() {
-	d.until = time.Now().Add(d.delay)
 	spec := [2]syscall.Timespec{1: syscall.NsecToTimespec(int64(d.delay))} // struct itimerspec
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, uintptr(d.timerID), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
+}
+
+// timerRuns tells whether a pause is not over. The timer says so itself: by another clock it might run out
+// too early, and nothing would wake the reader again.
+func (d *delayed) timerRuns() bool {
+	var spec [2]syscall.Timespec
+	_, _, errno := syscall.RawSyscall(syscall.SYS_TIMERFD_GETTIME, uintptr(d.timerID), uintptr(unsafe.Pointer(&spec)), 0)
+	return errno == 0 && spec[1] != syscall.Timespec{}
 }
 
 // Write is that of syscall.RawConn, for f that sends.

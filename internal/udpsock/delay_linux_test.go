@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -86,6 +87,33 @@ func TestDelayGathers(t *testing.T) {
 	if d.Close(); <-steps != 0 {
 		t.Error("something came after Close")
 	}
+}
+
+// TestDelayByItsOwnClock: pauses end whatever the clock of the process says, which stands still in a bubble of synctest
+// while goroutines wait for the system.
+func TestDelayByItsOwnClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newTestSocket(t, loopback[0]), newTestSocket(t, loopback[0])
+		if err := b.DelayReceive(time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		in := &b.carrier.(*batching).in
+		attempt := in.attempt
+		in.attempt = func(fd uintptr) bool { // the next comes when the socket was found empty
+			took := attempt(fd)
+			if !took {
+				if _, err := a.Send(to(at(b), numbered([]int{100}, true))); err != nil {
+					t.Error(err)
+				}
+			}
+			return took
+		}
+		for range 10 {
+			if _, err := b.Receive(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 // TestDelayCloses: nothing is left of a socket that was closed, whatever its goroutine is at, and what comes after is refused.
