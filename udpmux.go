@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpmux"
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 // A UDPMux is UDP sockets that any number of connections share, all with one port
@@ -43,17 +44,15 @@ type UDPMuxConfig struct {
 	// ReceiveDelay, if not 0, lets datagrams gather in a socket for up to so long before they are
 	// read, and answered, together: interrupt moderation, as network cards have it. That saves
 	// processor time where many connections receive a little each, and costs up to so
-	// much latency. Where datagrams come less often than once in two ReceiveDelays none waits. With 5 ms,
-	// 50 peers that send 1 Mbit/s each take 40 % less; with 1 ms nothing is gained, as the wake-ups of a timer cost, too.
+	// much latency. Where datagrams come less often than once in two ReceiveDelays none waits. With 5 ms
+	// 50 peers that send 1 Mbit/s each have taken up to 40 % less; with 1 ms nothing is gained, as the wake-ups of a
+	// timer cost, too (docs/SCALE.md).
 	//
 	// It is not for bulk: see sctpnet.ListenConfig. The socket's receive buffer has to hold what comes meanwhile.
 	//
 	// At most 100 ms. It has no effect on systems other than Linux. Default 0.
 	ReceiveDelay time.Duration
 }
-
-// maxReceiveDelay keeps answers well within the time after which peers send again.
-const maxReceiveDelay = 100 * time.Millisecond
 
 const defaultSharedBuffer = 8 << 20
 
@@ -66,7 +65,7 @@ func NewUDPMux(cfg UDPMuxConfig) (*UDPMux, error) {
 		return nil, &ConfigError{Field: "UDPMuxConfig.ReceiveBuffer", Rule: "must not be negative"}
 	case cfg.SendBuffer < 0:
 		return nil, &ConfigError{Field: "UDPMuxConfig.SendBuffer", Rule: "must not be negative"}
-	case cfg.ReceiveDelay < 0, cfg.ReceiveDelay > maxReceiveDelay:
+	case cfg.ReceiveDelay < 0, cfg.ReceiveDelay > udpsock.MaxDelay:
 		return nil, &ConfigError{Field: "UDPMuxConfig.ReceiveDelay", Rule: "must be 0 to 100 ms"}
 	}
 	addrs, err := cfg.addresses()

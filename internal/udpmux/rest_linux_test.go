@@ -42,8 +42,8 @@ func TestPortRests(t *testing.T) {
 				t.Errorf("got %q", d)
 			}
 		}
-		if reading() != 1 {
-			t.Errorf("%d goroutines read", reading())
+		if n := reading(); n > 1 { // none where the test has had no turn for a while
+			t.Errorf("%d goroutines read", n)
 		}
 	}
 	shared := newTestMux(t, loopback[0])

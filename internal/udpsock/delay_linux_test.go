@@ -211,6 +211,9 @@ func TestDelayFails(t *testing.T) {
 			t.Fatal(e)
 		}
 		if err == nil {
+			if more == 0 {
+				t.Error("it needs no descriptor")
+			}
 			break
 		}
 		if !errors.Is(err, syscall.EMFILE) {

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// MaxDelay is the longest that callers let datagrams gather in a socket: answers come well within the
+// time after which peers send again.
+const MaxDelay = 100 * time.Millisecond
+
 const (
 	// MaxSegments is how many datagrams a run of one sender has at most, and the
 	// largest number worth sending at once to one peer. Together they have at most

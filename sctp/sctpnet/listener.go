@@ -30,11 +30,12 @@ type ListenConfig struct {
 	// ReceiveDelay, if not 0, lets datagrams gather in the socket for up to so long before they are
 	// read, and answered, together: interrupt moderation, as network cards have it. That saves
 	// processor time where many peers send a little each, and costs up to so much
-	// latency. Where datagrams come less often than once in two ReceiveDelays none waits. With 5 ms,
-	// 50 peers that send 1 Mbit/s each take 40 % less; with 1 ms nothing is gained, as the wake-ups of a timer cost, too.
+	// latency. Where datagrams come less often than once in two ReceiveDelays none waits. With 5 ms
+	// 50 peers that send 1 Mbit/s each have taken up to 40 % less; with 1 ms nothing is gained, as the wake-ups of a
+	// timer cost, too (docs/SCALE.md).
 	//
 	// It is not for bulk: each round trip takes longer by up to that, and a peer that lets out a limited
-	// burst for each SACK (Max.Burst) gets fewer of them. One of these on the same machine came from some
+	// burst for each SACK (Max.Burst) gets fewer of them: over loopback one fell from some
 	// hundred MB/s to 16 with 5 ms. The socket's receive buffer (net.core.rmem_max) has to hold what comes meanwhile.
 	//
 	// At most 100 ms. It has no effect on systems other than Linux. Default 0.
@@ -45,9 +46,6 @@ type ListenConfig struct {
 	// listen on one port (see SCTP.TagShard).
 	Control func(network, address string, c syscall.RawConn) error
 }
-
-// maxReceiveDelay keeps answers well within the time after which peers send again.
-const maxReceiveDelay = 100 * time.Millisecond
 
 // Listener accepts SCTP associations on a UDP socket (RFC 6951), which its Conns
 // share. Its methods may be called from several goroutines at once.
@@ -87,7 +85,7 @@ func listen(pc udpsock.PacketConn, cfg ListenConfig) (*Listener, error) {
 	switch {
 	case cfg.Backlog < 0:
 		return nil, &sctp.ConfigError{Field: "Backlog", Rule: "must not be negative"}
-	case cfg.ReceiveDelay < 0, cfg.ReceiveDelay > maxReceiveDelay:
+	case cfg.ReceiveDelay < 0, cfg.ReceiveDelay > udpsock.MaxDelay:
 		return nil, &sctp.ConfigError{Field: "ReceiveDelay", Rule: "must be 0 to 100 ms"}
 	case cfg.Backlog == 0:
 		cfg.Backlog = 128
