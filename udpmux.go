@@ -18,7 +18,8 @@ import (
 // Packets find their connection by the user fragment of ICE, and then by the peer's
 // address. Two programs that each have all their connections on one port should have one
 // connection between them: DTLS does not say which of several a packet is of, so each of
-// them has to try, and two handshakes at the same time disturb each other.
+// them has to try, and two handshakes at the same time disturb each other. A fifth does not
+// come about as long as four are in use.
 //
 // All methods may be called from any goroutine.
 type UDPMux struct {
