@@ -87,7 +87,8 @@ func answering(ctx context.Context) http.HandlerFunc {
 
 // runPortable runs the tests in a tab, and each of them as a test of t.
 func runPortable(t *testing.T, b *browser.Browser, site *browser.Site, peer string) {
-	ctx := testContext(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*testTime) // it is many tests
+	defer cancel()
 	const js = `const [browser, peer] = args, go = new Go(), text = new TextDecoder();
 		let code;
 		window.output = '';
