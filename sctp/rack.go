@@ -245,7 +245,7 @@ func (q *sentQueue) unmark(now instant) {
 	for q.lost > 0 {
 		t, c := q.nextLost()
 		q.lost--
-		c.again = true
+		c.again, c.told = true, false
 		q.depart(now, t, c)
 	}
 }

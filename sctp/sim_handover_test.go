@@ -58,7 +58,7 @@ func (h *host) move() {
 		cfg.Seed[i] = byte(m.dice.Uint32())
 	}
 	if h.witness != nil {
-		h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+		h.witness = &witness{h: h, lost: make(map[uint32]uint64)}
 		cfg.Trace = h.witness
 	}
 	if h.engine, err = sctp.Resume(h.w.now, cfg, state); err != nil {

@@ -178,6 +178,8 @@ func (h *host) runScript() {
 			h.step++
 			if h.step < len(h.plan.script) {
 				h.stepAt = h.w.now.Add(h.plan.script[h.step].wait)
+			} else {
+				h.unblock()
 			}
 		}
 		// Several commands in one go now and then, as a driver might.

@@ -143,6 +143,13 @@ func (h *host) makeWay(but int) {
 	}
 }
 
+// unblock, after the last action, gives up every message in parts that will not end, if others may wait for that.
+func (h *host) unblock() {
+	if !h.closed && !h.w.s.interleaved() && h.Stats().QueuedMessages > 0 {
+		h.makeWay(0)
+	}
+}
+
 // gone notes that a message was given up.
 func (h *host) gone(e sctp.Event) {
 	for open, o := range h.open {

@@ -163,7 +163,7 @@ func (h *host) begin(cfg sctp.Config) (err error) {
 	case h.plan.endpoint:
 		h.engine, err = newEndpointEngine(h.w, h.plan, cfg)
 	case h.w.wrap == nil:
-		h.witness = &witness{h: h, lost: make(map[uint32]bool)}
+		h.witness = &witness{h: h, lost: make(map[uint32]uint64)}
 		cfg.Trace = h.witness
 		fallthrough
 	default:

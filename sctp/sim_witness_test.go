@@ -13,8 +13,8 @@ type witness struct {
 	h       *host
 	state   sctp.State
 	metrics sctp.PathStats
-	told    []sctp.Event    // and not taken by the application yet
-	lost    map[uint32]bool // TSNs that count as lost
+	told    []sctp.Event      // and not taken by the application yet
+	lost    map[uint32]uint64 // TSNs that count as lost: how many recoveries had been taken back then, and one
 
 	sent, received, dropped, again uint64
 	abandoned                      sctp.AbandonedStats
@@ -46,13 +46,14 @@ func (t *witness) Trace(e sctp.TraceEvent) {
 		}
 		t.recovering = e.On
 	case sctp.TraceLost:
-		if t.lost[e.TSN] {
+		when := t.h.Stats().SpuriousRecoveries + 1
+		if t.lost[e.TSN] == when {
 			w.fail("host %d: chunk %d traced as lost twice", t.h.side, e.TSN)
 		}
-		t.lost[e.TSN] = true
+		t.lost[e.TSN] = when
 	case sctp.TraceRetransmit:
 		t.again++
-		if !t.lost[e.TSN] && !e.On {
+		if t.lost[e.TSN] == 0 && !e.On {
 			w.fail("host %d: chunk %d is sent again and was not traced as lost", t.h.side, e.TSN)
 		}
 		delete(t.lost, e.TSN)
@@ -60,7 +61,7 @@ func (t *witness) Trace(e sctp.TraceEvent) {
 		t.count(e)
 	case sctp.TraceNotify:
 		if e.Event.Kind == sctp.EventRestarted {
-			t.lost, t.recovering = make(map[uint32]bool), false
+			t.lost, t.recovering = make(map[uint32]uint64), false
 		}
 		t.told = append(t.told, e.Event)
 	}
