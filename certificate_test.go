@@ -35,6 +35,48 @@ func TestGenerateCertificate(t *testing.T) {
 	}
 }
 
+// TestGeneratedCertificate: what a generated certificate says is what is known of it, and it is
+// signed with its own key.
+func TestGeneratedCertificate(t *testing.T) {
+	c := mustCertificate(t)
+	leaf, err := x509.ParseCertificate(c.DER())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature); err != nil {
+		t.Error(err)
+	}
+	if parsed, err := newCertificate(c.key, c.der); err != nil || parsed.signature != c.signature || !parsed.expires.Equal(c.expires) {
+		t.Errorf("parsed %+v, %v; want %+v", parsed, err, c)
+	}
+	if name := "CN=WebRTC"; leaf.Version != 3 || leaf.Subject.String() != name || leaf.Issuer.String() != name {
+		t.Errorf("version %d, subject %v, issuer %v", leaf.Version, leaf.Subject, leaf.Issuer)
+	}
+	if leaf.SerialNumber.Sign() <= 0 || leaf.SerialNumber.BitLen() > 8*20 { // RFC 5280, section 4.1.2.2
+		t.Errorf("serial number %v", leaf.SerialNumber)
+	}
+	if !leaf.NotBefore.Before(time.Now().Add(-time.Hour)) {
+		t.Errorf("valid from %v", leaf.NotBefore)
+	}
+}
+
+// TestCertificateTimes: on both sides of the year from which times are written in another form.
+func TestCertificateTimes(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC)
+	to := from.Add(2 * time.Second)
+	der, err := signCertificate(key, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leaf, err := x509.ParseCertificate(der); err != nil || !leaf.NotBefore.Equal(from) || !leaf.NotAfter.Equal(to) {
+		t.Errorf("%v, want from %v to %v: %v", leaf, from, to, err)
+	}
+}
+
 type publicKey interface{ Equal(crypto.PublicKey) bool }
 
 func TestCertificatePEM(t *testing.T) {

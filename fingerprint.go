@@ -43,14 +43,15 @@ func newFingerprint(algorithm string, der []byte) Fingerprint {
 
 // colonHex writes AB:CD:EF.
 func colonHex(b []byte) string {
-	var s strings.Builder
+	const digits = "0123456789ABCDEF"
+	s := make([]byte, 0, 3*len(b))
 	for i, v := range b {
 		if i > 0 {
-			s.WriteByte(':')
+			s = append(s, ':')
 		}
-		s.WriteString(strings.ToUpper(hex.EncodeToString([]byte{v})))
+		s = append(s, digits[v>>4], digits[v&15])
 	}
-	return s.String()
+	return string(s)
 }
 
 // verifyFingerprint applies the rule of RFC 8122, section 5.1, to the peer's end

@@ -69,7 +69,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	g.checks.local, g.checks.every, g.checks.usable = local, t.cfg.ICEKeepaliveInterval, g.onUsable
 	g.ports.OnEarly(g.checks.early)
 	if t.cfg.hasNetwork("tcp4", "tcp6") {
-		g.tcp = newICETCP(g)
+		g.tcp, g.net.tcp = newICETCP(g), true
 	}
 	g.net.ports, g.net.tap = g.ports, g.consent
 	g.net.tls.RootCAs = t.cfg.ICEServerRoots

@@ -3,11 +3,14 @@
 package sluice
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/pion/ice/v2"
+	"github.com/pion/transport/v2"
+	"github.com/pion/transport/v2/stdnet"
 )
 
 // gather opens the ports of host candidates, and starts the agent's gathering.
@@ -33,7 +36,7 @@ func (g *iceGeneration) hostAddresses() []netip.Addr {
 			addrs = append(addrs, a.Addr())
 		}
 	} else {
-		addrs = interfaceAddresses(g.net, cfg.InterfaceFilter, cfg.IncludeLoopback)
+		addrs = interfaceAddresses(g.t.log, cfg.InterfaceFilter, cfg.IncludeLoopback)
 	}
 	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
 		network := "udp4"
@@ -47,10 +50,10 @@ func (g *iceGeneration) hostAddresses() []netip.Addr {
 // interfaceAddresses returns the addresses of the interfaces that are up and pass the
 // filter, if there is one. Of IPv6 it leaves out what is of no use elsewhere: addresses of the link
 // and of the site (RFC 8445, section 5.1.1.1).
-func interfaceAddresses(n *guardedNet, filter func(name string) bool, loopback bool) []netip.Addr {
-	interfaces, err := n.Interfaces()
+func interfaceAddresses(log scopedLogger, filter func(name string) bool, loopback bool) []netip.Addr {
+	interfaces, err := hostInterfaces()
 	if err != nil {
-		n.log.Warnf("network interfaces: %v", err)
+		log.Warnf("network interfaces: %v", err)
 		return nil
 	}
 	var addrs []netip.Addr
@@ -60,7 +63,7 @@ func interfaceAddresses(n *guardedNet, filter func(name string) bool, loopback b
 		}
 		list, err := i.Addrs()
 		if err != nil {
-			n.log.Warnf("addresses of interface %s: %v", i.Name, err)
+			log.Warnf("addresses of interface %s: %v", i.Name, err)
 			continue
 		}
 		for _, entry := range list {
@@ -75,6 +78,15 @@ func interfaceAddresses(n *guardedNet, filter func(name string) bool, loopback b
 		}
 	}
 	return addrs
+}
+
+// allInterfaces returns the interfaces as the net package knows them.
+func allInterfaces() ([]*transport.Interface, error) {
+	now, err := stdnet.NewNet()
+	if err != nil {
+		return nil, fmt.Errorf("sluice: network interfaces: %w", err)
+	}
+	return now.Interfaces()
 }
 
 // siteLocal are addresses that RFC 3879 deprecates.

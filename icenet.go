@@ -39,6 +39,7 @@ type guardedNet struct {
 	stdnet.Net // all that is not overridden
 
 	ports  *udpmux.Agent // of the host candidates
+	tcp    bool          // there are to be TCP candidates
 	ctx    context.Context
 	cancel context.CancelFunc
 	log    scopedLogger
@@ -75,14 +76,14 @@ func newGuardedNet(turns map[string]string, marks *iceMarks, log scopedLogger) *
 	return n
 }
 
-// Interfaces returns those that there are now. They are not kept, as stdnet.Net does:
-// each connection would hold on to what the system says of all of them.
+// Interfaces is where the agent gathers TCP candidates; without TCP it asks in vain. They are not
+// kept, as stdnet.Net does: each connection would hold on to what the system says of all of
+// them.
 func (n *guardedNet) Interfaces() ([]*transport.Interface, error) {
-	now, err := stdnet.NewNet()
-	if err != nil {
-		return nil, fmt.Errorf("sluice: network interfaces: %w", err)
+	if !n.tcp {
+		return nil, nil
 	}
-	return now.Interfaces()
+	return hostInterfaces()
 }
 
 // close closes every socket still open and refuses new ones.

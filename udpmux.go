@@ -94,9 +94,7 @@ func (cfg *UDPMuxConfig) addresses() ([]netip.Addr, error) {
 	if len(addrs) > 0 {
 		return addrs, nil
 	}
-	n := newGuardedNet(nil, &iceMarks{}, newLogFactory(nil).scoped("ice"))
-	defer n.close()
-	if addrs = interfaceAddresses(n, nil, false); len(addrs) == 0 {
+	if addrs = interfaceAddresses(newLogFactory(nil).scoped("ice"), nil, false); len(addrs) == 0 {
 		return nil, &ConfigError{Field: "UDPMuxConfig.Addresses", Rule: "must be given where no interface but loopback has one"}
 	}
 	return addrs, nil
