@@ -2,7 +2,6 @@ package sctp
 
 import (
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
@@ -49,12 +48,12 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Association struct {
 	id    identity
 	state State
-	ended bool    // for good: Closed is final
+	ended bool // for good: Closed is final
+	*common
 	cfg   *Config // complete, and shared: not to be changed
 	trace *tracer // nil: there is none
 	err   error   // of the end; nil if graceful
 	peer  peerInit
-	clock *clock // which those of an Endpoint share
 
 	tsns tsnMap
 	ack  ackState
@@ -64,7 +63,6 @@ type Association struct {
 	control  control
 	strays   strays
 	hs       handshake
-	rng      random
 	reconfig reconfig
 
 	forward  forwardState
@@ -84,26 +82,26 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return newAssociation(&cfg, cfg.Seed, newPools(&cfg, 1), new(clock)), nil
+	return newAlone(&cfg), nil
 }
 
-// newAssociation returns an association with a configuration that is complete, which it
-// shares with others, as it may the pools and the clock, and a seed of its own.
-func newAssociation(cfg *Config, seed [32]byte, pool *pools, clock *clock) *Association {
-	rng := rand.NewChaCha8(seed)
-	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace), clock: clock}
+// newAlone returns an association that shares nothing, with a configuration that is complete.
+func newAlone(cfg *Config) *Association {
+	return newAssociation(newCommon(cfg, 1))
+}
+
+// newAssociation returns an association that shares this with others, as it may.
+func newAssociation(c *common) *Association {
+	cfg := &c.cfg
+	a := &Association{cfg: cfg, trace: newTracer(cfg.Trace), common: c}
 	a.id = identity{localPort: cfg.LocalPort, remotePort: cfg.RemotePort}
-	a.id.localTag, a.hs.localTSN = cfg.TagShard.random(rng.Uint64)
-	for i := 0; i < len(a.hs.secret); i += 8 {
-		be.PutUint64(a.hs.secret[i:], rng.Uint64())
-	}
-	a.paths.init(cfg, rng.Uint64())
+	a.id.localTag, a.hs.localTSN = cfg.TagShard.random(c.rng.Uint64)
+	a.paths.init(cfg, uint64(a.id.localTag)<<32|uint64(a.hs.localTSN))
 	if a.paths.primary().cc.measures() {
 		a.sent.rate = new(rateSampler)
 	}
-	a.in.init(cfg.ReceiveBuffer, cfg.Frugal, pool)
-	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal, pool)
-	a.rng.init(rng)
+	a.in.init(cfg.ReceiveBuffer, cfg.Frugal, c.pool())
+	a.out.init(cfg.SendBuffer, cfg.Scheduler, cfg.Frugal, c.pool())
 	return a
 }
 

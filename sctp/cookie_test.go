@@ -127,14 +127,14 @@ func TestCookieHoldsNothingPrivate(t *testing.T) {
 	tc := newTestConn(t, Config{})
 	tc.write(tc.init())
 	tc.want("INIT ACK", "INIT ACK")
-	if bytes.Contains(tc.cookie, tc.a.hs.secret[:8]) || bytes.Contains(tc.cookie, tc.a.cfg.Seed[:8]) {
+	if bytes.Contains(tc.cookie, tc.a.secret[:8]) || bytes.Contains(tc.cookie, tc.a.rng.key[:8]) {
 		t.Fatal("the key is in the cookie")
 	}
-	k, ok := openCookie(&tc.a.hs.secret, tc.cookie)
+	k, ok := openCookie(&tc.a.secret, tc.cookie)
 	if !ok || k.peer.tag != tc.peerTag || k.peer.initialTSN != tc.peerTSN || k.localTag != tc.localTag || k.localTSN != tc.localTSN {
 		t.Fatalf("%+v", k)
 	}
-	if !bytes.Equal(k.seal(nil, &tc.a.hs.secret), tc.cookie) {
+	if !bytes.Equal(k.seal(nil, &tc.a.secret), tc.cookie) {
 		t.Fatal("a cookie does not survive being opened and sealed")
 	}
 }

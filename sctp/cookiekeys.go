@@ -1,7 +1,6 @@
 package sctp
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -20,7 +19,7 @@ type cookieKeys struct {
 const cookieKeyLife = time.Hour
 
 // rotate makes a new key if it is time to.
-func (k *cookieKeys) rotate(now time.Time, rng *rand.ChaCha8) {
+func (k *cookieKeys) rotate(now time.Time, rng *random) {
 	age := now.Sub(k.since)
 	if k.n > 0 && age < cookieKeyLife {
 		return
@@ -30,9 +29,7 @@ func (k *cookieKeys) rotate(now time.Time, rng *rand.ChaCha8) {
 	if age >= 2*cookieKeyLife { // nobody needed one for so long
 		k.n = 1
 	}
-	for i := 0; i < len(k.keys[0]); i += 8 {
-		be.PutUint64(k.keys[0][i:], rng.Uint64())
-	}
+	k.keys[0] = rng.block()
 	k.since = now
 }
 

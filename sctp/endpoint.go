@@ -3,7 +3,6 @@ package sctp
 import (
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -31,11 +30,8 @@ import (
 // Associations are kept in slots. Everything else refers to them by slot.
 type Endpoint struct {
 	cfg    EndpointConfig
-	shared *Config // of the associations
-	pool   *pools  // so too
-	rng    *rand.ChaCha8
+	common *common // of the associations
 
-	clock   clock          // of the associations, too
 	assocs  []*Association // by slot; nil if it is free
 	members []member       // what the Endpoint itself keeps of them
 	free    []int32        // slots
@@ -155,30 +151,17 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	shared := cfg.Config
-	shared.Seed = [32]byte{}
-	e := &Endpoint{cfg: cfg, shared: &shared, rng: rand.NewChaCha8(cfg.Seed), fetched: noSlot}
-	if e.pool = newPools(&shared, min(cfg.MaxAssociations, pooledBuffers)); e.pool != nil {
-		e.pool.shared = true
-	}
-	e.hashes.key = [2]uint64{e.rng.Uint64(), e.rng.Uint64()}
-	e.agenda.clock = &e.clock
+	e := &Endpoint{cfg: cfg, fetched: noSlot}
+	e.common = newCommon(&cfg.Config, min(cfg.MaxAssociations, pooledBuffers))
+	e.common.kept.shared = true
+	e.hashes.key = [2]uint64{e.common.rng.Uint64(), e.common.rng.Uint64()}
+	e.agenda.clock = &e.common.clock
 	e.listener = e.newAssociation()
 	return e, nil
 }
 
-// seed returns the seed of another association.
-func (e *Endpoint) seed() (seed [32]byte) {
-	for i := 0; i < len(seed); i += 8 {
-		be.PutUint64(seed[i:], e.rng.Uint64())
-	}
-	return seed
-}
-
-// newAssociation returns an association with a seed of its own.
-func (e *Endpoint) newAssociation() *Association {
-	return newAssociation(e.shared, e.seed(), e.pool, &e.clock)
-}
+// newAssociation returns another association.
+func (e *Endpoint) newAssociation() *Association { return newAssociation(e.common) }
 
 // Connect begins an association with the peer at an address, and at
 // Config.RemotePort there. It returns ErrTooManyAssociations, ErrPeerInUse or

@@ -64,9 +64,9 @@ func (e *Endpoint) Timeout() (time.Time, bool) { return e.agenda.first() }
 func (e *Endpoint) HandleTimeout(now time.Time) {
 	if now.Sub(e.restedAt) >= restInterval {
 		e.restedAt = now
-		e.pool.trim()
+		e.common.pool().trim()
 	}
-	moment := e.clock.read(now)
+	moment := e.common.clock.read(now)
 	for range len(e.agenda.heap) {
 		slot := e.agenda.due(moment)
 		if slot == noSlot {

@@ -18,13 +18,15 @@ func (e *Endpoint) Handover(now time.Time, id AssociationID) ([]byte, error) {
 	if slot == noSlot {
 		return nil, ErrClosed
 	}
+	e.keys.rotate(now, &e.common.rng)
+	e.common.secret = e.keys.bound(0, e.members[slot].peer.addr())
 	state, err := e.assocs[slot].Handover(now)
 	if err != nil {
 		return nil, err
 	}
 	e.members[slot].silent = true
 	e.agenda.remove(slot)
-	e.agenda.atLatest(slot, e.clock.read(now).Add(handoverSilence))
+	e.agenda.atLatest(slot, e.common.clock.read(now).Add(handoverSilence))
 	e.wake(slot)
 	return state, nil
 }
@@ -42,7 +44,7 @@ func (e *Endpoint) Resume(now time.Time, peer netip.AddrPort, state []byte) (Ass
 	case e.stats.Associations >= e.cfg.MaxAssociations:
 		return 0, ErrTooManyAssociations
 	}
-	a, err := resume(now, e.shared, e.seed(), e.pool, &e.clock, state)
+	a, err := e.newAssociation().resume(now, state)
 	if err != nil {
 		return 0, err
 	}

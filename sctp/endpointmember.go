@@ -141,7 +141,7 @@ func (e *Endpoint) remove(slot int32) {
 	e.assocs[slot] = nil
 	e.free = append(e.free, slot)
 	if e.stats.Associations--; e.stats.Associations == 0 {
-		e.pool.clear() // no timer will
+		e.common.pool().clear() // no timer will
 	}
 }
 

@@ -101,9 +101,9 @@ func (e *Endpoint) takeAnswers(to netip.AddrPort) {
 // 9260, section 8.5.1): a peer that is known by its address goes to its
 // association, another to the listener.
 func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Chunk) {
-	e.keys.rotate(now, e.rng)
+	e.keys.rotate(now, &e.common.rng)
 	if slot := e.known(key); slot != noSlot && r.p.DstPort() == e.cfg.LocalPort {
-		e.assocs[slot].hs.secret = e.keys.bound(0, key.addr())
+		e.common.secret = e.keys.bound(0, key.addr())
 		e.deliver(now, slot, r.p)
 		return
 	}
@@ -120,7 +120,7 @@ func (e *Endpoint) handleInit(now time.Time, key peerKey, r *received, c wire.Ch
 	case e.stats.Associations >= e.cfg.MaxAssociations:
 		e.refuse(now, key, r.p, in.Tag, outOfResource)
 	default:
-		e.listener.hs.secret = e.keys.bound(0, key.addr())
+		e.common.secret = e.keys.bound(0, key.addr())
 		e.listen(now, key, r.p)
 	}
 }
@@ -140,7 +140,7 @@ func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32,
 // an association (RFC 9260, sections 5.1.5 and 5.2.4). Nothing is made before the
 // cookie has turned out to be ours, made for this address, and fresh.
 func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c wire.Chunk) {
-	e.keys.rotate(now, e.rng)
+	e.keys.rotate(now, &e.common.rng)
 	slot := e.known(key)
 	k, secret, ok := e.keys.open(key.addr(), c.Value())
 	if !ok || k.localPort != p.DstPort() || k.peerPort != key.port || k.localTag != p.VTag() || !p.ChecksumOK() {
@@ -149,12 +149,12 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 	}
 	switch {
 	case slot != noSlot:
-		e.assocs[slot].hs.secret = secret
+		e.common.secret = secret
 		e.deliver(now, slot, p)
 	case !e.cfg.Listen:
 		e.drop(now, p, ReasonRefused)
 	case k.staleness(now) > 0:
-		e.listener.hs.secret = secret
+		e.common.secret = secret
 		e.listen(now, key, p)
 	case e.stats.Associations >= e.cfg.MaxAssociations || e.byTag(k.localTag, key) != noSlot:
 		e.refuse(now, key, p, k.peer.tag, outOfResource)
@@ -167,7 +167,7 @@ func (e *Endpoint) handleCookieEcho(now time.Time, key peerKey, p wire.Packet, c
 func (e *Endpoint) accept(now time.Time, key peerKey, p wire.Packet, secret [32]byte) {
 	a := e.newAssociation()
 	a.id.remotePort = key.port
-	a.hs.secret = secret
+	e.common.secret = secret
 	a.HandlePacket(now, 0, p)
 	if a.state == Closed && !a.ended {
 		e.stats.PacketsDropped++

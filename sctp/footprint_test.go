@@ -19,12 +19,12 @@ type footprint struct {
 	bytes int
 	by    map[string]int // what for
 	seen  map[unsafe.Pointer]bool
-	root  unsafe.Pointer // the association, which has what it needs at first in itself
+	roots [][2]uintptr // the pieces into whose inside something points: the association, which has what it needs at first in itself, and what it shares
 }
 
 // footprintOf returns the memory of an association.
 func footprintOf(a *Association) *footprint {
-	f := &footprint{by: make(map[string]int), seen: make(map[unsafe.Pointer]bool), root: unsafe.Pointer(a)}
+	f := &footprint{by: make(map[string]int), seen: make(map[unsafe.Pointer]bool)}
 	f.walk(reflect.ValueOf(a), "")
 	return f
 }
@@ -42,10 +42,14 @@ func (f *footprint) String() string {
 // charge counts a piece of memory made of a type, once.
 func (f *footprint) charge(p unsafe.Pointer, of reflect.Type, count int, what string) bool {
 	size := count * int(of.Size())
-	if inside := uintptr(p) - uintptr(f.root); p == nil || size == 0 || f.seen[p] || inside > 0 && inside < reflect.TypeFor[Association]().Size() {
+	inside := slices.ContainsFunc(f.roots, func(r [2]uintptr) bool { return r[0] < uintptr(p) && uintptr(p) < r[1] })
+	if p == nil || size == 0 || f.seen[p] || inside {
 		return false
 	}
 	f.seen[p] = true
+	if of == reflect.TypeFor[Association]() || of == reflect.TypeFor[common]() {
+		f.roots = append(f.roots, [2]uintptr{uintptr(p), uintptr(p) + of.Size()})
+	}
 	if size > 512 && refers(of) {
 		size += 8 // of the allocator
 	}

@@ -124,16 +124,15 @@ func Resume(now time.Time, cfg Config, state []byte) (*Association, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return resume(now, &cfg, cfg.Seed, newPools(&cfg, 1), new(clock), state)
+	return newAlone(&cfg).resume(now, state)
 }
 
-// resume is Resume with a configuration and pools as newAssociation takes them.
-func resume(now time.Time, cfg *Config, seed [32]byte, pool *pools, clock *clock, state []byte) (*Association, error) {
+// resume makes a new association the one that the state is of.
+func (a *Association) resume(now time.Time, state []byte) (*Association, error) {
 	var s handoverState
 	if !s.decode(state) {
 		return nil, &ResumeError{"not a state of this version"}
 	}
-	a := newAssociation(cfg, seed, pool, clock)
 	if !s.local.agrees(a.announced()) {
 		return nil, &ResumeError{"Config announces other streams or extensions than the association did"}
 	}

@@ -17,12 +17,13 @@ import (
 //	config   it comes from the Config that Resume gets
 //	parts    each of its own fields is listed
 var handoverFields = map[string]string{
-	"Association": "cfg config, rng config, clock anew, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
+	"Association": "cfg config, common parts, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
 		"out parts, sent parts, recovery idle, forward parts, window parts, tsns parts, in parts, ack parts, reconfig parts, " +
 		"control idle, strays idle, events idle, counters anew, trace config",
 	"identity": "localPort carried, remotePort carried, localTag carried, peerTag carried",
 	"handshake": "localTSN carried, learned anew, t1 idle, transmits idle, quick anew, quicks idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
-		"unrecognized idle, cookieAck idle, secret carried, peerKind carried, snap anew",
+		"unrecognized idle, cookieAck idle, peerKind carried, snap anew",
+	"common": "clock anew, rng config, secret carried, cfg config, kept anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 

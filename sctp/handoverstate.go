@@ -68,7 +68,7 @@ func (a *Association) snapshot(now instant) *handoverState {
 		window: uint32(a.ack.advertised), first: a.ack.first, ackOwed: a.ack.due != ackNone,
 	}
 	s.local.tag, s.local.window, s.local.initialTSN = 0, 0, 0 // of no interest any more
-	s.secret = a.hs.secret
+	s.secret = *a.cookieKey()
 	s.peerKind = a.hs.peerKind
 	s.allLow = uint32(min(a.out.allLow, math.MaxInt32-1) + 1)
 	s.peer.tag = a.id.peerTag
@@ -98,7 +98,7 @@ func (r *requester) pause(now instant) uint16 {
 func (a *Association) restore(now instant, s *handoverState) {
 	a.id = identity{localPort: s.localPort, remotePort: s.remotePort, localTag: s.localTag, peerTag: s.peer.tag}
 	a.hs.localTSN = s.nextTSN
-	a.hs.secret = s.secret
+	a.secret = s.secret
 	a.peer = s.peer
 	a.establish(now, a.paths.primary())
 	a.ack.advertised, a.ack.first = int(s.window), s.first

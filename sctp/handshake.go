@@ -23,7 +23,6 @@ type handshake struct {
 	cookieAck    bool // a COOKIE ACK is to be sent
 	peerKind     PeerImplementation
 	localTSN     wire.TSN  // our initial TSN
-	secret       [32]byte  // key of the cookies
 	cookie       []byte    // to echo
 	unrecognized []byte    // parameters of the INIT ACK to report
 	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie

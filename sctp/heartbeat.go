@@ -17,23 +17,24 @@ type heartbeat struct {
 	busy     bool // data came in since then
 	nonce    uint64
 	sentAt   instant
-	rng      splitmix
 }
 
 // heartbeatInfoLen is the length of our Heartbeat Info: nonce and path.
 const heartbeatInfoLen = 12
 
-func (h *heartbeat) stop() { *h = heartbeat{rng: h.rng} }
+func (h *heartbeat) stop() { *h = heartbeat{} }
 
-// schedule starts the timer for the next HEARTBEAT.
-func (h *heartbeat) schedule(now instant, interval, rto time.Duration) {
+// schedule starts the timer for the next HEARTBEAT, with a part of RTO that is left
+// to chance, as far as time and salt do.
+func (h *heartbeat) schedule(now instant, interval, rto time.Duration, salt uint32) {
 	h.used = false
 	if interval < 0 {
 		h.timer.stop()
 		return
 	}
-	jitter := int64(h.rng.next() >> 48)
-	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*jitter>>16)) // +-50 % of RTO
+	chance := splitmix(uint64(now) ^ uint64(salt)<<32)
+	part := int64(chance.next() >> 48)
+	h.timer.start(now, interval+rto/2+time.Duration(int64(rto)*part>>16)) // +-50 % of RTO
 }
 
 // want has a HEARTBEAT sent, unless one is to be or was and may yet be answered.

@@ -1,7 +1,5 @@
 package sctp
 
-import "math/bits"
-
 // path is one way to the peer: its congestion window, round-trip time and
 // failure detection are its own (RFC 9260, sections 6.3, 7 and 8).
 type path struct {
@@ -33,13 +31,12 @@ func (p *paths) init(cfg *Config, seed uint64) {
 	*p = paths{}
 	path := &p.list[0]
 	path.cc = cfg.CongestionControl.newController(&path.cubic, seed)
-	path.hb.rng = splitmix(bits.ReverseBytes64(seed))
 	path.init(cfg)
 }
 
 func (p *path) init(cfg *Config) {
 	mtu := cfg.MTU &^ 3
-	*p = path{id: p.id, mtu: mtu, cc: p.cc, hb: heartbeat{rng: p.hb.rng}}
+	*p = path{id: p.id, mtu: mtu, cc: p.cc}
 	p.pmtu.init(mtu, cfg.MaxMTU&^3)
 	p.begin(cfg)
 }

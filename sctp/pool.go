@@ -18,14 +18,10 @@ type pools struct {
 // maxKept bounds what a pool keeps of payloads, in bytes, whatever the buffers are.
 const maxKept = 1 << 29
 
-// newPools returns pools that keep as much as the buffers of so many associations take,
-// and half as much again; nil where memory is short.
-func newPools(cfg *Config, associations int) *pools {
-	if cfg.Frugal {
-		return nil
-	}
+// init lets pools keep as much as the buffers of so many associations take, and half as much again.
+func (p *pools) init(cfg *Config, associations int) {
 	limit := int(min(int64(associations)*(int64(cfg.ReceiveBuffer)+int64(cfg.SendBuffer))*3/2, maxKept))
-	return &pools{segments: segmentPool{limit: limit}, in: inPool{limit: limit / messageBytes}, out: outPool{limit: limit / sentBytes}}
+	p.segments.limit, p.in.limit, p.out.limit = limit, limit/messageBytes, limit/sentBytes
 }
 
 // segment returns a segment that holds a copy of payload.

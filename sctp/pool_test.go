@@ -85,7 +85,7 @@ func TestSharedPool(t *testing.T) {
 	c.run()
 	c.pass(5 * time.Second)
 	for side, e := range c.ends {
-		p := e.pool
+		p := e.common.pool()
 		if kept, most := p.segments.bytes, pooledBuffers*192<<10; kept > most || kept > 0 != (side == 1) {
 			t.Errorf("%d bytes kept, at most %d", kept, most)
 		}
@@ -111,7 +111,7 @@ func TestSharedPool(t *testing.T) {
 	}
 	c.pass(3 * time.Minute)
 	for _, e := range c.ends {
-		if p := e.pool; p.segments.bytes > 0 || p.in.n > 0 || p.out.n > 0 {
+		if p := e.common.pool(); p.segments.bytes > 0 || p.in.n > 0 || p.out.n > 0 {
 			t.Errorf("%+v kept though nobody uses it", p)
 		}
 	}
@@ -119,7 +119,7 @@ func TestSharedPool(t *testing.T) {
 
 // TestPoolBounds: whatever was on its way at a time, no more of it is kept than the bounds say.
 func TestPoolBounds(t *testing.T) {
-	p := newPools(&Config{ReceiveBuffer: 4096, SendBuffer: 4096}, 1)
+	p := newCommon(&Config{ReceiveBuffer: 4096, SendBuffer: 4096}, 1).pool()
 	var in []*inMessage
 	var out []*outMessage
 	for range 1000 {
@@ -143,7 +143,7 @@ func TestPoolWithoutAssociations(t *testing.T) {
 	}
 	c.run()
 	for i := range n {
-		if c.ends[1].pool.segments.bytes == 0 {
+		if c.ends[1].common.pool().segments.bytes == 0 {
 			t.Fatal("nothing is kept that was used just now")
 		}
 		c.ends[0].Association(c.ids[0][i]).Abort(c.now, "")
@@ -158,7 +158,7 @@ func TestPoolWithoutAssociations(t *testing.T) {
 		}
 	}
 	for _, e := range c.ends {
-		if p := e.pool; e.Stats().Associations != 0 || p.segments.bytes > 0 || p.in.n > 0 || p.out.n > 0 {
+		if p := e.common.pool(); e.Stats().Associations != 0 || p.segments.bytes > 0 || p.in.n > 0 || p.out.n > 0 {
 			t.Errorf("%d associations, %+v", e.Stats().Associations, p)
 		}
 	}
@@ -179,7 +179,7 @@ func TestPoolAfterEnd(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	for _, e := range c.ends {
-		if p := e.pool; p.segments.bytes != 0 || p.in.n != 0 || p.out.used != 0 {
+		if p := e.common.pool(); p.segments.bytes != 0 || p.in.n != 0 || p.out.used != 0 {
 			t.Errorf("%+v", p)
 		}
 	}

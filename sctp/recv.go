@@ -431,7 +431,7 @@ func (a *Association) handleHeartbeatAck(now instant, path *path, c wire.Chunk) 
 }
 
 func (a *Association) scheduleHeartbeat(now instant, path *path) {
-	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto)
+	path.hb.schedule(now, a.cfg.HeartbeatInterval, path.rto.rto, a.id.localTag)
 }
 
 // handleAbort ends the association (RFC 9260, section 9.1).

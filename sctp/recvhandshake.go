@@ -60,7 +60,7 @@ func (a *Association) handleInit(now instant, r *received, c wire.Chunk) {
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
 	var sealed [cookieLen + cookieMACLen]byte
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
-		return appendInit(b, wire.TypeInitAck, ack, a.cfg, k.seal(sealed[:0], &a.hs.secret),
+		return appendInit(b, wire.TypeInitAck, ack, a.cfg, k.seal(sealed[:0], a.cookieKey()),
 			wire.ParseParams(f.unrecognized), r.path.pmtu.base-commonHeader)
 	})
 }
@@ -133,7 +133,7 @@ func (a *Association) handleInitAck(now instant, r *received, c wire.Chunk) {
 // handleCookieEcho takes a packet that begins with COOKIE ECHO (RFC 9260,
 // sections 5.1.5 and 5.2.4); false means that the packet is done with.
 func (a *Association) handleCookieEcho(now instant, r *received, c wire.Chunk) bool {
-	k, ok := openCookie(&a.hs.secret, c.Value())
+	k, ok := openCookie(a.cookieKey(), c.Value())
 	if !ok || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
 		return false
 	}
