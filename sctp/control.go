@@ -39,7 +39,9 @@ func (c *control) trim(n int) {
 }
 
 // append moves as many chunks as fit to the packet.
-func (c *control) append(p *builder) bool {
+func (c *control) append(p *builder) bool { return len(c.buf) == 0 || c.move(p) }
+
+func (c *control) move(p *builder) bool {
 	n := 0
 	for n < len(c.buf) {
 		size := (int(c.buf[n+2])<<8 | int(c.buf[n+3]) + 3) &^ 3

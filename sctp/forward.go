@@ -33,6 +33,12 @@ func (f *forwardState) advance(now instant, q *sentQueue, srtt time.Duration) {
 	if f.point.Before(q.cum) {
 		f.point = q.cum
 	}
+	if q.span() > 0 {
+		f.pass(now, q, srtt)
+	}
+}
+
+func (f *forwardState) pass(now instant, q *sentQueue, srtt time.Duration) {
 	moved := false
 	for f.point != q.highest() && q.at(f.point.Add(1)).state == chunkAbandoned {
 		f.point = f.point.Add(1)
@@ -46,12 +52,9 @@ func (f *forwardState) advance(now instant, q *sentQueue, srtt time.Duration) {
 // pending reports whether the peer has to be told about the point.
 func (f *forwardState) pending(cum wire.TSN) bool { return cum.Before(f.point) }
 
-// append appends the FORWARD-TSN that is due: up to the point, or as far as the
+// append appends the FORWARD-TSN, which is due: up to the point, or as far as the
 // streams it must list fit the packet.
 func (f *forwardState) append(now instant, p *builder, q *sentQueue) bool {
-	if !f.due {
-		return true
-	}
 	if !f.pending(q.cum) {
 		f.due = false
 		return true

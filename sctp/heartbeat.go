@@ -44,11 +44,8 @@ func (h *heartbeat) want(nonce uint64) {
 	}
 }
 
-// append appends the HEARTBEAT that is due.
+// append appends the HEARTBEAT, which is due.
 func (h *heartbeat) append(now instant, p *builder, id PathID, rto time.Duration) bool {
-	if !h.due {
-		return true
-	}
 	if p.room() < 8+heartbeatInfoLen {
 		return false
 	}

@@ -277,7 +277,9 @@ func (o *outbound) push(now instant, m *Message, foreign bool) *outMessage {
 		msg.copy = o.pool.segment(m.Payload)
 		msg.payload = msg.copy.buf
 	}
-	o.limitMessage(now, msg, &m.Reliability)
+	if msg.policy, _ = m.Reliability.policy(); msg.policy != policyNone {
+		o.limitMessage(now, msg, &m.Reliability)
+	}
 	n := len(m.Payload)
 	if n > o.limit {
 		o.large = msg

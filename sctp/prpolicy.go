@@ -290,7 +290,7 @@ func (o *outbound) expired(now instant) *outMessage {
 
 // limitMessage puts a message that is queued under its policy.
 func (o *outbound) limitMessage(now instant, m *outMessage, r *Reliability) {
-	switch m.policy, _ = r.policy(); m.policy {
+	switch m.policy {
 	case policyRetransmits:
 		m.maxRtx = r.MaxRetransmits
 	case policyLifetime:

@@ -137,9 +137,13 @@ func (r *rack) renumber() {
 
 // heardOf takes note of how far a SACK speaks.
 func (r *rack) heardOf(s *wire.Sack) {
-	if r.silent = s.Blocks() >= manyGapBlocks; !r.silent {
-		return
+	if r.silent = s.Blocks() >= manyGapBlocks; r.silent {
+		r.heard = s.CumTSN.Add(int(lastBlock(s)))
 	}
+}
+
+// lastBlock returns where the last gap block ends.
+func lastBlock(s *wire.Sack) uint16 {
 	last := uint16(0)
 	if n := s.Gaps(); n > 0 {
 		last = s.Gap(n - 1).End
@@ -147,7 +151,7 @@ func (r *rack) heardOf(s *wire.Sack) {
 	if n := s.NRGaps(); n > 0 {
 		last = max(last, s.NRGap(n-1).End)
 	}
-	r.heard = s.CumTSN.Add(int(last))
+	return last
 }
 
 // minRTT is the least round-trip time of the last minutes: of a running window and

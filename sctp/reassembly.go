@@ -19,21 +19,21 @@ type fragment struct {
 func (f *fragment) read(c wire.Chunk) error {
 	var flags wire.DataFlags
 	if c.Type() == wire.TypeIData {
-		var d wire.IData
-		if err := d.Decode(c); err != nil {
+		d, err := c.IDataView()
+		if err != nil {
 			return err
 		}
-		flags = d.Flags
-		f.tsn, f.number, f.payload = d.TSN, d.FSN, d.Payload
-		f.info.stream, f.info.mid, f.info.ppid = d.Stream, d.MID, d.PPID
+		flags = d.Flags()
+		f.tsn, f.number, f.payload = d.TSN(), d.FSN(), d.Payload()
+		f.info.stream, f.info.mid, f.info.ppid = d.Stream(), d.MID(), d.PPID()
 	} else {
-		var d wire.Data
-		if err := d.Decode(c); err != nil {
+		d, err := c.DataView()
+		if err != nil {
 			return err
 		}
-		flags = d.Flags
-		f.tsn, f.number, f.payload = d.TSN, wire.FSN(d.TSN), d.Payload
-		f.info.stream, f.info.mid, f.info.ppid = d.Stream, wire.MID(d.SSN), d.PPID
+		flags = d.Flags()
+		f.tsn, f.number, f.payload = d.TSN(), wire.FSN(d.TSN()), d.Payload()
+		f.info.stream, f.info.mid, f.info.ppid = d.Stream(), wire.MID(d.SSN()), d.PPID()
 	}
 	f.begin, f.end = flags&wire.FlagBegin != 0, flags&wire.FlagEnd != 0
 	f.immediate = flags&wire.FlagImmediate != 0

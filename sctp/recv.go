@@ -21,7 +21,7 @@ func (a *Association) HandlePacketECN(now time.Time, id PathID, packet []byte, m
 	if a.trace.on() {
 		a.note(at, TraceEvent{Kind: TracePacketReceived, Path: id, Packet: packet})
 	}
-	r := received{at: now, mark: mark}
+	r := received{mark: mark}
 	if why := a.handlePacket(at, id, packet, &r); why != 0 {
 		a.drop(at, id, packet, why)
 	}
@@ -73,7 +73,6 @@ func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *rec
 
 // received is the packet being handled.
 type received struct {
-	at   time.Time // as the caller tells it
 	mark ECN
 	p    wire.Packet
 	path *path

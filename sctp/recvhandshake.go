@@ -41,7 +41,7 @@ func (a *Association) handleInit(now instant, r *received, c wire.Chunk) {
 		return
 	}
 	k := cookie{
-		created: r.at, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
+		created: a.clock.told, life: a.cfg.CookieLife + min(f.preserve, a.cfg.CookieLife), // twice as long at most
 		localPort: a.id.localPort, peerPort: a.id.remotePort,
 		localTag: a.id.localTag, localTSN: a.hs.localTSN, peer: f.peer,
 	}
@@ -122,7 +122,7 @@ func (a *Association) handleInitAck(now instant, r *received, c wire.Chunk) {
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
 		r.path.rack.tlp.fresh = true
 	}
-	a.peer, a.hs.learned = f.peer, r.at
+	a.peer, a.hs.learned = f.peer, a.clock.told
 	a.hs.cookie = append([]byte(nil), f.cookie...)
 	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
@@ -137,7 +137,7 @@ func (a *Association) handleCookieEcho(now instant, r *received, c wire.Chunk) b
 	if !ok || k.localPort != a.id.localPort || k.peerPort != a.id.remotePort || k.localTag != r.p.VTag() {
 		return false
 	}
-	stale := k.staleness(r.at)
+	stale := k.staleness(a.clock.told)
 	if stale > 0 && !(k.localTag == a.id.localTag && k.peer.tag == a.id.peerTag && a.state != Closed) { // 9260-5.2.4-a
 		a.reportStale(&k, stale)
 		return false

@@ -22,7 +22,9 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 	repeated := false
 	if s != nil {
 		r.heardOf(s)
-		a.duplicates(now, path, s)
+		if s.Dups() > 0 {
+			a.duplicates(now, path, s)
+		}
 		repeated = !f.any && !f.cumMoved && s.Blocks() == 0 && windowBytes(s.ARwnd) == a.window.advertised
 	}
 	begun := a.recovery.prr.on
@@ -83,9 +85,12 @@ func (a *Association) overtake(now instant, path *path, before int) int {
 
 // passLosses tells the congestion controller what was found lost.
 func (a *Association) passLosses(now instant, path *path) {
-	if a.sent.rate == nil {
-		return
+	if a.sent.rate != nil {
+		a.tellLosses(now, path)
 	}
+}
+
+func (a *Association) tellLosses(now instant, path *path) {
 	for _, loss := range a.sent.rate.losses {
 		path.cc.lost(now, loss)
 	}
@@ -175,7 +180,9 @@ func (a *Association) expireRack(now instant, path *path) {
 	case path.rack.waitFor == waitReordering:
 		a.overtake(now, path, a.sent.flight)
 		a.forward.advance(now, &a.sent, path.rto.srtt)
-		a.largePacket(now, path)
+		if path.pmtu.marked {
+			a.largePacket(now, path)
+		}
 		a.armRack(now, path, false)
 	case a.mayProbe(path):
 		if _, c := a.sent.probeChunk(now, path.mtu); c != nil || a.out.queued > 0 {

@@ -6,17 +6,16 @@ import (
 
 // handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
 func (a *Association) handleSack(now instant, path *path, c wire.Chunk) {
-	s, err := c.Sack()
-	if c.Type() == wire.TypeNRSack {
-		s, err = c.NRSack()
-	}
-	if err != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
+	var s wire.Sack
+	if s.Decode(c) != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
 		return
 	}
 	a.counters.sacksReceived++
 	before, f := a.sent.flight, ackFacts{minRTT: path.rack.minRTT.least()}
 	a.sent.ackThrough(now, s.CumTSN, &f)
-	a.sent.ackGaps(now, &s, &f)
+	if a.sent.gapped() || s.Blocks() > 0 {
+		a.sent.ackGaps(now, &s, &f)
+	}
 	a.acknowledged(now, path, &f, before)
 	a.detect(now, path, &f, &s, before)
 	if a.window.update(s.ARwnd) {
@@ -70,7 +69,6 @@ func (a *Association) acknowledged(now instant, path *path, f *ackFacts, before 
 // largePacket looks what became of the large packet that path.pmtu has marked.
 func (a *Association) largePacket(now instant, path *path) {
 	switch d := &path.pmtu; {
-	case !d.marked:
 	case a.sent.at(d.mark).arrived():
 		d.passed()
 	case a.sent.at(d.mark).state == chunkLost:
@@ -92,7 +90,9 @@ func (a *Association) largeLoss(now instant, path *path, weight int) {
 // finishAck settles, after acknowledgements, T3-rtx and what follows; moved says that
 // the Cumulative TSN Ack Point has.
 func (a *Association) finishAck(now instant, path *path, moved bool) {
-	a.largePacket(now, path)
+	if path.pmtu.marked {
+		a.largePacket(now, path)
+	}
 	if a.sent.span() == 0 {
 		path.cc.drained()
 		a.sent.drained()

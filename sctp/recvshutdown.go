@@ -9,9 +9,12 @@ import (
 // progressShutdown takes the step of the shutdown that is possible once nothing
 // of ours is left to deliver (RFC 9260, section 9.2).
 func (a *Association) progressShutdown(now instant) {
-	if a.state != ShutdownPending && a.state != ShutdownReceived {
-		return
+	if a.state == ShutdownPending || a.state == ShutdownReceived {
+		a.proceed(now)
 	}
+}
+
+func (a *Association) proceed(now instant) {
 	if a.out.queued > 0 || a.sent.span() > 0 || a.reconfig.own.flying(wire.ParamTSNReset) {
 		return
 	}

@@ -134,9 +134,6 @@ func (r *requester) gated() bool { return r.flying(wire.ParamTSNReset) && !r.wai
 
 // drained takes streams that are to be reset and on which now everything is acknowledged.
 func (r *requester) drained(o *outbound) {
-	if len(o.drained) == 0 {
-		return
-	}
 	for _, id := range o.drained {
 		if s := o.stream(id); !s.asked {
 			r.reset(wire.ParamOutReset, id)
@@ -156,6 +153,12 @@ func (r *requester) submit() {
 // prepare begins with the first request of the queue if it can be sent now.
 // respSeq is the peer's last request.
 func (r *requester) prepare(now instant, o *outbound, q *sentQueue, respSeq wire.ReqSeq) {
+	if len(r.queue) > 0 || len(o.drained) > 0 {
+		r.begin(now, o, q, respSeq)
+	}
+}
+
+func (r *requester) begin(now instant, o *outbound, q *sentQueue, respSeq wire.ReqSeq) {
 	if r.stopped {
 		return
 	}

@@ -23,9 +23,12 @@ func (u *ringUse) holds(n int) { u.most = max(u.most, n) }
 func (u *ringUse) emptied(size int) bool {
 	most := u.most
 	u.most = 0
+	return size > idleRing && u.cold(most, size)
+}
+
+// cold takes note of how many of its elements a ring that may be given up has held.
+func (u *ringUse) cold(most, size int) bool {
 	switch {
-	case size <= idleRing:
-		return false
 	case 4*most > size:
 		u.heat = min(u.heat+warming, hottest)
 	default:

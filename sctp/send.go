@@ -39,10 +39,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 			a.fill(at, path, &p) // what was given up instead of sent may leave a FORWARD-TSN to send, or a reset
 		}
 		if p.empty() {
-			if a.probe(at, path, &p, dst); p.empty() {
+			if !path.pmtu.due || a.state != Established {
 				a.observe(at)
 				return Transmit{}, false
 			}
+			a.probe(at, path, &p, dst)
 			whole = true
 		}
 		packet = p.packet(a.peer.zeroChecksum)
@@ -66,12 +67,8 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 	return Transmit{Path: path.id, Packet: packet, Whole: whole, ECN: mark}, true
 }
 
-// probe makes the packet, which is empty, one with the probe for the path MTU that is due,
-// if there is one.
+// probe makes the packet, which is empty, one with the probe for the path MTU that is due.
 func (a *Association) probe(now instant, path *path, p *builder, dst []byte) {
-	if !path.pmtu.due || a.state != Established {
-		return
-	}
 	p.begin(dst, path.pmtu.size, &a.id)
 	path.pmtu.append(now, p, path.id, a.rng.Uint64(), path.rto.rto)
 	a.counters.mtuProbes++
@@ -79,21 +76,20 @@ func (a *Association) probe(now instant, path *path, p *builder, dst []byte) {
 
 // fill puts into the packet what the state asks for and fits.
 func (a *Association) fill(now instant, path *path, p *builder) {
-	switch a.state {
-	case Closed:
-	case CookieWait:
+	switch {
+	case a.state >= Established:
+		a.fillControl(now, path, p)
+	case a.state == CookieWait:
 		if a.hs.due {
 			a.fillInit(now, path, p)
 		}
-	case CookieEchoed:
+	case a.state == CookieEchoed:
 		if a.hs.due {
 			a.hs.appendCookieEcho(p)
 			a.hs.sent(now, path.rto.rto)
 		} else {
 			a.control.append(p)
 		}
-	default:
-		a.fillControl(now, path, p)
 	}
 }
 
@@ -121,7 +117,10 @@ func (a *Association) fillControl(now instant, path *path, p *builder) {
 	if !a.reconfig.append(now, p, path.rto.rto) {
 		return
 	}
-	if a.giveUpLost(now, path); !a.fillForward(now, p) {
+	if a.sent.lost > 0 {
+		a.giveUpLost(now, path)
+	}
+	if a.forward.due && !a.fillForward(now, p) {
 		return
 	}
 	if a.forward.pending(a.sent.cum) && !path.t3.on() { // 3758-3.5-c
@@ -135,7 +134,7 @@ func (a *Association) fillControl(now instant, path *path, p *builder) {
 		a.closer.append(now, p, a.state, a.tsns.cum, path.rto.rto)
 		return
 	}
-	if !path.hb.append(now, p, path.id, path.rto.rto) {
+	if path.hb.due && !path.hb.append(now, p, path.id, path.rto.rto) {
 		return
 	}
 	a.fillData(now, path, p)
@@ -237,11 +236,16 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 
 // exhausted takes note that there is nothing more to send, if so.
 func (a *Association) exhausted(path *path, p *builder) {
-	if !p.empty() || path.pacer.timer.on() {
-		return
+	if p.empty() && !path.pacer.timer.on() {
+		path.pacer.rest()
+		if q := &a.sent; q.rate != nil {
+			q.exhausted(path.cc.window())
+		}
 	}
-	path.pacer.rest()
-	if q := &a.sent; q.rate != nil && q.lost == 0 && q.flight < path.cc.window() {
+}
+
+func (q *sentQueue) exhausted(window int) {
+	if q.lost == 0 && q.flight < window {
 		q.rate.exhausted(q.flight)
 	}
 }
@@ -530,6 +534,12 @@ func (a *Association) reportDelivered(done *outMessage) {
 
 // reportSend turns what sending changed into events.
 func (a *Association) reportSend() {
+	if o := &a.out; len(o.low) > 0 || o.isAllLow || o.refused > 0 || o.parted > 0 {
+		a.tellSend()
+	}
+}
+
+func (a *Association) tellSend() {
 	if low := a.out.low; len(low) > 0 {
 		for _, id := range low {
 			a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})

@@ -294,9 +294,10 @@ type ackFacts struct {
 
 // valid reports whether a SACK speaks only of TSNs that were sent.
 func (q *sentQueue) valid(cum wire.TSN, s *wire.Sack) bool {
-	if q.highest().Before(cum) {
-		return false
-	}
+	return cum.Before(q.next) && (s.Blocks() == 0 || q.validGaps(cum, s))
+}
+
+func (q *sentQueue) validGaps(cum wire.TSN, s *wire.Sack) bool {
 	for i := range s.Blocks() {
 		g := s.Block(i)
 		if g.Start == 0 || g.End < g.Start || q.highest().Before(cum.Add(int(g.End))) {
@@ -396,6 +397,9 @@ func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *a
 		f.packet, f.sentAt = c.packet, c.sentAt
 	}
 }
+
+// gapped reports whether something is kept of gap blocks that came before.
+func (q *sentQueue) gapped() bool { return q.nAcked > 0 || q.ackedPackets > 0 }
 
 // ackGaps takes the gap blocks of a valid SACK whose cumulative TSN is q.cum.
 func (q *sentQueue) ackGaps(now instant, s *wire.Sack, f *ackFacts) {

@@ -56,7 +56,9 @@ func (q *turnQueue) add(s *outStream) {
 	if alone || q.order.returns(s) {
 		q.turns++
 		s.turn = q.turns
-		q.rerank(s)
+		if s.rank = q.order.rank(s); !alone {
+			q.sift(s)
+		}
 		return
 	}
 	q.pass(s)
@@ -96,6 +98,10 @@ func (q *turnQueue) pass(s *outStream) {
 // rerank puts a stream that is in the heap where it belongs now.
 func (q *turnQueue) rerank(s *outStream) {
 	s.rank = q.order.rank(s)
+	q.sift(s)
+}
+
+func (q *turnQueue) sift(s *outStream) {
 	i := s.index - 1
 	if i > 0 { // else it has had its turn, as is usual
 		i = q.up(i)

@@ -163,8 +163,8 @@ func ParseCauses(b []byte) Causes { return Causes{rest: b} }
 
 // Next returns the next cause.
 func (it *Causes) Next() (Cause, bool) {
-	tlv, ok := nextTLV(&it.rest, &it.err)
-	return Cause(tlv), ok
+	c := nextTLV(&it.rest, &it.err)
+	return c, c != nil
 }
 
 // Err returns why the iteration stopped before the end of the chunk.

@@ -125,9 +125,11 @@ type Chunks struct {
 
 // Next returns the next chunk. After a chunk that does not fit the packet, or
 // whose length field is below 4, there is none (RFC 9260, section 6.10).
-func (it *Chunks) Next() (Chunk, bool) {
-	tlv, ok := nextTLV(&it.rest, &it.err)
-	return Chunk(tlv), ok
+func (it *Chunks) Next() (c Chunk, ok bool) {
+	if len(it.rest) > 0 {
+		c = nextTLV(&it.rest, &it.err)
+	}
+	return c, c != nil
 }
 
 // Last reports whether no bytes are left.

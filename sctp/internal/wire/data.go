@@ -31,25 +31,30 @@ type Data struct {
 
 // Data decodes a DATA chunk. An empty payload is no error here: RFC 9260,
 // section 6.2 has an answer to it.
-func (c Chunk) Data() (d Data, err error) {
-	err = d.Decode(c)
-	return d, err
+func (c Chunk) Data() (Data, error) {
+	v, err := c.DataView()
+	if err != nil {
+		return Data{}, err
+	}
+	return Data{v.Flags(), v.TSN(), v.Stream(), v.SSN(), v.PPID(), v.Payload()}, nil
 }
 
-// Decode is Chunk.Data into a place that the caller has: copies of structs of this size
-// are what decoding costs else. After an error it is as it was.
-func (d *Data) Decode(c Chunk) error {
-	if err := c.expect(TypeData, DataHeaderLen-chunkHeaderLen); err != nil {
-		return err
-	}
-	d.Flags = DataFlags(c[1]) & dataFlags
-	d.TSN = TSN(be.Uint32(c[4:]))
-	d.Stream = be.Uint16(c[8:])
-	d.SSN = SSN(be.Uint16(c[10:]))
-	d.PPID = be.Uint32(c[12:])
-	d.Payload = c[DataHeaderLen:]
-	return nil
+// DataView is a DATA chunk that is read where it lies: copies of structs like Data are
+// what decoding costs else.
+type DataView Chunk
+
+// DataView checks what Chunk.Data does.
+func (c Chunk) DataView() (DataView, error) {
+	return DataView(c), c.expect(TypeData, DataHeaderLen-chunkHeaderLen)
 }
+
+// The fields are those of Data.
+func (v DataView) Flags() DataFlags { return DataFlags(v[1]) & dataFlags }
+func (v DataView) TSN() TSN         { return TSN(be.Uint32(v[4:])) }
+func (v DataView) Stream() uint16   { return be.Uint16(v[8:]) }
+func (v DataView) SSN() SSN         { return SSN(be.Uint16(v[10:])) }
+func (v DataView) PPID() uint32     { return be.Uint32(v[12:]) }
+func (v DataView) Payload() []byte  { return v[DataHeaderLen:] }
 
 // AppendData appends a DATA chunk.
 func AppendData(b []byte, d Data) []byte { return d.Append(b) }
@@ -64,5 +69,5 @@ func (d *Data) Append(b []byte) []byte {
 	be.PutUint16(h[8:], d.Stream)
 	be.PutUint16(h[10:], uint16(d.SSN))
 	be.PutUint32(h[12:], d.PPID)
-	return appendPadding(append(b, d.Payload...), start)
+	return appendPayload(b, d.Payload)
 }

@@ -12,28 +12,42 @@ type IData struct {
 }
 
 // IData decodes an I-DATA chunk.
-func (c Chunk) IData() (d IData, err error) {
-	err = d.Decode(c)
-	return d, err
+func (c Chunk) IData() (IData, error) {
+	v, err := c.IDataView()
+	if err != nil {
+		return IData{}, err
+	}
+	return IData{v.Flags(), v.TSN(), v.Stream(), v.MID(), v.PPID(), v.FSN(), v.Payload()}, nil
 }
 
-// Decode is Chunk.IData into a place that the caller has. After an error it is as it was.
-func (d *IData) Decode(c Chunk) error {
-	if err := c.expect(TypeIData, IDataHeaderLen-chunkHeaderLen); err != nil {
-		return err
+// IDataView is an I-DATA chunk that is read where it lies, as DataView is.
+type IDataView Chunk
+
+// IDataView checks what Chunk.IData does.
+func (c Chunk) IDataView() (IDataView, error) {
+	return IDataView(c), c.expect(TypeIData, IDataHeaderLen-chunkHeaderLen)
+}
+
+// The fields are those of IData.
+func (v IDataView) Flags() DataFlags { return DataFlags(v[1]) & dataFlags }
+func (v IDataView) TSN() TSN         { return TSN(be.Uint32(v[4:])) }
+func (v IDataView) Stream() uint16   { return be.Uint16(v[8:]) }
+func (v IDataView) MID() MID         { return MID(be.Uint32(v[12:])) }
+func (v IDataView) Payload() []byte  { return v[IDataHeaderLen:] }
+
+// PPID and FSN share a place: the first fragment has the one, any other the other.
+func (v IDataView) PPID() uint32 {
+	if v[1]&byte(FlagBegin) == 0 {
+		return 0
 	}
-	d.Flags = DataFlags(c[1]) & dataFlags
-	d.TSN = TSN(be.Uint32(c[4:]))
-	d.Stream = be.Uint16(c[8:])
-	d.MID = MID(be.Uint32(c[12:]))
-	d.PPID, d.FSN = 0, 0
-	if d.Flags&FlagBegin != 0 {
-		d.PPID = be.Uint32(c[16:])
-	} else {
-		d.FSN = FSN(be.Uint32(c[16:]))
+	return be.Uint32(v[16:])
+}
+
+func (v IDataView) FSN() FSN {
+	if v[1]&byte(FlagBegin) != 0 {
+		return 0
 	}
-	d.Payload = c[IDataHeaderLen:]
-	return nil
+	return FSN(be.Uint32(v[16:]))
 }
 
 // AppendIData appends an I-DATA chunk.
@@ -53,5 +67,5 @@ func (d *IData) Append(b []byte) []byte {
 		number = d.PPID
 	}
 	be.PutUint32(h[16:], number)
-	return appendPadding(append(b, d.Payload...), start)
+	return appendPayload(b, d.Payload)
 }

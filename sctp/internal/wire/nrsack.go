@@ -3,18 +3,23 @@ package wire
 const nrSackValueLen = 16
 
 // NRSack decodes an NR-SACK chunk (draft-natarajan-tsvwg-sctp-nrsack).
-func (c Chunk) NRSack() (Sack, error) {
+func (c Chunk) NRSack() (s Sack, err error) {
+	err = s.decodeNR(c)
+	return s, err
+}
+
+func (s *Sack) decodeNR(c Chunk) error {
 	if err := c.expect(TypeNRSack, nrSackValueLen); err != nil {
-		return Sack{}, err
+		return err
 	}
-	s := Sack{CumTSN: TSN(be.Uint32(c[4:])), ARwnd: be.Uint32(c[8:])}
 	gaps, nr, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:])), 4*int(be.Uint16(c[16:]))
 	rest := c[chunkHeaderLen+nrSackValueLen:]
 	if len(rest) != gaps+nr+dups {
-		return Sack{}, ErrLength
+		return ErrLength
 	}
+	s.CumTSN, s.ARwnd = TSN(be.Uint32(c[4:])), be.Uint32(c[8:])
 	s.gaps, s.nrGaps, s.dups = rest[:gaps], rest[gaps:gaps+nr], rest[gaps+nr:]
-	return s, nil
+	return nil
 }
 
 // AppendNRSack appends an NR-SACK chunk.

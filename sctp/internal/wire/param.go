@@ -82,8 +82,8 @@ func ParseParams(b []byte) Params { return Params{rest: b} }
 
 // Next returns the next parameter.
 func (it *Params) Next() (Param, bool) {
-	tlv, ok := nextTLV(&it.rest, &it.err)
-	return Param(tlv), ok
+	p := nextTLV(&it.rest, &it.err)
+	return p, p != nil
 }
 
 // Err returns why the iteration stopped before the end of the list.

@@ -20,18 +20,31 @@ func SackLen(gaps, dups int) int { return chunkHeaderLen + sackValueLen + 4*gaps
 
 // Sack decodes a SACK chunk. The counts it claims are checked against its
 // length.
-func (c Chunk) Sack() (Sack, error) {
+func (c Chunk) Sack() (s Sack, err error) {
 	if err := c.expect(TypeSack, sackValueLen); err != nil {
 		return Sack{}, err
 	}
-	s := Sack{CumTSN: TSN(be.Uint32(c[4:])), ARwnd: be.Uint32(c[8:])}
+	err = s.Decode(c)
+	return s, err
+}
+
+// Decode decodes a SACK or NR-SACK chunk into a place that the caller has, with what
+// Chunk.Sack and Chunk.NRSack check. After an error it is as it was.
+func (s *Sack) Decode(c Chunk) error {
+	if c.Type() != TypeSack {
+		return s.decodeNR(c)
+	}
+	if len(c) < chunkHeaderLen+sackValueLen {
+		return ErrLength
+	}
 	gaps, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:]))
 	rest := c[chunkHeaderLen+sackValueLen:]
 	if len(rest) != gaps+dups {
-		return Sack{}, ErrLength
+		return ErrLength
 	}
-	s.gaps, s.dups = rest[:gaps], rest[gaps:]
-	return s, nil
+	s.CumTSN, s.ARwnd = TSN(be.Uint32(c[4:])), be.Uint32(c[8:])
+	s.gaps, s.nrGaps, s.dups = rest[:gaps], nil, rest[gaps:]
+	return nil
 }
 
 // Gaps returns the number of gap blocks that the receiver may renege.
@@ -85,11 +98,12 @@ func appendTSNs(b []byte, tsns []TSN) []byte {
 // AppendSack appends a SACK chunk.
 func AppendSack(b []byte, cum TSN, aRwnd uint32, gaps []GapBlock, dups []TSN) []byte {
 	start := len(b)
-	b = BeginChunk(b, TypeSack, 0)
-	b = be.AppendUint32(b, uint32(cum))
-	b = be.AppendUint32(b, aRwnd)
-	b = be.AppendUint16(b, uint16(len(gaps)))
-	b = be.AppendUint16(b, uint16(len(dups)))
-	b = appendTSNs(appendGaps(b, gaps), dups)
-	return EndChunk(b, start)
+	b = extend(b, chunkHeaderLen+sackValueLen)
+	h := b[start : start+chunkHeaderLen+sackValueLen]
+	putChunkHeader(h, TypeSack, 0, SackLen(len(gaps), len(dups)))
+	be.PutUint32(h[4:], uint32(cum))
+	be.PutUint32(h[8:], aRwnd)
+	be.PutUint16(h[12:], uint16(len(gaps)))
+	be.PutUint16(h[14:], uint16(len(dups)))
+	return appendTSNs(appendGaps(b, gaps), dups)
 }

@@ -8,8 +8,8 @@ import "math"
 // and 3.3.10).
 const tlvHeaderLen = 4
 
-// nextTLV cuts the next chunk, parameter or cause off rest. After an error there
-// is none.
+// nextTLV cuts the next chunk, parameter or cause off rest, and returns nil if there is
+// none, as after an error.
 //
 // The length of a chunk should not count its final padding, nor that of its last
 // parameter, but is accepted if it does (RFC 9260, section 3.2): up to three
@@ -17,38 +17,35 @@ const tlvHeaderLen = 4
 // skipped. The formats of fixed and counted length are multiples of 4, which
 // leaves DATA, COOKIE ECHO and PAD: there such padding is part of the value,
 // because nothing tells them apart. Padding may also be missing at the end.
-func nextTLV(rest *[]byte, err *error) ([]byte, bool) {
+func nextTLV(rest *[]byte, err *error) []byte {
 	b := *rest
-	if len(b) == 0 {
-		return nil, false
+	n := len(b) + 1 // unless the header says otherwise
+	if len(b) >= tlvHeaderLen {
+		n = int(be.Uint16(b[2:]))
 	}
-	*rest = nil
-	if len(b) < tlvHeaderLen {
-		*err = ErrTruncated
-		return nil, false
-	}
-	n := int(be.Uint16(b[2:]))
 	switch {
-	case n < tlvHeaderLen: // a length of 0 would never end
-		*err = ErrLength
-		return nil, false
+	case len(b) == 0:
+		return nil
 	case n > len(b):
-		*err = ErrTruncated
-		return nil, false
+		*rest, *err = nil, ErrTruncated
+		return nil
+	case n < tlvHeaderLen: // a length of 0 would never end
+		*rest, *err = nil, ErrLength
+		return nil
 	}
 	*rest = b[min(pad4(n), len(b)):]
-	return b[:n:n], true
+	return b[:n:n]
 }
 
 // oneTLV returns the only chunk or parameter in b, which holds nothing behind it
 // but its padding.
 func oneTLV(b []byte) ([]byte, error) {
 	var err error
-	tlv, ok := nextTLV(&b, &err)
+	tlv := nextTLV(&b, &err)
 	switch {
 	case err != nil:
 		return nil, err
-	case !ok:
+	case tlv == nil:
 		return nil, ErrTruncated
 	case len(b) != 0:
 		return nil, ErrLength
@@ -79,6 +76,20 @@ func extend(b []byte, n int) []byte {
 
 // pad4 rounds n up to a multiple of 4.
 func pad4(n int) int { return (n + 3) &^ 3 }
+
+// appendPayload appends what ends a chunk, and its padding, where there is room mostly.
+func appendPayload(b, payload []byte) []byte {
+	n, padded := len(b), pad4(len(payload))
+	if cap(b)-n < padded {
+		return appendPadding(append(b, payload...), n)
+	}
+	b = b[:n+padded]
+	if padded > 0 {
+		be.PutUint32(b[n+padded-4:], 0)
+	}
+	copy(b[n:], payload)
+	return b
+}
 
 // appendPadding appends zeros until the length counted from start is a
 // multiple of 4 (RFC 9260, section 3.2).
