@@ -205,9 +205,8 @@ func (a *Association) Peek(stream uint16) (MessageInfo, error) {
 // ErrMessageAborted once when a message of which pieces were read will not
 // be completed. After the association has ended and all is read, it returns the
 // error of EventClosed, ErrClosed after a graceful end.
-func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, MessageInfo, error) {
-	n, info, err := a.in.read(stream, dst)
-	if err != nil {
+func (a *Association) Read(now time.Time, stream uint16, dst []byte) (n int, info MessageInfo, err error) {
+	if n, err = a.in.read(stream, dst, &info); err != nil {
 		return 0, MessageInfo{}, a.orEnded(err)
 	}
 	a.tellWindow()
@@ -217,9 +216,8 @@ func (a *Association) Read(now time.Time, stream uint16, dst []byte) (int, Messa
 // Borrow is Read without a copy: it takes the next bytes of the stream's current message
 // that lie together, as a rule what came in one chunk, and lends them to the caller, who
 // gives their memory back with Return. They count as read; errors are those of Read.
-func (a *Association) Borrow(now time.Time, stream uint16) (Loan, MessageInfo, error) {
-	l, info, err := a.in.borrow(stream)
-	if err != nil {
+func (a *Association) Borrow(now time.Time, stream uint16) (l Loan, info MessageInfo, err error) {
+	if l, err = a.in.borrow(stream, &info); err != nil {
 		return Loan{}, MessageInfo{}, a.orEnded(err)
 	}
 	a.tellWindow()
@@ -246,12 +244,10 @@ func (a *Association) DeliverParts(stream uint16, on bool) {
 
 // reportReadable turns streams with something to read into events.
 func (a *Association) reportReadable() {
-	if list := a.in.readable; len(list) > 0 {
-		for _, id := range list {
-			a.events.push(Event{Kind: EventReadable, Stream: id})
-		}
-		a.in.readable = list[:0]
+	for _, id := range a.in.readable {
+		a.events.push(Event{Kind: EventReadable, Stream: id})
 	}
+	a.in.readable = a.in.readable[:0]
 }
 
 // tellWindow has a window that reading has opened by a quarter told to the peer

@@ -263,8 +263,9 @@ func (in *inbound) deliver(s *inStream, m *inMessage) {
 	case m.info.mid == s.next:
 		in.reads++
 		s.next = s.next.Next()
-		s.push(m)
-		in.release(s)
+		if s.push(m); s.waiting.len() > 0 || len(s.fragments.runs) > 0 {
+			in.release(s)
+		}
 	case m.info.mid.Before(s.next): // a number used twice
 		in.discard(m)
 		return
@@ -349,18 +350,24 @@ func (in *inbound) freeSegment(s *segment) {
 // peek returns the message to read next, nil if there is none; aborted messages
 // of which nothing was read are passed over.
 func (in *inbound) peek(id uint16) *inMessage {
+	_, m := in.reading(id)
+	return m
+}
+
+// reading is peek, and returns the stream, too.
+func (in *inbound) reading(id uint16) (*inStream, *inMessage) {
 	s := in.streams.get(id)
 	if s == nil {
-		return nil
+		return nil, nil
 	}
 	for s.head != nil && s.head.aborted && !s.head.begun {
 		in.discard(s.pop())
 	}
 	if m := s.head; m != nil && (m.size > 0 || m.complete || m.aborted || m.resets > 0) {
-		return m
+		return s, m
 	}
 	s.announced = false
-	return nil
+	return s, nil
 }
 
 // available returns the bytes that can be read on a stream.
@@ -396,64 +403,65 @@ func (m *inMessage) describe() MessageInfo {
 }
 
 // mark takes what reading a stream comes upon in place of data.
-func (in *inbound) mark(id uint16, m *inMessage, err error) error {
+func (in *inbound) mark(s *inStream, m *inMessage, err error) error {
 	if m != nil && m.resets > 1 {
 		m.resets--
 	} else if m != nil {
-		in.discard(in.streams.get(id).pop())
+		in.discard(s.pop())
 	}
 	return err
 }
 
 // took describes the n bytes that were taken from the next message of a stream, which is
 // over if they were its last.
-func (in *inbound) took(id uint16, m *inMessage, n int) MessageInfo {
+func (in *inbound) took(s *inStream, m *inMessage, n int, info *MessageInfo) {
 	if m.head == nil {
 		m.tail = nil
 	}
 	m.size -= n
 	m.begun = true
-	info := m.describe()
+	info.Stream, info.PPID, info.Unordered = m.info.stream, m.info.ppid, m.info.unordered
 	info.Size, info.Complete = n, m.complete && m.size == 0
 	if info.Complete {
-		in.discard(in.streams.get(id).pop())
+		s.pop()
+		in.pool.freeReceived(m)
 	}
-	return info
 }
 
 // read moves bytes of the next message to dst.
-func (in *inbound) read(id uint16, dst []byte) (int, MessageInfo, error) {
-	m := in.peek(id)
+func (in *inbound) read(id uint16, dst []byte, info *MessageInfo) (n int, err error) {
+	s, m := in.reading(id)
 	if err := m.check(); err != nil {
-		return 0, MessageInfo{}, in.mark(id, m, err)
+		return 0, in.mark(s, m, err)
 	}
-	n := 0
 	for m.head != nil && n < len(dst) {
-		s := m.head
-		k := copy(dst[n:], s.buf[s.off:])
+		g := m.head
+		k := copy(dst[n:], g.buf[g.off:])
 		n += k
-		s.off += int32(k)
+		g.off += int32(k)
 		in.bytes -= k
-		if int(s.off) == len(s.buf) {
-			m.head = s.next
-			in.freeSegment(s)
+		if int(g.off) == len(g.buf) {
+			m.head = g.next
+			in.freeSegment(g)
 		}
 	}
-	return n, in.took(id, m, n), nil
+	in.took(s, m, n, info)
+	return n, nil
 }
 
 // borrow takes the first segment of the next message out of it.
-func (in *inbound) borrow(id uint16) (Loan, MessageInfo, error) {
-	m := in.peek(id)
+func (in *inbound) borrow(id uint16, info *MessageInfo) (Loan, error) {
+	s, m := in.reading(id)
 	if err := m.check(); err != nil {
-		return Loan{}, MessageInfo{}, in.mark(id, m, err)
+		return Loan{}, in.mark(s, m, err)
 	}
-	s := m.head
-	n := len(s.buf) - int(s.off)
-	m.head, s.next = s.next, nil
+	g := m.head
+	n := len(g.buf) - int(g.off)
+	m.head, g.next = g.next, nil
 	in.bytes -= n
 	in.entries--
-	return Loan{s}, in.took(id, m, n), nil
+	in.took(s, m, n, info)
+	return Loan{g}, nil
 }
 
 // deliverParts sets whether the messages of a stream are read before they are complete.

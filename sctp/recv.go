@@ -273,21 +273,21 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 			a.guardShutdown(now)
 		}
 	}
-	if a.tsns.seen(f.tsn) {
+	next := f.tsn == a.tsns.cum.Add(1)
+	if !next && a.tsns.seen(f.tsn) {
 		r.take(f.tsn)
 		a.counters.duplicates++
 		a.ack.duplicate(f.tsn)
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.own.gated() || a.held(&f) || !a.makeRoom(&f) {
+	if a.reconfig.own.gated() || len(a.reconfig.peer.deferred) > 0 && a.held(&f) || !a.makeRoom(&f, next) {
 		a.counters.dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
 		return true
 	}
-	next := f.tsn == a.tsns.cum.Add(1)
 	a.tsns.add(f.tsn)
 	r.take(f.tsn)
 	a.ack.accepted(f.immediate)
@@ -298,7 +298,9 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 		return true
 	}
 	a.in.add(a.in.came(f.info.stream, a.tsns.position(f.tsn)), &f, next)
-	a.in.bury(a.tsns.cum)
+	if len(a.in.fragments.runs) > 0 {
+		a.in.bury(a.tsns.cum)
+	}
 	return true
 }
 
@@ -312,10 +314,9 @@ func (a *Association) maxSpan(unordered bool) int {
 }
 
 // makeRoom reports whether a fragment with a new TSN can be taken, dropping what is of
-// less use if need be (RFC 9260, section 6.2).
-func (a *Association) makeRoom(f *fragment) bool {
+// less use if need be (RFC 9260, section 6.2); next says that it adjoins the cumulative TSN.
+func (a *Association) makeRoom(f *fragment, next bool) bool {
 	t := f.tsn
-	next := t == a.tsns.cum.Add(1)
 	if t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || !next && a.tsns.above.full(t) || a.in.full(f.info.stream) {
 		return false
 	}
@@ -483,6 +484,10 @@ const maxPeerErrors = 64
 
 // reportReceive turns what a packet changed into events.
 func (a *Association) reportReceive(now instant) {
-	a.performDeferred()
-	a.reportReadable()
+	if len(a.reconfig.peer.deferred) > 0 {
+		a.performDeferred()
+	}
+	if len(a.in.readable) > 0 {
+		a.reportReadable()
+	}
 }

@@ -365,14 +365,12 @@ func (a *Association) mayStart(now instant, path *path, again bool) bool {
 	if a.recovery.single && a.sent.flight > 0 {
 		return false
 	}
-	limit := a.cfg.MaxBurst
-	switch rate := path.cc.pacing(); {
-	case rate > 0:
+	rate := path.cc.pacing()
+	if rate > 0 {
 		return !path.pacer.held(now, rate)
-	case rate == tooShortToPace:
-		limit = max(limit, paceQuantumBytes/path.pmdcs())
 	}
-	return again || path.mayBurst(now, limit) || a.sent.outstanding == 0
+	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0 ||
+		rate == tooShortToPace && path.mayBurst(now, paceQuantumBytes/path.pmdcs())
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.

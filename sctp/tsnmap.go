@@ -140,8 +140,9 @@ func (m *tsnMap) add(t wire.TSN) {
 		m.above.add(t)
 		return
 	}
-	m.advance(t)
-	m.absorb()
+	if m.advance(t); m.gap() {
+		m.absorb()
+	}
 }
 
 // advance moves the cumulative TSN.
