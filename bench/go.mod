@@ -40,6 +40,3 @@ require (
 )
 
 replace github.com/sluice-rtc/sluice => ../
-
-// The version that pion/sctp asks for is not in every mirror; this one has what it uses.
-replace github.com/pion/transport/v5 => github.com/pion/transport/v5 v5.0.0

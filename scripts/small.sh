@@ -2,7 +2,7 @@
 # small.sh
 #
 # Sizes and memory of programs for small devices: bench/RESULTS.md. Installs qemu-user,
-# which runs those for ARM, if it may.
+# which runs those for other processors, if it may.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -11,10 +11,14 @@ const SmallFootprint = 32 << 10
 // 8 streams. A message larger than SendBuffer, of which there is one at a time, adds
 // its size.
 //
-// Seed remains to be set. What is in flight to the peer is bounded by SendBuffer, 7 KiB, which
-// fills 1 Mbit/s over a round trip of 50 ms; small messages are counted as what they
-// really take (Config.Frugal), so that 18 are on their way. With larger buffers and more
-// streams, of about 250 bytes each, the footprint grows by as much.
+// Seed remains to be set. Small messages are counted as what they really take
+// (Config.Frugal), so that 18 are on their way at most. With larger buffers and more streams, of
+// about 250 bytes each, the footprint grows by as much.
+//
+// What may be on its way, 5 KiB of ReceiveBuffer between two of them, is what limits the rate: over 1 Mbit/s with
+// a round trip of 50 ms and 5 % loss, half of that arrives, and two thirds with a peer that has more room. A device that
+// sends much and receives little can have a SendBuffer of 16 KiB, with which it takes 27 KB while
+// nothing comes in, and most of what the loss leaves of the link.
 func SmallConfig() Config {
 	return Config{
 		Frugal:          true,

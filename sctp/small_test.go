@@ -33,6 +33,8 @@ type smallLoad struct {
 	sizes     []int // one of them
 	streams   int
 	oneWay    bool
+	server    bool // the end that receives has a Config with defaults, and is not measured
+	send      int  // SendBuffer of who sends, bytes; 0: SmallConfig's
 	unordered bool
 	expire    bool          // messages are given up after 300 ms
 	readEvery time.Duration // 0: at once
@@ -41,6 +43,9 @@ type smallLoad struct {
 var smallLoads = []smallLoad{
 	{desc: "telemetry", sizes: []int{1000}, streams: 1, oneWay: true},
 	{desc: "telemetry in small messages", sizes: []int{20}, streams: 1, oneWay: true},
+	{desc: "telemetry to a server", sizes: []int{1000}, streams: 1, oneWay: true, server: true},
+	{desc: "telemetry to a server, SendBuffer 16 KiB", sizes: []int{1000}, streams: 1, oneWay: true, server: true, send: 16 << 10},
+	{desc: "small messages to a server, SendBuffer 16 KiB", sizes: []int{1, 20, 100}, streams: 8, oneWay: true, server: true, send: 16 << 10},
 	{desc: "both ways", sizes: []int{1000}, streams: 2},
 	{desc: "small messages", sizes: []int{1, 20, 100}, streams: 8},
 	{desc: "messages that count just as what they are", sizes: []int{260, 390}, streams: 8},
@@ -63,10 +68,14 @@ func TestSmallConfig(t *testing.T) {
 		for _, chunks := range []string{"DATA", "I-DATA"} {
 			t.Run(load.desc+"/"+chunks, func(t *testing.T) {
 				r := newSmallRun(t, &load, chunks == "DATA")
-				start := r.now
+				for r.ends[0].State() != Established || r.ends[1].State() != Established {
+					r.step()
+				}
+				start, before := r.now, r.arrived
 				for r.now.Before(start.Add(sending)) {
 					r.step()
 				}
+				rate := float64(r.arrived-before) * 8 / 1e6 / sending.Seconds()
 				r.done = true
 				for r.ends[0].out.messages+r.ends[1].out.messages > 0 {
 					r.step()
@@ -76,7 +85,7 @@ func TestSmallConfig(t *testing.T) {
 				}
 				r.read(true)
 				r.check()
-				t.Logf("%.2f Mbit/s; at most %v", float64(r.arrived)*8/1e6/sending.Seconds(), r.most)
+				t.Logf("%.2f Mbit/s; at most %v", rate, r.most)
 			})
 		}
 	}
@@ -89,6 +98,12 @@ func newSmallRun(t *testing.T, load *smallLoad, plain bool) *smallRun {
 	r.link = r.net.AddLink(conditions, conditions)
 	for i := range r.ends {
 		cfg := SmallConfig()
+		switch {
+		case i == 1 && load.server:
+			cfg = Config{}
+		case load.send != 0:
+			cfg.SendBuffer = load.send
+		}
 		cfg.Seed, cfg.NoInterleaving = [32]byte{byte(i + 1)}, plain
 		var err error
 		if r.ends[i], err = New(cfg); err != nil {
@@ -186,6 +201,9 @@ func (r *smallRun) read(all bool) {
 
 // measure holds an end to what was promised.
 func (r *smallRun) measure(a *Association) {
+	if r.load.server && a == r.ends[1] {
+		return
+	}
 	f := footprintOf(a)
 	if f.bytes > r.most.bytes {
 		r.most = f
