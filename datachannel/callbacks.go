@@ -87,9 +87,12 @@ func (ch *Channel) raise(e events) {
 }
 
 // due returns the events that can be reported now. Those without a callback wait
-// for one.
+// for one; after Abort there are none.
 func (ch *Channel) due() events {
 	f := &ch.face
+	if ch.s.silent {
+		return 0
+	}
 	due := f.pending & (evAnnounce | evLow)
 	if f.onOpen != nil {
 		due |= f.pending & evOpen
@@ -108,7 +111,7 @@ func (ch *Channel) due() events {
 
 // hasMessages reports whether OnMessage may have something to do.
 func (ch *Channel) hasMessages() bool {
-	return ch.face.onMessage != nil && ch.mayHaveMessages()
+	return ch.face.onMessage != nil && !ch.s.silent && ch.mayHaveMessages()
 }
 
 // schedule puts the channel into the row if it has something to report.
@@ -173,6 +176,9 @@ func (s *Session) unlocked(f func()) {
 func (s *Session) callSession() {
 	pending := s.calls.pending
 	s.calls.pending = 0
+	if s.silent {
+		return
+	}
 	if pending&sessionConnected != 0 {
 		s.unlocked(s.cfg.OnConnected)
 	}

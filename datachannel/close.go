@@ -167,7 +167,7 @@ func (ch *Channel) hold(err *RTCError) {
 
 // tellsClosing reports whether the application is about to hear that the channel is closing.
 func (ch *Channel) tellsClosing() bool {
-	return ch.face.onClosing != nil && ch.face.pending&evClosing != 0
+	return ch.due()&evClosing != 0
 }
 
 // setClosed is the last transition.

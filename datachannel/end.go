@@ -79,14 +79,16 @@ func (s *Session) checkFlushed() {
 }
 
 // Abort ends the session at once, as closing an RTCPeerConnection does: all
-// channels are closed, without further events; the peer is told the reason, and
-// its channels end with an error. OnClose is not called, and Err stays nil.
+// channels are closed; the peer is told the reason, and its channels end with an error.
+// No event follows, not even of what had happened before, the end by the peer included:
+// OnClose is not called. Err stays as it was, nil if the session had not ended.
 func (s *Session) Abort(reason string) {
 	s.lock()
 	defer s.unlock()
+	s.silent = true
 	for ch := range s.ending {
 		ch.setClosed()
-		ch.silence()
+		ch.throwAway()
 	}
 	s.ending = nil
 	if s.ended {
@@ -94,21 +96,18 @@ func (s *Session) Abort(reason string) {
 	}
 	for _, ch := range s.channels() {
 		ch.local = true
-		ch.face.pending = 0
 		ch.end(nil)
-		ch.silence()
+		ch.throwAway()
 	}
 	if s.conn != nil {
 		s.conn.Abort(reason)
 	}
 	s.finishEnd(nil)
-	s.calls.pending = 0
 	s.incoming.accept = nil
 }
 
-// silence takes back what the application has not heard of yet.
-func (ch *Channel) silence() {
-	ch.face.pending = 0
+// throwAway has nobody read what came in.
+func (ch *Channel) throwAway() {
 	ch.forgetKept()
 	if ch.st != nil {
 		ch.st.discard = true

@@ -140,3 +140,39 @@ func TestResetInOnChannel(t *testing.T) {
 		})
 	}
 }
+
+// Abort tells nothing either of what was still on its way when the peer had ended the association:
+// messages, in the association or in the read buffer, error, close, and the end of the session.
+// Callbacks that are set later are told nothing of it. w3c-close-b
+func TestAbortAfterEnd(t *testing.T) {
+	for _, readBuffer := range []int{0, 1000} {
+		for _, graceful := range []bool{true, false} {
+			var session journal
+			cfg := Config{OnClose: func(error) { session.add("OnClose") }}
+			hostile(t, cfg, true, sctp.Config{}, func(t *testing.T, s *Session, r *rawPeer) {
+				var j, late journal
+				ch, open := busyChannel(t, s, r, &j)
+				ch.SetReadBuffer(readBuffer, Stall)
+				r.send(1, dcep.PPIDString, []byte("more"))
+				r.sendOpen(3, dcep.Open{})
+				other := r.accept(s)
+				settle()
+				if graceful {
+					r.conn.StartShutdown()
+				} else {
+					r.conn.Abort("")
+				}
+				<-s.Done()
+				settle()
+				s.Abort("")
+				wantState(t, ch, Closed)
+				late.watch(other)
+				other.OnMessage(func(Message) { late.add("message") })
+				close(open)
+				j.want(t, "open open")
+				late.want(t)
+				session.want(t)
+			})
+		}
+	}
+}
