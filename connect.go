@@ -87,6 +87,9 @@ func (pc *PeerConnection) agreeAnswer(op string, local *appliedLocal, a agreemen
 		err = errNoRestart(a.remote.desc)
 	case c == changeDTLS && !final:
 		err = errProvisional(op)
+	case c == changeDTLS && slices.Contains(pc.left, a.peer.dtls.tlsID):
+		pc.returned = true
+		err = opError(op, "the peer goes on with an association that has been replaced here; another is in the next offer that restarts ICE")
 	case c == changeDTLS:
 		if a.next, err = pc.newHeir(true); err != nil {
 			err = &OperationError{Op: op, Reason: "another association", Err: err}

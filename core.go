@@ -237,12 +237,13 @@ func (c *core) start(p startParameters) error {
 		return err
 	}
 	c.session.SetRemoteMaxMessageSize(p.remote.maxMessageSize)
-	if err := c.ice.start(p.controlling, p.remote.iceCredentials); err != nil {
+	path, err := c.ice.start(p.controlling, p.remote.iceCredentials)
+	if err != nil {
 		return err
 	}
 	c.started, c.params = true, p
 	c.running.Add(1)
-	go c.run(p)
+	go c.run(path, p)
 	return nil
 }
 
@@ -257,8 +258,8 @@ func (r *remoteParameters) validate() error {
 }
 
 // run is the goroutine of start. It connects and leaves the session to itself.
-func (c *core) run(p startParameters) {
-	secure, err := c.connect(p)
+func (c *core) run(path *icePath, p startParameters) {
+	secure, err := c.connect(path, p)
 	if err == nil {
 		err = c.session.Start(watchedTransport{secure, c}, datachannel.Params{
 			DTLSClient:    p.dtlsClient,
@@ -314,9 +315,8 @@ func (c *core) usableToken(token []byte) []byte {
 }
 
 // connect waits for ICE, then brings up DTLS.
-func (c *core) connect(p startParameters) (secureTransport, error) {
-	path, err := c.ice.connection(c.ctx)
-	if err != nil {
+func (c *core) connect(path *icePath, p startParameters) (secureTransport, error) {
+	if err := path.await(c.ctx); err != nil {
 		return nil, err
 	}
 	c.setDTLSState(DTLSStateConnecting)
@@ -329,13 +329,13 @@ func (c *core) connect(p startParameters) (secureTransport, error) {
 		rtt:          c.ice.roundTripTime(),
 		plain:        c.cfg.PlainTransport,
 		falseStart:   c.cfg.DTLSFalseStart,
-		dontFragment: c.ice.setDontFragment,
+		dontFragment: path.setDontFragment,
 		log:          newLogFactory(c.cfg.Logger),
 	}
 	if !c.cfg.DisableDSCP {
-		hc.dscp = c.ice.setDSCP
+		hc.dscp = path.setDSCP
 	}
-	secure, err := handshake(c.ctx, path, hc)
+	secure, err := handshake(c.ctx, path.Session, hc)
 	if err != nil {
 		c.sctp.dtls.failed(err)
 		c.setDTLSState(DTLSStateFailed)

@@ -79,13 +79,13 @@ func (t *iceTransport) addStats(s *Stats) {
 	s.Transport.ICELocalUsernameFragment = g.ufrag
 	s.Transport.ICEState = t.state
 	s.Transport.SelectedCandidatePairChanges = t.pairChanges
-	closed, session, counts, agent := t.closed, t.session, g.counted(), g.agent
+	closed, path, counts, agent := t.closed, t.path, g.counted(), g.agent
 	var known iceKnowledge
 	if g.kept != nil {
 		known = g.kept.known.clone()
 	}
 	t.mu.Unlock()
-	c := session.Stats()
+	c := path.Stats()
 	s.Transport.PacketsSent, s.Transport.BytesSent = c.Sent, c.SentBytes
 	s.Transport.PacketsReceived, s.Transport.BytesReceived = c.Received, c.ReceivedBytes
 	s.Transport.PacketsDiscardedOnSend = c.SendLost

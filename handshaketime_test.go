@@ -52,7 +52,7 @@ func (s *side) watch(c *core) {
 		case <-c.ctx.Done():
 		}
 	}
-	go await(c.ice.connected, &s.path)
+	go await(c.ice.path.connected, &s.path)
 	go await(c.session.Connected(), &s.association)
 	report := c.ev.dtlsState
 	c.ev.dtlsState = func(state DTLSState) {

@@ -4,7 +4,6 @@ package sluice
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,8 +83,7 @@ type iceTransport struct {
 	marks     iceMarks // of sockets that are no ports; has a lock of its own
 
 	mu          sync.Mutex
-	session     *udpmux.Session // the datagrams of all generations: what the layers above see
-	connected   chan struct{}   // closed when a generation carries data
+	path        *icePath // what the layers above see
 	closed      bool
 	controlling bool
 	live        []*iceGeneration   // all that are not closed, oldest first
@@ -101,14 +99,14 @@ type iceTransport struct {
 func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 	factory := newLogFactory(cfg.Logger)
 	t := &iceTransport{cfg: cfg, log: factory.scoped("ice"), ev: ev,
-		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connected: make(chan struct{}), expiry: consentExpiry, settle: iceSettle,
+		state: ICEConnectionStateNew, gathering: ICEGatheringStateNew, expiry: consentExpiry, settle: iceSettle,
 		names: mdnsNode{loopback: cfg.IncludeLoopback, log: factory.scoped("mdns")}}
 	if cfg.UDPMux != nil {
 		t.mux = cfg.UDPMux.mux
 	} else {
 		t.mux = udpmux.New(udpmux.Config{})
 	}
-	t.session = t.mux.NewSession(cfg.PlainTransport)
+	t.path = t.newPath()
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if err := t.restart(newICECredentials(cfg.ICEUfragPrefix)); err != nil {
 		t.close()
@@ -335,29 +333,14 @@ func (t *iceTransport) background(f func()) {
 	}()
 }
 
-// start starts checks with the peer, once, in the role given. Roles stay in
-// restarts (RFC 8445, section 6.1.1).
-func (t *iceTransport) start(controlling bool, remote iceCredentials) error {
+// start starts checks with the peer, once for an association, in the role given, and returns
+// the path of that. Roles stay in restarts (RFC 8445, section 6.1.1).
+func (t *iceTransport) start(controlling bool, remote iceCredentials) (*icePath, error) {
 	t.mu.Lock()
 	t.controlling = controlling
+	path := t.path
 	t.mu.Unlock()
-	return t.proceed(remote)
-}
-
-// connection waits until there is a path, be it of the generation that was
-// started or of one that a restart began meanwhile, and returns the path.
-func (t *iceTransport) connection(ctx context.Context) (*udpmux.Session, error) {
-	t.mu.Lock()
-	connected, session := t.connected, t.session
-	t.mu.Unlock()
-	select {
-	case <-connected:
-		return session, nil
-	case <-t.ctx.Done():
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return path, t.proceed(remote)
 }
 
 // restart begins a new generation; see core.restartICE. One that the peer has
@@ -479,7 +462,7 @@ func (t *iceTransport) take(g *iceGeneration) {
 	g.pump()
 	t.reportState()
 	if old == nil {
-		close(t.connected)
+		close(t.path.connected)
 		return
 	}
 	t.ev.pathChanged()
@@ -493,30 +476,6 @@ func (t *iceTransport) take(g *iceGeneration) {
 		}
 		old.close()
 	})
-}
-
-// setDontFragment says whether the network may fragment datagrams, those of
-// generations to come included.
-func (t *iceTransport) setDontFragment(on bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.whole = on
-	failed := t.session.SetDontFragment(on)
-	for _, g := range t.live {
-		if g.net != nil {
-			failed = errors.Join(failed, g.net.setDontFragment(on))
-		}
-	}
-	return failed
-}
-
-// setDSCP sets the codepoint of Differentiated Services with which packets go from our sockets,
-// those of generations to come included.
-func (t *iceTransport) setDSCP(codepoint uint8) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.session.SetDSCP(codepoint)
-	t.marks.set(codepoint)
 }
 
 // roundTripTime returns that of the selected pair, 0 if none is known.
@@ -545,7 +504,7 @@ func (t *iceTransport) roundTripTime() time.Duration {
 func (t *iceTransport) mute() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.session.SetConn(nil, nil)
+	t.path.SetConn(nil, nil)
 }
 
 // close ends every generation, its sockets and goroutines.
@@ -553,13 +512,13 @@ func (t *iceTransport) close() {
 	t.closeOnce.Do(func() {
 		t.mu.Lock()
 		t.closed, t.state = true, ICEConnectionStateClosed
-		live, session := slices.Clone(t.live), t.session
+		live, path := slices.Clone(t.live), t.path
 		t.mu.Unlock()
 		t.cancel()
 		for _, g := range live {
 			g.close()
 		}
-		session.Close()
+		path.Close()
 		t.names.close()
 		if t.cfg.UDPMux == nil {
 			t.mux.Close()

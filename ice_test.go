@@ -248,7 +248,7 @@ func TestLatePeer(t *testing.T) {
 }
 
 // checksSent counts the checks that left the sockets of c.
-func checksSent(c *testCore) uint64 { return c.core.ice.session.Stats().Checks }
+func checksSent(c *testCore) uint64 { return c.core.ice.path.Stats().Checks }
 
 // answered tells whether a check of c was answered before there is a path.
 func answered(c *testCore) bool {

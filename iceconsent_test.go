@@ -176,13 +176,13 @@ func TestNoPairWithoutConsent(t *testing.T) {
 	g.state, g.pairs = ICEConnectionStateConnected, 1
 	tr.mu.Unlock()
 	g.onPair(local, remote)
-	if tr.session.RemoteAddr() == nil {
+	if tr.path.RemoteAddr() == nil {
 		t.Fatal("no path")
 	}
 	g.consent.state = ICEConnectionStateFailed
 	g.onConsent()
 	g.onPair(local, remote)
-	if addr := tr.session.RemoteAddr(); addr != nil {
+	if addr := tr.path.RemoteAddr(); addr != nil {
 		t.Errorf("data goes to %v without consent", addr)
 	}
 }

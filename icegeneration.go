@@ -60,7 +60,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
 		gatheredCh: make(chan struct{}), selected: make(chan struct{})}
 	t.mu.Lock()
-	g.ports = t.session.NewAgent()
+	g.ports = t.path.NewAgent()
 	g.before.checks = t.traffic()
 	t.mu.Unlock()
 	g.consent = newConsent(t, local, g.ports.LastAuthentic)
@@ -179,7 +179,7 @@ func (g *iceGeneration) onConsent() {
 		return
 	}
 	if g.state = s; s == ICEConnectionStateFailed {
-		t.session.SetConn(nil, nil) // RFC 7675, section 5.1: nothing is sent without consent
+		t.path.SetConn(nil, nil) // RFC 7675, section 5.1: nothing is sent without consent
 		t.background(g.shut)
 	}
 	t.reportState()
@@ -259,7 +259,7 @@ func (g *iceGeneration) run(controlling bool, remote iceCredentials) {
 		g.t.mu.Lock()
 		g.state = ICEConnectionStateFailed
 		if g.t.used == g { // a pair worked that was never nominated
-			g.t.session.SetConn(nil, nil)
+			g.t.path.SetConn(nil, nil)
 		}
 		g.t.reportState()
 		g.t.mu.Unlock()

@@ -20,6 +20,8 @@ type link struct {
 
 	peer       *peerDescription // in use since start, nil before
 	dtlsClient bool
+	left       []string         // the tls-ids of peers that may take ours for an association of before, which is over here
+	returned   bool             // the answer of one of them was refused: an ICE restart is to bring another association
 	snap       bool             // a=sctp-init was in our description
 	passed     map[string]bool  // remote candidates given to ICE
 	held       []localCandidate // local candidates not yet reported, an empty one for their end
@@ -27,6 +29,9 @@ type link struct {
 	gathering  ICEGatheringState
 	dtls       DTLSState
 }
+
+// maxLeft bounds link.left; the oldest goes for the next.
+const maxLeft = 8
 
 // newLink returns a link that has begun nothing.
 func (pc *PeerConnection) newLink() (*link, error) {
@@ -88,7 +93,9 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 	old.core.session.Fail(why)
 	pc.past.add(peerConnectionStats(old.core.session.Stats()))
 	if next.core.ice == old.core.ice {
-		next.core.takeOver(old.core)
+		if next.core.takeOver(old.core) && next.tlsID == old.tlsID && old.peer.dtls.tlsID != "" {
+			next.left = append(old.left[max(0, len(old.left)+1-maxLeft):], old.peer.dtls.tlsID)
+		}
 		next.gathering, next.held = old.gathering, old.held
 	}
 	if pc.spare != next {

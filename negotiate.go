@@ -27,6 +27,10 @@ func (pc *PeerConnection) CreateOffer(options ...OfferOption) (SessionDescriptio
 	return pc.createOffer(op, slices.Contains(options, ICERestart))
 }
 
+// passing reports whether the association is over, or to be replaced, so that an ICE restart
+// is to bring another.
+func (pc *PeerConnection) passing() bool { return pc.peer != nil && (pc.returned || pc.core.over()) }
+
 // CreateAnswer returns the answer to the offer that was set: the data section
 // accepted, media declined. Without an offer to answer it is an *InvalidStateError.
 func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
@@ -48,7 +52,7 @@ func (pc *PeerConnection) createOffer(op string, restart bool) (SessionDescripti
 	switch {
 	case !restart && pc.pendingLocal != nil && pc.pendingLocal.heir != nil: // it stays offered
 		about, heir = pc.spare, pc.spare
-	case restart && pc.peer != nil && pc.core.over(): // then another association is wanted, too
+	case restart && pc.passing(): // then another association is wanted, too
 		if pc.spare == nil {
 			var err error
 			if pc.spare, err = pc.newHeir(false); err != nil {
@@ -292,15 +296,24 @@ func (pc *PeerConnection) toSet(op string, typ SDPType, given bool) (*createdDes
 	case given:
 	case typ != SDPTypeOffer && last == nil:
 		pc.createAnswer()
-	case typ == SDPTypeOffer && (last == nil || pc.outOfDate(last.desc)):
+	case typ == SDPTypeOffer && last == nil:
 		_, err = pc.createOffer(op, false)
+	case typ == SDPTypeOffer && pc.outOfDate(last):
+		_, err = pc.createOffer(op, pc.restarts(last))
 	}
 	return pc.lastCreated(typ), err
 }
 
-// outOfDate reports whether an offer lacks what is wanted since it was created.
-func (pc *PeerConnection) outOfDate(offer *localDescription) bool {
-	return pc.wantData && dataIndex(offer.sections) < 0 || slices.Contains(pc.outdated, offer.ufrag)
+// restarts reports whether an offer restarts ICE.
+func (pc *PeerConnection) restarts(offer *createdDescription) bool {
+	return offer.desc.iceCredentials != pc.core.localCredentials()
+}
+
+// outOfDate reports whether an offer lacks what is wanted since it was created, or restarts ICE
+// for an association that has ended since.
+func (pc *PeerConnection) outOfDate(offer *createdDescription) bool {
+	return pc.wantData && dataIndex(offer.desc.sections) < 0 || slices.Contains(pc.outdated, offer.desc.ufrag) ||
+		offer.heir == nil && pc.restarts(offer) && pc.passing()
 }
 
 // SetRemoteDescription applies a description of the peer. An offer that meets an

@@ -21,7 +21,7 @@ type trafficBefore struct {
 // traffic is what the ports have counted for the session. t.mu is held.
 func (t *iceTransport) traffic() map[udpPair]udpmux.TrafficStats {
 	var counted map[udpPair]udpmux.TrafficStats
-	for _, p := range t.session.Traffic() {
+	for _, p := range t.path.Traffic() {
 		if counted == nil {
 			counted = make(map[udpPair]udpmux.TrafficStats)
 		}

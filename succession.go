@@ -8,6 +8,10 @@ import "slices"
 // offer of ours that restarts ICE can come to (RFC 8842, section 3.1; RFC 8829, section
 // 5.11). Another peer may answer it, or the association may be over.
 //
+// A peer that was left does not always hear of it: there are no keys to tell it with before the end of
+// the handshake, and the ABORT may be lost. If it answers a later offer, it goes on with its association, of which
+// nothing is left here. Such an answer is refused, and what is offered then has another tls-id.
+//
 // The core of the new association borrows the ICE of the old one until it takes it over:
 // the generation that was offered is its own from then on. What there is of older ones stays
 // with the old core, which says its last words there.
@@ -28,29 +32,37 @@ func (c *core) successor(ev coreEvents, sameToken bool) (*core, error) {
 }
 
 // takeOver makes c, a successor of before, the owner of its ICE. There is a generation that
-// the peer was told of, and that was not continued.
-func (c *core) takeOver(before *core) {
-	leave := c.ice.handOver(c.iceEvents())
+// the peer was told of, and that was not continued. It tells whether the peer may have begun
+// a handshake of DTLS with before.
+func (c *core) takeOver(before *core) (begun bool) {
+	left, leave := c.ice.handOver(c.iceEvents())
 	before.mu.Lock()
 	before.endICE = leave
+	begun = before.dtlsState != DTLSStateNew
+	connected := before.secure != nil
 	before.mu.Unlock()
+	if !connected {
+		// It has no last words to say, and a handshake that went on would disturb that of
+		// another peer at the same address.
+		left.Close()
+	}
 	c.mu.Lock()
 	c.endICE = c.ice.close
 	c.mu.Unlock()
+	return begun
 }
 
 // handOver keeps of the transport what restart has begun, for another association with events
-// of its own: as if nothing had been before. leave ends the rest, which works as it did
-// until then.
-func (t *iceTransport) handOver(ev iceEvents) (leave func()) {
+// of its own: as if nothing had been before. What is left over works as it did until leave
+// ends it.
+func (t *iceTransport) handOver(ev iceEvents) (left *icePath, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	session := t.session
+	left = t.path
 	old := slices.DeleteFunc(slices.Clone(t.live), func(g *iceGeneration) bool { return g == t.next })
-	t.ev, t.connected = ev, make(chan struct{})
-	t.session = t.mux.NewSession(t.cfg.PlainTransport)
+	t.ev, t.path = ev, t.newPath()
 	if t.next != nil {
-		t.session.Adopt(t.next.ports)
+		t.path.Adopt(t.next.ports)
 	}
 	t.agreed, t.used, t.state = nil, nil, ICEConnectionStateNew
 	t.pairChanges = 0
@@ -59,10 +71,10 @@ func (t *iceTransport) handOver(ev iceEvents) (leave func()) {
 		t.next.before = trafficBefore{}
 		t.next.net.setDontFragment(false) // an error says that nobody can tell
 	}
-	return func() {
+	return left, func() {
 		for _, g := range old {
 			g.close()
 		}
-		session.Close()
+		left.Close()
 	}
 }
