@@ -260,6 +260,11 @@ func (a *Association) tellWindow() {
 	}
 }
 
+// WindowDue reports whether reading has opened the window so far that the peer is to be told, or a
+// SACK is due at once for another reason. Reading (Read, Borrow) gives rise to nothing else: as long as this says no,
+// whoever has read need not look for packets to send, nor call Endpoint.Update.
+func (a *Association) WindowDue() bool { return a.ack.due == ackNow }
+
 // orEnded replaces ErrWouldBlock after the end.
 func (a *Association) orEnded(err error) error {
 	switch {

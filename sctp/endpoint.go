@@ -22,7 +22,7 @@ import (
 //
 // Their cost does not grow with the number of associations. Commands are called
 // on the Association, which Association returns; after one that changes something
-// (Send, Read, Shutdown, ...), call Update. Whoever wants to read what came in
+// (Send, Shutdown, ...; Read if WindowDue says so), call Update. Whoever wants to read what came in
 // before the end of an association keeps the pointer: the Endpoint lets go of it
 // after EventClosed. An Endpoint is not safe for concurrent use, and with what they share
 // nor are its associations, with each other or with it, those included that it let go of.

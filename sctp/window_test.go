@@ -22,8 +22,17 @@ func TestWindowCloses(t *testing.T) {
 	tc.want("dropped, not reported, answered at once", "SACK cum=7 gaps= dups= rwnd=0") // 9260-6.2-c
 	tc.read(0)
 	tc.wantIdle("an eighth is too little to tell")
-	tc.read(1)
+	if tc.a.WindowDue() {
+		t.Error("a SACK is due for an eighth")
+	}
+	if n, _, err := tc.a.Read(tc.now, 1, make([]byte, 1000)); n != 1000 || err != nil || !tc.a.WindowDue() {
+		t.Errorf("%d bytes read, %v; a SACK is due: %v", n, err, tc.a.WindowDue())
+	}
+	tc.drain()
 	tc.want("a quarter is told at once", "SACK cum=7 gaps= dups= rwnd=2000")
+	if tc.a.WindowDue() {
+		t.Error("a SACK is due for what was told")
+	}
 	tc.write(data{tsn: 8, flags: whole, sid: 9, payload: "x"})
 	tc.wantRead("taken now", 9, "x")
 }

@@ -29,7 +29,6 @@ type Conn struct {
 	mu      *sync.Mutex // guards everything below; with a socket it is the socket's
 	assoc   *sctp.Association
 	now     time.Time // of the latest settling: it will do where the time does not matter
-	reading reading
 	events  events
 	streams streams
 	life    lifetime
@@ -117,7 +116,6 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 // newConn returns a Conn that nothing carries yet.
 func newConn(cfg *Config, assoc *sctp.Association, mu *sync.Mutex, by *carrier) *Conn {
 	c := &Conn{cfg: cfg, log: cfg.Logger, assoc: assoc, mu: mu, now: time.Now(), carrier: by}
-	c.reading.init(cfg.SCTP.ReceiveBuffer)
 	c.events.room.L = mu
 	return c
 }
@@ -180,7 +178,6 @@ func (c *Conn) WaitConnected(ctx context.Context) error {
 // entry and on return; in between it is released to send and to run OnEvent.
 func (c *Conn) settle(now time.Time, by actor) {
 	c.now = now
-	c.reading.unsettled = false
 	if c.sock != nil {
 		c.sock.ep.Update(c.id)
 		c.sock.settle(now, by)

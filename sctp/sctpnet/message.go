@@ -118,17 +118,14 @@ func (c *Conn) TryReadMessage(stream uint16, buf []byte) (int, sctp.MessageInfo,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, info, err := c.receive(c.now, nil, stream, buf)
-	c.settleRead(n, err)
+	c.settleRead(err)
 	return n, info, err
 }
 
-// settleRead settles a call that has read n bytes of a message. That gives rise to one
-// thing only, a SACK when the window has opened enough to be worth telling, so it is
-// looked for when that may be, and not each time.
-func (c *Conn) settleRead(n int, err error) {
-	const cost = 128 // what a message takes at least of the window
-	if c.reading.took += n + cost; err != nil || c.reading.took >= c.reading.grain {
-		c.reading.took = 0
+// settleRead settles a call that has tried to read. That gives rise to one thing only, a SACK when the window
+// has opened enough to be worth telling.
+func (c *Conn) settleRead(err error) {
+	if c.assoc.WindowDue() || err != nil && err != sctp.ErrWouldBlock {
 		c.settle(time.Now(), aCaller)
 	}
 }
@@ -197,8 +194,6 @@ func (c *Conn) read(now time.Time, stream uint16, buf []byte) (int, sctp.Message
 	n, info, err := c.assoc.Read(now, stream, buf)
 	if err == sctp.ErrWouldBlock {
 		c.streams.unread.remove(stream)
-	} else {
-		c.reading.unsettled = true
 	}
 	return n, info, err
 }
@@ -220,7 +215,7 @@ func (c *Conn) readMessage(ctx context.Context, s *Stream, stream uint16, buf []
 			if st := c.streams.byID[stream]; st != nil {
 				st.readers.wake()
 			}
-			c.settleRead(n, err)
+			c.settleRead(err)
 			return n, info, err
 		}
 		if err := c.wait(&w, &c.streams.get(stream).readers, false); err != nil {
@@ -274,7 +269,7 @@ func (c *Conn) wait(w *wait, list *waitList, front bool) error {
 		me.sock = c.sock
 		c.sock.lead.queued(me)
 	}
-	if !w.reads || c.reading.unsettled {
+	if !w.reads {
 		c.settle(time.Now(), aCaller)
 	}
 	var err error

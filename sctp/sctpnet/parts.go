@@ -60,10 +60,8 @@ func (c *Conn) TryBorrowMessage(stream uint16) (sctp.Loan, sctp.MessageInfo, err
 	l, info, err := c.assoc.Borrow(c.now, stream)
 	if err == sctp.ErrWouldBlock {
 		c.streams.unread.remove(stream)
-	} else {
-		c.reading.unsettled = true
 	}
-	c.settleRead(info.Size, err)
+	c.settleRead(err)
 	return l, info, c.explain(err)
 }
 

@@ -43,27 +43,10 @@ type reader struct {
 	since   time.Time // when they began, at most a second ago
 }
 
-// reading is what readers of messages share. They settle when they have taken grain bytes,
-// half of what is worth telling the peer at most.
-type reading struct {
-	grain, took int
-	unsettled   bool // something was read since the Conn was settled
-}
-
-const maxGrain = 64 << 10
-
 // init sets the size for packets of up to mtu bytes.
 func (r *reader) init(mtu int) {
 	// One byte more than the longest packet: a filled buffer means a cut one.
 	r.size = max(minPacket, min(mtu, maxPacket)+1)
-}
-
-// init sets the grain for a receive buffer of so many bytes; 0 is the default, which is large.
-func (r *reading) init(buffer int) {
-	r.grain = maxGrain
-	if buffer > 0 {
-		r.grain = min(maxGrain, buffer/8)
-	}
 }
 
 // startReader starts the reading goroutine, or another in its place.
