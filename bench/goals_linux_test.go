@@ -52,6 +52,7 @@ func measuredGoals(m *measured) []goal {
 		udp, udpRate       = at("udp bulk 16 KiB", sample.perGB), at("udp bulk 16 KiB", sample.rate)
 		gso, gsoRate       = at("udp bulk packets", sample.perGB)(gsoUDP), at("udp bulk packets", sample.rate)(gsoUDP)
 		ping               = at("udp pingpong 64 B", halfWithin)
+		apart              = at("apart pingpong 64 B", halfWithin)
 		full, fullRate     = at("full bulk 16 KiB", sample.perGB), at("full bulk 16 KiB", sample.rate)
 		cipher             = at("aead bulk packets", sample.perGB)(aead)
 		fullPing           = at("full pingpong 64 B", halfWithin)
@@ -71,8 +72,10 @@ func measuredGoals(m *measured) []goal {
 		{"over loopback UDP, 16 KiB, MB/s", udpRate(driver), atLeast, 500, udpRate(pion), udpRate(usrsctp), gsoRate, ""},
 		{"the whole WebRTC path, 16 KiB, CPU-s/GB", full(driver), atMost, 4, full(webrtc), none, cipher + gso, ""},
 		{"the whole WebRTC path, 16 KiB, MB/s", fullRate(driver), atLeast, 300, fullRate(webrtc), none, none, ""},
-		{"over loopback UDP, 64 B there and back, relative to UDP alone", ping(driver) / ping(plainUDP), atMost, 1.3,
+		{"over loopback UDP, 64 B there and back within a process, relative to UDP alone", ping(driver) / ping(plainUDP), atMost, 1.3,
 			ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), ping(engineUDP) / ping(plainUDP), ""},
+		{"the same between two processes, relative to UDP alone", apart(driver) / apart(plainUDP), atMost, 1.3,
+			apart(pion) / apart(plainUDP), apart(usrsctp) / apart(threadUDP), none, ""},
 		{"the whole WebRTC path, 64 B there and back, microseconds", fullPing(driver), atMost, 50, fullPing(webrtc), none, none, ""},
 		{"in memory, allocations per 1 KiB message, a caller's buffer", allocs(driver), atMost, 0, allocs(pion), none, 0, ""},
 		{"the whole WebRTC path, allocations per 1 KiB message", fullAllocs(driver), atMost, 1, fullAllocs(webrtc), none, 1, ""},

@@ -30,7 +30,9 @@ may send it several packets at once), or over loopback UDP. "Engine" are the san
 handed over by the benchmark, and the time skipped in which both would wait. (The crate dcsctp writes each packet out as text
 before it asks whether there is a log, in nine tenths of its time; here it asks first.) Of a message there and back over UDP
 there is also what it takes without our driver: associations over our sockets, without locks, timers, or an Endpoint to find
-them; and the sockets alone. The whole path is offer and answer, ICE
+them; and the sockets alone. There it matters whether both ends are in one process: one that waits for an answer sleeps, and is woken
+by the system, while in one process of Go the goroutine of the other end goes on in its place. So there is a table
+of two processes, too, of which one measures; CPU time there is of both. The whole path is offer and answer, ICE
 with host candidates on loopback, DTLS and one channel, everything as each stack does it by default. usrsctp is Debian's
 release; its development branch has been seen to be faster by a quarter.
 
@@ -64,6 +66,8 @@ var (
 	threadUDP = contestant{"UDP alone, threads", "usrsctp", "raw"}
 	endpoints = contestant{"sluice, Endpoint", "peer", "endpoint"}
 	listener  = contestant{"sluice, Listener", "peer", "sluice"}
+
+	aparts = slices.Concat(drivers, []contestant{bareUDP, plainUDP, threadUDP}) // each end a process of its own
 )
 
 // A work is measured with each of its contestants.
@@ -121,6 +125,9 @@ func works() []work {
 		w = append(w, work{s.name, "full", "bulk", []string{s.arg}, true, webrtcs})
 	}
 	w = append(w, work{"64 B", "udp", "pingpong", nil, true, slices.Concat(drivers, []contestant{plainUDP})})
+	for _, pinned := range []bool{false, true} {
+		w = append(w, work{"64 B", "apart", "pingpong", nil, pinned, aparts})
+	}
 	return w
 }
 
@@ -170,8 +177,11 @@ func measureAll(t *testing.T, p *programs, all []work) *measured {
 		}
 		begin := time.Now()
 		rounds := rounds
-		if w.kind == "idle" {
+		switch {
+		case w.kind == "idle":
 			rounds = 1 // nothing varies
+		case w.net == "apart":
+			rounds = 2*rounds - 1 // where the system puts the processes does
 		}
 		for range rounds {
 			for _, c := range w.contestants {

@@ -17,6 +17,7 @@ func peerTables(t *testing.T, m *measured) {
 		bulkTables(t, m, net, wheres[i])
 	}
 	latencyTable(t, m)
+	apartTable(t, m)
 	setUpTable(t, m)
 	allocationTable(t, m)
 	idleTable(t, m)
@@ -112,6 +113,24 @@ func latencyTable(t *testing.T, m *measured) {
 	}
 	for _, c := range slices.Concat(drivers, []contestant{plainUDP}) {
 		line("udp pingpong 64 B on one core", c, c.name+", UDP, one core")
+	}
+}
+
+// apartTable: ping-pong between two processes.
+func apartTable(t *testing.T, m *measured) {
+	columns := []string{"10 %", "25 %", "50 %", "75 %", "90 %", "95 %", "99 %", "99.9 %", "50 %, of UDP a packet at a time", "CPU time, both"}
+	table(t, "There and back between two processes over UDP, 64 bytes, in microseconds: so many within", columns...)
+	for _, title := range []string{"apart pingpong 64 B", "apart pingpong 64 B on one core"} {
+		for _, c := range aparts {
+			var cells []string
+			for _, q := range quantileNames {
+				cells = append(cells, m.cell(title, c.name, func(s sample) float64 { return s.figure(q) }))
+			}
+			cells = append(cells, short(m.median(title, c.name, halfWithin)/m.median(title, plainUDP.name, halfWithin)),
+				m.cell(title, c.name, func(s sample) float64 { return s["cpu"] * 1e6 / s["messages"] }))
+			_, core, _ := strings.Cut(title, " on ")
+			row(t, strings.TrimSuffix(c.name+", "+core, ", "), cells...)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpsock"
@@ -17,8 +18,9 @@ import (
 // A bareSocket is one of two sockets that send to each other.
 type bareSocket struct {
 	*udpsock.Socket
-	to  netip.AddrPort
-	out [1]udpsock.Datagram
+	to      netip.AddrPort
+	sending sync.Mutex // the first message is not sent by who receives
+	out     [1]udpsock.Datagram
 }
 
 func bareSockets() (a, b *bareSocket, err error) {
@@ -36,6 +38,8 @@ func bareSockets() (a, b *bareSocket, err error) {
 }
 
 func (s *bareSocket) send(_ int, p []byte) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.out[0] = udpsock.Datagram{Data: p, To: s.to}
 	_, err := s.Send(s.out[:])
 	return err

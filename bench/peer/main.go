@@ -8,7 +8,8 @@
 // STACK and NET are those of the table in this file. WORK is
 //
 //	bulk      messages one way for a time; each is checked, and counts once it was read
-//	pingpong  a message there and back, again and again
+//	pingpong  a message there and back, again and again; with NET "apart" over UDP, and
+//	          each end is a process of its own
 //	setup     connections made and ended, one after the other
 //	idle      connections that do nothing, and what each end keeps
 //
@@ -56,6 +57,10 @@ var stacks = map[string]stack{
 	"bare udp":        {runners: map[string]runner{"pingpong": barePingPong}},
 	"engine udp":      {runners: map[string]runner{"pingpong": engineUDPPingPong}},
 	"gso udp":         {runners: map[string]runner{"bulk": rawGSO}},
+	"sluice apart":    {runners: apartRunners(sluiceCalls, sluiceAnswers)},
+	"pion apart":      {runners: apartRunners(callsOver(pionCalls), answersOver(pionAnswers))},
+	"raw apart":       {runners: apartRunners(callsOver(rawEnd), answersOver(rawEnd))},
+	"bare apart":      {runners: apartRunners(bareCalls, bareAnswers)},
 }
 
 // A runner does a kind of work.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -86,9 +87,33 @@ func (e *pionEnd) open(n int) error {
 	return nil
 }
 
+func pionConfig() pion.Config {
+	return pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, MaxMessageSize: maxMessage, LoggerFactory: quietLog()}
+}
+
+// pionOver is an end over a net.Conn, made by one of the library's functions.
+func pionOver(nc *net.UDPConn, made func(pion.Config) (*pion.Association, error)) (end, error) {
+	cfg := pionConfig()
+	cfg.NetConn = nc
+	assoc, err := made(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &pionEnd{Association: assoc, nc: nc}
+	return e, e.open(1)
+}
+
+func pionCalls(nc *net.UDPConn) (end, error) {
+	return pionOver(nc, func(cfg pion.Config) (*pion.Association, error) { return pion.ClientWithOptions(cfg) })
+}
+
+func pionAnswers(nc *net.UDPConn) (end, error) {
+	return pionOver(nc, func(cfg pion.Config) (*pion.Association, error) { return pion.ServerWithOptions(cfg) })
+}
+
 // pionPair connects two ends over a net.Conn each.
 func pionPair(na, nb net.Conn, streams int) (a, b end, err error) {
-	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, MaxMessageSize: maxMessage, LoggerFactory: quietLog()}
+	cfg := pionConfig()
 	type result struct {
 		*pion.Association
 		error
@@ -137,22 +162,21 @@ func socketPair() (a, b *net.UDPConn, err error) {
 		return nil, nil, err
 	}
 	port := first.LocalAddr().(*net.UDPAddr)
-	if b, err = net.DialUDP("udp4", at, port); err != nil {
+	if b, err = dialLoopback(at, port); err != nil {
 		return nil, nil, err
 	}
 	first.Close() // its port is taken again at once, connected this time
-	if a, err = net.DialUDP("udp4", port, b.LocalAddr().(*net.UDPAddr)); err != nil {
-		return nil, nil, err
+	a, err = dialLoopback(port, b.LocalAddr().(*net.UDPAddr))
+	return a, b, err
+}
+
+// dialLoopback returns a socket connected to an address.
+func dialLoopback(from, to *net.UDPAddr) (*net.UDPConn, error) {
+	c, err := net.DialUDP("udp4", from, to)
+	if err != nil {
+		return nil, err
 	}
-	for _, c := range []*net.UDPConn{a, b} {
-		if err := c.SetReadBuffer(socketBuffer); err != nil {
-			return nil, nil, err
-		}
-		if err := c.SetWriteBuffer(socketBuffer); err != nil {
-			return nil, nil, err
-		}
-	}
-	return a, b, nil
+	return c, errors.Join(c.SetReadBuffer(socketBuffer), c.SetWriteBuffer(socketBuffer))
 }
 
 // socketBuffer is asked for; the system may give less.

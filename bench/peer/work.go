@@ -127,12 +127,21 @@ func pingPong(connect func(int) (a, b end, err error), j job) (report, error) {
 	defer a.close()
 	defer b.close()
 	failed := make(chan error, 4)
+	b.receive(func(stream int, p []byte) {
+		if err := b.send(stream, p); err != nil {
+			failed <- err
+		}
+	})
+	return bounce(a, j, failed)
+}
+
+// bounce measures messages from a to an end that answers, and back.
+func bounce(a end, j job, failed chan error) (report, error) {
 	check := func(err error) {
 		if err != nil {
 			failed <- err
 		}
 	}
-	b.receive(func(stream int, p []byte) { check(b.send(stream, p)) })
 	var (
 		p        = make([]byte, j.size)
 		times    = make([]time.Duration, 0, 1<<20)

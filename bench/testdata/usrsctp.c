@@ -4,7 +4,9 @@
  *
  *     usrsctp usrsctp memory|udp bulk|pingpong|setup|idle [size=] [streams=] [seconds=] [count=]
  *     usrsctp raw udp pingpong [seconds=]
+ *     usrsctp usrsctp|raw apart pingpong [seconds=]
  *
+ * "apart" is over UDP, and the end that answers a process of its own.
  * In memory each end has a queue of packets and a thread that feeds them to usrsctp
  * (AF_CONN). Over UDP both ends share usrsctp's own socket (RFC 6951). The sender and the
  * receiver of messages are threads, too, with blocking sockets.
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -40,7 +43,7 @@ static struct {
 } job = {64, 1, 100, 1};
 
 static int in_memory;
-static int udp_port = 19899;
+static int udp_port = 19899, peer_udp_port = 19899;
 
 static void fail(const char *format, ...) {
 	va_list args;
@@ -73,11 +76,17 @@ static double now(void) {
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static pid_t other; /* a process whose time counts, too; 0 if there is none */
+
 static double cpu(void) {
 	struct rusage u;
+	struct timespec t = {0};
+	clockid_t clock;
 
 	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	if (other != 0 && (clock_getcpuclockid(other, &clock) != 0 || clock_gettime(clock, &t) != 0))
+		fail("no clock of the other process");
+	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6 + t.tv_sec + t.tv_nsec / 1e9;
 }
 
 static double begun, cpu_begun;
@@ -228,7 +237,7 @@ static void set(struct socket *s, int level, int name, const void *value, sockle
 
 static struct socket *open_socket(int end, int port) {
 	struct sctp_initmsg init = {.sinit_num_ostreams = MAX_STREAMS, .sinit_max_instreams = MAX_STREAMS};
-	struct sctp_udpencaps encaps = {.sue_port = htons(udp_port)};
+	struct sctp_udpencaps encaps = {.sue_port = htons(peer_udp_port)};
 	/* usrsctp leaves headers out of it, also the common one. */
 	struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE, .spp_pathmtu = PACKET_SIZE - 12};
 	struct linger linger = {1, 0}; /* close aborts */
@@ -261,16 +270,27 @@ static void start_listener(void) {
 	need(usrsctp_listen(listener, 1024), "listen");
 }
 
-/* connect_pair makes an association: a, the end that connects, and b. */
-static void connect_pair(struct socket **a, struct socket **b) {
+static struct socket *connect_socket(void) {
 	struct sockaddr_storage to;
 	/* Seen from end 0 everything comes from the address of end 0. */
 	socklen_t n = address(&to, 0, LISTEN_PORT);
+	struct socket *s = open_socket(0, 0);
 
-	*a = open_socket(0, 0);
-	need(usrsctp_connect(*a, (struct sockaddr *)&to, n), "connect");
-	*b = usrsctp_accept(listener, NULL, NULL);
-	need(*b == NULL ? -1 : 0, "accept");
+	need(usrsctp_connect(s, (struct sockaddr *)&to, n), "connect");
+	return s;
+}
+
+static struct socket *accept_socket(void) {
+	struct socket *s = usrsctp_accept(listener, NULL, NULL);
+
+	need(s == NULL ? -1 : 0, "accept");
+	return s;
+}
+
+/* connect_pair makes an association: a, the end that connects, and b. */
+static void connect_pair(struct socket **a, struct socket **b) {
+	*a = connect_socket();
+	*b = accept_socket();
 }
 
 static void send_message(struct socket *s, int stream, const uint8_t *p, size_t n) {
@@ -419,16 +439,13 @@ static void *answer(void *argument) {
 	return NULL;
 }
 
-static void ping_pong(void) {
+static void bounce(struct socket *a) {
 	static uint8_t message[MAX_MESSAGE];
 	struct inbox *inboxes = calloc(1, sizeof(*inboxes)), *in;
-	struct socket *a, *b;
 	double until, at;
 	int stream, warm = 1;
 	uint64_t n = 0;
 
-	connect_pair(&a, &b);
-	start_thread(answer, b);
 	for (until = now() + warm_up();; n++) {
 		at = now();
 		if (at > until) {
@@ -448,6 +465,45 @@ static void ping_pong(void) {
 	}
 	report(n_times, (uint64_t)n_times * job.size);
 	report_quantiles();
+}
+
+static void ping_pong(void) {
+	struct socket *a, *b;
+
+	connect_pair(&a, &b);
+	start_thread(answer, b);
+	bounce(a);
+}
+
+/* fork_other starts the other process, which runs prepare, and f from when that is done on. */
+static void fork_other(void (*prepare)(void), void (*f)(void)) {
+	int ready[2];
+	char c = 0;
+
+	need(pipe(ready), "pipe");
+	need(other = fork(), "fork");
+	if (other == 0) {
+		prepare();
+		need(write(ready[1], &c, 1), "write");
+		f();
+		_exit(0);
+	}
+	need(read(ready[0], &c, 1), "read");
+}
+
+static void answer_other(void) { answer(accept_socket()); }
+
+static void start_answering(void) {
+	start_usrsctp();
+	start_listener();
+}
+
+static void apart_ping_pong(void) {
+	fork_other(start_answering, answer_other);
+	udp_port++;
+	start_usrsctp();
+	bounce(connect_socket());
+	kill(other, SIGKILL);
 }
 
 /* Connections. */
@@ -495,7 +551,11 @@ static void *answer_udp(void *unused) {
 	return unused;
 }
 
-static void raw_ping_pong(void) {
+static void nothing(void) {}
+
+static void answer_raw(void) { answer_udp(NULL); }
+
+static void raw_ping_pong(int apart) {
 	struct sockaddr_in a[2];
 	socklen_t n = sizeof(*a);
 	uint8_t buf[2048] = {0};
@@ -512,7 +572,10 @@ static void raw_ping_pong(void) {
 	}
 	for (i = 0; i < 2; i++)
 		need(connect(udp_sockets[i], (struct sockaddr *)&a[1 - i], n), "connect");
-	start_thread(answer_udp, NULL);
+	if (apart)
+		fork_other(nothing, answer_raw);
+	else
+		start_thread(answer_udp, NULL);
 	start_meter();
 	for (until = now() + job.seconds; (at = now()) < until;) {
 		need(send(udp_sockets[0], buf, job.size, 0), "send");
@@ -521,6 +584,8 @@ static void raw_ping_pong(void) {
 	}
 	report(n_times, (uint64_t)n_times * job.size);
 	report_quantiles();
+	if (apart)
+		kill(other, SIGKILL);
 }
 
 int main(int argc, char **argv) {
@@ -530,7 +595,7 @@ int main(int argc, char **argv) {
 	double value;
 	char name[16];
 	size_t w;
-	int i;
+	int i, apart;
 
 	if (argc < 4)
 		fail("usage: usrsctp STACK NET WORK [name=value]...");
@@ -551,8 +616,11 @@ int main(int argc, char **argv) {
 	if (job.size < 16 || job.size > MAX_MESSAGE || job.streams < 1 || job.streams > MAX_STREAMS)
 		fail("size or streams");
 	in_memory = strcmp(argv[2], "memory") == 0;
+	apart = strcmp(argv[2], "apart") == 0;
 	if (strcmp(argv[1], "raw") == 0) {
-		raw_ping_pong();
+		raw_ping_pong(apart);
+	} else if (apart && strcmp(argv[3], "pingpong") == 0) {
+		apart_ping_pong();
 	} else {
 		for (w = 0; w < sizeof(works) / sizeof(*works) && strcmp(works[w].name, argv[3]) != 0; w++)
 			;

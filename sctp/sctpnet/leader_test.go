@@ -119,7 +119,7 @@ func TestLeader(t *testing.T) {
 			t.Error(err)
 		}
 		p.want("after it", false, true)
-		netsim.Elapse(graceTime)
+		netsim.Elapse(maxGrace)
 		p.want("a while later", false, false)
 		write(t, p.server, message(2, 10, 0))
 		netsim.Elapse(2 * latency)
@@ -128,6 +128,35 @@ func TestLeader(t *testing.T) {
 		}
 		p.ask(2 * trustAfter)
 		p.want("after some more rounds", false, true)
+	})
+}
+
+// TestGrace: the socket is left to the next call for a share of the time for which calls have come
+// soon, and one that comes late begins that time anew.
+func TestGrace(t *testing.T) {
+	for run, want := range map[time.Duration]time.Duration{
+		0: graceTime, trustShare * graceTime: graceTime, 10 * trustShare * graceTime: 10 * graceTime, time.Hour: maxGrace,
+	} {
+		since := time.Now()
+		if got := (&lead{since: since, at: since.Add(run)}).grace(); got != want {
+			t.Errorf("after %v: %v, want %v", run, got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := beginTalk(t)
+		defer p.end()
+		for range 3 {
+			p.ask(3 * trustAfter)
+			netsim.Elapse(maxGrace - time.Nanosecond)
+			p.want("within the time of grace", false, true)
+			netsim.Elapse(time.Nanosecond)
+			p.want("after it", false, false)
+		}
+		p.ask(3 * trustAfter)
+		netsim.Elapse(graceTime)
+		p.want("a while later", false, true)
+		p.ask(1)
+		p.want("after a call that came late", false, false)
 	})
 }
 
