@@ -7,8 +7,9 @@ import "encoding/binary"
 const (
 	messageHeader = 12
 
-	messageServerHello = 2
-	messageFinished    = 20
+	messageServerHello       = 2
+	messageCertificateVerify = 15
+	messageFinished          = 20
 )
 
 const (

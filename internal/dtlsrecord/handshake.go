@@ -178,9 +178,5 @@ func (s *Session) setKeys(clientRandom [32]byte, master [48]byte) {
 	t.library = r.library
 	t.unlock(s)
 	r.keyed = true
-	early := r.early
-	r.early = nil
-	for _, record := range early {
-		s.handshakeRecord(record)
-	}
+	s.openEarly()
 }

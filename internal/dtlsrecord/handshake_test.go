@@ -3,6 +3,7 @@ package dtlsrecord
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -111,6 +112,36 @@ func TestHandshakeOverBadNetwork(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// The server verifies the client's signature once, if Finished comes with it, whatever somebody puts
+// between the two.
+func TestSignatureVerifiedOnce(t *testing.T) {
+	forged := plainRecord(typeHandshake, 1<<48, make([]byte, 48)...)
+	for desc, insert := range map[string][]byte{"as it is": nil, "with a forged record before Finished": forged} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg, verified := dtlsConfig(t), 0
+			cfg.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error {
+				verified++
+				return nil
+			}
+			client, server, up, down := newParties(t, nil, cfg)
+			up.setTamper(func(d []byte) [][]byte {
+				records := split(d)
+				last := len(records) - 1
+				if epochOf(records[last]) == 0 {
+					return [][]byte{d}
+				}
+				return [][]byte{slices.Concat(slices.Concat(records[:last]...), insert, records[last])}
+			})
+			connect(t, client, server, up, down)
+			up.setTamper(nil)
+			if verified != 1 {
+				t.Errorf("%s: verified %d times", desc, verified)
+			}
+			wantTalk(t, desc, client, server)
+		})
 	}
 }
 
