@@ -22,7 +22,9 @@ type reader struct {
 
 	// coalesce says that UDP_GRO is to be set when there is something to coalesce. When the first
 	// socket of a system gets it, and when the last is closed, the kernel patches
-	// its own code, which takes longer than all else that it takes to set up a connection.
+	// its own code, which takes longer than all else that it takes to set up a connection. The few
+	// datagrams that come in together while that happens are not enough: more than half of what one
+	// read asks for at most is.
 	coalesce bool
 	bare     bool // nothing comes with control messages
 
@@ -118,7 +120,7 @@ func (r *reader) read(fd uintptr) bool {
 		case 0:
 			r.n, r.err = int(n), nil
 			r.came += r.n
-			if r.coalesce && n > 2 {
+			if r.coalesce && n > maxSlots/2 {
 				r.coalesce, r.bare = false, false
 				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, optGRO, 1) // since Linux 5.0
 			}
