@@ -113,6 +113,7 @@ func works() []work {
 	w = append(w, work{"set-up", "memory", "setup", nil, false, all})
 	w = append(w, work{"set-up", "udp", "setup", nil, false, drivers})
 	w = append(w, work{"set-up", "full", "setup", nil, false, webrtcs})
+	w = append(w, work{"server", "full", "serve", []string{"count=32"}, false, webrtcs})
 
 	many := []string{"count=1000"}
 	w = append(w, work{"idle", "memory", "idle", many, false, slices.Concat(all, []contestant{endpoints})})

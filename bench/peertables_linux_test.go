@@ -19,6 +19,7 @@ func peerTables(t *testing.T, m *measured) {
 	latencyTable(t, m)
 	apartTable(t, m)
 	setUpTable(t, m)
+	serverTable(t, m)
 	allocationTable(t, m)
 	idleTable(t, m)
 	oneCoreTable(t, m)
@@ -145,6 +146,18 @@ func setUpTable(t *testing.T, m *measured) {
 				m.cell(title, c.name, func(s sample) float64 { return s.figure("q99") }),
 				m.cell(title, c.name, func(s sample) float64 { return s["cpu"] * 1e6 / s["messages"] }))
 		}
+	}
+}
+
+// serverTable: the same as a server sees it.
+func serverTable(t *testing.T, m *measured) {
+	table(t, "A server that sets up connections over the whole WebRTC path on one UDP port, 32 clients at a time in a process of their own",
+		"a second, beside the clients", "CPU time of the server, microseconds", "memory of its process at most, MB")
+	const title = "full serve server"
+	for _, c := range webrtcs {
+		row(t, c.name, m.cell(title, c.name, sample.perSecond),
+			m.cell(title, c.name, func(s sample) float64 { return s["cpu"] * 1e6 / s["messages"] }),
+			m.cell(title, c.name, func(s sample) float64 { return s["memory"] / 1e6 }))
 	}
 }
 

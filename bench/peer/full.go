@@ -23,10 +23,12 @@ var errTimeout = errors.New("not connected in time")
 
 // await waits for a channel to be closed.
 func await(done <-chan struct{}) error {
+	timer := time.NewTimer(connectTimeout)
+	defer timer.Stop() // else it would stay for as long, and be what the collector has most of
 	select {
 	case <-done:
 		return nil
-	case <-time.After(connectTimeout):
+	case <-timer.C:
 		return errTimeout
 	}
 }
@@ -47,8 +49,13 @@ func (e *sluiceChannel) receive(f func(stream int, p []byte)) {
 
 func (e *sluiceChannel) close() { e.pc.Close() }
 
+// overLoopback is a Config of ours.
+func overLoopback() sluice.Config {
+	return sluice.Config{IncludeLoopback: true, NetworkTypes: []string{"udp4"}, IPFilter: net.IP.IsLoopback}
+}
+
 func sluiceFull(int) (a, b end, err error) {
-	cfg := sluice.Config{IncludeLoopback: true, NetworkTypes: []string{"udp4"}, IPFilter: net.IP.IsLoopback}
+	cfg := overLoopback()
 	var pcs [2]*sluice.PeerConnection
 	for i := range pcs {
 		if pcs[i], err = sluice.NewPeerConnection(cfg); err != nil {
@@ -129,19 +136,19 @@ func (e *pionChannel) take(ch *webrtc.DataChannel, opened chan struct{}) {
 	ch.OnOpen(func() { close(opened) })
 }
 
-var pionAPI = func() *webrtc.API {
-	var s webrtc.SettingEngine
+// pionSettings are the same of pion/webrtc.
+func pionSettings() (s webrtc.SettingEngine) {
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetSCTPMaxMessageSize(maxMessage)
 	s.LoggerFactory = quietLog()
-	return webrtc.NewAPI(webrtc.WithSettingEngine(s))
+	return s
 }
 
 func pionFull(int) (a, b end, err error) {
-	api := pionAPI()
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(pionSettings()))
 	var pcs [2]*webrtc.PeerConnection
 	for i := range pcs {
 		if pcs[i], err = api.NewPeerConnection(webrtc.Configuration{}); err != nil {

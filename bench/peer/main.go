@@ -12,6 +12,7 @@
 //	          each end is a process of its own
 //	setup     connections made and ended, one after the other
 //	idle      connections that do nothing, and what each end keeps
+//	serve     connections that clients in a process of their own make, and what they cost the server
 //
 // The line has, as far as it applies: messages, bytes, seconds and cpu (of the whole
 // process, in seconds), allocations; quantiles in microseconds (q10 to q999); ends, memory
@@ -29,7 +30,7 @@ import (
 // A job is the work to do.
 type job struct {
 	size, streams int
-	count         int           // connections of "idle"
+	count         int           // connections of "idle", clients of "serve"
 	settle        time.Duration // how long these are given to finish what setting up left to do
 	duration      time.Duration
 }
@@ -47,10 +48,10 @@ var stacks = map[string]stack{
 	"endpoint memory": {runners: map[string]runner{"idle": endpointIdle}},
 	"sluice memory":   {connect: sluiceMemory},
 	"sluice udp":      {connect: sluiceUDP, runners: map[string]runner{"idle": listenerIdle, "hold": hold}},
-	"sluice full":     {connect: sluiceFull},
+	"sluice full":     {connect: sluiceFull, runners: map[string]runner{"serve": serveSluice, "clients": clients}},
 	"pion memory":     {connect: pionMemory},
 	"pion udp":        {connect: pionUDP},
-	"pion full":       {connect: pionFull},
+	"pion full":       {connect: pionFull, runners: map[string]runner{"serve": servePion}},
 	"raw memory":      {runners: map[string]runner{"bulk": rawMemory}},
 	"raw aead":        {runners: map[string]runner{"bulk": rawAEAD}},
 	"raw udp":         {runners: map[string]runner{"bulk": rawUDP, "pingpong": rawPingPong}},
