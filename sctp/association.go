@@ -115,7 +115,7 @@ func (a *Association) Connect(now time.Time) error {
 		return ErrAlreadyStarted
 	}
 	a.state = CookieWait
-	a.hs.next()
+	a.hs.begin().next()
 	return nil
 }
 

@@ -19,9 +19,9 @@ type cubic struct {
 	minAt  instant       // when it was measured
 	ackAt  instant       // the last acknowledgement
 	cubicState
-	growth int64      // acknowledged bytes times what the window is short of its target, not yet worth a byte
-	friend int64      // the same for wEst
-	saved  cubicState // before the last reduction, for undo; its cwnd is 0 if there was none
+	growth int64       // acknowledged bytes times what the window is short of its target, not yet worth a byte
+	friend int64       // the same for wEst
+	saved  *cubicState // before the last reduction, for undo; nil, or its cwnd is 0, if there was none
 }
 
 // cubicState is what a reduction changes. Windows are bytes.
@@ -174,15 +174,21 @@ func (c *cubic) timedOut(_ instant, loss lossEvent) {
 
 // save remembers what undo goes back to, all of a recovery being taken back at once.
 func (c *cubic) save(recovering bool) {
+	if c.saved == nil {
+		c.saved = new(cubicState)
+	}
 	if c.saved.cwnd == 0 || !recovering {
-		c.saved = c.cubicState
+		*c.saved = c.cubicState
 	}
 }
 
 // undo is RFC 9438, section 4.9.
 func (c *cubic) undo(instant) {
+	if c.saved == nil {
+		return
+	}
 	if c.saved.cwnd > c.cwnd {
-		c.cubicState = c.saved
+		c.cubicState = *c.saved
 	}
 	c.saved.cwnd = 0
 }
@@ -231,19 +237,19 @@ func cubeRoot(v uint64) uint64 {
 
 // windowUsage is how much of the congestion window was used in the last round trip.
 type windowUsage struct {
-	now, last int      // most bytes outstanding in this round trip and the last one
+	now, last int32    // most bytes outstanding in this round trip and the last one
 	end       wire.TSN // this one ends when it is acknowledged
 	begun     bool
 }
 
 // sending takes what is outstanding with a chunk that goes out.
-func (u *windowUsage) sending(flight int) { u.now = max(u.now, flight) }
+func (u *windowUsage) sending(flight int) { u.now = max(u.now, int32(flight)) }
 
 // most returns the most that was outstanding in this round trip or the last.
 func (u *windowUsage) most(ack *ackEvent) int {
 	if !u.begun || u.end.AtOrBefore(ack.cum) || ack.next.AtOrBefore(u.end) { // TSNs may begin anew
-		u.last, u.now = u.now, ack.flight
+		u.last, u.now = u.now, int32(ack.flight)
 		u.end, u.begun = ack.next.Add(-1), true
 	}
-	return max(u.now, u.last)
+	return int(max(u.now, u.last))
 }

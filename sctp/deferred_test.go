@@ -57,7 +57,7 @@ func TestDeferredOurAssociationReset(t *testing.T) {
 				want = append(want, string(rune('a'+i)))
 			}
 			tc.wantRead("nothing is held back", 1, append([]string{io.EOF.Error()}, want...)...)
-			if n := tc.a.counters.dataDropped; n != 0 {
+			if n := tc.a.Stats().DataChunksDropped; n != 0 {
 				t.Fatalf("%d chunks dropped", n)
 			}
 		})

@@ -92,7 +92,7 @@ func (a *Association) handleECNE(now instant, path *path, c wire.Chunk) {
 	if err != nil || !a.sendsData() || a.sent.highest().Before(e.TSN) || e.TSN.Since(a.sent.cum) < -1<<20 {
 		return
 	}
-	a.counters.ecneReceived++
+	a.counters.seldom().ecneReceived++
 	path.ecn.confirming, path.ecn.confirmed = true, e.TSN
 	recovering := a.recovery.active()
 	if recovering && e.TSN.AtOrBefore(a.recovery.exit) || !path.ecn.reacts(e.TSN, a.sent.highest()) {

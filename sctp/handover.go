@@ -139,7 +139,7 @@ func (a *Association) resume(now time.Time, state []byte) (*Association, error) 
 	if !s.valid() {
 		return nil, &ResumeError{"the state contradicts itself"}
 	}
-	a.hs.learned = now
+	a.hs.learned = now.UnixNano()
 	a.restore(a.clock.read(now), &s)
 	a.observe(a.clock.read(now))
 	return a, nil

@@ -20,17 +20,17 @@ var handoverFields = map[string]string{
 	"Association": "cfg config, common parts, state idle, ended idle, err idle, id parts, hs parts, peer parts, paths anew, closer idle, " +
 		"out parts, sent parts, recovery idle, forward parts, window parts, tsns parts, in parts, ack parts, reconfig parts, " +
 		"control idle, strays idle, events idle, counters anew, trace config",
-	"identity": "localPort carried, remotePort carried, localTag carried, peerTag carried",
-	"handshake": "localTSN carried, learned anew, t1 idle, transmits idle, quick anew, quicks idle, stale idle, preserve idle, sentAt idle, due idle, cookie idle, " +
-		"unrecognized idle, cookieAck idle, peerKind carried, snap anew",
-	"common": "clock anew, rng config, secret carried, cfg config, kept anew",
+	"identity":  "localPort carried, remotePort carried, localTag carried, peerTag carried",
+	"handshake": "attempt idle, localTSN carried, learned anew, stale idle, cookieAck idle, peerKind carried, snap anew",
+	"common":    "clock anew, rng config, secret carried, cfg config, kept anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
 		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, told anew, streams parts, turns idle, begun idle, " +
 		"serving idle, lasting idle, until anew, pool anew, low idle, few idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +
 		"limited idle, midway idle, parted idle, midways idle, drained idle",
-	"streamTable": "at carried, low parts, pages parts, n carried, first parts",
+	"streamTable": "at carried, n carried, first parts, more parts",
+	"streamPages": "low parts, pages parts",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried, open idle",
 	"sentQueue": "ring idle, few idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +

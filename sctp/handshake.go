@@ -14,34 +14,40 @@ type identity struct {
 	localPort, remotePort uint16
 }
 
-// handshake sets up the association (RFC 9260, section 5). It owns the timers
-// T1-init and T1-cookie, of which one runs at a time.
+// handshake sets up the association (RFC 9260, section 5). Who answers needs no more than
+// what is left of it when it is over; who begins has an attempt.
 type handshake struct {
+	*attempt           // nil: none is under way
+	learned   int64    // when what is known of the peer was, its INIT ACK or the INIT of its cookie: Unix time, ns
+	localTSN  wire.TSN // our initial TSN
+	stale     int32    // cookies of the peer that it called stale
+	snap      snapState
+	cookieAck bool // a COOKIE ACK is to be sent
+	peerKind  PeerImplementation
+}
+
+// attempt is what is to be kept of a handshake that we began. It owns the timers T1-init and
+// T1-cookie, of which one runs at a time.
+type attempt struct {
 	t1           timer
-	snap         snapState
-	due          bool // the INIT or COOKIE ECHO is to be sent
-	cookieAck    bool // a COOKIE ACK is to be sent
-	peerKind     PeerImplementation
-	localTSN     wire.TSN  // our initial TSN
-	cookie       []byte    // to echo
-	unrecognized []byte    // parameters of the INIT ACK to report
-	learned      time.Time // when what is known of the peer was: its INIT ACK, or the INIT of its cookie
+	due          bool   // the INIT or COOKIE ECHO is to be sent
+	cookie       []byte // to echo
+	unrecognized []byte // parameters of the INIT ACK to report
 	transmits    int
 	quick        time.Duration // until the INIT or COOKIE ECHO is sent again, doubled each time, as long as RTO is more; zero: not known
 	quicks       int           // transmissions of this step that waited so
-	stale        int           // cookies of the peer that it called stale
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       instant       // the last of them
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.
-func (h *handshake) retry(limit int) bool {
+func (h *attempt) retry(limit int) bool {
 	h.due = h.transmits-h.quicks <= limit
 	return h.due
 }
 
 // sent takes note of a transmission and starts T1.
-func (h *handshake) sent(now instant, rto time.Duration) {
+func (h *attempt) sent(now instant, rto time.Duration) {
 	h.due = false
 	h.transmits++
 	h.sentAt = now
@@ -53,10 +59,18 @@ func (h *handshake) sent(now instant, rto time.Duration) {
 }
 
 // wasQuick reports whether the last transmission waited for less than RTO.
-func (h *handshake) wasQuick() bool { return h.quicks == h.transmits }
+func (h *attempt) wasQuick() bool { return h.quicks == h.transmits }
+
+// begin returns the attempt, which begins now unless one is under way.
+func (h *handshake) begin() *attempt {
+	if h.attempt == nil {
+		h.attempt = new(attempt)
+	}
+	return h.attempt
+}
 
 // next begins the next step of the handshake, with its own count of transmissions.
-func (h *handshake) next() { h.due, h.transmits, h.quicks = true, 0, 0; h.t1.stop() }
+func (h *attempt) next() { h.due, h.transmits, h.quicks = true, 0, 0; h.t1.stop() }
 
 // minQuick is the least time after which INIT and COOKIE ECHO are sent again: what
 // answers them is not delayed as a SACK may be, but the peer has to work for it.
@@ -75,18 +89,15 @@ func (a *Association) ExpectRTT(rtt time.Duration) {
 	}
 	rtt = min(rtt, a.cfg.RTOMax)
 	a.paths.primary().rto.expect(rtt)
-	a.hs.quick = max(3*rtt, minQuick)
+	a.hs.begin().quick = max(3*rtt, minQuick)
 }
 
 // finish ends the handshake.
-func (h *handshake) finish() {
-	h.t1.stop()
-	h.due, h.cookie, h.unrecognized, h.snap = false, nil, nil, snapNone
-}
+func (h *handshake) finish() { h.attempt, h.snap = nil, snapNone }
 
 // appendCookieEcho appends the COOKIE ECHO, and the report on parameters of the
 // INIT ACK behind it (RFC 9260, section 3.2.2).
-func (h *handshake) appendCookieEcho(p *builder) {
+func (h *attempt) appendCookieEcho(p *builder) {
 	p.crc = true
 	p.b = wire.AppendChunk(p.b, wire.TypeCookieEcho, 0, h.cookie)
 	if n := len(h.unrecognized); n > 0 && n+8 <= p.room() {
@@ -134,7 +145,7 @@ func (id *identity) collide(c *cookie) collision {
 // a restart. Else it may be the earlier: discard, as in C; if it is not, its cookie gets
 // stale and it begins again.
 func (h *handshake) overtaken(c *cookie) collision {
-	if c.created.After(h.learned) {
+	if c.created.UnixNano() > h.learned {
 		return collisionRestart
 	}
 	return collisionLate
@@ -153,14 +164,14 @@ func (h *handshake) again(now instant, srtt time.Duration, limit int) bool {
 	h.preserve = srtt + preserveMargin
 	h.due, h.cookie, h.unrecognized = true, nil, nil
 	h.t1.stop()
-	return h.stale <= limit
+	return int(h.stale) <= limit
 }
 
 // preserveMargin is what a Cookie Preservative asks for beyond the round-trip time.
 const preserveMargin = time.Second
 
 // appendPreservative appends a Cookie Preservative to the INIT at start, if one is due.
-func (h *handshake) appendPreservative(b []byte, start int) []byte {
+func (h *attempt) appendPreservative(b []byte, start int) []byte {
 	if h.preserve <= 0 {
 		return b
 	}

@@ -10,14 +10,14 @@ import (
 // become longer, before the queue of the path overflows.
 type hystart struct {
 	baseline time.Duration // least RTT when conservative slow start began
-	rounds   int           // of it
 	on       bool          // the first slow start is not over
 	begun    bool
 	careful  bool          // conservative slow start is on
+	rounds   uint8         // of it
 	end      wire.TSN      // the round trip ends when it is acknowledged
 	last     time.Duration // least RTT of the last round trip; 0: none
 	current  time.Duration // of this one; 0: none
-	samples  int           // of this one
+	samples  int32         // of this one
 }
 
 // The constants of RFC 9406, section 4.3.

@@ -334,7 +334,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "chunks are outstanding without T3-rtx"
 	case a.reconfig.own.inFlight && !a.reconfig.own.timer.on():
 		return "a RE-CONFIG request is in flight without its timer"
-	case (a.state == CookieWait || a.state == CookieEchoed) && !a.hs.t1.on():
+	case (a.state == CookieWait || a.state == CookieEchoed) && (a.hs.attempt == nil || !a.hs.t1.on()):
 		return "T1 does not run"
 	case (a.state == ShutdownSent || a.state == ShutdownAckSent) && !a.closer.t2.on():
 		return "T2 does not run"
@@ -342,7 +342,7 @@ func (a *Association) timerInvariants(now time.Time) string {
 		return "messages are queued and nothing is sent"
 	case a.state == Established && a.cfg.HeartbeatInterval >= 0 && !path.hb.timer.on():
 		return "no HEARTBEAT is planned"
-	case path.pmtu.due && a.state == Established, a.forward.due && a.state >= Established || a.closer.due || a.hs.due || a.ack.due == ackNow && a.state >= Established:
+	case path.pmtu.due && a.state == Established, a.forward.due && a.state >= Established || a.closer.due || a.hs.attempt != nil && a.hs.due || a.ack.due == ackNow && a.state >= Established:
 		return "something is due and was not sent"
 	case a.state >= Established && a.ack.due == ackDelayed && !a.ack.delay.on():
 		return "a SACK is delayed without timer"

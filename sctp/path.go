@@ -80,7 +80,7 @@ func (p *path) setMTU(mtu int) {
 func (p *path) changed(cfg *Config) {
 	p.mtu = p.pmtu.base
 	p.pmtu.stop()
-	p.pmtu.init(p.mtu, p.pmtu.limit)
+	p.pmtu.init(p.mtu, int(p.pmtu.limit))
 	p.rack.minRTT, p.rack.tlp = minRTT{}, tailProbe{}
 	p.begin(cfg)
 }

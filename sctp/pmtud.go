@@ -19,17 +19,17 @@ import (
 // All sizes are those of SCTP packets, in bytes; what UDP and DTLS add is up to
 // who configures the limit.
 type pmtud struct {
-	limit  int // MAX_PLPMTU; at most base: no search
 	low    int // largest size known to pass
-	high   int // smallest that did not; more than limit if none
 	size   int // PROBED_SIZE
-	tries  int // PROBE_COUNT
 	nonce  uint64
 	sentAt instant
+	limit  uint16 // MAX_PLPMTU; at most base: no search
+	high   uint16 // smallest that did not pass; more than limit if none
+	tries  uint8  // PROBE_COUNT
 
 	// A black hole swallows large packets while the peer is there.
-	losses   int      // of marked packets in a row, weighed
-	fellFrom int      // size at which the last one was found
+	losses   uint8    // of marked packets in a row, weighed
+	fellFrom uint16   // size at which the last one was found
 	fellAt   instant  // when
 	mark     wire.TSN // a chunk in a large packet that was sent
 	marked   bool     // whose fate is not known
@@ -72,12 +72,12 @@ const (
 var commonSizes = [...]int{1472, 1452, 1432, 1408, 1380, 1352, 1300}
 
 func (d *pmtud) init(base, limit int) {
-	*d = pmtud{base: base, limit: limit}
+	*d = pmtud{base: base, limit: uint16(max(limit, 0))}
 }
 
 // begin starts the search once the peer is known to be there.
 func (d *pmtud) begin() {
-	if d.limit <= d.base {
+	if int(d.limit) <= d.base {
 		return
 	}
 	d.low, d.high = d.base, d.limit+1
@@ -149,7 +149,7 @@ func (d *pmtud) expire(now instant) {
 		d.timer.start(now, pmtuRaiseTimer)
 		return
 	}
-	d.high = d.size
+	d.high = uint16(d.size)
 	d.next(now)
 }
 
@@ -161,7 +161,7 @@ func (d *pmtud) next(now instant) {
 	}
 	d.state, d.awaiting = pmtudComplete, false
 	d.timer.stop()
-	if d.low < d.limit {
+	if d.low < int(d.limit) {
 		d.timer.start(now, pmtuRaiseTimer)
 	}
 }
@@ -170,27 +170,28 @@ func (d *pmtud) next(now instant) {
 // then what is common below the limit, then the middle of the common sizes, at last
 // that of the range; 0 if there is too little to gain (RFC 8899, section 5.3.2).
 func (d *pmtud) choose() int {
-	if d.high > d.limit {
-		if d.low == d.limit {
+	limit, high := int(d.limit), int(d.high)
+	if high > limit {
+		if d.low == limit {
 			return 0
 		}
-		return d.limit
+		return limit
 	}
 	first, n := 0, 0 // of the common sizes in question
 	for i, size := range commonSizes {
-		if size >= d.high {
+		if size >= high {
 			first = i + 1
 		} else if size-d.low >= minProbeGain {
 			n++
 		}
 	}
 	switch {
-	case n > 0 && d.high == d.limit:
+	case n > 0 && high == limit:
 		return commonSizes[first]
 	case n > 0:
 		return commonSizes[first+n/2]
 	}
-	if half := (d.low + d.high) / 2 &^ 3; half-d.low >= minProbeGain {
+	if half := (d.low + high) / 2 &^ 3; half-d.low >= minProbeGain {
 		return half
 	}
 	return 0
@@ -223,7 +224,7 @@ func (d *pmtud) repeated(t wire.TSN) {
 // search begins anew (RFC 8899, section 4.3). Losses of small packets mean nothing
 // here, and one of each flight counts: T3-rtx may never expire while small packets
 // pass, since large ones are sent again and again meanwhile.
-func (d *pmtud) lost(now instant, mtu, weight int) bool {
+func (d *pmtud) lost(now instant, mtu int, weight uint8) bool {
 	if !d.marked {
 		return false
 	}
@@ -232,11 +233,11 @@ func (d *pmtud) lost(now instant, mtu, weight int) bool {
 		return false
 	}
 	d.losses = 0
-	again := mtu == d.fellFrom && now.Sub(d.fellAt) < pmtuRaiseTimer
-	d.fellFrom, d.fellAt = mtu, now
+	again := mtu == int(d.fellFrom) && now.Sub(d.fellAt) < pmtuRaiseTimer
+	d.fellFrom, d.fellAt = uint16(mtu), now
 	d.begin()
 	if again && mtu > d.base { // probes pass, and data does not: lower, for a time (section 5.3.3)
-		d.high = mtu
+		d.high = uint16(mtu)
 	}
 	return true
 }

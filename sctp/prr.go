@@ -57,8 +57,6 @@ func (p *prr) unheard(flight int) {
 
 // sent takes note of a chunk that was sent.
 func (p *prr) sent(bytes int) {
-	if p.on {
-		p.out += int64(bytes)
-		p.budget -= bytes
-	}
+	p.out += int64(bytes)
+	p.budget -= bytes
 }

@@ -95,7 +95,7 @@ func TestPRRFlight(t *testing.T) {
 	}
 	tc.advance(testRTT)
 	tc.write(sack{cum: n})
-	if tc.a.recovery.prr.on || tc.a.recovery.on {
+	if tc.a.recovery.proportional() || tc.a.recovery.on {
 		t.Fatal("the recovery goes on")
 	}
 	if s := tc.a.Stats(); s.CongestionWindow != s.SlowStartThreshold || s.FastRetransmits != 1 {

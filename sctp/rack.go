@@ -46,8 +46,8 @@ type rack struct {
 
 	// The reordering window grows with each round that shows a spurious
 	// retransmission, and shrinks after persistRecoveries without.
-	mult     int // of a quarter of the least RTT, less 1
-	persist  int // recoveries until mult is 0 again
+	mult     int16 // of a quarter of the least RTT, less 1
+	persist  int8  // recoveries until mult is 0 again
 	inRound  bool
 	roundEnd wire.TSN // cumulative TSN that ends the round
 }

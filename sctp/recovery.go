@@ -11,9 +11,22 @@ type recovery struct {
 	packet  bool     // one packet of retransmissions may go whatever cwnd says
 	single  bool     // T3-rtx has expired: one packet at a time until something is acknowledged
 	exit    wire.TSN // the Fast Recovery exit point
+	*repair          // nil: there was none since the association rested last
+}
+
+// repair is what is kept of recoveries.
+type repair struct {
 	prr     prr
 	reduced uint64 // number of the last packet sent before the window was reduced
 	undo    undo
+}
+
+// known returns what is kept of recoveries, to add to it.
+func (r *recovery) known() *repair {
+	if r.repair == nil {
+		r.repair = new(repair)
+	}
+	return r.repair
 }
 
 // active reports whether a loss is being repaired.
@@ -34,6 +47,7 @@ func (r *recovery) lost(highest wire.TSN) bool {
 // reduction, be it a retransmission (RFC 8985, section 9.3); with that, or if there
 // is none, a recovery begins.
 func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduces, begins bool) {
+	r.known()
 	reduces = newest > r.reduced
 	if r.active() && !reduces {
 		return false, false
@@ -53,17 +67,27 @@ func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduc
 // reacted takes note that the window was reduced for something else: a congestion
 // mark, or a loss that a probe has repaired. That cannot be taken back.
 func (r *recovery) reacted(lastPacket uint64) {
-	r.reduced = lastPacket
+	r.known().reduced = lastPacket
 	r.undo.on = false
 }
 
 // open reports whether more may be sent, with flight bytes outstanding and this
 // congestion window.
 func (r *recovery) open(flight, cwnd int) bool {
-	if r.prr.on {
+	if r.proportional() {
 		return r.prr.open(flight)
 	}
 	return flight < cwnd
+}
+
+// proportional reports whether what goes out is in proportion to what arrives.
+func (r *recovery) proportional() bool { return r.repair != nil && r.prr.on }
+
+// resent takes note of the retransmission of t.
+func (r *recovery) resent(t wire.TSN) {
+	if r.repair != nil {
+		r.undo.resent(t)
+	}
 }
 
 // advanced takes a new Cumulative TSN Ack Point, and reports whether the recovery
@@ -78,7 +102,10 @@ func (r *recovery) advanced(cum wire.TSN) bool {
 
 // stop ends the recovery. It may still be found to have been needless.
 func (r *recovery) stop() {
-	r.on, r.timeout, r.packet, r.single, r.prr = false, false, false, false, prr{}
+	r.on, r.timeout, r.packet, r.single = false, false, false, false
+	if r.repair != nil {
+		r.prr = prr{}
+	}
 }
 
 // timedOut takes the expiry of T3-rtx, which ends Fast Recovery. With RACK a recovery
@@ -90,6 +117,7 @@ func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
 	if !rack {
 		return
 	}
+	r.known()
 	if !was {
 		r.undo.start()
 	}
@@ -97,8 +125,4 @@ func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
 }
 
 // clear forgets everything.
-func (r *recovery) clear() {
-	r.stop()
-	r.reduced = 0
-	r.undo.clear()
-}
+func (r *recovery) clear() { *r = recovery{} }

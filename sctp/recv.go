@@ -62,7 +62,7 @@ func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *rec
 	if !a.ended {
 		if r.mark == CE && r.taken && path.ecn.on {
 			path.ecn.experienced(r.lowest)
-			a.counters.ceReceived++
+			a.counters.seldom().ceReceived++
 			a.ack.now() // the sender shall know soon
 		}
 		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
@@ -276,13 +276,13 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 	next := f.tsn == a.tsns.cum.Add(1)
 	if !next && a.tsns.seen(f.tsn) {
 		r.take(f.tsn)
-		a.counters.duplicates++
+		a.counters.seldom().duplicates++
 		a.ack.duplicate(f.tsn)
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
 	if a.reconfig.own.gated() || len(a.reconfig.peer.deferred) > 0 && a.held(&f) || !a.makeRoom(&f, next) {
-		a.counters.dataDropped++
+		a.counters.seldom().dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
 		a.ack.now()
@@ -398,7 +398,7 @@ func (a *Association) forwardTSN(t wire.TSN) bool {
 	if t.Since(a.tsns.cum) > maxTSNSpan || a.reconfig.own.gated() {
 		return false
 	}
-	a.counters.forwardsReceived++
+	a.counters.seldom().forwardsReceived++
 	a.tsns.forward(t)
 	a.ack.accepted(false)
 	return true

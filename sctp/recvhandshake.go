@@ -122,7 +122,7 @@ func (a *Association) handleInitAck(now instant, r *received, c wire.Chunk) {
 		r.path.rto.sample(now.Sub(a.hs.sentAt))
 		r.path.rack.tlp.fresh = true
 	}
-	a.peer, a.hs.learned = f.peer, a.clock.told
+	a.peer, a.hs.learned = f.peer, a.clock.told.UnixNano()
 	a.hs.cookie = append([]byte(nil), f.cookie...)
 	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
@@ -191,7 +191,7 @@ func (a *Association) reportStale(k *cookie, stale time.Duration) {
 // adopt takes over what a cookie says of both sides.
 func (a *Association) adopt(now instant, k *cookie) {
 	a.id.localTag, a.id.peerTag = k.localTag, k.peer.tag
-	a.hs.localTSN, a.hs.learned = k.localTSN, k.created
+	a.hs.localTSN, a.hs.learned = k.localTSN, k.created.UnixNano()
 	a.peer = k.peer
 }
 

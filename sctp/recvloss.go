@@ -10,7 +10,7 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 		missed := ok && a.sent.miss(limit)
 		a.passLosses(now, path)
 		if missed && a.recovery.lost(a.sent.highest()) {
-			a.counters.recoveries++
+			a.counters.seldom().recoveries++
 			if !path.ecn.covers(a.sent.lostFrom) { // ecn-b
 				a.reduce(now, path, before, false)
 			}
@@ -27,14 +27,14 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 		}
 		repeated = !f.any && !f.cumMoved && s.Blocks() == 0 && windowBytes(s.ARwnd) == a.window.advertised
 	}
-	begun := a.recovery.prr.on
+	begun := a.recovery.proportional()
 	lost := a.overtake(now, path, before)
-	switch p := &a.recovery.prr; {
-	case !p.on:
+	switch {
+	case !a.recovery.proportional():
 	case f.any:
-		p.acked(f.bytes, a.sent.flight, f.cumMoved && lost == 0)
+		a.recovery.prr.acked(f.bytes, a.sent.flight, f.cumMoved && lost == 0)
 	case begun && r.silent && s != nil:
-		p.unheard(a.sent.flight)
+		a.recovery.prr.unheard(a.sent.flight)
 	}
 	if r.tlp.acked(a.sent.cum, s, repeated) && !a.recovery.active() {
 		a.recovery.reacted(a.sent.order.packet)
@@ -63,7 +63,7 @@ func (a *Association) overtake(now instant, path *path, before int) int {
 	if l.chunks == 0 {
 		return 0
 	}
-	a.counters.rackLosses += uint64(l.chunks)
+	a.counters.seldom().rackLosses += uint64(l.chunks)
 	recovering, was := a.recovery.active(), a.recovery.on
 	reduces, begins := a.recovery.congested(a.sent.highest(), l.newest, a.sent.order.packet)
 	if reduces {
@@ -71,7 +71,7 @@ func (a *Association) overtake(now instant, path *path, before int) int {
 	}
 	if begins {
 		if !was {
-			a.counters.recoveries++
+			a.counters.seldom().recoveries++
 		}
 		if a.recovery.packet = true; path.cc.proportional() {
 			a.recovery.prr.start(path.cc.window(), before, path.pmdcs())
@@ -105,6 +105,9 @@ func (a *Association) reduce(now instant, path *path, before int, recovering boo
 // duplicates takes the reports of what came in more than once. If that accounts for
 // all retransmissions of a recovery nothing had been lost, and it is taken back.
 func (a *Association) duplicates(now instant, path *path, s *wire.Sack) {
+	if a.recovery.repair == nil {
+		return
+	}
 	u, spurious := &a.recovery.undo, false
 	for i := range s.Dups() {
 		spurious = u.duplicate(s.Dup(i)) || spurious
@@ -116,7 +119,7 @@ func (a *Association) duplicates(now instant, path *path, s *wire.Sack) {
 	if !u.complete() {
 		return
 	}
-	a.counters.undone++
+	a.counters.seldom().undone++
 	path.cc.undo(now)
 	if a.recovery.active() && !a.window.probing {
 		a.sent.unmark(now)

@@ -80,10 +80,10 @@ func (a *Association) largePacket(now instant, path *path) {
 
 // largeLoss takes note of the loss of that packet, which may show that there is a
 // black hole.
-func (a *Association) largeLoss(now instant, path *path, weight int) {
+func (a *Association) largeLoss(now instant, path *path, weight uint8) {
 	if path.pmtu.lost(now, path.mtu, weight) {
 		path.setMTU(path.pmtu.low)
-		a.counters.blackHoles++
+		a.counters.seldom().blackHoles++
 	}
 }
 

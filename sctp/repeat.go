@@ -82,7 +82,7 @@ func (a *Association) resetNamed(id uint16, last wire.TSN) {
 // resetAllInbound starts all incoming streams anew that are not as new. Its cost is
 // that of what happened since it was called last.
 func (a *Association) resetAllInbound() {
-	if n := a.out.streams.n + a.InboundStreams(); n != a.reconfig.peer.covered { // both only grow
+	if n := int(a.out.streams.n) + a.InboundStreams(); n != a.reconfig.peer.covered { // both only grow
 		a.reconfig.peer.covered = n
 		for id := range a.out.streams.all() { // also those that the peer has sent nothing on
 			if int(id) < a.InboundStreams() {

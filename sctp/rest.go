@@ -7,7 +7,8 @@ package sctp
 func (a *Association) rest() {
 	a.out.rest()
 	a.sent.rest()
-	a.recovery.undo.rest()
+	a.recovery.rest()
+	a.paths.primary().rest()
 	a.forward.skipped, a.forward.streams = nil, nil
 	release(&a.tsns.above.runs)
 	a.in.rest()
@@ -47,11 +48,13 @@ func (q *sentQueue) rest() {
 	}
 }
 
-func (u *undo) rest() {
-	release(&u.once.runs)
-	release(&u.twice.runs)
-	release(&u.before.runs)
+func (r *recovery) rest() {
+	if !r.active() {
+		r.repair = nil
+	}
 }
+
+func (p *path) rest() { p.cubic.saved = nil }
 
 func (in *inbound) rest() {
 	release(&in.fragments.runs)

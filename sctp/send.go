@@ -48,7 +48,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (Transmit, bool) {
 		}
 		packet = p.packet(a.peer.zeroChecksum)
 		if a.counters.retransmissions != again {
-			a.counters.rtxPackets++
+			a.counters.seldom().rtxPackets++
 		} else if p.data > 0 && path.ecn.on && !path.cc.measures() && !a.window.probing { // RFC 3168, sections 6.1.4 to 6.1.6; BBR heeds no marks
 			mark = ECT0
 		}
@@ -165,7 +165,7 @@ func (a *Association) fillForward(now instant, p *builder) bool {
 	before := len(p.b)
 	fits := a.forward.append(now, p, &a.sent)
 	if len(p.b) > before {
-		a.counters.forwardsSent++
+		a.counters.seldom().forwardsSent++
 	}
 	return fits
 }
@@ -278,9 +278,9 @@ func (a *Association) fillLost(now instant, path *path, p *builder) {
 		}
 		a.sending(now, path, p)
 		a.sent.resent(now, t, c)
-		a.recovery.undo.resent(t)
+		a.recovery.resent(t)
 		a.counters.retransmissions++
-		a.counters.rtxBytes += uint64(c.wireSize())
+		a.counters.seldom().rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx)})
 		if t == a.sent.cum.Add(1) { // 9260-7.2.4-b: the first outstanding one
 			path.t3.start(now, path.rto.rto)
@@ -308,12 +308,12 @@ func (a *Association) fillProbe(now instant, path *path, p *builder, fresh bool)
 		a.sent.repeat(now, t, c)
 		path.pmtu.repeated(t)
 		a.counters.retransmissions++
-		a.counters.rtxBytes += uint64(c.wireSize())
+		a.counters.seldom().rtxBytes += uint64(c.wireSize())
 		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
 		a.putChunk(now, path, p, t, c)
 	}
 	tlp.sent(a.sent.highest(), !fresh, t)
-	a.counters.tailProbes++
+	a.counters.seldom().tailProbes++
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet
@@ -457,7 +457,9 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 	}
 	p.data++
 	p.chunks += c.wireSize()
-	a.recovery.prr.sent(c.wireSize())
+	if a.recovery.proportional() {
+		a.recovery.prr.sent(c.wireSize())
+	}
 	p.stream, p.last = m.stream.id, t
 	a.counters.dataSent++
 	a.window.answered = false
@@ -471,7 +473,7 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 func (a *Association) abandon(now instant, path *path, m *outMessage) {
 	begun := m.sent > 0
 	a.counters.given++
-	a.counters.abandoned.count(m.policy, begun)
+	a.counters.seldom().abandoned.count(m.policy, begun)
 	if m.stream.abandoned == nil {
 		m.stream.abandoned = new(AbandonedStats)
 	}

@@ -121,35 +121,57 @@ type StreamStats struct {
 
 // counters are the counting part of Stats.
 type counters struct {
-	rtxBytes, rtxPackets, recoveries, timeouts             uint64
-	dropped, dataDropped, duplicates, delayedSACKs         uint64
-	forwardsSent, forwardsReceived                         uint64
-	rackLosses, tailProbes, undone                         uint64
-	mtuProbes, blackHoles, ceReceived, ecneReceived        uint64
-	abandoned                                              AbandonedStats
-	given                                                  uint64 // the sum of abandoned
+	rare                                                   *rareCounters // nil: all are 0
+	delayedSACKs, mtuProbes                                uint64
+	given                                                  uint64 // the sum of rareCounters.abandoned
 	retransmissions, dataReceived, sacksSent               uint64
 	packetsSent, packetsReceived, bytesSent, bytesReceived uint64
 	dataSent, messagesSent, sacksReceived, delivered       uint64
 }
 
+// rareCounters are those that stay at 0 where nothing is lost or given up.
+type rareCounters struct {
+	rtxBytes, rtxPackets, recoveries, timeouts uint64
+	dropped, dataDropped, duplicates           uint64
+	forwardsSent, forwardsReceived             uint64
+	rackLosses, tailProbes, undone             uint64
+	blackHoles, ceReceived, ecneReceived       uint64
+	abandoned                                  AbandonedStats
+}
+
+// seldom returns the rare counters to count with.
+func (c *counters) seldom() *rareCounters {
+	if c.rare == nil {
+		c.rare = new(rareCounters)
+	}
+	return c.rare
+}
+
+// known returns the rare counters as they are.
+func (c *counters) known() (r rareCounters) {
+	if c.rare != nil {
+		r = *c.rare
+	}
+	return r
+}
+
 // Stats returns the statistics.
 func (a *Association) Stats() Stats {
-	c, p := &a.counters, a.paths.primary()
+	c, r, p := &a.counters, a.counters.known(), a.paths.primary()
 	return Stats{
 		State:       a.state,
 		PacketsSent: c.packetsSent, PacketsReceived: c.packetsReceived,
-		BytesSent: c.bytesSent, BytesReceived: c.bytesReceived, PacketsDropped: c.dropped,
+		BytesSent: c.bytesSent, BytesReceived: c.bytesReceived, PacketsDropped: r.dropped,
 		MessagesSent: c.messagesSent, MessagesReceived: a.in.reads, MessagesDelivered: c.delivered,
-		MessagesAbandoned: c.given, Abandoned: c.abandoned,
-		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: c.dataDropped,
-		Retransmissions: c.retransmissions, FastRetransmits: c.recoveries, Timeouts: c.timeouts,
-		TimeLosses: c.rackLosses, TailLossProbes: c.tailProbes, SpuriousRecoveries: c.undone,
-		RetransmittedBytes: c.rtxBytes, RetransmittedPackets: c.rtxPackets,
-		DuplicatesReceived: c.duplicates,
+		MessagesAbandoned: c.given, Abandoned: r.abandoned,
+		DataChunksSent: c.dataSent, DataChunksReceived: c.dataReceived, DataChunksDropped: r.dataDropped,
+		Retransmissions: c.retransmissions, FastRetransmits: r.recoveries, Timeouts: r.timeouts,
+		TimeLosses: r.rackLosses, TailLossProbes: r.tailProbes, SpuriousRecoveries: r.undone,
+		RetransmittedBytes: r.rtxBytes, RetransmittedPackets: r.rtxPackets,
+		DuplicatesReceived: r.duplicates,
 		SACKsSent:          c.sacksSent, SACKsReceived: c.sacksReceived, DelayedSACKs: c.delayedSACKs,
-		ForwardTSNsSent: c.forwardsSent, ForwardTSNsReceived: c.forwardsReceived,
-		MTUProbesSent: c.mtuProbes, BlackHoles: c.blackHoles, CEReceived: c.ceReceived, ECNEReceived: c.ecneReceived,
+		ForwardTSNsSent: r.forwardsSent, ForwardTSNsReceived: r.forwardsReceived,
+		MTUProbesSent: c.mtuProbes, BlackHoles: r.blackHoles, CEReceived: r.ceReceived, ECNEReceived: r.ecneReceived,
 		SRTT: p.rto.srtt, RTO: p.rto.rto,
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), MTU: p.mtu,
 		FlightSize:         a.sent.flight,

@@ -3,14 +3,18 @@ package sctp
 import "iter"
 
 // streamTable maps stream identifiers to the state of those streams that have
-// been used. It is indexed in two steps, so that a lookup costs two loads, a
-// few low identifiers, which are most, cost little memory, and iteration is in order.
-// The stream that is used first, often the only one, has its state in the table itself,
+// been used. The stream that is used first, often the only one, has its state in the table itself,
 // which therefore must not be copied.
 type streamTable[T any] struct {
-	n     int    // streams
+	n     int32  // streams
 	at    uint16 // the identifier of first
 	first T
+	more  *streamPages[T] // with first; nil: there is no other
+}
+
+// streamPages are indexed in two steps, so that a lookup costs two loads, a few low identifiers,
+// which are most, cost little memory, and iteration is in order.
+type streamPages[T any] struct {
 	low   []*T // the first page, as far as it is in use
 	pages []*[streamPage]*T
 }
@@ -22,63 +26,81 @@ func (t *streamTable[T]) get(id uint16) *T {
 	if id == t.at && t.n > 0 {
 		return &t.first
 	}
-	if int(id) < len(t.low) {
-		return t.low[id]
+	if t.more == nil {
+		return nil
 	}
-	if page := int(id) / streamPage; page < len(t.pages) && t.pages[page] != nil {
-		return t.pages[page][id%streamPage]
+	return t.more.get(id)
+}
+
+func (p *streamPages[T]) get(id uint16) *T {
+	if int(id) < len(p.low) {
+		return p.low[id]
+	}
+	if page := int(id) / streamPage; page < len(p.pages) && p.pages[page] != nil {
+		return p.pages[page][id%streamPage]
 	}
 	return nil
 }
 
 // add returns state for a stream that has none.
 func (t *streamTable[T]) add(id uint16) *T {
-	s := &t.first
-	if t.n == 0 {
+	if t.n++; t.n == 1 {
 		t.at = id
-	} else {
-		s = new(T)
+		return &t.first
 	}
-	t.put(id, s)
+	if t.more == nil {
+		t.more = new(streamPages[T])
+		t.more.put(t.at, &t.first)
+	}
+	s := new(T)
+	t.more.put(id, s)
 	return s
 }
 
 // put stores the state of a stream that had none.
-func (t *streamTable[T]) put(id uint16, s *T) {
-	t.n++
+func (p *streamPages[T]) put(id uint16, s *T) {
 	if id < streamPage {
-		for int(id) >= len(t.low) {
-			t.low = append(t.low, nil)
+		for int(id) >= len(p.low) {
+			p.low = append(p.low, nil)
 		}
-		t.low[id] = s
+		p.low[id] = s
 		return
 	}
 	page := int(id) / streamPage
-	for page >= len(t.pages) {
-		t.pages = append(t.pages, nil)
+	for page >= len(p.pages) {
+		p.pages = append(p.pages, nil)
 	}
-	if t.pages[page] == nil {
-		t.pages[page] = new([streamPage]*T)
+	if p.pages[page] == nil {
+		p.pages[page] = new([streamPage]*T)
 	}
-	t.pages[page][id%streamPage] = s
+	p.pages[page][id%streamPage] = s
 }
 
 // all iterates over the streams that have state, by identifier.
 func (t *streamTable[T]) all() iter.Seq2[uint16, *T] {
 	return func(yield func(uint16, *T) bool) {
-		for id, s := range t.low {
-			if s != nil && !yield(uint16(id), s) {
-				return
-			}
+		switch {
+		case t.more != nil:
+			t.more.all(yield)
+		case t.n > 0:
+			yield(t.at, &t.first)
 		}
-		for i, page := range t.pages {
-			if page == nil {
-				continue
-			}
-			for j, s := range page {
-				if s != nil && !yield(uint16(i*streamPage+j), s) {
-					return
-				}
+	}
+}
+
+func (p *streamPages[T]) all(yield func(uint16, *T) bool) {
+	for id, s := range p.low {
+		if s != nil && !yield(uint16(id), s) {
+			return
+		}
+	}
+	for i, page := range p.pages {
+		if page == nil {
+			continue
+		}
+		for j, s := range page {
+			if s != nil && !yield(uint16(i*streamPage+j), s) {
+				return
 			}
 		}
 	}

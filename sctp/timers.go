@@ -18,7 +18,9 @@ func (a *Association) Timeout() (time.Time, bool) {
 
 func (a *Association) deadline() (at instant, on bool) {
 	at, on = a.paths.deadline()
-	at, on = a.hs.t1.earlier(at, on)
+	if a.hs.attempt != nil {
+		at, on = a.hs.t1.earlier(at, on)
+	}
 	at, on = a.closer.t2.earlier(at, on)
 	at, on = a.closer.t5.earlier(at, on)
 	at, on = a.ack.delay.earlier(at, on)
@@ -31,7 +33,7 @@ func (a *Association) HandleTimeout(now time.Time) { a.timeout(a.clock.read(now)
 
 func (a *Association) timeout(now instant) {
 	path := a.paths.primary()
-	if a.expired(now, &a.hs.t1, TimerT1) {
+	if a.hs.attempt != nil && a.expired(now, &a.hs.t1, TimerT1) {
 		a.expireT1(path)
 	}
 	if a.expired(now, &a.ack.delay, TimerDelayedSACK) {
@@ -104,7 +106,7 @@ func (a *Association) expireT3(now instant, path *path) {
 	if w.probing {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
-		a.counters.timeouts++
+		a.counters.seldom().timeouts++
 		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active()})
 		a.recovery.timedOut(a.cfg.LossDetection == RACK, a.sent.highest(), a.sent.order.packet)
 	}

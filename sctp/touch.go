@@ -10,7 +10,7 @@ func (a *Association) touch(sends bool) int {
 	if !sends {
 		n += int(in.reads) + int(in.streams.first.next) + in.streams.first.waiting.taken
 	}
-	n += int(a.closer.t5.at) + int(a.hs.t1.at) + int(a.hs.snap) + int(a.reconfig.own.timer.at) + len(a.reconfig.peer.deferred) + len(a.reconfig.peer.due)
+	n += int(a.closer.t5.at) + int(a.hs.localTSN) + int(a.reconfig.own.timer.at) + len(a.reconfig.peer.deferred) + len(a.reconfig.peer.due)
 	n += int(a.forward.point) + int(a.counters.retransmissions) + int(a.counters.bytesReceived) + sent.flight
 	if sends {
 		n += int(sent.order.packet) + int(sent.timedAt) + int(sent.few[0].packet) + int(sent.few[1].packet)

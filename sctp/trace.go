@@ -126,7 +126,7 @@ type tracer struct {
 	sink     Tracer
 	state    State
 	recovery bool
-	entered  uint64 // counters.recoveries
+	entered  uint64 // rareCounters.recoveries
 	metrics  PathStats
 	marked   uint64 // sentQueue.marked
 	pushed   uint64 // eventQueue.pushed
@@ -178,11 +178,11 @@ func (a *Association) tellChanges(now instant) {
 			a.note(now, TraceEvent{Kind: TraceLost, TSN: uint32(tsn), Stream: c.msg.stream.id})
 		}
 	}
-	if t.recovery && (!a.recovery.on || t.entered != a.counters.recoveries) { // or one was followed by the next
+	if t.recovery && (!a.recovery.on || t.entered != a.counters.known().recoveries) { // or one was followed by the next
 		t.recovery = false
 		a.note(now, TraceEvent{Kind: TraceRecovery})
 	}
-	if t.entered = a.counters.recoveries; t.recovery != a.recovery.on {
+	if t.entered = a.counters.known().recoveries; t.recovery != a.recovery.on {
 		t.recovery = true
 		a.note(now, TraceEvent{Kind: TraceRecovery, On: true})
 	}
@@ -212,7 +212,7 @@ func (q *sentQueue) untold(t wire.TSN) (wire.TSN, *sentChunk) {
 
 // drop counts a packet that is not acceptable.
 func (a *Association) drop(now instant, id PathID, packet []byte, why TraceReason) {
-	a.counters.dropped++
+	a.counters.seldom().dropped++
 	a.note(now, TraceEvent{Kind: TracePacketDropped, Path: id, Packet: packet, Reason: why})
 }
 

@@ -58,11 +58,3 @@ func (u *undo) complete() bool {
 	u.on = false
 	return true
 }
-
-// clear forgets everything.
-func (u *undo) clear() {
-	u.on, u.any = false, false
-	u.once.clear()
-	u.twice.clear()
-	u.before.clear()
-}

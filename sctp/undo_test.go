@@ -196,8 +196,4 @@ func TestUndoSets(t *testing.T) {
 	if u.complete() {
 		t.Error("nothing was sent again")
 	}
-	u.clear()
-	if u.duplicate(2) || u.on {
-		t.Error("forgotten")
-	}
 }
