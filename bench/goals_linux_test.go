@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,11 +15,15 @@ type goal struct {
 	ours    float64
 	atLeast bool // else at most
 	goal    float64
-	pion    float64
-	usrsctp float64
+	peers   peers
 	limit   float64
 	note    string // beside ours
 }
+
+// peers are the figures of pion, usrsctp, dcSCTP and sctp-proto.
+type peers [4]float64
+
+var peerNames = []string{"pion", "usrsctp", "dcSCTP", "sctp-proto"}
 
 // line is a figure of each contestant.
 type line func(c contestant) float64
@@ -43,7 +48,6 @@ func measuredGoals(m *measured) []goal {
 		none               = math.NaN()
 		engine, driver     = engines[0], drivers[0]
 		pion, usrsctp      = drivers[1], drivers[2]
-		webrtc             = webrtcs[1]
 		cost, rate         = at("memory bulk 16 KiB", sample.perGB), at("memory bulk 16 KiB", sample.rate)
 		many               = at("memory bulk "+manyStreams, sample.rate).over(rate)
 		large              = at("memory bulk 256 KiB", sample.rate).over(rate)
@@ -60,42 +64,50 @@ func measuredGoals(m *measured) []goal {
 		keep, count        = at("memory idle idle", kilobytes), at("memory idle idle", goroutines)
 		fullKeep, fullCnt  = at("full idle idle", kilobytes), at("full idle idle", goroutines)
 	)
+	// all are the figures of the peers: those who do such work at all.
+	all := func(x line) peers { return peers{x(pion), x(usrsctp), x(engines[1]), x(engines[2])} }
+	running := func(x line) peers { return peers{x(pion), x(usrsctp), none, none} }
+	webrtc := func(x line) peers { return peers{x(webrtcs[1]), none, none, none} }
 	const atLeast, atMost = true, false
 	return []goal{
-		{"engine to engine in memory, 16 KiB, CPU-s/GB", cost(engine), atMost, 1.5, cost(pion), cost(usrsctp), bare, ""},
-		{"in memory with goroutines, 16 KiB, CPU-s/GB", cost(driver), atMost, 1.5, cost(pion), cost(usrsctp), bare, ""},
-		{"engine to engine in memory, 16 KiB, MB/s", rate(engine), atLeast, 800, rate(pion), rate(usrsctp), bareRate, ""},
-		{"engine to engine in memory, 64 B, million messages/s", small(engine), atLeast, 3, small(pion), small(usrsctp), none, ""},
-		{"engine to engine, 32 streams in parallel relative to one", many(engine), atLeast, 0.95, many(pion), many(usrsctp), 1, ""},
-		{"engine to engine, 256 KiB relative to 16 KiB", large(engine), atLeast, 1, large(pion), large(usrsctp), 1, ""},
-		{"over loopback UDP, 16 KiB, CPU-s/GB", udp(driver), atMost, 2, udp(pion), udp(usrsctp), gso, ""},
-		{"over loopback UDP, 16 KiB, MB/s", udpRate(driver), atLeast, 500, udpRate(pion), udpRate(usrsctp), gsoRate, ""},
-		{"the whole WebRTC path, 16 KiB, CPU-s/GB", full(driver), atMost, 4, full(webrtc), none, cipher + gso, ""},
-		{"the whole WebRTC path, 16 KiB, MB/s", fullRate(driver), atLeast, 300, fullRate(webrtc), none, none, ""},
+		{"engine to engine in memory, 16 KiB, CPU-s/GB", cost(engine), atMost, 1.5, all(cost), bare, ""},
+		{"in memory with goroutines, 16 KiB, CPU-s/GB", cost(driver), atMost, 1.5, running(cost), bare, ""},
+		{"engine to engine in memory, 16 KiB, MB/s", rate(engine), atLeast, 800, all(rate), bareRate, ""},
+		{"engine to engine in memory, 64 B, million messages/s", small(engine), atLeast, 3, all(small), none, ""},
+		{"engine to engine, 32 streams in parallel relative to one", many(engine), atLeast, 0.95, all(many), 1, ""},
+		{"engine to engine, 256 KiB relative to 16 KiB", large(engine), atLeast, 1, all(large), 1, ""},
+		{"over loopback UDP, 16 KiB, CPU-s/GB", udp(driver), atMost, 2, running(udp), gso, ""},
+		{"over loopback UDP, 16 KiB, MB/s", udpRate(driver), atLeast, 500, running(udpRate), gsoRate, ""},
+		{"the whole WebRTC path, 16 KiB, CPU-s/GB", full(driver), atMost, 4, webrtc(full), cipher + gso, ""},
+		{"the whole WebRTC path, 16 KiB, MB/s", fullRate(driver), atLeast, 300, webrtc(fullRate), none, ""},
 		{"over loopback UDP, 64 B there and back within a process, relative to UDP alone", ping(driver) / ping(plainUDP), atMost, 1.3,
-			ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), ping(engineUDP) / ping(plainUDP), ""},
+			peers{ping(pion) / ping(plainUDP), ping(usrsctp) / ping(threadUDP), none, none}, ping(engineUDP) / ping(plainUDP), ""},
 		{"the same between two processes, relative to UDP alone", apart(driver) / apart(plainUDP), atMost, 1.3,
-			apart(pion) / apart(plainUDP), apart(usrsctp) / apart(threadUDP), none, ""},
-		{"the whole WebRTC path, 64 B there and back, microseconds", fullPing(driver), atMost, 50, fullPing(webrtc), none, none, ""},
-		{"in memory, allocations per 1 KiB message, a caller's buffer", allocs(driver), atMost, 0, allocs(pion), none, 0, ""},
-		{"the whole WebRTC path, allocations per 1 KiB message", fullAllocs(driver), atMost, 1, fullAllocs(webrtc), none, 1, ""},
-		{"idle association of an Endpoint, KB", keep(endpoints), atMost, 4, keep(pion), keep(usrsctp), none, ""},
-		{"idle association over a net.Conn, goroutines", count(driver), atMost, 1, count(pion), count(usrsctp), none, ""},
-		{"the whole WebRTC path, idle, KB", fullKeep(driver), atMost, 40, fullKeep(webrtc), none, none, ""},
-		{"the whole WebRTC path, idle, goroutines", fullCnt(driver), atMost, 3, fullCnt(webrtc), none, none, ""},
+			peers{apart(pion) / apart(plainUDP), apart(usrsctp) / apart(threadUDP), none, none}, none, ""},
+		{"the whole WebRTC path, 64 B there and back, microseconds", fullPing(driver), atMost, 50, webrtc(fullPing), none, ""},
+		{"in memory, allocations per 1 KiB message, a caller's buffer", allocs(driver), atMost, 0, running(allocs), 0, ""},
+		{"the whole WebRTC path, allocations per 1 KiB message", fullAllocs(driver), atMost, 1, webrtc(fullAllocs), 1, ""},
+		{"idle association of an Endpoint, KB", keep(endpoints), atMost, 4, all(keep), none, ""},
+		{"idle association over a net.Conn, goroutines", count(driver), atMost, 1, running(count), none, ""},
+		{"the whole WebRTC path, idle, KB", fullKeep(driver), atMost, 40, webrtc(fullKeep), none, ""},
+		{"the whole WebRTC path, idle, goroutines", fullCnt(driver), atMost, 3, webrtc(fullCnt), none, ""},
 	}
 }
 
 // goals makes the table of them.
 func goals(t *testing.T, m *measured) {
-	all := append(append(measuredGoals(m), linkGoals()...), browserGoals()...)
-	table(t, goalsTitle, "sluice", "goal", "reached", "pion", "usrsctp", "limit")
+	all := slices.Concat(measuredGoals(m), linkGoals(m), browserGoals())
+	table(t, goalsTitle, slices.Concat([]string{"sluice", "goal", "reached"}, peerNames, []string{"limit"})...)
 	for _, g := range all {
 		bound := "at most "
 		if g.atLeast {
 			bound = "at least "
 		}
-		row(t, g.work, short(g.ours)+g.note, bound+fmt.Sprint(g.goal), g.reached(), short(g.pion), short(g.usrsctp), short(g.limit))
+		cells := []string{short(g.ours) + g.note, bound + fmt.Sprint(g.goal), g.reached()}
+		for _, figure := range g.peers {
+			cells = append(cells, short(figure))
+		}
+		row(t, g.work, append(cells, short(g.limit))...)
 	}
 }
 
@@ -136,13 +148,14 @@ func writtenCell(title string) func(row string, column int) float64 {
 func browserGoals() (all []goal) {
 	cell, none := writtenCell(browsersTable), math.NaN()
 	for _, way := range []string{"chromium to Go, 64 KiB", "Go to chromium, 64 KiB"} {
-		all = append(all, goal{way + ": CPU-s/GB of the Go side", cell(way, 0), false, 5, none, none, none, ""})
+		all = append(all, goal{way + ": CPU-s/GB of the Go side", cell(way, 0), false, 5, peers{none, none, none, none}, none, ""})
 	}
 	return all
 }
 
-// linkGoals are those over an emulated link, from what `make bench-net` has written.
-func linkGoals() []goal {
+// linkGoals are those over an emulated link, from what `make bench-net` has written, and
+// from what TestPeers has measured of those that are not Go.
+func linkGoals(m *measured) []goal {
 	const rate = 0.97 * 12.5 // MB/s: what is not header
 	written := writtenCell(goodputTitle)
 	cell := func(row string, column int) float64 { return written(row, column) / 8 }
@@ -152,9 +165,13 @@ func linkGoals() []goal {
 		column int
 		goal   float64
 	}{{"no loss", 0, 11.5}, {"1 % loss", 2, 11}, {"5 % loss", 3, 10}} {
+		others := peers{cell("pion", g.column)}
+		for i, c := range linkPeers {
+			others[i+1] = m.median(linkWorks[g.column].title(), c.name, sample.rate)
+		}
 		all = append(all, goal{
 			"100 Mbit/s, 50 ms, " + g.work + ": goodput with BBR, MB/s", cell("sluice, BBR", g.column), true, g.goal,
-			cell("pion", g.column), math.NaN(), rate, fmt.Sprintf(" (CUBIC %s)", short(cell("sluice, CUBIC", g.column))),
+			others, rate, fmt.Sprintf(" (CUBIC %s)", short(cell("sluice, CUBIC", g.column))),
 		})
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -34,7 +35,9 @@ them; and the sockets alone. There it matters whether both ends are in one proce
 by the system, while in one process of Go the goroutine of the other end goes on in its place. So there is a table
 of two processes, too, of which one measures; CPU time there is of both. The whole path is offer and answer, ICE
 with host candidates on loopback, DTLS and one channel, everything as each stack does it by default. usrsctp is Debian's
-release; its development branch has been seen to be faster by a quarter.
+release; its development branch has been seen to be faster by a quarter. Over the emulated link what is not written in Go runs
+here, with the same buffers as elsewhere (larger ones make dcSCTP slower): usrsctp in real time, the crates in virtual time.
+sluice and pion/sctp over that link are in a section of their own, above.
 
 ![Throughput](throughput.svg)
 ![CPU time](cpu.svg)
@@ -87,6 +90,18 @@ var sizes = []struct {
 }{{"64 B", "size=64"}, {"1 KiB", "size=1024"}, {"16 KiB", "size=16384"}, {"64 KiB", "size=65536"}, {"256 KiB", "size=262144"}}
 
 const manyStreams = "32 streams of 16 KiB"
+
+// linkPeers are those that bench-net cannot run, over the same link: usrsctp in real time, the engines in
+// virtual time.
+var linkPeers = []contestant{drivers[2], engines[1], engines[2]}
+
+// linkWorks are by loss, as the columns of bench-net's table.
+var linkWorks = []work{
+	{"no loss", "link", "bulk", []string{"size=16384"}, false, linkPeers},
+	{"0.1 % loss", "link", "bulk", []string{"size=16384", "loss=0.001"}, false, linkPeers},
+	{"1 % loss", "link", "bulk", []string{"size=16384", "loss=0.01"}, false, linkPeers},
+	{"5 % loss", "link", "bulk", []string{"size=16384", "loss=0.05"}, false, linkPeers},
+}
 
 // works returns all that is measured.
 func works() []work {
@@ -147,7 +162,7 @@ type sample map[string]float64
 func (s sample) perGB() float64      { return s["cpu"] * 1e9 / s["bytes"] }
 func (s sample) rate() float64       { return s["bytes"] / 1e6 / s["seconds"] }
 func (s sample) perSecond() float64  { return s["messages"] / s["seconds"] }
-func (s sample) allocsEach() float64 { return s["allocations"] / s["messages"] }
+func (s sample) allocsEach() float64 { return s.figure("allocations") / s["messages"] }
 
 func (s sample) figure(name string) float64 {
 	if x, ok := s[name]; ok {
@@ -202,6 +217,37 @@ func measureAll(t *testing.T, p *programs, all []work) *measured {
 		t.Logf("%s: %.1f s", w.title(), time.Since(begin).Seconds())
 	}
 	return m
+}
+
+// measureLink runs the works over the link, all at the same time: they mostly wait.
+func (m *measured) measureLink(t *testing.T, p *programs) {
+	only, seconds := regexp.MustCompile(*onlyRun), 30.0
+	if *quick {
+		seconds = 3
+	}
+	var (
+		running sync.WaitGroup
+		lock    sync.Mutex
+	)
+	for _, w := range linkWorks {
+		for _, c := range w.contestants {
+			if !only.MatchString(w.title()) {
+				continue
+			}
+			running.Go(func() {
+				s, err := p.run(c, w, seconds)
+				lock.Lock()
+				defer lock.Unlock()
+				if k := key(w.title(), c.name); err != nil {
+					m.errors[k] = err
+					t.Logf("%s: %v", k, err)
+				} else {
+					m.samples[k] = []sample{s}
+				}
+			})
+		}
+	}
+	running.Wait()
 }
 
 // median returns the median of a figure, NaN if there is none.
@@ -261,12 +307,13 @@ func TestPeers(t *testing.T) {
 		t.Fatal("a quick run, or one of some works only, is not to be written down")
 	}
 	if !*write && !*quick && *onlyRun == "" {
-		t.Skip("takes ten minutes: make bench-peers; or -quick, or -works")
+		t.Skip("takes eleven minutes: make bench-peers; or -quick, or -works")
 	}
 	p := buildPrograms(t)
 	section(peersTitle, peersPreface+"\n"+machine()+"\n"+p.describe())
 	begin := time.Now()
 	m := measureAll(t, p, works())
+	m.measureLink(t, p)
 	goals(t, m)
 	peerTables(t, m)
 	failures(t, m)

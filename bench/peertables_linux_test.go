@@ -23,6 +23,7 @@ func peerTables(t *testing.T, m *measured) {
 	allocationTable(t, m)
 	idleTable(t, m)
 	oneCoreTable(t, m)
+	linkTable(t, m)
 }
 
 // halves are the contestants over a net, of which the first of each half is ours.
@@ -206,6 +207,22 @@ func oneCoreTable(t *testing.T, m *measured) {
 					m.cell(large, c.name, sample.rate), m.ratio(large, c.name, half[0].name, sample.perGB))
 			}
 		}
+	}
+}
+
+// linkTable: the emulated link, for those that are not in the table of bench-net.
+func linkTable(t *testing.T, m *measured) {
+	var columns []string
+	for _, w := range linkWorks {
+		columns = append(columns, w.name)
+	}
+	table(t, linkTitle, columns...)
+	for _, c := range linkPeers {
+		var cells []string
+		for _, w := range linkWorks {
+			cells = append(cells, m.cell(w.title(), c.name, func(s sample) float64 { return 8 * s.rate() }))
+		}
+		row(t, c.name, cells...)
 	}
 }
 

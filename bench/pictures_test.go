@@ -13,6 +13,7 @@ import (
 // Titles of tables that are read back.
 const (
 	goodputTitle = "Goodput in Mbit/s, in 30 s after connecting"
+	linkTitle    = "100 Mbit/s, 50 ms, queue of 250 KB, by random loss: goodput in Mbit/s, in 30 s after connecting"
 	latencyTitle = "There and back, 64 bytes, in microseconds: so many within"
 	goalsTitle   = "Goals"
 	rateUnit     = "MB/s"
@@ -96,10 +97,12 @@ func byQuantile(results string) (panels []panel) {
 
 // byLoss is a panel of the goodput of each congestion control.
 func byLoss(results string) []panel {
-	t, _ := findTable(results, goodputTitle)
 	n := panel{title: "100 Mbit/s, 50 ms, queue of 250 KB", unit: "Mbit/s", categories: []string{"no loss", "0.1 %", "1 %", "5 %"}}
-	for _, r := range t.rows {
-		n.add(r.name, r.cells[:min(len(n.categories), len(r.cells))])
+	for _, title := range []string{goodputTitle, linkTitle} {
+		t, _ := findTable(results, title)
+		for _, r := range t.rows {
+			n.add(r.name, r.cells[:min(len(n.categories), len(r.cells))])
+		}
 	}
 	return []panel{n}
 }
@@ -110,6 +113,9 @@ var readmeRows = []string{
 	"in memory with goroutines, 16 KiB, CPU-s/GB",
 	"over loopback UDP, 16 KiB, CPU-s/GB",
 	"over loopback UDP, 16 KiB, MB/s",
+	"over loopback UDP, 64 B there and back within a process, relative to UDP alone",
+	"the same between two processes, relative to UDP alone",
+	"idle association of an Endpoint, KB",
 	"the whole WebRTC path, 16 KiB, CPU-s/GB",
 	"the whole WebRTC path, 16 KiB, MB/s",
 	"the whole WebRTC path, 64 B there and back, microseconds",
@@ -126,10 +132,21 @@ func readmeTable(results string) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("| both ends, on one machine of two cores | sluice | pion | usrsctp |\n|---|---|---|---|\n")
+	columns := []int{slices.Index(t.columns, "sluice")}
+	head := "| both ends, on one machine of two cores | sluice |"
+	for _, peer := range []string{"pion", "usrsctp", "dcSCTP", "sctp-proto"} {
+		if i := slices.Index(t.columns, peer); i >= 0 {
+			columns, head = append(columns, i), head+" "+peer+" |"
+		}
+	}
+	b.WriteString(head + "\n|---" + strings.Repeat("|---", len(columns)) + "|\n")
 	for _, r := range t.rows {
-		if slices.Contains(readmeRows, r.name) && len(r.cells) == 6 {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, r.cells[0], r.cells[3], r.cells[4])
+		if slices.Contains(readmeRows, r.name) && len(r.cells) == len(t.columns) {
+			fmt.Fprintf(&b, "| %s |", r.name)
+			for _, i := range columns {
+				fmt.Fprintf(&b, " %s |", r.cells[i])
+			}
+			b.WriteString("\n")
 		}
 	}
 	return b.String()

@@ -64,7 +64,7 @@ func buildC(dir string) (path, version string, err error) {
 		return "", "", &missingError{"usrsctp is not measured: no usrsctp.h (Debian: libusrsctp-dev)"}
 	}
 	path = filepath.Join(dir, "usrsctp")
-	if log, err := exec.Command(cc, "-O2", "-Wall", "-o", path, "testdata/usrsctp.c", "-lusrsctp", "-lpthread").CombinedOutput(); err != nil {
+	if log, err := exec.Command(cc, "-O2", "-Wall", "-o", path, "testdata/usrsctp.c", "-lusrsctp", "-lpthread", "-lm").CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("building testdata/usrsctp.c: %w\n%s", err, log)
 	}
 	version = "usrsctp"
@@ -99,7 +99,7 @@ func moduleVersion(program, module string) string {
 }
 
 // maxRun is how long a program may take: some work goes on until what is idle has settled.
-const maxRun = 40 * time.Second
+const maxRun = 90 * time.Second
 
 // run does a work once.
 func (p *programs) run(c contestant, w work, seconds float64) (sample, error) {

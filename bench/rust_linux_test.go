@@ -13,7 +13,7 @@ import (
 )
 
 // buildRust builds the program that is dcSCTP and sctp-proto.
-func buildRust(string) (path, version string, err error) {
+func buildRust(dir string) (path, version string, err error) {
 	cargo, err := exec.LookPath("cargo")
 	if err != nil {
 		return "", "", &missingError{"dcSCTP and sctp-proto are not measured: no cargo"}
@@ -45,7 +45,13 @@ func buildRust(string) (path, version string, err error) {
 	if log, err := build.CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("building testdata/rust: %w\n%s", err, log)
 	}
-	return filepath.Join(cache, "target", "release", "rust-peers"), crateVersions(crates), nil
+	// Another working tree may build its own there.
+	built, err := os.ReadFile(filepath.Join(cache, "target", "release", "rust-peers"))
+	if err != nil {
+		return "", "", err
+	}
+	path = filepath.Join(dir, "rust-peers")
+	return path, crateVersions(crates), os.WriteFile(path, built, 0o755)
 }
 
 // crateVersions names the crates that a manifest asks for exactly.

@@ -3,18 +3,21 @@
  * as one line. Arguments and line are those of ../peer/main.go:
  *
  *     usrsctp usrsctp memory|udp bulk|pingpong|setup|idle [size=] [streams=] [seconds=] [count=]
+ *     usrsctp usrsctp link bulk [size=] [seconds=] [loss=]
  *     usrsctp raw udp pingpong [seconds=]
  *     usrsctp usrsctp|raw apart pingpong [seconds=]
  *
  * "apart" is over UDP, and the end that answers a process of its own.
  * In memory each end has a queue of packets and a thread that feeds them to usrsctp
- * (AF_CONN). Over UDP both ends share usrsctp's own socket (RFC 6951). The sender and the
- * receiver of messages are threads, too, with blocking sockets.
+ * (AF_CONN). The link is such a queue, out of which packets come late, and some do not. Over UDP
+ * both ends share usrsctp's own socket (RFC 6951). The sender and the receiver of messages are
+ * threads, too, with blocking sockets.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -39,10 +42,10 @@
 
 static struct {
 	int size, streams, count;
-	double seconds;
-} job = {64, 1, 100, 1};
+	double seconds, loss;
+} job = {64, 1, 100, 1, 0};
 
-static int in_memory;
+static int in_memory, over_link;
 static int udp_port = 19899, peer_udp_port = 19899;
 
 static void fail(const char *format, ...) {
@@ -140,6 +143,7 @@ static double resident(void) {
 
 struct packet {
 	struct packet *next;
+	double due; /* s; over the link */
 	size_t n;
 	uint8_t data[2048];
 };
@@ -149,16 +153,47 @@ static struct end {
 	pthread_cond_t more;
 	struct packet *first, **last;
 	struct packet *free;
+	double idle; /* since when the link to it has nothing to send */
 } ends[2];
+
+/* The link of ../net_test.go: 100 Mbit/s, 50 ms there and back, a queue of 250 KB; nothing is lost
+ * on the way back. */
+#define LATENCY 0.025
+#define RATE 12.5e6
+#define QUEUE 250e3
+
+/* passes says when a packet arrives at an end, and whether it does. */
+static int passes(struct end *to, size_t n, double *due) {
+	static uint64_t dice = 0x9E3779B97F4A7C15;
+	double at = now();
+
+	if (to == &ends[0]) {
+		*due = at + LATENCY;
+		return 1;
+	}
+	if (to->idle < at)
+		to->idle = at;
+	if ((to->idle - at) * RATE > QUEUE)
+		return 0;
+	to->idle += n / RATE;
+	*due = to->idle + LATENCY;
+	dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17; /* xorshift64 */
+	return (dice >> 11) / 9007199254740992. >= job.loss;
+}
 
 static int output(void *address, void *data, size_t n, uint8_t tos, uint8_t df) {
 	struct end *to = address == &ends[0] ? &ends[1] : &ends[0];
 	struct packet *p;
+	double due = 0;
 
 	(void)tos, (void)df;
 	if (n > sizeof(p->data))
 		return 0; /* lost: larger than the MTU */
 	pthread_mutex_lock(&to->lock);
+	if (over_link && !passes(to, n, &due)) {
+		pthread_mutex_unlock(&to->lock);
+		return 0;
+	}
 	p = to->free;
 	if (p != NULL)
 		to->free = p->next;
@@ -166,6 +201,7 @@ static int output(void *address, void *data, size_t n, uint8_t tos, uint8_t df) 
 		p = malloc(sizeof(*p));
 	memcpy(p->data, data, n);
 	p->n = n;
+	p->due = due;
 	p->next = NULL;
 	*to->last = p;
 	to->last = &p->next;
@@ -187,6 +223,11 @@ static void *input(void *argument) {
 		if (e->first == NULL)
 			e->last = &e->first;
 		pthread_mutex_unlock(&e->lock);
+		if (over_link) {
+			struct timespec at = {p->due, fmod(p->due, 1) * 1e9};
+
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+		}
 		usrsctp_conninput(e, p->data, p->n, 0);
 		pthread_mutex_lock(&e->lock);
 		p->next = e->free;
@@ -428,6 +469,34 @@ static void bulk(void) {
 	report(sent - before, (sent - before) * job.size);
 }
 
+/* Messages one way over the link: what arrives in a time after connecting. */
+
+static void *send_for_ever(void *argument) {
+	static uint8_t message[MAX_MESSAGE];
+	uint64_t sent;
+
+	for (sent = 0;; sent++) {
+		stamp(message, sent);
+		send_message(argument, 0, message, job.size);
+	}
+	return NULL;
+}
+
+static void link_bulk(void) {
+	struct socket *a, *b;
+	struct timespec at;
+	uint64_t n;
+
+	connect_pair(&a, &b);
+	start_thread(count_messages, b);
+	start_meter();
+	start_thread(send_for_ever, a);
+	at = (struct timespec){job.seconds, fmod(job.seconds, 1) * 1e9};
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &at, NULL);
+	n = __atomic_load_n(&arrived, __ATOMIC_SEQ_CST);
+	report(n, n * job.size);
+}
+
 /* There and back. */
 
 static void *answer(void *argument) {
@@ -610,17 +679,24 @@ int main(int argc, char **argv) {
 			job.count = value;
 		else if (strcmp(name, "seconds") == 0)
 			job.seconds = value;
+		else if (strcmp(name, "loss") == 0)
+			job.loss = value;
 		else
 			fail("argument %s", argv[i]);
 	}
 	if (job.size < 16 || job.size > MAX_MESSAGE || job.streams < 1 || job.streams > MAX_STREAMS)
 		fail("size or streams");
-	in_memory = strcmp(argv[2], "memory") == 0;
+	over_link = strcmp(argv[2], "link") == 0;
+	in_memory = over_link || strcmp(argv[2], "memory") == 0;
 	apart = strcmp(argv[2], "apart") == 0;
 	if (strcmp(argv[1], "raw") == 0) {
 		raw_ping_pong(apart);
 	} else if (apart && strcmp(argv[3], "pingpong") == 0) {
 		apart_ping_pong();
+	} else if (over_link) {
+		start_usrsctp();
+		start_listener();
+		link_bulk();
 	} else {
 		for (w = 0; w < sizeof(works) / sizeof(*works) && strcmp(works[w].name, argv[3]) != 0; w++)
 			;

@@ -1,6 +1,6 @@
 //! The crate dcsctp.
 
-use crate::{Engine, BUFFER_SIZE, MAX_MESSAGE, PACKET_SIZE};
+use crate::{Engine, MAX_MESSAGE, PACKET_SIZE};
 use dcsctp::api::{DcSctpSocket, ErrorKind, Message, Options, PpId, SendOptions, Socket, SocketEvent, SocketState, SocketTime, StreamId};
 use std::time::Instant;
 
@@ -19,12 +19,12 @@ impl Dc {
 impl Engine for Dc {
     type Packet = Vec<u8>;
 
-    fn new(start: Instant, _initiate: bool) -> Dc {
+    fn new(start: Instant, _initiate: bool, buffer: usize) -> Dc {
         let options = Options {
             mtu: PACKET_SIZE,
-            max_receiver_window_buffer_size: BUFFER_SIZE,
-            max_send_buffer_size: BUFFER_SIZE,
-            per_stream_send_queue_limit: BUFFER_SIZE,
+            max_receiver_window_buffer_size: buffer,
+            max_send_buffer_size: buffer,
+            per_stream_send_queue_limit: buffer,
             max_message_size: MAX_MESSAGE,
             ..Default::default()
         };

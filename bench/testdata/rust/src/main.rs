@@ -2,11 +2,14 @@
 //! took as one line. Arguments and line are those of ../../../peer/main.go:
 //!
 //!     rust-peers dcsctp|sctp-proto memory bulk|pingpong|setup|idle [size=] [streams=] [seconds=] [count=]
+//!     rust-peers dcsctp|sctp-proto link bulk [size=] [seconds=] [loss=]
 //!
 //! Packets are carried from one end to the other by hand. Where both wait for time to
-//! pass, it is skipped: the clock is the real one and what was skipped.
+//! pass, it is skipped: the clock is the real one and what was skipped. Over the link (link.rs) all
+//! time is virtual.
 
 mod dc;
+mod link;
 mod meter;
 mod proto;
 
@@ -22,9 +25,9 @@ const PACKETS_AT_ONCE: usize = 32;
 
 /// An end of an association.
 pub trait Engine {
-    type Packet;
+    type Packet: AsRef<[u8]>;
     /// The end that connects, or the one that waits for it.
-    fn new(start: Instant, initiate: bool) -> Self;
+    fn new(start: Instant, initiate: bool, buffer: usize) -> Self;
     fn connect(&mut self, now: Instant);
     fn connected(&self) -> bool;
     fn input(&mut self, now: Instant, packet: Self::Packet);
@@ -44,6 +47,7 @@ struct Job {
     streams: u16,
     count: usize,
     duration: Duration,
+    loss: f64, // the part of the packets that the link loses
 }
 
 struct Pair<E: Engine> {
@@ -55,7 +59,7 @@ struct Pair<E: Engine> {
 impl<E: Engine> Pair<E> {
     fn connected() -> Pair<E> {
         let now = Instant::now();
-        let mut p = Pair { a: E::new(now, true), b: E::new(now, false), skipped: Duration::ZERO };
+        let mut p = Pair { a: E::new(now, true, BUFFER_SIZE), b: E::new(now, false, BUFFER_SIZE), skipped: Duration::ZERO };
         p.a.connect(now);
         while p.turn(&mut |_, _| {}, &mut |_, _| {}) {}
         assert!(p.a.connected() && p.b.connected(), "not connected");
@@ -223,8 +227,9 @@ fn idle<E: Engine>(job: &Job) {
     print!("ends={ends} memory={:.0} goroutines=0", (resident() - before) / ends);
 }
 
-fn run<E: Engine>(work: &str, job: &Job) {
+fn run<E: Engine>(net: &str, work: &str, job: &Job) {
     match work {
+        "bulk" if net == "link" => link::bulk::<E>(job),
         "bulk" => bulk::<E>(job),
         "pingpong" => ping_pong::<E>(job),
         "setup" => set_up::<E>(job),
@@ -236,7 +241,7 @@ fn run<E: Engine>(work: &str, job: &Job) {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut job = Job { size: 64, streams: 1, count: 100, duration: Duration::from_secs(1) };
+    let mut job = Job { size: 64, streams: 1, count: 100, duration: Duration::from_secs(1), loss: 0.0 };
     for arg in &args[3..] {
         let (name, value) = arg.split_once('=').expect("name=value");
         let value: f64 = value.parse().expect("a number");
@@ -244,13 +249,14 @@ fn main() {
             "size" => job.size = value as usize,
             "streams" => job.streams = value as u16,
             "count" => job.count = value as usize,
+            "loss" => job.loss = value,
             "seconds" => job.duration = Duration::from_secs_f64(value),
             _ => panic!("argument {arg}"),
         }
     }
     match args[0].as_str() {
-        "dcsctp" => run::<dc::Dc>(&args[2], &job),
-        "sctp-proto" => run::<proto::Proto>(&args[2], &job),
+        "dcsctp" => run::<dc::Dc>(&args[1], &args[2], &job),
+        "sctp-proto" => run::<proto::Proto>(&args[1], &args[2], &job),
         other => panic!("no stack {other}"),
     }
 }

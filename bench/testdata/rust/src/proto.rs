@@ -1,6 +1,6 @@
 //! The crate sctp-proto.
 
-use crate::{Engine, BUFFER_SIZE, MAX_MESSAGE, PACKET_SIZE};
+use crate::{Engine, MAX_MESSAGE, PACKET_SIZE};
 use bytes::Bytes;
 use sctp_proto::{
     Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload, PayloadProtocolIdentifier,
@@ -19,6 +19,7 @@ pub struct Proto {
     transport: Arc<TransportConfig>,
     association: Option<(AssociationHandle, Association)>,
     connected: bool,
+    buffer: usize,
     out: VecDeque<Bytes>,
     readable: VecDeque<u16>,
     message: Vec<u8>,
@@ -48,10 +49,10 @@ impl Proto {
 impl Engine for Proto {
     type Packet = Bytes;
 
-    fn new(_start: Instant, initiate: bool) -> Proto {
+    fn new(_start: Instant, initiate: bool, buffer: usize) -> Proto {
         let transport = Arc::new(
             TransportConfig::default()
-                .with_max_receive_buffer_size(BUFFER_SIZE as u32)
+                .with_max_receive_buffer_size(buffer as u32)
                 .with_max_send_message_size(MAX_MESSAGE as u32)
                 .with_max_receive_message_size(MAX_MESSAGE as u32),
         );
@@ -67,6 +68,7 @@ impl Engine for Proto {
             transport,
             association: None,
             connected: false,
+            buffer,
             out: VecDeque::new(),
             readable: VecDeque::new(),
             message: Vec::new(),
@@ -120,7 +122,7 @@ impl Engine for Proto {
             a.open_stream(stream, PayloadProtocolIdentifier::Binary).expect("open stream");
         }
         let mut s = a.stream(stream).expect("stream");
-        if s.buffered_amount().unwrap_or(0) + message.len() > BUFFER_SIZE {
+        if s.buffered_amount().unwrap_or(0) + message.len() > self.buffer {
             return false;
         }
         s.write_with_ppi(message, PayloadProtocolIdentifier::Binary).expect("write");
