@@ -26,8 +26,8 @@ is measured in turn, several times, and each figure is the median. CPU-s/GB is t
 is to be trusted more than MB/s, which depend on what else the machine does. Every message is checked when it arrives.
 
 SCTP packets have 1200 bytes and checksums, buffers 1 MiB, which the sender keeps filled; heartbeats, timers and the rest are
-each stack's own. sluice, pion/sctp and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory (ours
-may send it several packets at once), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
+each stack's own. sluice, pion/sctp and usrsctp run as applications use them, on goroutines or threads, over a pipe in memory, which ours may
+give several packets at a time and get them from (BatchWriter, BatchReader), or over loopback UDP. "Engine" are the sans-IO engines: both ends on one thread, packets
 handed over by the benchmark, and the time skipped in which both would wait. (The crate dcsctp writes each packet out as text
 before it asks whether there is a log, in nine tenths of its time; here it asks first.) Of a message there and back over UDP
 there is also what it takes without our driver: associations over our sockets, without locks, timers, or an Endpoint to find
@@ -60,6 +60,7 @@ var (
 	drivers = []contestant{{"sluice", "peer", "sluice"}, {"pion/sctp", "peer", "pion"}, {"usrsctp", "usrsctp", "usrsctp"}}
 	webrtcs = []contestant{{"sluice", "peer", "sluice"}, {"pion/webrtc", "peer", "pion"}}
 
+	singles   = contestant{"sluice, a packet at a time", "peer", "single"}
 	pipeAlone = contestant{"packets through the pipe alone", "peer", "raw"}
 	plainUDP  = contestant{"UDP alone, a packet at a time", "peer", "raw"}
 	bareUDP   = contestant{"UDP alone, through our sockets", "peer", "bare"}
@@ -107,10 +108,11 @@ var linkWorks = []work{
 func works() []work {
 	all := slices.Concat(drivers, engines)
 	var w []work
+	memory := slices.Concat(bulkHalves("memory")...)
 	for _, s := range sizes {
-		w = append(w, work{s.name, "memory", "bulk", []string{s.arg}, false, all})
+		w = append(w, work{s.name, "memory", "bulk", []string{s.arg}, false, memory})
 	}
-	w = append(w, work{manyStreams, "memory", "bulk", []string{"size=16384", "streams=32"}, false, all})
+	w = append(w, work{manyStreams, "memory", "bulk", []string{"size=16384", "streams=32"}, false, memory})
 	w = append(w, work{"packets", "memory", "bulk", nil, false, []contestant{pipeAlone}})
 	for _, s := range sizes {
 		w = append(w, work{s.name, "udp", "bulk", []string{s.arg}, false, drivers})

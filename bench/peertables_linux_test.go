@@ -38,6 +38,15 @@ func halves(net string) [][]contestant {
 	}
 }
 
+// bulkHalves are those of messages one way.
+func bulkHalves(net string) [][]contestant {
+	all := halves(net)
+	if net == "memory" {
+		all[0] = slices.Insert(slices.Clone(all[0]), 1, singles)
+	}
+	return all
+}
+
 // limits are what the machine can do, over a net.
 func limits(net string) (title string, of []contestant) {
 	switch net {
@@ -64,7 +73,7 @@ func bulkTables(t *testing.T, m *measured, net, where string) {
 		figure func(sample) float64
 	}{{rateUnit, sample.rate}, {costUnit, sample.perGB}} {
 		table(t, oneWay(where, kind.name), columns...)
-		for _, half := range halves(net) {
+		for _, half := range bulkHalves(net) {
 			for _, c := range half {
 				var cells []string
 				for _, column := range columns {
@@ -86,7 +95,7 @@ func bulkTables(t *testing.T, m *measured, net, where string) {
 		}
 	}
 	table(t, oneWay(where, "thousand messages/s"), "64 B", "1 KiB")
-	for _, c := range slices.Concat(halves(net)...) {
+	for _, c := range slices.Concat(bulkHalves(net)...) {
 		thousands := func(s sample) float64 { return s.perSecond() / 1e3 }
 		row(t, c.name, m.cell(net+" bulk 64 B", c.name, thousands), m.cell(net+" bulk 1 KiB", c.name, thousands))
 	}

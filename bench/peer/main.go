@@ -47,6 +47,7 @@ var stacks = map[string]stack{
 	"engine memory":   {runners: engineRunners},
 	"endpoint memory": {runners: map[string]runner{"idle": endpointIdle}},
 	"sluice memory":   {connect: sluiceMemory},
+	"single memory":   {connect: sluiceSingle},
 	"sluice udp":      {connect: sluiceUDP, runners: map[string]runner{"idle": listenerIdle, "hold": hold}},
 	"sluice full":     {connect: sluiceFull, runners: map[string]runner{"serve": serveSluice, "clients": clients}},
 	"pion memory":     {connect: pionMemory},

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -18,6 +19,7 @@ type pipe struct {
 	readable sync.Cond
 	queue    [][]byte // a ring
 	head, n  int
+	batch    [][]byte // what ReadBatch returned
 	free     [][]byte
 	closed   bool
 	expired  bool // the read deadline
@@ -83,20 +85,48 @@ func (p *pipe) WriteBatch(packets [][]byte) (int, error) {
 func (p *pipe) Read(dst []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.n == 0 {
-		switch {
-		case p.closed:
-			return 0, io.EOF
-		case p.expired:
-			return 0, os.ErrDeadlineExceeded
-		}
-		p.readable.Wait()
+	if err := p.wait(); err != nil {
+		return 0, err
 	}
-	b := p.queue[p.head]
-	p.head, p.n = (p.head+1)%len(p.queue), p.n-1
+	b := p.take()
 	n := copy(dst, b)
 	p.free = append(p.free, b)
 	return n, nil
+}
+
+// ReadBatch is for those who take several.
+func (p *pipe) ReadBatch() ([][]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, p.batch...)
+	p.batch = p.batch[:0]
+	if err := p.wait(); err != nil {
+		return nil, err
+	}
+	for p.n > 0 && len(p.batch) < batch {
+		p.batch = append(p.batch, p.take())
+	}
+	return p.batch, nil
+}
+
+// wait waits for a packet. The lock is held, and released meanwhile.
+func (p *pipe) wait() error {
+	for p.n == 0 {
+		switch {
+		case p.closed:
+			return io.EOF
+		case p.expired:
+			return os.ErrDeadlineExceeded
+		}
+		p.readable.Wait()
+	}
+	return nil
+}
+
+func (p *pipe) take() []byte {
+	b := p.queue[p.head]
+	p.head, p.n = (p.head+1)%len(p.queue), p.n-1
+	return b
 }
 
 // Close ends both directions.
@@ -128,8 +158,8 @@ func (p *pipe) RemoteAddr() net.Addr             { return &net.UDPAddr{} }
 func (p *pipe) size() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := int(unsafe.Sizeof(*p)) + (len(p.queue)+cap(p.free))*int(unsafe.Sizeof([]byte(nil)))
-	for _, b := range p.free {
+	n := int(unsafe.Sizeof(*p)) + (len(p.queue)+cap(p.free)+cap(p.batch))*int(unsafe.Sizeof([]byte(nil)))
+	for _, b := range slices.Concat(p.batch, p.free) {
 		n += cap(b)
 	}
 	return n

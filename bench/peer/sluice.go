@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -67,13 +68,22 @@ func (e *sluiceEnd) harness() int {
 }
 
 func sluiceMemory(streams int) (a, b end, err error) {
+	return sluiceOver(streams, func(p *pipe) net.Conn { return p })
+}
+
+// sluiceSingle is over pipes that seem to have no batches.
+func sluiceSingle(streams int) (a, b end, err error) {
+	return sluiceOver(streams, func(p *pipe) net.Conn { return struct{ net.Conn }{p} })
+}
+
+func sluiceOver(streams int, over func(*pipe) net.Conn) (a, b end, err error) {
 	na, nb := newPipe()
 	cfg := sctpnet.Config{SCTP: sctpConfig()}
-	cb, err := sctpnet.New(nb, cfg, false)
+	cb, err := sctpnet.New(over(nb), cfg, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	ca, err := sctpnet.Client(context.Background(), na, cfg)
+	ca, err := sctpnet.Client(context.Background(), over(na), cfg)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -84,11 +84,16 @@ func (r *ring) SetWriteDeadline(time.Time) error { return nil }
 func connectRings(t testing.TB, cfg Config) (a, b *Conn) {
 	t.Helper()
 	ra, rb := newRings()
-	b, err := New(rb, cfg, false)
+	return connectOver(t, ra, rb, cfg)
+}
+
+func connectOver(t testing.TB, na, nb net.Conn, cfg Config) (a, b *Conn) {
+	t.Helper()
+	b, err := New(nb, cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err = Client(background, ra, cfg); err != nil {
+	if a, err = Client(background, na, cfg); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.WaitConnected(background); err != nil {
@@ -262,6 +267,8 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"one packet", 1000, connectRings},
 		{"many packets", 20000, connectRings},
+		{"one packet, read in batches", 1000, connectGatherings},
+		{"many packets, read in batches", 20000, connectGatherings},
 		{"one packet on a socket", 1000, connectSockets},
 		{"many packets on a socket", 20000, connectSockets},
 		{"one packet over UDP", 1 << 10, connectUDP},

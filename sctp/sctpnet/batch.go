@@ -14,6 +14,13 @@ type BatchWriter interface {
 	WriteBatch(packets [][]byte) (int, error)
 }
 
+// BatchReader is what a net.Conn implements besides if it can bring several packets at once.
+// ReadBatch waits as Read does, and returns the packets that are there: at least one, unless there
+// is an error. They are the caller's until the next call. With a BatchReader Read is not called.
+type BatchReader interface {
+	ReadBatch() ([][]byte, error)
+}
+
 // InPlaceWriter is what a net.Conn implements besides if it protects packets where
 // they lie and sends them from there.
 //

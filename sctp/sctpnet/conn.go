@@ -102,6 +102,7 @@ func drive(nc net.Conn, cfg Config, assoc *sctp.Association, fragments fragmenta
 	c.sender.init(c)
 	c.sender.fragments = fragments
 	c.reader.source, _ = nc.(PacketSource)
+	c.reader.batcher, _ = nc.(BatchReader)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.startReader()

@@ -13,8 +13,8 @@
 // The Conns on one UDP socket share one of each; there a call that waits for a message may
 // read in place of the goroutine, so that a question and its answer wake nobody else. A
 // net.Conn may bring packets on a goroutine of its own ([PacketSource]), and then the Conn
-// has none; it may take packets in batches ([BatchWriter]), and protect them where they
-// lie ([InPlaceWriter]).
+// has none; it may take and bring packets in batches ([BatchWriter], [BatchReader]), and
+// protect them where they lie ([InPlaceWriter]).
 //
 // What the application does not read stays in the association and closes its
 // receive window, so that a slow reader slows its peer. What the peer does not

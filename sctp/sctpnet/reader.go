@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"errors"
 	"io"
+	"net"
 	"syscall"
 	"time"
 
@@ -34,6 +35,7 @@ type reader struct {
 	source   PacketSource    // the net.Conn, or nil
 	attached bool            // it brings packets
 	udp      *udpsock.Socket // the net.Conn, or nil
+	batcher  BatchReader     // the net.Conn, or nil
 
 	size    int  // of the read buffer
 	turn    int  // which goroutine is the one that reads
@@ -62,28 +64,14 @@ func (c *Conn) startReader() {
 
 // readLoop is the reading goroutine.
 func (c *Conn) readLoop(turn int) {
-	var buf []byte
-	var one [1]udpsock.Run
+	var in incoming
 	for {
 		size, ok := c.beforeRead(turn)
 		if !ok {
 			return
 		}
-		runs := one[:]
-		var err error
-		if c.reader.udp != nil {
-			runs, err = c.reader.udp.Receive()
-		} else {
-			if len(buf) < size {
-				buf = make([]byte, size)
-			}
-			one[0].Size, err = c.nc.Read(buf)
-			one[0].Data = buf[:one[0].Size]
-			if err == nil && one[0].Size == len(buf) && len(buf) <= maxPacket {
-				err = io.ErrShortBuffer
-			}
-		}
-		if c.handleRead(turn, runs, len(buf), err) {
+		err := in.read(c.nc, &c.reader, size)
+		if c.handleRead(turn, &in, err) {
 			select {
 			case <-time.After(restTime):
 			case <-c.when(&c.life.over):
@@ -92,15 +80,40 @@ func (c *Conn) readLoop(turn int) {
 	}
 }
 
-// beforeRead waits until there is room for the events of one more packet, and
-// returns the size of the buffer to read into. ok is false when the goroutine
-// has to end, and its hold is given back.
+// incoming is what the reading goroutine has read: runs or packets.
+type incoming struct {
+	runs    []udpsock.Run
+	packets [][]byte
+	one     [1][]byte
+	buf     []byte
+}
+
+// read reads, into a buffer of at least that size if it is one by one.
+func (in *incoming) read(nc net.Conn, r *reader, size int) (err error) {
+	switch {
+	case r.udp != nil:
+		in.runs, err = r.udp.Receive()
+	case r.batcher != nil:
+		in.packets, err = r.batcher.ReadBatch()
+	default:
+		if len(in.buf) < size {
+			in.buf = make([]byte, size)
+		}
+		var n int
+		n, err = nc.Read(in.buf)
+		if in.one[0], in.packets = in.buf[:n], in.one[:]; err == nil && n == len(in.buf) && n <= maxPacket {
+			err = io.ErrShortBuffer
+		}
+	}
+	return err
+}
+
+// beforeRead waits until there is room for events, and returns the size of the buffer to
+// read into. ok is false when the goroutine has to end, and its hold is given back.
 func (c *Conn) beforeRead(turn int) (size int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.events.len() > maxEvents && !c.life.isOver {
-		c.events.room.Wait()
-	}
+	c.awaitEvents()
 	if c.life.isOver || c.reader.turn != turn {
 		c.drop()
 		return 0, false
@@ -109,9 +122,8 @@ func (c *Conn) beforeRead(turn int) (size int, ok bool) {
 	return c.reader.size, true
 }
 
-// handleRead takes what was read, into a buffer of that size, and tells whether the
-// reader is to rest.
-func (c *Conn) handleRead(turn int, runs []udpsock.Run, size int, err error) (rest bool) {
+// handleRead takes what was read, and tells whether the reader is to rest.
+func (c *Conn) handleRead(turn int, in *incoming, err error) (rest bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reader.turn == turn {
@@ -124,14 +136,11 @@ func (c *Conn) handleRead(turn int, runs []udpsock.Run, size int, err error) (re
 	switch {
 	case err == nil:
 		c.reader.passing, c.sender.unheard = 0, 0
-		for i := range runs {
-			for packet := range runs[i].Datagrams() {
-				c.assoc.HandlePacket(now, 0, packet)
-			}
-		}
+		now = c.takeAll(now, turn, in)
 	case tooLong(err):
 		// The packet did not fit. Whether the transport keeps it for the next
 		// Read or its sender repeats it, it will.
+		size := len(in.buf)
 		c.reader.size = min(4*size, maxPacket+1) // before the peer has tried a larger MTU three times
 		c.log.Debug("packet longer than the read buffer", "size", size)
 		if c.reader.failed(now) {
@@ -149,6 +158,46 @@ func (c *Conn) handleRead(turn int, runs []udpsock.Run, size int, err error) (re
 	}
 	c.settle(now, aReader)
 	return rest
+}
+
+// takeAll takes what was read. It returns the time if that was so much that it took a while: then
+// each maxBatch packets are answered by themselves, and the peer goes on meanwhile.
+func (c *Conn) takeAll(now time.Time, turn int, in *incoming) time.Time {
+	for i := range in.runs {
+		for packet := range in.runs[i].Datagrams() {
+			c.assoc.HandlePacket(now, 0, packet)
+		}
+	}
+	rest := in.packets
+	for len(rest) > maxBatch {
+		c.handle(now, rest[:maxBatch])
+		rest = rest[maxBatch:]
+		c.settle(now, aReader)
+		c.awaitEvents()
+		if c.life.isOver || c.reader.turn != turn {
+			return now // and what is left is not ours any more
+		}
+		now = time.Now()
+	}
+	c.handle(now, rest)
+	return now
+}
+
+// handle takes packets that came in together, and are answered together.
+func (c *Conn) handle(now time.Time, packets [][]byte) {
+	for i, packet := range packets {
+		c.assoc.HandlePacket(now, 0, packet)
+		if answersWithin(i+1, len(packets)) {
+			c.take(now)
+		}
+	}
+}
+
+// awaitEvents waits until there is room for the events of one more packet.
+func (c *Conn) awaitEvents() {
+	for c.events.len() > maxEvents && !c.life.isOver {
+		c.events.room.Wait()
+	}
 }
 
 // gone tells whether a refused datagram means that the peer has ended: it need not

@@ -49,12 +49,7 @@ func (c *Conn) handlePackets(packets [][]byte, err error) {
 		return
 	default:
 		c.sender.unheard = 0
-		for i, packet := range packets {
-			c.assoc.HandlePacket(now, 0, packet)
-			if answersWithin(i+1, len(packets)) {
-				c.take(now)
-			}
-		}
+		c.handle(now, packets)
 	}
 	c.settle(now, aSource)
 }
