@@ -65,6 +65,9 @@ func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (s
 		return verdict
 	})
 	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain, FalseStart: hc.falseStart})
+	if hc.client {
+		path.Forget() // the server says nothing before it has heard of us: that is of others at its address
+	}
 	path.Receive(session.HandleDatagrams)
 	err := session.Handshake(timed)
 	if err == nil && verdict != nil {

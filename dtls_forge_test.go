@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,4 +160,32 @@ func TestForgedSignatureRefused(t *testing.T) {
 			conn.Close()
 		})
 	})
+}
+
+// What came in before the client's first word is of another handshake: with somebody else at the same
+// port as its server, for instance, from the same address. The client does not take it for an answer.
+func TestHandshakeAfterAnother(t *testing.T) {
+	first, theirs, _, toFirst := newParties(t)
+	var mu sync.Mutex
+	var said [][]byte
+	toFirst.tamper = func(b []byte) [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, b)
+		return [][]byte{b}
+	}
+	connectParties(t, first, theirs)
+	client, server, _, toClient := newParties(t)
+	server.hc.cert = theirs.hc.cert // a program may use one for all its connections
+	client.hc.fingerprints = server.hc.cert.Fingerprints()
+	mu.Lock()
+	for _, b := range said {
+		toClient.inject(b)
+	}
+	want := uint64(len(said))
+	mu.Unlock()
+	if !eventually(func() bool { return client.conn.Stats().Received == want }) {
+		t.Fatal("nothing came in")
+	}
+	connectParties(t, client, server)
 }

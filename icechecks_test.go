@@ -101,7 +101,7 @@ func TestEarlyChecksForged(t *testing.T) {
 			}
 			if tt.answered == 1 {
 				var answer stun.Message
-				answer.Raw = <-n.hosts[1].in
+				answer.Raw = (<-n.hosts[1].in).b
 				var mapped stun.XORMappedAddress
 				if answer.Decode() != nil || answer.Type != stun.BindingSuccess || answer.TransactionID != m.TransactionID ||
 					mapped.GetFrom(&answer) != nil || mapped.Port != int(n.hosts[1].at.Port()) || !mapped.IP.Equal(n.hosts[1].at.Addr().AsSlice()) {

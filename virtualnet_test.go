@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -11,12 +12,13 @@ import (
 	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
 
-// virtualNet is a link between two hosts, in the virtual time of a bubble.
+// virtualNet is hosts with a link between each two of them, in the virtual time of a bubble.
 type virtualNet struct {
 	mu    sync.Mutex
 	net   *netsim.Network
-	link  netsim.Link
-	hosts [2]*virtualHost
+	link  netsim.Link // of the first two hosts
+	hosts []*virtualHost
+	ends  map[netsim.Link][2]*virtualHost
 	wake  chan struct{} // capacity 1: something was sent
 	done  chan struct{}
 }
@@ -24,9 +26,8 @@ type virtualNet struct {
 // virtualHost is a host with one address and one port.
 type virtualHost struct {
 	net    *virtualNet
-	out    netsim.Dir
 	at     netip.AddrPort
-	in     chan []byte
+	in     chan virtualDatagram
 	closed chan struct{}
 	once   sync.Once
 
@@ -34,17 +35,34 @@ type virtualHost struct {
 	dscps []uint8 // codepoints of what is sent, one after the other; 0 at first
 }
 
-// newVirtualNet makes a network with the same conditions both ways.
+type virtualDatagram struct {
+	b    []byte
+	from netip.AddrPort
+}
+
+// newVirtualNet makes a network of two hosts with the same conditions both ways.
 func newVirtualNet(t *testing.T, seed uint64, c netsim.Conditions) *virtualNet {
-	n := &virtualNet{net: netsim.New(seed, time.Now()), wake: make(chan struct{}, 1), done: make(chan struct{})}
-	n.link = n.net.AddLink(c, c)
-	for i, addr := range []string{"192.0.2.1:4001", "192.0.2.2:4002"} {
-		n.hosts[i] = &virtualHost{net: n, out: netsim.Dir(i), at: netip.MustParseAddrPort(addr),
-			in: make(chan []byte, 1024), closed: make(chan struct{})}
-	}
+	n := &virtualNet{net: netsim.New(seed, time.Now()), ends: make(map[netsim.Link][2]*virtualHost),
+		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	n.addHost(c)
+	n.addHost(c)
 	go n.run()
 	t.Cleanup(func() { close(n.done) })
 	return n
+}
+
+// addHost makes another host, with links to the others.
+func (n *virtualNet) addHost(c netsim.Conditions) *virtualHost {
+	number := len(n.hosts) + 1
+	h := &virtualHost{net: n, in: make(chan virtualDatagram, 1024), closed: make(chan struct{}),
+		at: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(number)}), uint16(4000+number))}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, other := range n.hosts {
+		n.ends[n.net.AddLink(c, c)] = [2]*virtualHost{other, h}
+	}
+	n.hosts = append(n.hosts, h)
+	return h
 }
 
 // run delivers what arrives.
@@ -54,7 +72,7 @@ func (n *virtualNet) run() {
 		now := time.Now()
 		for d, ok := n.net.Deliver(now); ok; d, ok = n.net.Deliver(now) {
 			select {
-			case n.hosts[d.Dir.Reverse()].in <- append([]byte(nil), d.Packet...):
+			case n.ends[d.Link][d.Dir.Reverse()].in <- virtualDatagram{bytes.Clone(d.Packet), n.ends[d.Link][d.Dir].at}:
 			default: // a host that does not read
 			}
 		}
@@ -82,15 +100,22 @@ func (h *virtualHost) open(netip.AddrPort) (udpmux.PacketConn, error) { return h
 func (h *virtualHost) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	select {
 	case p := <-h.in:
-		return copy(b, p), h.net.hosts[h.out.Reverse()].at, nil
+		return copy(b, p.b), p.from, nil
 	case <-h.closed:
 		return 0, netip.AddrPort{}, net.ErrClosed
 	}
 }
 
-func (h *virtualHost) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) {
+// WriteToUDPAddrPort sends. What is for nobody is lost.
+func (h *virtualHost) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	h.net.mu.Lock()
-	h.net.net.Send(time.Now(), h.net.link, h.out, b)
+	for link, ends := range h.net.ends {
+		for dir, end := range ends {
+			if end == h && ends[1-dir].at == to {
+				h.net.net.Send(time.Now(), link, netsim.Dir(dir), b)
+			}
+		}
+	}
 	h.net.mu.Unlock()
 	select {
 	case h.net.wake <- struct{}{}:

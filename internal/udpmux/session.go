@@ -106,6 +106,13 @@ func (s *Session) Receive(f Receiver) {
 	}
 }
 
+// Forget drops what came in before there is a receiver.
+func (s *Session) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held, s.heldBytes = nil, 0
+}
+
 // arrive takes datagrams from a port, some of an address on which there is a claim.
 func (s *Session) arrive(p *port, from netip.AddrPort, datagrams [][]byte, t *Traffic) {
 	if !s.plain {

@@ -276,13 +276,15 @@ func end(conns ...*Conn) {
 	}
 }
 
-// goroutinesOfConns returns the stacks of goroutines that run methods of a Conn.
+// goroutinesOfConns returns the stacks of goroutines of the caller's bubble that run methods of a Conn:
+// some of an earlier test may be about to end.
 func goroutinesOfConns() string {
 	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
+	stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
+	_, bubble, _ := strings.Cut(strings.Split(stacks[0], "\n")[0], "synctest bubble") // the caller's comes first
 	var found []string
-	for _, stack := range strings.Split(string(buf), "\n\n") {
-		if strings.Contains(stack, "sctpnet.(*Conn)") {
+	for _, stack := range stacks {
+		if strings.Contains(stack, "sctpnet.(*Conn)") && strings.Contains(stack, "synctest bubble"+bubble) {
 			found = append(found, stack)
 		}
 	}
