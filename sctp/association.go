@@ -161,9 +161,10 @@ func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 		return ErrResetPending
 	case s != nil && s.open != nil:
 		return ErrMessageOpen
-	case m.More && a.out.parted >= maxParted:
+	case !m.More:
+	case a.out.parted >= maxParted:
 		return ErrTooManyOpen
-	case m.More && !a.forward.enabled: // without which it could not be given up
+	case !a.forward.enabled: // without which it could not be given up
 		return ErrNotSupported
 	}
 	if !a.forward.enabled {
@@ -179,10 +180,13 @@ func (a *Association) enqueue(now instant, m *Message, foreign bool) error {
 		}
 		return ErrSendBufferFull
 	}
-	if s == nil || !s.used {
+	if s == nil {
+		s = a.out.stream(m.Stream)
+	}
+	if !s.used {
 		a.in.news(m.Stream)
 	}
-	if msg := a.out.push(now, m, foreign); m.More {
+	if msg := a.out.push(now, s, m, foreign); m.More {
 		a.out.open(msg)
 	}
 	a.counters.messagesSent++
@@ -245,7 +249,7 @@ func (a *Association) DeliverParts(stream uint16, on bool) {
 // reportReadable turns streams with something to read into events.
 func (a *Association) reportReadable() {
 	for _, id := range a.in.readable {
-		a.events.push(Event{Kind: EventReadable, Stream: id})
+		a.events.pushOf(EventReadable, id)
 	}
 	a.in.readable = a.in.readable[:0]
 }
@@ -253,10 +257,9 @@ func (a *Association) reportReadable() {
 // tellWindow has a window that reading has opened by a quarter told to the peer
 // (9260-6.2-d).
 func (a *Association) tellWindow() {
-	if a.state == Established || a.state == ShutdownPending || a.state == ShutdownSent {
-		if a.in.window()-a.ack.advertised >= a.cfg.ReceiveBuffer/4 {
-			a.ack.now()
-		}
+	if a.in.window()-a.ack.advertised >= a.cfg.ReceiveBuffer/4 &&
+		(a.state == Established || a.state == ShutdownPending || a.state == ShutdownSent) {
+		a.ack.now()
 	}
 }
 

@@ -15,22 +15,37 @@ type eventQueue struct {
 // at returns the i-th event.
 func (q *eventQueue) at(i int) Event { return q.ring[(q.head+i)&(len(q.ring)-1)] }
 
-func (q *eventQueue) push(e Event) {
-	switch {
-	case q.n < len(q.ring):
-	case q.n < len(q.few):
-		q.ring = q.few[:]
-	default:
-		ring := make([]Event, max(8, 2*len(q.ring)))
-		for i := range q.n {
-			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
-		}
-		q.ring, q.head = ring, 0
+func (q *eventQueue) push(e Event) { *q.add() = e }
+
+// pushOf is push for an event of a stream, of which there may be some for each message:
+// written where it stays, since copies of structs of this size are slow.
+func (q *eventQueue) pushOf(kind EventKind, stream uint16) {
+	e := q.add()
+	e.Kind, e.Stream = kind, stream
+}
+
+// add makes room for an event, which is empty.
+func (q *eventQueue) add() *Event {
+	if q.n == len(q.ring) {
+		q.grow()
 	}
-	q.ring[(q.head+q.n)&(len(q.ring)-1)] = e
+	e := &q.ring[(q.head+q.n)&(len(q.ring)-1)]
 	q.n++
 	q.use.holds(q.n)
 	q.pushed++
+	return e
+}
+
+func (q *eventQueue) grow() {
+	if q.n < len(q.few) {
+		q.ring = q.few[:]
+		return
+	}
+	ring := make([]Event, max(8, 2*len(q.ring)))
+	for i := range q.n {
+		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+	}
+	q.ring, q.head, q.few = ring, 0, [len(q.few)]Event{}
 }
 
 func (q *eventQueue) pop() (Event, bool) {

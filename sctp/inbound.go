@@ -142,12 +142,12 @@ const maxAhead = 2 * maxTSNSpan
 func (in *inbound) number(s *inStream, f *fragment) bool {
 	m := &f.info
 	switch {
+	case in.interleaved && !m.unordered:
+		return s.next.AtOrBefore(m.mid) && m.mid.Since(s.next) <= maxAhead
 	case !in.interleaved && m.unordered: // is told apart by TSN alone
 		m.mid = 0
 	case !in.interleaved:
 		m.mid = s.next.Nearest(m.mid.SSN())
-	case !m.unordered:
-		return s.next.AtOrBefore(m.mid) && m.mid.Since(s.next) <= maxAhead
 	case m.mid.Before(s.floor):
 		return false
 	case m.mid.Since(s.floor) > 2*maxAhead: // the floor follows, lest numbers wrap above it

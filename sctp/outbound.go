@@ -265,10 +265,9 @@ func (o *outbound) refuse(n int) {
 // buffer so small that it may all be in one packet, whose SACK would be delayed.
 func (o *outbound) starved() bool { return o.frugal && o.refused != 0 && o.queued == 0 }
 
-// push queues a message, with a copy of its payload if that is foreign.
-func (o *outbound) push(now instant, m *Message, foreign bool) *outMessage {
+// push queues a message of a stream, with a copy of its payload if that is foreign.
+func (o *outbound) push(now instant, s *outStream, m *Message, foreign bool) *outMessage {
 	msg := o.pool.toSend()
-	s := o.stream(m.Stream)
 	o.arrivals++
 	*msg = outMessage{} // and then field by field: copies of structs of this size are slow
 	msg.stream, msg.id, msg.payload, msg.ppid, msg.arrival = s, m.ID, m.Payload, m.PPID, o.arrivals

@@ -101,7 +101,7 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 	}
 	p := s.open
 	p.refused = 0
-	m := a.out.push(at, &Message{Stream: stream, PPID: p.ppid, Unordered: p.unordered, Payload: payload}, true)
+	m := a.out.push(at, s, &Message{Stream: stream, PPID: p.ppid, Unordered: p.unordered, Payload: payload}, true)
 	if m.parts, m.ends = p, !more; !more {
 		m.id, m.immediate = p.id, p.immediate
 		s.open = nil

@@ -135,15 +135,8 @@ func (r *rack) renumber() {
 	r.tlp.reset()
 }
 
-// heardOf takes note of how far a SACK speaks.
-func (r *rack) heardOf(s *wire.Sack) {
-	if r.silent = s.Blocks() >= manyGapBlocks; r.silent {
-		r.heard = s.CumTSN.Add(int(lastBlock(s)))
-	}
-}
-
-// lastBlock returns where the last gap block ends.
-func lastBlock(s *wire.Sack) uint16 {
+// lastBlock returns how far a SACK speaks.
+func lastBlock(s *wire.Sack) wire.TSN {
 	last := uint16(0)
 	if n := s.Gaps(); n > 0 {
 		last = s.Gap(n - 1).End
@@ -151,7 +144,7 @@ func lastBlock(s *wire.Sack) uint16 {
 	if n := s.NRGaps(); n > 0 {
 		last = max(last, s.NRGap(n-1).End)
 	}
-	return last
+	return s.CumTSN.Add(int(last))
 }
 
 // minRTT is the least round-trip time of the last minutes: of a running window and

@@ -42,7 +42,8 @@ func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *rec
 	case !a.intact(p):
 		return ReasonChecksum
 	}
-	r.p, r.path, r.it = p, path, p.Chunks()
+	r.p, r.path = p, path
+	p.Walk(&r.it)
 	c, ok := r.it.Next()
 	switch {
 	case !ok:
@@ -65,8 +66,13 @@ func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *rec
 			a.counters.seldom().ceReceived++
 			a.ack.now() // the sender shall know soon
 		}
-		a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
-		a.reportReceive(now)
+		if a.ack.packetData {
+			a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
+		}
+		if len(a.reconfig.peer.deferred) > 0 {
+			a.performDeferred()
+		}
+		a.reportReadable()
 	}
 	return 0
 }
@@ -317,7 +323,7 @@ func (a *Association) maxSpan(unordered bool) int {
 // less use if need be (RFC 9260, section 6.2); next says that it adjoins the cumulative TSN.
 func (a *Association) makeRoom(f *fragment, next bool) bool {
 	t := f.tsn
-	if t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || !next && a.tsns.above.full(t) || a.in.full(f.info.stream) {
+	if !next && (t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || a.tsns.above.full(t)) || a.in.full(f.info.stream) {
 		return false
 	}
 	fillsGap := t.Before(a.tsns.highest)
@@ -481,13 +487,3 @@ func (a *Association) handleError(now instant, c wire.Chunk) {
 
 // maxPeerErrors bounds the events on behalf of ERROR chunks that nobody takes.
 const maxPeerErrors = 64
-
-// reportReceive turns what a packet changed into events.
-func (a *Association) reportReceive(now instant) {
-	if len(a.reconfig.peer.deferred) > 0 {
-		a.performDeferred()
-	}
-	if len(a.in.readable) > 0 {
-		a.reportReadable()
-	}
-}

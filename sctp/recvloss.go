@@ -21,14 +21,19 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 	r.delivered(now, f)
 	repeated := false
 	if s != nil {
-		r.heardOf(s)
+		if r.silent = s.Blocks() >= manyGapBlocks; r.silent {
+			r.heard = lastBlock(s)
+		}
 		if s.Dups() > 0 {
 			a.duplicates(now, path, s)
 		}
 		repeated = !f.any && !f.cumMoved && s.Blocks() == 0 && windowBytes(s.ARwnd) == a.window.advertised
 	}
 	begun := a.recovery.proportional()
-	lost := a.overtake(now, path, before)
+	lost := 0
+	if a.sent.outstanding > 0 {
+		lost = a.overtake(now, path, before)
+	}
 	switch {
 	case !a.recovery.proportional():
 	case f.any:
@@ -36,7 +41,7 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 	case begun && r.silent && s != nil:
 		a.recovery.prr.unheard(a.sent.flight)
 	}
-	if r.tlp.acked(a.sent.cum, s, repeated) && !a.recovery.active() {
+	if r.tlp.out && r.tlp.acked(a.sent.cum, s, repeated) && !a.recovery.active() {
 		a.recovery.reacted(a.sent.order.packet)
 		a.reduce(now, path, before, false)
 	}

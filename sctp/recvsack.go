@@ -7,7 +7,7 @@ import (
 // handleSack takes a SACK (RFC 9260, section 6.2.1) or NR-SACK.
 func (a *Association) handleSack(now instant, path *path, c wire.Chunk) {
 	var s wire.Sack
-	if s.Decode(c) != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || !a.sent.valid(s.CumTSN, &s) {
+	if s.Decode(c) != nil || !a.sendsData() || s.CumTSN.Before(a.sent.cum) || a.sent.highest().Before(s.CumTSN) || !a.sent.valid(&s) {
 		return
 	}
 	a.counters.sacksReceived++
@@ -112,6 +112,8 @@ func (a *Association) finishAck(now instant, path *path, moved bool) {
 // answered takes note that the peer acknowledged something sent on a path.
 func (a *Association) answered(path *path) {
 	if a.paths.answered(path) {
-		a.events.push(Event{Kind: EventPathUp, Path: path.id})
+		a.tellUp(path)
 	}
 }
+
+func (a *Association) tellUp(path *path) { a.events.push(Event{Kind: EventPathUp, Path: path.id}) }

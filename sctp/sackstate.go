@@ -62,9 +62,6 @@ func (k *ackState) dropped() { k.packetData, k.packetNow = true, true }
 // endPacket settles, after a packet was processed, when its SACK goes out. hadGap
 // and gap say whether TSNs were missing before and after it.
 func (k *ackState) endPacket(now instant, hadGap, gap bool, delay time.Duration) {
-	if !k.packetData {
-		return
-	}
 	k.packets++
 	switch {
 	case k.packetNow, !k.packetNew, hadGap, gap, k.packets >= 2: // 9260-6.2-a, 9260-6.2-b

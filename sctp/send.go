@@ -8,8 +8,8 @@ import (
 
 // Transmit is a packet to send.
 type Transmit struct {
+	Packet []byte // the bytes that were appended to dst; first, so that all of it fits registers
 	Path   PathID
-	Packet []byte // the bytes that were appended to dst
 
 	// Whole says that the packet must arrive as one datagram of the network layer
 	// or not at all: the DF bit (RFC 8899, section 3). Other packets may be
@@ -185,13 +185,19 @@ func (a *Association) fillSack(p *builder) {
 // is due goes first; one that could wait rides along if it leaves room (RFC 9260,
 // section 6.1).
 func (a *Association) fillData(now instant, path *path, p *builder) {
+	if a.out.queued == 0 && a.sent.lost == 0 && !path.rack.tlp.due { // the state of who only receives is not looked at
+		if a.ack.due == ackNow {
+			a.fillSack(p)
+		}
+		if p.empty() {
+			a.exhausted(path)
+		}
+		return
+	}
 	switch a.ack.due {
 	case ackNow:
 		a.fillSack(p)
 	case ackDelayed:
-		if a.out.queued == 0 && a.sent.lost == 0 && !path.rack.tlp.due {
-			break // nothing that it could ride along with
-		}
 		before, window := len(p.b), a.in.offer(path.mtu)
 		path.ecn.append(p)
 		if !a.ack.appendSack(p, &a.tsns, window) {
@@ -209,10 +215,6 @@ func (a *Association) fillData(now instant, path *path, p *builder) {
 
 // fillChunks puts DATA chunks into the packet.
 func (a *Association) fillChunks(now instant, path *path, p *builder) {
-	if a.out.queued == 0 && a.sent.lost == 0 && !path.rack.tlp.due { // the state of who only receives is not looked at
-		a.exhausted(path, p)
-		return
-	}
 	a.sent.order.packet++
 	next := a.sent.next
 	a.out.packet(now)
@@ -220,7 +222,9 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
 	}
-	a.exhausted(path, p)
+	if p.empty() {
+		a.exhausted(path)
+	}
 	switch fresh := a.sent.next != next; {
 	case path.rack.tlp.due:
 		a.fillProbe(now, path, p, fresh)
@@ -235,17 +239,12 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 }
 
 // exhausted takes note that there is nothing more to send, if so.
-func (a *Association) exhausted(path *path, p *builder) {
-	if p.empty() && !path.pacer.timer.on() {
-		path.pacer.rest()
-		if q := &a.sent; q.rate != nil {
-			q.exhausted(path.cc.window())
-		}
+func (a *Association) exhausted(path *path) {
+	if path.pacer.timer.on() {
+		return
 	}
-}
-
-func (q *sentQueue) exhausted(window int) {
-	if q.lost == 0 && q.flight < window {
+	path.pacer.rest()
+	if q := &a.sent; q.rate != nil && q.lost == 0 && q.flight < path.cc.window() {
 		q.rate.exhausted(q.flight)
 	}
 }
@@ -449,7 +448,8 @@ func (a *Association) putChunk(now instant, path *path, p *builder, t wire.TSN, 
 	}
 	m, payload := c.msg, c.msg.payload[c.off:c.off+c.size]
 	if a.peer.interleaving { // 8260-2.2.1-a
-		d := wire.IData{Flags: flags, TSN: t, Stream: m.stream.id, MID: m.mid, PPID: m.ppid, FSN: c.fsn, Payload: payload}
+		var d wire.IData // filled in here, not copied from a literal
+		d.Flags, d.TSN, d.Stream, d.MID, d.PPID, d.FSN, d.Payload = flags, t, m.stream.id, m.mid, m.ppid, c.fsn, payload
 		p.b = d.Append(p.b)
 	} else {
 		d := wire.Data{Flags: flags, TSN: t, Stream: m.stream.id, SSN: m.mid.SSN(), PPID: m.ppid, Payload: payload}
@@ -534,23 +534,21 @@ func (a *Association) reportDelivered(done *outMessage) {
 
 // reportSend turns what sending changed into events.
 func (a *Association) reportSend() {
-	if o := &a.out; len(o.low) > 0 || o.isAllLow || o.refused > 0 || o.parted > 0 {
+	if o := &a.out; o.isAllLow || len(o.low)+o.refused+int(o.parted) > 0 {
 		a.tellSend()
 	}
 }
 
 func (a *Association) tellSend() {
-	if low := a.out.low; len(low) > 0 {
-		for _, id := range low {
-			a.events.push(Event{Kind: EventBufferedAmountLow, Stream: id})
-		}
-		a.out.low = low[:0]
+	for _, id := range a.out.low {
+		a.events.pushOf(EventBufferedAmountLow, id)
 	}
+	a.out.low = a.out.low[:0]
 	if a.out.isAllLow {
 		a.out.isAllLow = false
 		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
 	}
-	if !a.reconfig.own.all && a.out.writable() {
+	if a.out.refused+int(a.out.parted) > 0 && !a.reconfig.own.all && a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}
 }

@@ -132,7 +132,9 @@ func (q *sentQueue) push(now instant, c *sentChunk) wire.TSN {
 	m.last = t
 	if c.state == chunkOutstanding {
 		q.depart(now, t, c)
-		q.rate.sent(t, c, q.flight)
+		if q.rate != nil {
+			q.rate.sent(t, c, q.flight)
+		}
 	}
 	return t
 }
@@ -292,15 +294,11 @@ type ackFacts struct {
 	settled   *outMessage   // messages acknowledged for good, but not up to the cumulative TSN, linked
 }
 
-// valid reports whether a SACK speaks only of TSNs that were sent.
-func (q *sentQueue) valid(cum wire.TSN, s *wire.Sack) bool {
-	return cum.Before(q.next) && (s.Blocks() == 0 || q.validGaps(cum, s))
-}
-
-func (q *sentQueue) validGaps(cum wire.TSN, s *wire.Sack) bool {
+// valid reports whether the gap blocks of a SACK speak only of TSNs that were sent.
+func (q *sentQueue) valid(s *wire.Sack) bool {
 	for i := range s.Blocks() {
 		g := s.Block(i)
-		if g.Start == 0 || g.End < g.Start || q.highest().Before(cum.Add(int(g.End))) {
+		if g.Start == 0 || g.End < g.Start || q.highest().Before(s.CumTSN.Add(int(g.End))) {
 			return false
 		}
 	}
@@ -372,7 +370,9 @@ func (q *sentQueue) ackOne(now instant, t wire.TSN, c *sentChunk, f *ackFacts) {
 	}
 	f.bytes += c.wireSize()
 	f.newest, f.any = t, true
-	q.rate.acked(now, t, c)
+	if q.rate != nil {
+		q.rate.acked(now, t, c)
+	}
 	q.ackOrder(now.Sub(c.sentAt), t, c, f)
 	if q.timing && t == q.timed {
 		q.timing = false

@@ -43,13 +43,11 @@ func (p *tailProbe) sent(highest wire.TSN, again bool, t wire.TSN) {
 // reset forgets about a probe: losses are being repaired anyway.
 func (p *tailProbe) reset() { p.due, p.out = false, false }
 
-// acked takes a SACK (RFC 8985, section 7.4) with this cumulative TSN. repeated says
+// acked takes a SACK while a probe is outstanding (RFC 8985, section 7.4), with this cumulative TSN. repeated says
 // that it reports nothing that was not known, and no gaps. It returns true if the
 // probe has repaired a loss that nothing else shows.
 func (p *tailProbe) acked(cum wire.TSN, s *wire.Sack, repeated bool) (repaired bool) {
 	switch {
-	case !p.out:
-		return false
 	case p.again && s != nil && reportsDuplicate(s, p.tsn): // nothing was lost
 	case cum.Before(p.end):
 		return false

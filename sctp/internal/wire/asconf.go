@@ -16,7 +16,7 @@ func (c Chunk) Asconf() (Asconf, error) {
 	if len(c) < 8 {
 		return Asconf{}, ErrLength
 	}
-	return Asconf{ReqSeq(be.Uint32(c[4:])), Params{rest: c[8:]}}, nil
+	return Asconf{ReqSeq(be.Uint32(c[4:])), Params{tlvs{b: c[8:]}}}, nil
 }
 
 // BeginAsconf appends the fixed part of an ASCONF or ASCONF-ACK chunk; the

@@ -129,7 +129,7 @@ func TestAuthVector(t *testing.T) {
 		if hex.EncodeToString(got) != tc.want {
 			t.Errorf("HMAC %d is %x, want %s", tc.id, got, tc.want)
 		}
-		it := Chunks{rest: AppendAuth(nil, Auth{HMACID: tc.id, HMAC: got})}
+		it := Chunks{tlvs{b: AppendAuth(nil, Auth{HMACID: tc.id, HMAC: got})}}
 		c, _ := it.Next()
 		if auth, err := c.Auth(); err != nil || auth.HMACID != tc.id || !bytes.Equal(auth.HMAC, got) {
 			t.Errorf("decoded %+v, error %v", auth, err)

@@ -153,17 +153,16 @@ func (c Cause) Text() ([]byte, error) {
 }
 
 // Causes iterates over the error causes of an ABORT or ERROR chunk, like Chunks.
-type Causes struct {
-	rest []byte
-	err  error
-}
+type Causes struct{ tlvs }
 
 // ParseCauses returns an iterator over encoded error causes.
-func ParseCauses(b []byte) Causes { return Causes{rest: b} }
+func ParseCauses(b []byte) Causes { return Causes{tlvs{b: b}} }
 
 // Next returns the next cause.
-func (it *Causes) Next() (Cause, bool) {
-	c := nextTLV(&it.rest, &it.err)
+func (it *Causes) Next() (c Cause, ok bool) {
+	if it.more() {
+		c = it.next()
+	}
 	return c, c != nil
 }
 

@@ -118,22 +118,19 @@ func (c Chunk) tsn(t ChunkType) (TSN, error) {
 //
 //	for c, ok := it.Next(); ok; c, ok = it.Next() { ... }
 //	if it.Err() != nil { ... }
-type Chunks struct {
-	rest []byte
-	err  error
-}
+type Chunks struct{ tlvs }
 
 // Next returns the next chunk. After a chunk that does not fit the packet, or
 // whose length field is below 4, there is none (RFC 9260, section 6.10).
 func (it *Chunks) Next() (c Chunk, ok bool) {
-	if len(it.rest) > 0 {
-		c = nextTLV(&it.rest, &it.err)
+	if it.more() {
+		c = it.next()
 	}
 	return c, c != nil
 }
 
 // Last reports whether no bytes are left.
-func (it *Chunks) Last() bool { return len(it.rest) == 0 }
+func (it *Chunks) Last() bool { return !it.more() }
 
 // Err returns why the iteration stopped before the end of the packet.
 func (it *Chunks) Err() error { return it.err }

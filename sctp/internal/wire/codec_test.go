@@ -65,7 +65,7 @@ const (
 func (k kind) decode(b []byte) (v any, n int, err error) {
 	switch k {
 	case chunks:
-		it := Chunks{rest: b}
+		it := Chunks{tlvs{b: b}}
 		c, ok := it.Next()
 		if !ok {
 			return nil, 0, it.Err()

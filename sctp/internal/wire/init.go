@@ -29,7 +29,7 @@ func (c Chunk) init(t ChunkType) (Init, error) {
 		OutStreams: be.Uint16(c[12:]),
 		InStreams:  be.Uint16(c[14:]),
 		InitialTSN: TSN(be.Uint32(c[16:])),
-		Params:     Params{rest: c[chunkHeaderLen+initValueLen:]},
+		Params:     Params{tlvs{b: c[chunkHeaderLen+initValueLen:]}},
 	}, nil
 }
 

@@ -12,13 +12,13 @@ func (s *Sack) decodeNR(c Chunk) error {
 	if err := c.expect(TypeNRSack, nrSackValueLen); err != nil {
 		return err
 	}
-	gaps, nr, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:])), 4*int(be.Uint16(c[16:]))
-	rest := c[chunkHeaderLen+nrSackValueLen:]
-	if len(rest) != gaps+nr+dups {
+	gaps, nr, dups := int(be.Uint16(c[12:])), int(be.Uint16(c[14:])), int(be.Uint16(c[16:]))
+	lists := c[chunkHeaderLen+nrSackValueLen:]
+	if len(lists) != 4*(gaps+nr+dups) {
 		return ErrLength
 	}
 	s.CumTSN, s.ARwnd = TSN(be.Uint32(c[4:])), be.Uint32(c[8:])
-	s.gaps, s.nrGaps, s.dups = rest[:gaps], rest[gaps:gaps+nr], rest[gaps+nr:]
+	s.gaps, s.nrGaps, s.dups, s.lists = gaps, nr, dups, lists
 	return nil
 }
 

@@ -51,7 +51,10 @@ func (p Packet) Checksum() uint32 { return binary.LittleEndian.Uint32(p[8:]) }
 func (p Packet) ChecksumOK() bool { return p.Checksum() == Checksum(p) }
 
 // Chunks returns an iterator over the chunks.
-func (p Packet) Chunks() Chunks { return Chunks{rest: p[HeaderLen:]} }
+func (p Packet) Chunks() Chunks { return Chunks{tlvs{b: p, at: HeaderLen}} }
+
+// Walk makes a new iterator, in its place, what Chunks returns.
+func (p Packet) Walk(it *Chunks) { it.b, it.at = p, HeaderLen }
 
 // AppendHeader appends a common header whose checksum field is zero.
 func AppendHeader(b []byte, srcPort, dstPort uint16, vtag uint32) []byte {

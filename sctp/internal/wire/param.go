@@ -72,17 +72,16 @@ func (p Param) expect(t ParamType, n int) error {
 
 // Params is the encoded list of parameters of a chunk; as an iterator it is
 // used like Chunks.
-type Params struct {
-	rest []byte
-	err  error
-}
+type Params struct{ tlvs }
 
 // ParseParams returns an iterator over encoded parameters.
-func ParseParams(b []byte) Params { return Params{rest: b} }
+func ParseParams(b []byte) Params { return Params{tlvs{b: b}} }
 
 // Next returns the next parameter.
-func (it *Params) Next() (Param, bool) {
-	p := nextTLV(&it.rest, &it.err)
+func (it *Params) Next() (p Param, ok bool) {
+	if it.more() {
+		p = it.next()
+	}
 	return p, p != nil
 }
 

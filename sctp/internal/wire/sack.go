@@ -6,11 +6,10 @@ type GapBlock struct{ Start, End uint16 }
 
 // Sack is a SACK chunk, or an NR-SACK chunk with its second list of blocks.
 type Sack struct {
-	CumTSN TSN
-	ARwnd  uint32 // bytes
-	gaps   []byte
-	nrGaps []byte
-	dups   []byte
+	CumTSN             TSN
+	ARwnd              uint32 // bytes
+	gaps, nrGaps, dups int
+	lists              []byte // all of them, one behind the other, 4 bytes each
 }
 
 const sackValueLen = 12
@@ -37,48 +36,41 @@ func (s *Sack) Decode(c Chunk) error {
 	if len(c) < chunkHeaderLen+sackValueLen {
 		return ErrLength
 	}
-	gaps, dups := 4*int(be.Uint16(c[12:])), 4*int(be.Uint16(c[14:]))
-	rest := c[chunkHeaderLen+sackValueLen:]
-	if len(rest) != gaps+dups {
+	gaps, dups := int(be.Uint16(c[12:])), int(be.Uint16(c[14:]))
+	if len(c) != SackLen(gaps, dups) {
 		return ErrLength
 	}
 	s.CumTSN, s.ARwnd = TSN(be.Uint32(c[4:])), be.Uint32(c[8:])
-	s.gaps, s.nrGaps, s.dups = rest[:gaps], nil, rest[gaps:]
+	s.gaps, s.nrGaps, s.dups, s.lists = gaps, 0, dups, c[chunkHeaderLen+sackValueLen:]
 	return nil
 }
 
 // Gaps returns the number of gap blocks that the receiver may renege.
-func (s *Sack) Gaps() int { return len(s.gaps) / 4 }
+func (s *Sack) Gaps() int { return s.gaps }
 
 // Gap returns gap block i.
-func (s *Sack) Gap(i int) GapBlock { return gapAt(s.gaps, i) }
+func (s *Sack) Gap(i int) GapBlock { return s.Block(i) }
 
 // NRGaps returns the number of gap blocks that are never reneged.
-func (s *Sack) NRGaps() int { return len(s.nrGaps) / 4 }
+func (s *Sack) NRGaps() int { return s.nrGaps }
 
 // NRGap returns non-renegable gap block i.
-func (s *Sack) NRGap(i int) GapBlock { return gapAt(s.nrGaps, i) }
+func (s *Sack) NRGap(i int) GapBlock { return s.Block(s.gaps + i) }
 
 // Blocks returns the number of gap blocks of both kinds.
-func (s *Sack) Blocks() int { return s.Gaps() + s.NRGaps() }
+func (s *Sack) Blocks() int { return s.gaps + s.nrGaps }
 
 // Block returns gap block i of both kinds: those that are never reneged come last.
 func (s *Sack) Block(i int) GapBlock {
-	if n := s.Gaps(); i >= n {
-		return s.NRGap(i - n)
-	}
-	return s.Gap(i)
+	b := s.lists[4*i:]
+	return GapBlock{be.Uint16(b), be.Uint16(b[2:])}
 }
 
 // Dups returns the number of duplicate reports.
-func (s *Sack) Dups() int { return len(s.dups) / 4 }
+func (s *Sack) Dups() int { return s.dups }
 
 // Dup returns duplicate TSN i.
-func (s *Sack) Dup(i int) TSN { return TSN(be.Uint32(s.dups[4*i:])) }
-
-func gapAt(b []byte, i int) GapBlock {
-	return GapBlock{be.Uint16(b[4*i:]), be.Uint16(b[4*i+2:])}
-}
+func (s *Sack) Dup(i int) TSN { return TSN(be.Uint32(s.lists[4*(s.Blocks()+i):])) }
 
 func appendGaps(b []byte, gaps []GapBlock) []byte {
 	for _, g := range gaps {

@@ -1,6 +1,9 @@
 package wire
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Chunks, parameters and causes share a shape: a header of 4 bytes whose second
 // half is the length, header included, then the value, then zeros up to a
@@ -8,8 +11,7 @@ import "math"
 // and 3.3.10).
 const tlvHeaderLen = 4
 
-// nextTLV cuts the next chunk, parameter or cause off rest, and returns nil if there is
-// none, as after an error.
+// tlvs iterates over chunks, parameters or causes.
 //
 // The length of a chunk should not count its final padding, nor that of its last
 // parameter, but is accepted if it does (RFC 9260, section 3.2): up to three
@@ -17,40 +19,46 @@ const tlvHeaderLen = 4
 // skipped. The formats of fixed and counted length are multiples of 4, which
 // leaves DATA, COOKIE ECHO and PAD: there such padding is part of the value,
 // because nothing tells them apart. Padding may also be missing at the end.
-func nextTLV(rest *[]byte, err *error) []byte {
-	b := *rest
+type tlvs struct {
+	b   []byte
+	at  int // of the next in b; behind its end perhaps
+	err error
+}
+
+// more reports whether there may be a next one.
+func (it *tlvs) more() bool { return it.at < len(it.b) }
+
+// next returns the next one where there may be one, nil if there is none, as after an error.
+func (it *tlvs) next() []byte {
+	b := it.b[it.at:]
 	n := len(b) + 1 // unless the header says otherwise
 	if len(b) >= tlvHeaderLen {
 		n = int(be.Uint16(b[2:]))
 	}
 	switch {
-	case len(b) == 0:
-		return nil
 	case n > len(b):
-		*rest, *err = nil, ErrTruncated
+		it.at, it.err = len(it.b), ErrTruncated
 		return nil
 	case n < tlvHeaderLen: // a length of 0 would never end
-		*rest, *err = nil, ErrLength
+		it.at, it.err = len(it.b), ErrLength
 		return nil
 	}
-	*rest = b[min(pad4(n), len(b)):]
+	it.at += pad4(n)
 	return b[:n:n]
 }
 
 // oneTLV returns the only chunk or parameter in b, which holds nothing behind it
 // but its padding.
 func oneTLV(b []byte) ([]byte, error) {
-	var err error
-	tlv := nextTLV(&b, &err)
-	switch {
-	case err != nil:
-		return nil, err
-	case tlv == nil:
+	it := tlvs{b: b}
+	if !it.more() {
 		return nil, ErrTruncated
-	case len(b) != 0:
+	}
+	tlv := it.next()
+	if it.err == nil && it.more() {
 		return nil, ErrLength
 	}
-	return tlv, nil
+	return tlv, it.err
 }
 
 // setLength sets the length of the chunk, parameter or cause that starts at
@@ -65,11 +73,10 @@ func putLength(h []byte, n int) {
 	be.PutUint16(h[2:], uint16(n))
 }
 
-// extend makes b longer by n bytes, at most 32, of arbitrary contents.
+// extend makes b longer by n bytes of arbitrary contents.
 func extend(b []byte, n int) []byte {
-	var zero [32]byte
 	if cap(b)-len(b) < n {
-		return append(b, zero[:n]...)
+		b = slices.Grow(b, n)
 	}
 	return b[:len(b)+n]
 }
@@ -77,17 +84,13 @@ func extend(b []byte, n int) []byte {
 // pad4 rounds n up to a multiple of 4.
 func pad4(n int) int { return (n + 3) &^ 3 }
 
-// appendPayload appends what ends a chunk, and its padding, where there is room mostly.
-func appendPayload(b, payload []byte) []byte {
-	n, padded := len(b), pad4(len(payload))
-	if cap(b)-n < padded {
-		return appendPadding(append(b, payload...), n)
-	}
-	b = b[:n+padded]
-	if padded > 0 {
-		be.PutUint32(b[n+padded-4:], 0)
-	}
-	copy(b[n:], payload)
+// extendBy makes b longer by a header of n bytes of arbitrary contents, n a multiple of 4, and a
+// payload with its padding.
+func extendBy(b []byte, n int, payload []byte) []byte {
+	start := len(b)
+	b = extend(b, n+pad4(len(payload)))
+	be.PutUint32(b[len(b)-4:], 0)
+	copy(b[start+n:], payload)
 	return b
 }
 
