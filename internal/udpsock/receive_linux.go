@@ -39,7 +39,7 @@ type inbox struct {
 	iovs     [maxSlots]syscall.Iovec
 	names    [maxSlots]sockaddr
 	controls [maxSlots]control
-	bufs     [maxSlots]*[readSize]byte // as many as were needed at a time
+	bufs     [maxSlots]*[readSize]byte // as many as the read asks for
 	runs     [maxSlots]Run
 }
 
@@ -54,6 +54,11 @@ var inboxes = sync.Pool{New: func() any {
 	}
 	return in
 }}
+
+// buffers are those of the slots beyond the first, which most reads do without: if each inbox kept
+// what some read has needed, they would have eight in the end, and be most of what the heap of a
+// small program holds.
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 func (r *reader) init(raw syscall.RawConn) {
 	r.raw, r.attempt = raw, r.read
@@ -94,6 +99,7 @@ func (r *reader) receive() ([]Run, error) {
 
 func (r *reader) release() {
 	if r.in != nil {
+		r.in.shed()
 		inboxes.Put(r.in)
 		r.in = nil
 	}
@@ -144,7 +150,7 @@ func (r *reader) read(fd uintptr) bool {
 func (in *inbox) prepare(slots int) {
 	for i := range in.messages[:slots] {
 		if in.bufs[i] == nil {
-			in.bufs[i] = new([readSize]byte)
+			in.bufs[i] = buffers.Get().(*[readSize]byte)
 			in.iovs[i].Base = &in.bufs[i][0]
 			in.iovs[i].SetLen(readSize)
 		}
@@ -152,5 +158,13 @@ func (in *inbox) prepare(slots int) {
 		h.Namelen = syscall.SizeofSockaddrInet6
 		h.SetControllen(len(in.controls[i].b))
 		h.Flags = 0
+	}
+}
+
+// shed gives back all buffers but the first.
+func (in *inbox) shed() {
+	for i := 1; i < maxSlots && in.bufs[i] != nil; i++ {
+		buffers.Put(in.bufs[i])
+		in.bufs[i], in.iovs[i].Base = nil, nil
 	}
 }
