@@ -161,13 +161,11 @@ func (s *Session) setKeys(clientRandom [32]byte, master [48]byte) {
 	defer clear(secrets.Master[:])
 
 	if !r.library {
-		sealer, opener, err := secrets.Protection(s.cfg.Client)
+		sealer, opener, own, err := secrets.protection(s.cfg.Client)
 		var unknown *SuiteError
 		if errors.As(err, &unknown) {
 			r.library = true
 		} else {
-			peers, own, _ := secrets.Protection(!s.cfg.Client) // the same suite: no error
-			peers.erase()
 			r.opener = opener
 			t.mu.Lock()
 			t.sealer, t.own = sealer, own

@@ -64,9 +64,18 @@ func prf(newHash func() hash.Hash, out, secret []byte, label string, seeds ...[]
 // Protection returns the two ends of record protection that the secrets give to the
 // client or to the server. The error is a *SuiteError.
 func (s *Secrets) Protection(client bool) (*Sealer, *Opener, error) {
+	sealer, opener, own, err := s.protection(client)
+	if err == nil {
+		own.erase()
+	}
+	return sealer, opener, err
+}
+
+// protection is Protection, and returns besides what opens the records of this side itself.
+func (s *Secrets) protection(client bool) (sealer *Sealer, opener, own *Opener, err error) {
 	known, ok := suites[s.Suite]
 	if !ok {
-		return nil, nil, &SuiteError{s.Suite}
+		return nil, nil, nil, &SuiteError{s.Suite}
 	}
 	// RFC 5246, section 6.3, without MAC keys: an AEAD has none.
 	n := known.keySize
@@ -78,10 +87,11 @@ func (s *Secrets) Protection(client bool) (*Sealer, *Opener, error) {
 	if !client {
 		write, read, writeIV, readIV = read, write, readIV, writeIV
 	}
-	sealer, opener := &Sealer{aead: newGCM(write)}, &Opener{aead: newGCM(read)}
+	sealer, opener, own = &Sealer{aead: newGCM(write)}, &Opener{aead: newGCM(read)}, &Opener{aead: newGCM(write)}
 	copy(sealer.nonce[:], writeIV)
 	copy(opener.nonce[:], readIV)
-	return sealer, opener, nil
+	copy(own.nonce[:], writeIV)
+	return sealer, opener, own, nil
 }
 
 // reservedLabels are those that the protocol itself uses (RFC 5705, section 4).
