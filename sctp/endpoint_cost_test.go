@@ -168,6 +168,34 @@ func TestEndpointCostFlat(t *testing.T) {
 	}
 }
 
+// TestExpect: of many associations a packet that is expected names its own, by the tag alone, and nothing comes of
+// what it does not name.
+func TestExpect(t *testing.T) {
+	for _, n := range []int{fewAssociations, fewAssociations + 1} {
+		_, h, s := crowd(t, n)
+		before := h.e.Stats()
+		packet := wire.AppendHeader(nil, 5000, 5000, s.localTag)
+		want := AssociationID(0)
+		if n > fewAssociations {
+			want = newAssociationID(int32(n-1), 1)
+		}
+		if id := h.e.Expect(packet); id != want {
+			t.Errorf("%d associations: %x expected, want %x", n, id, want)
+		}
+		for i := range packet {
+			if id := h.e.Expect(packet[:i]); id != 0 {
+				t.Errorf("%x expected by %d bytes", id, i)
+			}
+		}
+		if id := h.e.Expect(wire.AppendHeader(nil, 5000, 5000, 0)); id != 0 {
+			t.Errorf("%x expected by tag 0", id)
+		}
+		if after := h.e.Stats(); after != before {
+			t.Errorf("%+v, before %+v", after, before)
+		}
+	}
+}
+
 // TestEndpointTurns: an association with much to send does not keep others waiting.
 func TestEndpointTurns(t *testing.T) {
 	w := newTown(t)

@@ -46,6 +46,17 @@ func (t *slotTable[T]) find(hash uint32, members []member, from *peerKey, any bo
 	}
 }
 
+// hint returns the slot of an association with this hash, noSlot if there is none where it is looked for first.
+func (t *slotTable[T]) hint(hash uint32) int32 {
+	if len(t.entries) == 0 || hash == 0 {
+		return noSlot
+	}
+	if entry := &t.entries[hash&uint32(len(t.entries)-1)]; entry.hash == hash {
+		return entry.slot
+	}
+	return noSlot
+}
+
 // add enters an association.
 func (t *slotTable[T]) add(hash uint32, slot int32, found T) {
 	if 2*(t.n+1) > len(t.entries) {

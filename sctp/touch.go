@@ -1,5 +1,7 @@
 package sctp
 
+import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+
 // touch reads a word of each line of memory, of 64 bytes, that packets look at, and returns the sum,
 // lest the reads be left out. One behind the other, in the order of their addresses and before anything
 // depends on them, they are under way at the same time. With sends that is what sending and an
@@ -43,4 +45,23 @@ func (e *Endpoint) fetch(slot int32, a *Association, sends bool) {
 		e.fetched = slot
 		e.touched += a.touch(sends)
 	}
+}
+
+// Expect says that HandlePacket will be called for a packet soon, and has the first of what it will look at read
+// into the processor's cache. Where packets of many associations came in together, all of them should be expected
+// before the first is handled: the way to an association, each step of which waits for the one before, is
+// then gone for all of them at a time.
+//
+// It returns the association that the packet's tag names, 0 if there is none or there are few, for whoever keeps something of
+// it elsewhere. Whether the packet belongs to it HandlePacket finds out.
+func (e *Endpoint) Expect(packet []byte) AssociationID {
+	if len(e.assocs) <= fewAssociations || len(packet) < commonHeader {
+		return 0
+	}
+	slot := e.tags.hint(wire.Packet(packet).VTag())
+	if slot == noSlot {
+		return 0
+	}
+	e.touched += int(e.agenda.place[slot])
+	return newAssociationID(slot, e.members[slot].turn)
 }

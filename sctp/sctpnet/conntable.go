@@ -11,6 +11,19 @@ import (
 type connTable struct {
 	slots []*Conn // nil: free
 	n     int     // Conns
+
+	touched int // of touch: it means nothing
+}
+
+// touch reads what a packet of an association and the call that reads its message will look at of its Conn, lest
+// one line of memory be waited for after the other.
+func (t *connTable) touch(id sctp.AssociationID) {
+	if id == 0 {
+		return
+	}
+	if c := t.get(id); c != nil {
+		t.touched += c.events.head + int(c.events.one[0].Kind) + int(c.streams.unread.low) + len(c.life.reason)
+	}
 }
 
 // get returns the Conn of an association, nil if it has none.

@@ -363,6 +363,9 @@ func (s *socket) handleRead(runs []udpsock.Run, err error, by actor) (n int) {
 	case err == nil:
 		s.reader.passing, s.unheard = 0, 0
 		for i := range runs {
+			s.conns.touch(s.ep.Expect(runs[i].Data))
+		}
+		for i := range runs {
 			for packet := range runs[i].Datagrams() {
 				s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
 				n++
