@@ -140,7 +140,7 @@ func TestIDataRetransmittedFragment(t *testing.T) {
 	tc.want("the middle", "I-DATA tsn=1 sid=1 mid=0 fsn=1 flags=I len=1156")
 }
 
-// TestSchedulersInterleaving: turns are chunks. // 8260-3-a 8260-2.2.2-a
+// TestSchedulersInterleaving: turns are chunks, or fair ones quanta. // 8260-3-a 8260-2.2.2-a
 func TestSchedulersInterleaving(t *testing.T) {
 	large := [][2]int{{1, 3000}, {2, 1100}, {3, 10}, {2, 10}}
 	for _, tt := range []struct {
@@ -153,9 +153,9 @@ func TestSchedulersInterleaving(t *testing.T) {
 		{RoundRobin, nil, large, "1|2 3|1|2 1"},
 		{RoundRobinPacket, nil, large, "1|2 2|3|1|1"},
 		{StrictPriority, map[uint16]uint16{2: 1000, 1: 1}, large, "2 2|3 1|1|1"},
-		{FairCapacity, nil, large, "1|2 3|2 1|1"},
-		{WeightedFairQueueing, nil, large, "1|2 3|2 1|1"},
-		{WeightedFairQueueing, map[uint16]uint16{1: 1024}, large, "1|2 3|1|1 2"},
+		{FairCapacity, nil, large, "3 2|1|1|1 2"},
+		{WeightedFairQueueing, nil, large, "3 2|1|1|1 2"},
+		{WeightedFairQueueing, map[uint16]uint16{1: 1024}, large, "3 1|1|1 2|2 2"},
 	} {
 		tc := newInterleaved(t, Config{Scheduler: tt.scheduler})
 		for stream, p := range tt.priorities {

@@ -177,6 +177,28 @@ func (o *outbound) turnInvariants() string {
 		o.lasting != nil && (o.lasting.head == nil || o.lasting.head.uncharged == 0) {
 		return fmt.Sprintf("%d streams have messages, %d are in turn", waiting, len(o.turns.heap))
 	}
+	return o.turns.invariants()
+}
+
+// invariants: now is the mean of where the turns of those in the heap start, by their weights.
+func (q *turnQueue) invariants() string {
+	f, ok := q.order.(*fairQueueing)
+	if !ok {
+		return ""
+	}
+	var weights uint32
+	var excess int64
+	for _, s := range q.heap {
+		w := f.weight(s)
+		weights += w
+		excess += int64(w) * int64(s.start-f.now)
+		if s.start > f.last && s.start > f.now {
+			return fmt.Sprintf("stream %d starts at %d, after %d", s.id, s.start, f.last)
+		}
+	}
+	if weights != f.weights || excess != f.excess || excess < 0 || excess > 0 && excess >= int64(weights) {
+		return fmt.Sprintf("%d, weights of %d and an excess of %d, counted %d and %d", f.now, f.weights, f.excess, weights, excess)
+	}
 	return ""
 }
 

@@ -56,6 +56,7 @@ type linkFlow struct {
 	begin    time.Duration // it sends from then on
 	thin     time.Duration // interval; 0: none
 	size     int           // of a message of it, bytes; 0: 100
+	burst    int           // so many messages of it at a time; 0: 1
 	nextThin time.Time
 	bulk     []uint16 // streams beside 0 with bulk, 64 KiB of which is queued; those of 0, too, then
 	pause    bool     // the application sends nothing
@@ -155,7 +156,9 @@ func (r *linkRun) step(f *linkFlow, payload, buf []byte) {
 			m := make([]byte, max(f.size, 100))
 			since := r.now.Sub(r.start)
 			binary.BigEndian.PutUint64(m, uint64(since))
-			a.Send(r.now, Message{Stream: 1, ID: uint64(since), Payload: m})
+			for range max(1, f.burst) {
+				a.Send(r.now, Message{Stream: 1, ID: uint64(since), Payload: m})
+			}
 			f.nextThin = r.now.Add(f.thin)
 		}
 		for !f.pause && f.bulk == nil && a.BufferedAmount(0) < 1<<20 {

@@ -192,11 +192,7 @@ func (o *outbound) prioritize(id, priority uint16) {
 	if o.streams.get(id) == nil && priority == DefaultPriority {
 		return
 	}
-	s := o.stream(id)
-	s.priority = priority
-	if s.index > 0 {
-		o.turns.rerank(s)
-	}
+	o.turns.prioritize(o.stream(id), priority)
 }
 
 // messageCost is the least number of bytes that a message takes of the send buffer,

@@ -65,10 +65,10 @@ func TestSchedulers(t *testing.T) {
 		{StrictPriority, nil, small, "1 2 3 1 2 1"},
 		{StrictPriority, map[uint16]uint16{3: 1024, 1: 128}, small, "3 2 2 1 1 1"},
 		{FairCapacity, nil, small, "1 2 3 1 2 1"},
-		{FairCapacity, map[uint16]uint16{1: 1024}, unequal, "1 2 3 2 2 1 1"},
-		{WeightedFairQueueing, nil, unequal, "1 2 3 2 2 1 1"},
-		{WeightedFairQueueing, map[uint16]uint16{1: 1024}, unequal, "1 2 3 1 1 2 2"},
-		{WeightedFairQueueing, map[uint16]uint16{1: 0, 2: 1, 3: 2}, small, "1 2 3 1 2 1"},
+		{FairCapacity, map[uint16]uint16{1: 1024}, unequal, "3 2 1 2 2 1 1"},
+		{WeightedFairQueueing, nil, unequal, "3 2 1 2 2 1 1"},
+		{WeightedFairQueueing, map[uint16]uint16{1: 1024}, unequal, "3 1 2 1 1 2 2"},
+		{WeightedFairQueueing, map[uint16]uint16{1: 0, 2: 1, 3: 2}, small, "1 3 2 1 2 1"},
 	} {
 		tc := newConnected(t, Config{Scheduler: tt.scheduler})
 		for stream, p := range tt.priorities {
@@ -123,18 +123,24 @@ func TestShares(t *testing.T) {
 	for _, weighted := range []bool{true, false} {
 		rng := rand.New(rand.NewPCG(3, 4))
 		for range 50 {
+			const most = 1200 // bytes of a turn
 			q := turnQueue{order: &fairQueueing{weighted: weighted}}
 			streams := make([]*outStream, 2+rng.IntN(20))
 			sent := make([]int, len(streams))
+			next := func() *outMessage { return &outMessage{payload: make([]byte, 1+rng.IntN(most))} }
 			for i := range streams {
-				streams[i] = &outStream{id: uint16(i), priority: uint16(1 + rng.IntN(1024)), head: &outMessage{}}
+				streams[i] = &outStream{id: uint16(i), priority: uint16(1 + rng.IntN(1024)), head: next()}
 				q.add(streams[i])
 			}
-			const most = 1200 // bytes of a turn
 			for range 20_000 {
-				s, n := q.first(), 1+rng.IntN(most)
+				s := q.first()
+				n := len(s.head.payload)
+				s.head = next()
 				sent[s.id] += n
 				q.served(s, n)
+				if bad := q.invariants(); bad != "" {
+					t.Fatal(bad)
+				}
 			}
 			for i, a := range streams {
 				for j, b := range streams[:i] {
@@ -177,7 +183,7 @@ func TestIdleStreamIsServedAtOnce(t *testing.T) {
 	}
 	bulk.head = nil
 	q.served(bulk, 1000)
-	if f := q.order.(*fairQueueing); f.now != 0 || f.period != 1 || len(q.heap) != 0 {
+	if f := &q.fair; q.order != f || f.weights != 0 || f.excess != 0 || f.now < max(thin.start, bulk.start) || len(q.heap) != 0 {
 		t.Fatalf("%+v", f)
 	}
 }
@@ -186,23 +192,23 @@ func TestIdleStreamIsServedAtOnce(t *testing.T) {
 // first chunk of a stream that was idle, which goes before those that were not. // 8260-3-a
 func TestTurnsLast(t *testing.T) {
 	tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 12_000, LossDetection: MissIndications})
-	tc.queue([2]int{1, 60_000}, [2]int{2, 60_000})
-	tc.wantTurns("the first chunk of each, and a quantum", "1|2|1|1|1|1|1|1|1|1|1")
+	tc.queue([2]int{1, 10}, [2]int{2, 10}, [2]int{1, 60_000}, [2]int{2, 60_000})
+	tc.wantTurns("the first message of each, and a quantum", "1 2 1|1|1|1|1|1|1|1|1|1|1")
 	tc.queue([2]int{4, 10})
-	tc.write(sack{cum: 3})
-	tc.wantTurns("what was idle does not wait, and the turn goes on", "4 1|1|1|1|1|1|2|2")
+	tc.write(sack{cum: 5})
+	tc.wantTurns("what was idle does not wait, and the turn goes on", "4 1|1|1|1|2|2|2|2")
 	tc.queue([2]int{3, 4000})
-	tc.write(sack{cum: 7})
+	tc.write(sack{cum: 9})
 	tc.wantTurns("which ends when another has one", "3|3|3|3 2|2|2|2|2")
 	if s := tc.a.invariants(tc.now); s != "" {
 		t.Fatal(s)
 	}
 	for _, late := range []time.Duration{0, 1} {
 		tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 4000, LossDetection: MissIndications})
-		tc.queue([2]int{1, 20_000}, [2]int{2, 20_000})
-		tc.wantTurns("a window", "1|2|1|1")
+		tc.queue([2]int{1, 10}, [2]int{2, 10}, [2]int{1, 60_000}, [2]int{2, 60_000})
+		tc.wantTurns("a window", "1 2 1|1|1|1")
 		tc.advance(turnTime + late)
-		tc.write(sack{cum: 0})
+		tc.write(sack{cum: 2})
 		tc.wantTurns("a turn ends in time", []string{"1|1", "2|2"}[late])
 	}
 }
@@ -228,22 +234,23 @@ func TestTurnsEnd(t *testing.T) {
 		{"and it is not at its end", Message{More: true}, func(tc *testConn) { tc.a.Shutdown(tc.now) }, "2|2"},
 	} {
 		tc := newInterleaved(t, Config{MaxBurst: 1000, InitialWindow: 4000, LossDetection: MissIndications})
-		tt.m.Stream, tt.m.Payload = 1, payload(20_000)
+		tc.queue([2]int{1, 10}, [2]int{2, 10})
+		tt.m.Stream, tt.m.Payload = 1, payload(60_000)
 		if err := tc.a.Send(tc.now, tt.m); err != nil {
 			t.Fatal(err)
 		}
-		tc.queue([2]int{2, 20_000})
-		tc.wantTurns("a window", "1|2|1|1")
+		tc.queue([2]int{2, 60_000})
+		tc.wantTurns("a window", "1 2 1|1|1|1")
 		tt.do(tc)
 		if s := tc.a.invariants(tc.now); s != "" {
 			t.Fatalf("%s: %s", tt.name, s)
 		}
 		tc.drain()
 		tc.sent = nil
-		tc.write(sack{cum: 0})
+		tc.write(sack{cum: 2})
 		tc.wantTurns(tt.name, tt.want)
-		for cum := 2; tc.a.Stats().SendBuffered > 0; cum++ {
-			if cum > 60 {
+		for cum := 4; tc.a.Stats().SendBuffered > 0; cum++ {
+			if cum > 180 {
 				t.Fatalf("%s: it does not go on: %+v", tt.name, tc.a.Stats())
 			}
 			tc.write(sack{cum: cum})

@@ -35,8 +35,8 @@ func TestFragments(t *testing.T) {
 		{"a fragment fills what another message left of a packet", []Message{{Payload: payload(600)}, {Stream: 1, Payload: payload(900)}}, [][]string{
 			{"DATA tsn=0 sid=0 ssn=0 flags=BE ppid=0 len=600", "DATA tsn=1 sid=1 ssn=0 flags=B ppid=0 len=544"}, {"DATA tsn=2 sid=1 ssn=0 flags=E ppid=0 len=356"},
 		}},
-		{"but not a tiny one", []Message{{Payload: payload(1000)}, {Stream: 1, Payload: payload(900)}}, [][]string{
-			{"DATA tsn=0 sid=0 ssn=0 flags=BE ppid=0 len=1000"}, {"DATA tsn=1 sid=1 ssn=0 flags=BE ppid=0 len=900"},
+		{"but not a tiny one", []Message{{Payload: payload(900)}, {Stream: 1, Payload: payload(1000)}}, [][]string{
+			{"DATA tsn=0 sid=0 ssn=0 flags=BE ppid=0 len=900"}, {"DATA tsn=1 sid=1 ssn=0 flags=BE ppid=0 len=1000"},
 		}},
 		{"unordered messages take no number", []Message{{Payload: payload(4)}, {Unordered: true, Payload: payload(4)}, {Payload: payload(4)}}, [][]string{
 			{"DATA tsn=0 sid=0 ssn=0 flags=BE", "DATA tsn=1 sid=0 ssn=0 flags=UBE", "DATA tsn=2 sid=0 ssn=1 flags=BE"},

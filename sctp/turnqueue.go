@@ -24,13 +24,11 @@ func (q *turnQueue) rest() {
 
 // standing is the place of a stream in the order.
 type standing struct {
-	index int    // in the heap, plus 1; 0: not in it
+	index int32  // in the heap, plus 1; 0: not in it
+	rest  uint32 // of fairQueueing: what of start is too early by, times its weight
 	rank  uint64 // of the scheduler
 	turn  uint64 // number of its last turn, plus inTurn unless it was idle and had none since
-
-	// Of fairQueueing: where its next turn starts, in which period, and the part of
-	// a unit of time by which that is too early.
-	start, period, rest uint64
+	start uint64 // of fairQueueing: of its next turn
 }
 
 // inTurn is more than any number of a turn.
@@ -50,18 +48,17 @@ func (q *turnQueue) first() *outStream {
 
 // add puts in a stream whose queue is no longer empty.
 func (q *turnQueue) add(s *outStream) {
-	alone := len(q.heap) == 0 // then all had what there was to share
-	q.heap = append(q.heap, s)
-	s.index = len(q.heap)
-	if alone || q.order.returns(s) {
-		q.turns++
-		s.turn = q.turns
-		if s.rank = q.order.rank(s); !alone {
-			q.sift(s)
-		}
-		return
+	if len(q.heap) == 1 { // was alone
+		q.heap[0].rank = q.order.rank(q.heap[0])
 	}
-	q.pass(s)
+	q.heap = append(q.heap, s)
+	s.index = int32(len(q.heap))
+	q.turns++
+	s.turn = q.turns
+	if !q.order.enter(s) {
+		s.turn += inTurn
+	}
+	q.rerank(s)
 }
 
 // lasts reports whether the turn of a stream that has sent n bytes at the same time goes on.
@@ -76,15 +73,17 @@ func (q *turnQueue) served(s *outStream, n int) {
 		q.remove(s)
 		return
 	}
-	q.order.charge(s, n)
+	if n > 0 {
+		q.order.charge(s, n)
+	}
 	if s.head == nil {
 		q.remove(s)
 		return
 	}
-	if n > 0 {
-		q.pass(s)
-	} else {
+	if n == 0 || s.turn < inTurn && s.head.midway && s.head.sent < q.order.quantum(s) {
 		q.rerank(s)
+	} else {
+		q.pass(s)
 	}
 }
 
@@ -95,14 +94,24 @@ func (q *turnQueue) pass(s *outStream) {
 	q.rerank(s)
 }
 
-// rerank puts a stream that is in the heap where it belongs now.
-func (q *turnQueue) rerank(s *outStream) {
-	s.rank = q.order.rank(s)
-	q.sift(s)
+// prioritize sets the priority of a stream.
+func (q *turnQueue) prioritize(s *outStream, priority uint16) {
+	if s.index == 0 {
+		s.priority = priority
+		return
+	}
+	q.order.prioritize(s, priority)
+	q.rerank(s)
 }
 
-func (q *turnQueue) sift(s *outStream) {
-	i := s.index - 1
+// rerank puts a stream that is in the heap where it belongs now. One that is alone has its
+// rank when it is no longer.
+func (q *turnQueue) rerank(s *outStream) {
+	if len(q.heap) == 1 {
+		return
+	}
+	s.rank = q.order.rank(s)
+	i := int(s.index) - 1
 	if i > 0 { // else it has had its turn, as is usual
 		i = q.up(i)
 	}
@@ -110,15 +119,13 @@ func (q *turnQueue) sift(s *outStream) {
 }
 
 func (q *turnQueue) remove(s *outStream) {
-	i, n := s.index-1, len(q.heap)-1
+	q.order.leave(s)
+	i, n := int(s.index)-1, len(q.heap)-1
 	last := q.heap[n]
 	q.heap[n] = nil
 	q.heap = q.heap[:n]
 	s.index = 0
-	switch {
-	case n == 0:
-		q.order.idle()
-	case last != s:
+	if last != s {
 		q.place(i, last)
 		q.down(q.up(i))
 	}
@@ -126,7 +133,7 @@ func (q *turnQueue) remove(s *outStream) {
 
 func (q *turnQueue) place(i int, s *outStream) {
 	q.heap[i] = s
-	s.index = i + 1
+	s.index = int32(i + 1)
 }
 
 // up and down move the stream at i to where it belongs; up returns its new index.
