@@ -116,7 +116,7 @@ func settle() {
 	synctest.Wait()
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -41,12 +41,14 @@ missing() {
 }
 
 # missing_peers is the same for peers of e2e/interop, without which a row of a table says
-# that it is missing, and for network namespaces, without which tests run outside or not at all.
+# that it is missing, for network namespaces, without which tests run outside or not at all, and
+# for what counts instructions.
 missing_peers() {
 	have node || echo nodejs
 	have npm || echo npm
 	python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 	have ip || echo iproute2
+	have valgrind || echo valgrind
 }
 
 reason() {
@@ -54,6 +56,7 @@ reason() {
 	nodejs | npm) echo "interop with libraries in Node" ;;
 	python3-venv) echo "interop with a library in Python" ;;
 	iproute2) echo "network namespaces" ;;
+	valgrind) echo "the instructions of the hot paths" ;;
 	chromium | firefox-esr) echo "the browser tests" ;;
 	gcc | libc6-dev) echo "the race detector and the usrsctp tests" ;;
 	libusrsctp-dev) echo "the usrsctp tests" ;;

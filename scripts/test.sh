@@ -34,6 +34,15 @@ else
 	SIM_SEEDS=20 go test -race -timeout 20m $packages
 fi
 
+if ! command -v valgrind >/dev/null; then
+	loud "NO valgrind: THE INSTRUCTIONS OF THE HOT PATHS ARE NOT COUNTED"
+elif grep -qw avx2 /proc/cpuinfo; then
+	step "instructions of the hot paths, compared with those recorded"
+	sh scripts/instructions.sh
+else
+	loud "NO AVX2: THE INSTRUCTIONS OF THE HOT PATHS ARE OTHERS THAN THOSE RECORDED, AND NOT COMPARED"
+fi
+
 step "DTLS against another major version of its library"
 (cd e2e/dtls3 && go test -count=1 ./...)
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 	"github.com/sluice-rtc/sluice/sctp"
 )
 
@@ -123,11 +124,16 @@ func (r ringSocket) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) 
 func connectSockets(t testing.TB, cfg Config) (a, b *Conn) {
 	t.Helper()
 	ra, rb := newRings()
-	l, err := listen(ringSocket{rb}, ListenConfig{Config: cfg})
+	return connectBetween(t, ringSocket{ra}, ringSocket{rb}, cfg)
+}
+
+func connectBetween(t testing.TB, sa, sb udpsock.PacketConn, cfg Config) (a, b *Conn) {
+	t.Helper()
+	l, err := listen(sb, ListenConfig{Config: cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err = dial(ringSocket{ra}, ringPeer, cfg); err != nil {
+	if a, err = dial(sa, ringPeer, cfg); err != nil {
 		t.Fatal(err)
 	}
 	if b, err = l.Accept(background); err != nil {
@@ -212,12 +218,10 @@ type inPlace struct {
 	packets  [][]byte
 }
 
-func (p *inPlace) Room() (before, after int)       { return 21, 16 }
-func (p *inPlace) Receive(f func([][]byte, error)) { p.f.Store(&f) }
-func (p *inPlace) Close() error                    { return nil }
-
-// SetWriteDeadline is called when a write has taken long, as it does on a machine that stalls.
-func (p *inPlace) SetWriteDeadline(time.Time) error { return nil }
+func (p *inPlace) Room() (before, after int)        { return 21, 16 }
+func (p *inPlace) Receive(f func([][]byte, error))  { p.f.Store(&f) }
+func (p *inPlace) Close() error                     { return nil }
+func (p *inPlace) SetWriteDeadline(time.Time) error { return nil } // where the machine stalls
 
 func (p *inPlace) WriteInPlace(frames [][]byte) (lost int, err error) {
 	p.packets = p.packets[:0]
