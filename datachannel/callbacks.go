@@ -42,6 +42,7 @@ type calls struct {
 	row     fifo[*Channel] // nil stands for the session
 	pending events         // of the session
 	running bool
+	silent  bool // Session.Abort was called: none is due any more
 }
 
 // OnOpen sets the callback for: the channel is open.
@@ -90,7 +91,7 @@ func (ch *Channel) raise(e events) {
 // for one; after Abort there are none.
 func (ch *Channel) due() events {
 	f := &ch.face
-	if ch.s.silent {
+	if ch.s.calls.silent {
 		return 0
 	}
 	due := f.pending & (evAnnounce | evLow)
@@ -111,7 +112,7 @@ func (ch *Channel) due() events {
 
 // hasMessages reports whether OnMessage may have something to do.
 func (ch *Channel) hasMessages() bool {
-	return ch.face.onMessage != nil && !ch.s.silent && ch.mayHaveMessages()
+	return ch.face.onMessage != nil && !ch.s.calls.silent && ch.mayHaveMessages()
 }
 
 // schedule puts the channel into the row if it has something to report.
@@ -176,7 +177,7 @@ func (s *Session) unlocked(f func()) {
 func (s *Session) callSession() {
 	pending := s.calls.pending
 	s.calls.pending = 0
-	if s.silent {
+	if s.calls.silent {
 		return
 	}
 	if pending&sessionConnected != 0 {

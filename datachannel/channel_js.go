@@ -487,7 +487,7 @@ func (ch *Channel) finish() {
 	if ch.state != Closing || !ch.ended || ch.face.inOnChannel || ch.face.inClosing {
 		return
 	}
-	if ch.face.onClosing != nil && ch.face.pending&evClosing != 0 {
+	if ch.due()&evClosing != 0 {
 		return
 	}
 	ch.setClosed()

@@ -85,7 +85,7 @@ func (s *Session) checkFlushed() {
 func (s *Session) Abort(reason string) {
 	s.lock()
 	defer s.unlock()
-	s.silent = true
+	s.calls.silent = true
 	for ch := range s.ending {
 		ch.setClosed()
 		ch.throwAway()

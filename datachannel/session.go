@@ -72,7 +72,6 @@ type Session struct {
 	closing   bool // Close was called
 	shutdown  bool // the peer is shutting down
 	ended     bool // the association ended, or never will exist
-	silent    bool // Abort was called: the application hears no more
 	err       error
 
 	maxChannels int // 0 before connected

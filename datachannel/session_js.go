@@ -156,7 +156,7 @@ func (s *Session) Abort(string) {
 	if s.ended {
 		return
 	}
-	s.ended = true
+	s.ended, s.calls.silent = true, true
 	s.unlisten()
 	for ch := range s.live {
 		ch.local = true
@@ -166,7 +166,6 @@ func (s *Session) Abort(string) {
 			ch.setClosed()
 		}
 		ch.discard()
-		ch.face.pending = 0
 	}
 }
 
