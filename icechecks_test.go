@@ -8,6 +8,7 @@ import (
 	"github.com/pion/stun"
 
 	"github.com/sluice-rtc/sluice/internal/netsim"
+	"github.com/sluice-rtc/sluice/internal/stunmsg"
 )
 
 // waiting is a connection whose offerer does not have the answer yet: the answerer
@@ -60,6 +61,43 @@ func TestEarlyChecks(t *testing.T) {
 		must(t, offerer.SetRemoteDescription(*answerer.LocalDescription()))
 		<-offerer.core.session.Connected()
 		<-answerer.core.session.Connected()
+	})
+}
+
+// TestNeverNominated: data goes over a pair that works (RFC 8445, section 12.1), but if no pair is nominated in the time
+// that there is for connecting, ICE has failed, and nothing is sent any more.
+func TestNeverNominated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, offerer, answerer := waiting(t)
+		n.hosts[0].drop = func(b []byte) bool {
+			m, ok := stunmsg.Parse(b)
+			return ok && m.UseCandidate
+		}
+		must(t, offerer.SetRemoteDescription(*answerer.LocalDescription()))
+		<-offerer.core.session.Connected()
+		<-answerer.core.session.Connected()
+		cfg := offerer.core.cfg
+		begun := time.Now()
+		if a, b := offerer.ICEConnectionState(), answerer.ICEConnectionState(); a != ICEConnectionStateConnected || b != a {
+			t.Errorf("ICE is %s and %s, though a pair works", a, b)
+		}
+		for _, pc := range []*PeerConnection{offerer, answerer} {
+			for pc.ICEConnectionState() != ICEConnectionStateFailed && time.Since(begun) < 2*time.Minute {
+				netsim.Elapse(time.Second)
+			}
+			if s := pc.ConnectionState(); s != ConnectionStateFailed {
+				t.Errorf("the connection is %s", s)
+			}
+		}
+		if d := time.Since(begun); d > cfg.ICEDisconnectedTimeout+cfg.ICEFailedTimeout+time.Second {
+			t.Errorf("failed after %v", d)
+		}
+		netsim.Elapse(time.Second)
+		before, before2 := n.sent()
+		netsim.Elapse(10 * time.Second)
+		if after, after2 := n.sent(); after != before || after2 != before2 {
+			t.Errorf("%d and %d packets are sent after that", after-before, after2-before2)
+		}
 	})
 }
 

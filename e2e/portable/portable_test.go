@@ -3,11 +3,9 @@ package portable
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -18,115 +16,6 @@ import (
 	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/datachannel"
 )
-
-// A call is a connection to the peer.
-type call struct {
-	*sluice.PeerConnection
-	t   *testing.T
-	ctx context.Context
-}
-
-// newCall makes a connection that is closed with the test.
-func newCall(t *testing.T) *call {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	pc, err := sluice.NewPeerConnection(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pc.Close(); err != nil {
-			t.Error(err)
-		}
-		cancel()
-	})
-	return &call{pc, t, ctx}
-}
-
-// firefox says that this is Firefox, which tells less.
-var firefox = os.Getenv("SLUICE_BROWSER") == "firefox"
-
-var config = sluice.Config{IncludeLoopback: true}
-
-// open creates a channel.
-func (c *call) open(label string, init *datachannel.Init) *datachannel.Channel {
-	c.t.Helper()
-	ch, err := c.CreateDataChannel(label, init)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return ch
-}
-
-// connect connects to the peer.
-func (c *call) connect() {
-	c.t.Helper()
-	offer, err := describe(c.ctx, c.PeerConnection)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var answer *sluice.SessionDescription
-	if url := os.Getenv("SLUICE_PEER"); url != "" {
-		answer, err = post(c.ctx, url, offer)
-	} else {
-		answer, err = Answer(c.ctx, config, *offer)
-	}
-	if err == nil {
-		err = c.SetRemoteDescription(*answer)
-	}
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func post(ctx context.Context, url string, offer *sluice.SessionDescription) (*sluice.SessionDescription, error) {
-	body, err := json.Marshal(offer)
-	if err != nil {
-		return nil, err
-	}
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	res, err := http.DefaultClient.Do(q)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	answer := &sluice.SessionDescription{}
-	return answer, json.NewDecoder(res.Body).Decode(answer)
-}
-
-// write sends a message.
-func (c *call) write(ch *datachannel.Channel, data string, isText bool) {
-	c.t.Helper()
-	if err := ch.WriteMessage(c.ctx, []byte(data), isText); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// read wants a message.
-func (c *call) read(ch *datachannel.Channel, want string, isText bool) {
-	c.t.Helper()
-	m, err := ch.ReadMessage(c.ctx)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if string(m.Data) != want || m.IsText != isText || m.Data == nil {
-		c.t.Fatalf("got %d bytes %.40q, text %v, want %d bytes %.40q, text %v", len(m.Data), m.Data, m.IsText, len(want), want, isText)
-	}
-}
-
-// wait waits for an event.
-func wait[T any](c *call, what string, events <-chan T) (v T) {
-	c.t.Helper()
-	select {
-	case v = <-events:
-	case <-c.ctx.Done():
-		c.t.Fatalf("no %s", what)
-	}
-	return v
-}
 
 // TestMessages has messages of both kinds and of many sizes come back.
 func TestMessages(t *testing.T) {
@@ -552,80 +441,6 @@ func TestCancelWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.read(ch, "first", true)
-}
-
-// TestErrors makes the mistakes that W3C's methods name.
-func TestErrors(t *testing.T) {
-	c := newCall(t)
-	n, last := uint16(1), uint16(65535)
-	for name, call := range map[string]func() error{
-		"label": func() error { _, err := c.CreateDataChannel(strings.Repeat("x", 65536), nil); return err },
-		"both": func() error {
-			_, err := c.CreateDataChannel("", &datachannel.Init{MaxRetransmits: &n, MaxPacketLifeTime: &n})
-			return err
-		},
-		"no ID": func() error { _, err := c.CreateDataChannel("", &datachannel.Init{Negotiated: true}); return err },
-		"last ID": func() error {
-			_, err := c.CreateDataChannel("", &datachannel.Init{Negotiated: true, ID: &last})
-			return err
-		},
-		"candidate": func() error {
-			return c.AddICECandidate(sluice.ICECandidateInit{Candidate: "candidate:1 1 udp 1 127.0.0.1 9 typ host"})
-		},
-		"local type": func() error { return c.SetLocalDescription(sluice.SessionDescription{Type: "bid"}) },
-		"type":       func() error { return c.SetRemoteDescription(sluice.SessionDescription{Type: "bid"}) },
-	} {
-		var want *sluice.TypeError
-		if err := call(); !errors.As(err, &want) {
-			t.Errorf("%s: %v, want a *TypeError", name, err)
-		}
-	}
-	for name, call := range map[string]func() error{
-		"CreateAnswer":         func() error { _, err := c.CreateAnswer(); return err },
-		"SetRemoteDescription": func() error { return c.SetRemoteDescription(sluice.SessionDescription{Type: sluice.SDPTypeAnswer}) },
-		"rollback":             func() error { return c.SetLocalDescription(sluice.SessionDescription{Type: sluice.SDPTypeRollback}) },
-		"end of candidates":    func() error { return c.AddICECandidate(sluice.ICECandidateInit{}) },
-	} {
-		var want *sluice.InvalidStateError
-		if err := call(); !errors.As(err, &want) {
-			t.Errorf("%s: %v, want an *InvalidStateError", name, err)
-		}
-	}
-	id := uint16(7)
-	c.open("seven", &datachannel.Init{Negotiated: true, ID: &id})
-	var operation *sluice.OperationError
-	if _, err := c.CreateDataChannel("seven again", &datachannel.Init{Negotiated: true, ID: &id}); !errors.As(err, &operation) {
-		t.Errorf("an identifier in use: %v", err)
-	}
-	var state *sluice.InvalidStateError
-	var sdp *sluice.RTCError
-	if err := c.SetRemoteDescription(sluice.SessionDescription{Type: sluice.SDPTypeOffer, SDP: "v=1\r\n"}); !errors.As(err, &sdp) || sdp.Detail != sluice.SDPSyntaxError || sdp.SDPLineNumber != 1 {
-		t.Errorf("a description that is none: %v", err)
-	}
-	var config *sluice.ConfigError
-	if _, err := sluice.NewPeerConnection(sluice.Config{ICEServers: []sluice.ICEServer{{URLs: []string{"nonsense:"}}}}); !errors.As(err, &config) {
-		t.Errorf("an address that is none: %v", err)
-	}
-	ch := c.open("unconnected", nil)
-	if err := ch.Send(nil); !errors.As(err, &state) {
-		t.Errorf("send before it is open: %v", err)
-	}
-	c.connect()
-	c.write(ch, "hello", true)
-	c.read(ch, "hello", true)
-	var typ *sluice.TypeError
-	if err := ch.SendText("\xff"); !errors.As(err, &typ) {
-		t.Errorf("text that is not UTF-8: %v", err)
-	}
-	if firefox && os.Getenv("SLUICE_PEER") == "" {
-		return // it accepts a GiB
-	}
-	if err := ch.Send(make([]byte, 262145)); !errors.As(err, &typ) {
-		t.Errorf("a message that is too large: %v", err)
-	}
-	if err := ch.WriteMessage(c.ctx, make([]byte, 262145), false); !errors.As(err, &typ) {
-		t.Errorf("a message that is too large: %v", err)
-	}
 }
 
 // TestStates follows a connection by its states and candidates.
