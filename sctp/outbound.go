@@ -14,14 +14,16 @@ type outbound struct {
 	drained     []uint16       // streams to reset on which now everything is acknowledged
 	low         []uint16       // streams whose queue fell to their threshold, mostly in few
 	few         [4]uint16
-	queued      int        // messages not sent completely
-	refused     int        // least size refused since the last EventWritable; 0: none
-	begun       *outStream // the message that must be finished is its head
-	limited     *limited   // nil: no message may be given up
+	midway      int32    // of those queued: of which a part was sent
+	parted      int32    // messages in parts of which the last part was not sent
+	queued      int      // messages not sent completely
+	refused     int      // least size refused since the last EventWritable; 0: none
+	limited     *limited // nil: no message may be given up
 	scheduler   Scheduler
 	interleaved bool        // by chunks, not by messages
 	frugal      bool        // it bounds the memory in use
 	isAllLow    bool        // waiting fell to allLow
+	begun       *outStream  // the message that must be finished is its head
 	serving     *outStream  // of RoundRobinPacket: has sent in this packet
 	lasting     *outStream  // with interleaving: its turn is not over; nil: none
 	until       instant     // and lasts until then
@@ -31,8 +33,6 @@ type outbound struct {
 	messages    int         // accepted, and held for that or for what follows
 	waiting     int         // bytes not given a TSN
 	allLow      int         // threshold of waiting, bytes; -1: none
-	midway      int32       // of those queued: of which a part was sent
-	parted      int32       // messages in parts of which the last part was not sent
 	arrivals    uint64      // messages accepted, ever
 	told        uint32      // EventWritable, ever
 	large       *outMessage // the one, if any, that is larger than the buffer

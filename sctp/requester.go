@@ -21,17 +21,19 @@ type requester struct {
 	asked     *request // nil: there is none
 	undrained int      // its streams on which not everything is acknowledged; 0: there is none
 	resetAt   instant  // when the last SSN/TSN reset was requested
-	repeats   int      // since it was sent first, or the peer said "in progress"
 	seq       wire.ReqSeq
-	stopped   bool // no request is made any more
-	inFlight  bool
-	due       bool // it is to be sent, again perhaps
 	waiting   bool // the peer said "in progress" since it was sent last
 	implied   bool // a request of the peer seems to be the answer; Linux gives no other to AddIncoming
-	holding   bool // for an SSN/TSN reset no message is begun
-	all       bool // what the peer asked for, until it is done, concerns all streams
-	timer     timer
-	queue     []request // in order
+	repeats   int  // since it was sent first, or the peer said "in progress"
+
+	// What each packet looks at is at the end, with what follows.
+	stopped  bool // no request is made any more
+	inFlight bool
+	due      bool // it is to be sent, again perhaps
+	holding  bool // for an SSN/TSN reset no message is begun
+	all      bool // what the peer asked for, until it is done, concerns all streams
+	timer    timer
+	queue    []request // in order
 }
 
 // request is one request of ours.

@@ -12,7 +12,7 @@ func (a *Association) touch(sends bool) int {
 	if !sends {
 		n += int(in.reads) + int(in.streams.first.next) + in.streams.first.waiting.taken
 	}
-	n += int(a.closer.t5.at) + int(a.hs.localTSN) + int(a.reconfig.own.timer.at) + len(a.reconfig.peer.deferred) + len(a.reconfig.peer.due)
+	n += int(a.closer.t5.at) + int(a.hs.snap) + int(a.reconfig.own.timer.at) + len(a.reconfig.peer.deferred) + len(a.reconfig.peer.due)
 	n += int(a.forward.point) + int(a.counters.retransmissions) + int(a.counters.bytesReceived) + sent.flight
 	if sends {
 		n += int(sent.order.packet) + int(sent.timedAt) + int(sent.few[0].packet) + int(sent.few[1].packet)
@@ -21,10 +21,7 @@ func (a *Association) touch(sends bool) int {
 	if sends {
 		n += out.limit + sent.lost + sent.outstanding + int(out.arrivals) + int(out.turns.fair.now) + int(out.turns.turns) + int(out.streams.first.id) + out.streams.first.pending
 	}
-	n += a.events.n + int(a.events.few[0].Kind) + len(a.events.ring)
-	if a.events.few[0].Err != nil {
-		n++
-	}
+	n += a.events.n + int(a.events.few[0].Kind)
 	n += int(path.hb.timer.at) + int(path.pmtu.state) + int(path.pmtu.timer.at) + path.mtu + int(path.t3.at) + int(path.rack.packet)
 	if sends {
 		n += path.burst + path.cubic.pmdcs + int(path.cubic.ackAt) + path.cubic.cwnd
