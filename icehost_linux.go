@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -18,7 +19,7 @@ import (
 // time as half of the cryptography of a connection.
 func hostInterfaces() ([]*transport.Interface, error) {
 	list, err := addressedInterfaces()
-	if err != nil { // Android lets programs ask in other ways only
+	if err != nil { // Android, for one, lets programs ask in other ways only
 		return allInterfaces()
 	}
 	return list, nil
@@ -55,8 +56,10 @@ func addressedInterfaces() ([]*transport.Interface, error) {
 		at := slices.IndexFunc(list, func(i *transport.Interface) bool { return i.Index == index })
 		if at < 0 {
 			name, flags, err := describeInterface(sock, index)
-			if err != nil {
+			if errors.Is(err, unix.ENODEV) {
 				continue // gone meanwhile
+			} else if err != nil {
+				return nil, err
 			}
 			at = len(list)
 			list = append(list, transport.NewInterface(net.Interface{Index: index, Name: name, Flags: flags}))

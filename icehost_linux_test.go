@@ -1,11 +1,13 @@
 package sluice
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"testing"
 
 	"github.com/pion/transport/v2"
+	"golang.org/x/sys/unix"
 )
 
 // TestHostInterfaces: what the kernel says of addresses and flags is what package net
@@ -51,5 +53,17 @@ func TestHostInterfaces(t *testing.T) {
 	}
 	if found != len(got) {
 		t.Errorf("%d interfaces, want %d", len(got), found)
+	}
+}
+
+// TestDescribeInterfaceGone: an interface that is gone is told from a system that does not answer.
+func TestDescribeInterfaceGone(t *testing.T) {
+	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(sock)
+	if name, _, err := describeInterface(sock, 1<<30); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("%q, %v; want ENODEV", name, err)
 	}
 }
