@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -22,6 +23,11 @@ type linkRun struct {
 	watch func(f *linkFlow) // after each step of the sender
 
 	police *policer // in front of the link; nil: none
+
+	// gather is the pause of readers in which packets gather, which they answer together; 0: none.
+	gather   time.Duration
+	gathered [][]byte
+	readAt   time.Time // when they are read
 }
 
 // A policer drops what comes faster than its rate, but for so much at once, and
@@ -117,6 +123,9 @@ func (r *linkRun) run(until time.Duration) {
 				next = at
 			}
 		}
+		if len(r.gathered) > 0 && (!ok || r.readAt.Before(next)) {
+			next, ok = r.readAt, true
+		}
 		if !ok || next.After(end) {
 			r.now = end
 			return
@@ -127,9 +136,21 @@ func (r *linkRun) run(until time.Duration) {
 			to := f.ends[1]
 			if d.Dir == netsim.BtoA {
 				to = f.ends[0]
+			} else if r.gather > 0 {
+				if len(r.gathered) == 0 {
+					r.readAt = r.now.Add(r.gather)
+				}
+				r.gathered = append(r.gathered, bytes.Clone(d.Packet))
+				continue
 			}
 			to.HandlePacket(r.now, 0, d.Packet[1:])
 			r.step(f, payload, buf)
+		}
+		if len(r.gathered) > 0 && !r.now.Before(r.readAt) {
+			for _, packet := range r.gathered {
+				r.flows[packet[0]].ends[1].HandlePacket(r.now, 0, packet[1:])
+			}
+			r.gathered = r.gathered[:0]
 		}
 		for _, f := range r.flows {
 			for _, a := range f.ends {

@@ -25,7 +25,8 @@ const (
 
 	// tooShortToPace, in place of a rate, says that a round trip is shorter than timers
 	// are accurate, so that the window is all there is to it. At one opportunity goes
-	// what a paced path sends when it wakes up at the highest rates.
+	// what a paced path sends when it wakes up at the highest rates; each SACK is one, and
+	// where they come late by now, each quantum of time.
 	tooShortToPace = -1
 
 	// maxPaceDelay bounds how long one packet delays the next, whatever a

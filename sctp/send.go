@@ -368,8 +368,18 @@ func (a *Association) mayStart(now instant, path *path, again bool) bool {
 	if rate > 0 {
 		return !path.pacer.held(now, rate)
 	}
-	return again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0 ||
-		rate == tooShortToPace && path.mayBurst(now, paceQuantumBytes/path.pmdcs())
+	limit := a.cfg.MaxBurst
+	if rate == tooShortToPace {
+		limit = max(limit, paceQuantumBytes/path.pmdcs())
+	}
+	if again || path.mayBurst(now, limit) || a.sent.outstanding == 0 {
+		path.pacer.timer.stop()
+		return true
+	}
+	if rate == tooShortToPace && path.rto.srtt > 2*paceQuantum { // no longer: the next SACK may be far
+		path.pacer.timer.start(path.burstAt, paceQuantum)
+	}
+	return false
 }
 
 // endProbing is for when what could not be sent is gone, and what is next fits.
