@@ -106,12 +106,16 @@ func (in *inbound) admitsNext() bool {
 }
 
 func (in *inbound) stream(id uint16) *inStream {
-	s := in.streams.get(id)
-	if s == nil {
-		s = in.streams.add(id)
-		s.id = id
-		in.touch(s)
+	if s := in.streams.get(id); s != nil {
+		return s
 	}
+	return in.newStream(id)
+}
+
+func (in *inbound) newStream(id uint16) *inStream {
+	s := in.streams.add(id)
+	s.id = id
+	in.touch(s)
 	return s
 }
 
@@ -123,14 +127,10 @@ func (in *inbound) list(s *inStream) *runList {
 	return &in.fragments
 }
 
-// full reports whether a stream has more incomplete messages than a peer that keeps the
-// rules makes.
-func (in *inbound) full(id uint16) bool {
-	if !in.interleaved {
-		return len(in.fragments.runs) > maxRuns
-	}
-	s := in.streams.get(id)
-	return s != nil && len(s.fragments.runs) > maxRuns
+// full reports whether a stream, nil if it is new, has more incomplete messages than a peer
+// that keeps the rules makes.
+func (in *inbound) full(s *inStream) bool {
+	return len(in.fragments.runs) > maxRuns || s != nil && len(s.fragments.runs) > maxRuns
 }
 
 // maxAhead bounds how far the numbers of messages that are on their way at the same

@@ -179,11 +179,11 @@ func (o *outbound) restart() {
 }
 
 func (o *outbound) stream(id uint16) *outStream {
-	s := o.streams.get(id)
-	if s == nil {
-		s = o.streams.add(id)
-		s.id, s.priority = id, DefaultPriority
+	if s := o.streams.get(id); s != nil {
+		return s
 	}
+	s := o.streams.add(id)
+	s.id, s.priority = id, DefaultPriority
 	return s
 }
 
@@ -319,6 +319,12 @@ const turnTime = 100 * time.Microsecond
 
 // packet says that a new packet is begun.
 func (o *outbound) packet(now instant) {
+	if o.lasting != nil || o.serving != nil {
+		o.nextPacket(now)
+	}
+}
+
+func (o *outbound) nextPacket(now instant) {
 	if o.lasting != nil && now.After(o.until) {
 		o.pause()
 	}

@@ -287,7 +287,8 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.own.gated() || len(a.reconfig.peer.deferred) > 0 && a.held(&f) || !a.makeRoom(&f, next) {
+	if a.reconfig.own.gated() || len(a.reconfig.peer.deferred) > 0 && a.held(&f) ||
+		a.in.full(a.in.streams.get(f.info.stream)) || !a.makeRoom(&f, next) {
 		a.counters.seldom().dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
 		a.ack.dropped() // not reported; the window says why
@@ -323,7 +324,7 @@ func (a *Association) maxSpan(unordered bool) int {
 // less use if need be (RFC 9260, section 6.2); next says that it adjoins the cumulative TSN.
 func (a *Association) makeRoom(f *fragment, next bool) bool {
 	t := f.tsn
-	if !next && (t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || a.tsns.above.full(t)) || a.in.full(f.info.stream) {
+	if !next && (t.Since(a.tsns.cum) > a.maxSpan(f.info.unordered) || a.tsns.above.full(t)) {
 		return false
 	}
 	fillsGap := t.Before(a.tsns.highest)

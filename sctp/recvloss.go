@@ -148,6 +148,8 @@ func (a *Association) armRack(now instant, path *path, moved bool) {
 		if !path.t3.at.After(r.timer.at) {
 			path.t3.start(r.timer.at, path.rto.rto)
 		}
+	case a.sent.outstanding == 0:
+		r.timer.stop()
 	case r.waits(waitReordering):
 		r.timer.stop()
 		a.scheduleProbe(now, path)

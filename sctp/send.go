@@ -218,7 +218,9 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	a.sent.order.packet++
 	next := a.sent.next
 	a.out.packet(now)
-	a.fillLost(now, path, p)
+	if a.sent.lost > 0 {
+		a.fillLost(now, path, p)
+	}
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
 	}
@@ -544,7 +546,7 @@ func (a *Association) reportDelivered(done *outMessage) {
 
 // reportSend turns what sending changed into events.
 func (a *Association) reportSend() {
-	if o := &a.out; o.isAllLow || len(o.low)+o.refused+int(o.parted) > 0 {
+	if o := &a.out; o.isAllLow || len(o.low)+o.refused+int(o.parted) != 0 {
 		a.tellSend()
 	}
 }
@@ -558,7 +560,7 @@ func (a *Association) tellSend() {
 		a.out.isAllLow = false
 		a.events.push(Event{Kind: EventTotalBufferedAmountLow})
 	}
-	if a.out.refused+int(a.out.parted) > 0 && !a.reconfig.own.all && a.out.writable() {
+	if a.out.refused+int(a.out.parted) != 0 && !a.reconfig.own.all && a.out.writable() {
 		a.events.push(Event{Kind: EventWritable})
 	}
 }

@@ -158,7 +158,9 @@ func (q *sentQueue) depart(now instant, t wire.TSN, c *sentChunk) {
 }
 
 func (q *sentQueue) arrive(t wire.TSN, c *sentChunk) {
-	q.unlink(t, c)
+	if q.outstanding > 1 {
+		q.unlink(t, c)
+	}
 	q.flight -= c.wireSize()
 	q.flightPayload -= int(c.size)
 	q.outstanding--

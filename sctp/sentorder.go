@@ -22,12 +22,9 @@ func (q *sentQueue) link(t wire.TSN, c *sentChunk) {
 	q.order.newest = t
 }
 
-// unlink takes chunk t out of the list.
+// unlink takes chunk t out of the list, in which there are others.
 func (q *sentQueue) unlink(t wire.TSN, c *sentChunk) {
-	first, last := c.older == t, c.newer == t
-	switch {
-	case first && last:
-		return
+	switch first, last := c.older == t, c.newer == t; {
 	case first:
 		q.order.oldest = c.newer
 		q.at(c.newer).older = c.newer

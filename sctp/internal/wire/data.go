@@ -62,12 +62,12 @@ func AppendData(b []byte, d Data) []byte { return d.Append(b) }
 // Append appends the chunk.
 func (d *Data) Append(b []byte) []byte {
 	start := len(b)
-	b = extendBy(b, DataHeaderLen, d.Payload)
+	b = extend(b, DataHeaderLen)
 	h := b[start : start+DataHeaderLen]
 	putChunkHeader(h, TypeData, uint8(d.Flags), DataHeaderLen+len(d.Payload))
 	be.PutUint32(h[4:], uint32(d.TSN))
 	be.PutUint16(h[8:], d.Stream)
 	be.PutUint16(h[10:], uint16(d.SSN))
 	be.PutUint32(h[12:], d.PPID)
-	return b
+	return appendPadding(append(b, d.Payload...), start)
 }

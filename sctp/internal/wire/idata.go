@@ -56,7 +56,7 @@ func AppendIData(b []byte, d IData) []byte { return d.Append(b) }
 // Append appends the chunk.
 func (d *IData) Append(b []byte) []byte {
 	start := len(b)
-	b = extendBy(b, IDataHeaderLen, d.Payload)
+	b = extend(b, IDataHeaderLen)
 	h := b[start : start+IDataHeaderLen]
 	putChunkHeader(h, TypeIData, uint8(d.Flags), IDataHeaderLen+len(d.Payload))
 	be.PutUint32(h[4:], uint32(d.TSN))
@@ -67,5 +67,5 @@ func (d *IData) Append(b []byte) []byte {
 		number = d.PPID
 	}
 	be.PutUint32(h[16:], number)
-	return b
+	return appendPadding(append(b, d.Payload...), start)
 }

@@ -84,16 +84,6 @@ func extend(b []byte, n int) []byte {
 // pad4 rounds n up to a multiple of 4.
 func pad4(n int) int { return (n + 3) &^ 3 }
 
-// extendBy makes b longer by a header of n bytes of arbitrary contents, n a multiple of 4, and a
-// payload with its padding.
-func extendBy(b []byte, n int, payload []byte) []byte {
-	start := len(b)
-	b = extend(b, n+pad4(len(payload)))
-	be.PutUint32(b[len(b)-4:], 0)
-	copy(b[start+n:], payload)
-	return b
-}
-
 // appendPadding appends zeros until the length counted from start is a
 // multiple of 4 (RFC 9260, section 3.2).
 func appendPadding(b []byte, start int) []byte {
