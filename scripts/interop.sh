@@ -6,7 +6,8 @@
 # prints the command that runs it, one word per line. If that is not possible, the
 # last line of what it writes to standard error says why.
 #
-# Everything goes to sluice-interop in the user's cache directory (XDG_CACHE_HOME).
+# Everything goes to sluice-interop in the user's cache directory (XDG_CACHE_HOME). What was installed
+# for other versions goes when it was not used for 30 days.
 set -eu
 cd "$(dirname "$0")/../e2e/interop/peers"
 
@@ -33,6 +34,14 @@ quietly() {
 # stamp FILE... prints what stands for the content of files.
 stamp() { cat "$@" | cksum | tr ' ' -; }
 
+# used DIR notes that an installation is used, and removes those of the same peer that no longer are.
+used() {
+	touch "$1/done"
+	find "$cache" -maxdepth 2 -path "$cache/$name-*/done" -mtime +30 -exec dirname {} \; | while read -r old; do
+		rm -rf "$old"
+	done
+}
+
 # with_go builds a module of Go.
 with_go() {
 	have go || fail "go is missing"
@@ -51,8 +60,8 @@ with_node() {
 		mkdir -p "$dir"
 		cp "$here/package.json" "$here/package-lock.json" "$dir"
 		quietly npm ci --silent --no-audit --no-fund --prefix "$dir" || fail "npm cannot install its packages"
-		touch "$dir/done"
 	fi
+	used "$dir"
 	printf '%s\n' env "NODE_PATH=$dir/node_modules" node "$here/peer.js"
 }
 
@@ -64,8 +73,8 @@ with_python() {
 		rm -rf "$dir"
 		quietly python3 -m venv "$dir" || fail "python3 cannot make an environment (Debian: python3-venv)"
 		quietly "$dir/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" || fail "pip cannot install its packages"
-		touch "$dir/done"
 	fi
+	used "$dir"
 	printf '%s\n' "$dir/bin/python3" "$here/peer.py"
 }
 
