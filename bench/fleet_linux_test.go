@@ -27,7 +27,7 @@ type fleet struct {
 	Addr     string  // of the Listener
 	N        int     // associations
 	Sockets  bool    // each has a socket, by sctpnet.Dial; else one serves all
-	Bare     bool    // each is a socket that sends messages as they are, and takes answers
+	Bare     bool    // messages are sent as they are, and answers taken and thrown away
 	Size     int     // of messages, bytes
 	Rate     float64 // messages in a second, of all associations
 	Seconds  float64 // how long it sends
@@ -53,8 +53,10 @@ func TestFleet(t *testing.T) {
 	}
 	var send func(i int, message []byte) error
 	switch {
-	case f.Bare:
+	case f.Bare && f.Sockets:
 		send = f.bare(t)
+	case f.Bare:
+		send = f.shareBare(t)
 	case f.Sockets:
 		send = f.dial(t)
 	default:
@@ -141,8 +143,8 @@ type harbour struct {
 	control []byte // to send with
 }
 
-// share connects all associations from one socket.
-func (f *fleet) share(t *testing.T) func(int, []byte) error {
+// newHarbour returns one without associations.
+func (f *fleet) newHarbour(t *testing.T) *harbour {
 	socket, err := net.ListenUDP("udp4", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +160,27 @@ func (f *fleet) share(t *testing.T) func(int, []byte) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harbour{socket: socket, server: netip.MustParseAddrPort(f.Addr), up: make(chan struct{}, 1), buf: make([]byte, 0, 2048),
+	t.Cleanup(func() { socket.Close() })
+	return &harbour{socket: socket, server: netip.MustParseAddrPort(f.Addr), up: make(chan struct{}, 1), buf: make([]byte, 0, 2048),
 		control: make([]byte, syscall.CmsgSpace(12))}
+}
+
+// shareBare is share without SCTP.
+func (f *fleet) shareBare(t *testing.T) func(int, []byte) error {
+	h := f.newHarbour(t)
+	go func() {
+		answer := make([]byte, 2048)
+		for err := error(nil); err == nil; {
+			_, err = h.socket.Read(answer)
+		}
+	}()
+	return func(i int, message []byte) error { return h.write(numbered(i).Addr(), message) }
+}
+
+// share connects all associations from one socket.
+func (f *fleet) share(t *testing.T) func(int, []byte) error {
+	h := f.newHarbour(t)
+	var err error
 	h.ep, err = sctp.NewEndpoint(sctp.EndpointConfig{
 		Config:          sctp.Config{Seed: [32]byte{1, 2, 3}, HeartbeatInterval: -1, MaxMTU: -1},
 		MaxAssociations: f.N, MaxHalfOpen: f.InFlight,
@@ -167,7 +188,6 @@ func (f *fleet) share(t *testing.T) func(int, []byte) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { socket.Close() })
 	go h.read()
 	go h.tick(t.Context())
 	h.ids = make([]sctp.AssociationID, f.N)
@@ -240,6 +260,17 @@ func (h *harbour) tick(ctx context.Context) {
 	}
 }
 
+// write sends a datagram from an address.
+func (h *harbour) write(from netip.Addr, packet []byte) error {
+	m := (*syscall.Cmsghdr)(unsafe.Pointer(&h.control[0]))
+	m.Level, m.Type = syscall.IPPROTO_IP, syscall.IP_PKTINFO
+	m.SetLen(syscall.CmsgLen(12))
+	source := from.As4()
+	copy(h.control[syscall.CmsgLen(4):], source[:]) // ipi_spec_dst
+	_, _, err := h.socket.WriteMsgUDPAddrPort(packet, h.control, h.server)
+	return err
+}
+
 // flush sends what there is to send, and takes the events. The lock is held.
 func (h *harbour) flush(now time.Time) {
 	for {
@@ -247,12 +278,7 @@ func (h *harbour) flush(now time.Time) {
 		if !ok {
 			break
 		}
-		m := (*syscall.Cmsghdr)(unsafe.Pointer(&h.control[0]))
-		m.Level, m.Type = syscall.IPPROTO_IP, syscall.IP_PKTINFO
-		m.SetLen(syscall.CmsgLen(12))
-		source := d.To.Addr().As4()
-		copy(h.control[syscall.CmsgLen(4):], source[:]) // ipi_spec_dst
-		h.socket.WriteMsgUDPAddrPort(d.Packet, h.control, h.server)
+		_ = h.write(d.To.Addr(), d.Packet) // else it is lost
 	}
 	for e, ok := h.ep.NextEvent(); ok; e, ok = h.ep.NextEvent() {
 		if e.Kind == sctp.EventConnected {

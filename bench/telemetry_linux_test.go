@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // The devices of scaleTelemetry: 50 associations that send 1 Mbit/s each, as devices do: to the Listener, a reading in a
@@ -34,7 +36,7 @@ func scaleTelemetry(t *testing.T) {
 
 // telemetryRow has the fleet send to a Listener, and returns how long messages took.
 func telemetryRow(t *testing.T, name string, f fleet, delay time.Duration) histogram {
-	h := newHarvest(t, f.N, 0, delay)
+	h := newHarvest(t, f.N, sctp.Config{MaxMTU: -1}, delay)
 	defer h.end()
 	f.Addr, f.Sockets = h.Addr().String(), true
 	l := f.launch(t)
@@ -97,6 +99,10 @@ func newBareSocket(t *testing.T) (s *bareSocket, at string) {
 		t.Fatal(err)
 	}
 	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<20)
+	// As sctpnet has it once the MTU of the path is known: the DF bit is set, and the system need not choose identifiers.
+	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE); err != nil {
+		t.Fatal(err)
+	}
 	patience := syscall.NsecToTimeval(int64(10 * time.Millisecond)) // a garbage collection waits as long
 	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &patience); err != nil {
 		t.Fatal(err)
@@ -127,7 +133,6 @@ func (s *bareSocket) run(wait time.Duration) {
 		out[i].hdr.Iov, out[i].hdr.Iovlen, out[i].hdr.Namelen = &answers[i], 1, syscall.SizeofSockaddrInet4
 	}
 	pause := syscall.NsecToTimespec(int64(wait))
-	seen := make(map[uint16]bool) // ports whose next datagram is to be answered
 	for {
 		for i := range in {
 			in[i].hdr.Namelen = syscall.SizeofSockaddrInet4
@@ -144,12 +149,9 @@ func (s *bareSocket) run(wait time.Duration) {
 			if in[i].n == 0 {
 				return
 			}
-			s.messages++
-			if port := names[i].Port; seen[port] {
+			if s.messages++; s.messages%2 == 0 {
 				out[k].hdr.Name = in[i].hdr.Name
-				seen[port], k = false, k+1
-			} else {
-				seen[port] = true
+				k++
 			}
 		}
 		if k > 0 {
@@ -167,12 +169,18 @@ const msgWaitForOne = 0x10000
 func bareRow(t *testing.T, name string, f fleet, wait time.Duration) {
 	s, at := newBareSocket(t)
 	defer syscall.Close(s.fd)
-	f.Addr, f.Bare, f.Size = at, true, bareData
+	f.Addr, f.Bare, f.Sockets, f.Size = at, true, true, bareData
 	l := f.launch(t)
 	l.connected(t)
 	go s.run(wait)
 	report := telemetryCost(t, name, f)
 	r := l.work(t)
+	s.end(t, at)
+	report(s.messages, r)
+}
+
+// end ends run.
+func (s *bareSocket) end(t *testing.T, at string) {
 	c, err := net.Dial("udp4", at)
 	if err != nil {
 		t.Fatal(err)
@@ -180,5 +188,4 @@ func bareRow(t *testing.T, name string, f fleet, wait time.Duration) {
 	defer c.Close()
 	c.Write(nil)
 	<-s.ended
-	report(s.messages, r)
 }
