@@ -416,7 +416,9 @@ func (s *Session) isFinished(record []byte) bool {
 // CertificateVerify, if that came just before it, and tells whether it did. The library opens such
 // a record as soon as it has made the keys. If it got Finished only then, as nobody
 // here can tell before what the record is, it would verify the signature once more: a tenth of
-// what a handshake costs a server.
+// what a handshake costs a server. At no other time may it get one early: it would keep the record in
+// a buffer that other connections read into. With CertificateVerify it has all that it waits
+// for, and either takes the record at once or gives up.
 func (s *Session) deliverEarly(record []byte) bool {
 	r := &s.receive
 	if !r.signed {
