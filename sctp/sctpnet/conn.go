@@ -185,7 +185,7 @@ func (c *Conn) settle(now time.Time, by actor) {
 	} else {
 		c.collect(now)
 		sent := c.flush(now, by)
-		c.armTimer()
+		c.armTimer(now)
 		if sent {
 			c.conclude()
 		}

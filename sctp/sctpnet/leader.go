@@ -12,9 +12,7 @@ const (
 	// the next, for graceTime at most, or for the trustShare of the time for which calls have come
 	// so by now, up to maxGrace.
 	//
-	// That is for the sleep of the process while a call waits: a timer that is due before the
-	// system's next tick has it set the clock of the processor, twice, which where that belongs to a
-	// virtual machine takes 20 us. The longer grace halves the time of a round trip between processes there.
+	// The longer the grace, the farther away is the timer (renewTime).
 	promptTime = 250 * time.Microsecond
 	trustAfter = 8
 	graceTime  = time.Millisecond
@@ -55,7 +53,6 @@ type lead struct {
 	last    watch     // of the call that waited for a message last
 	prompt  int       // calls in a row that came in time after that
 	since   time.Time // when the first of them was served
-	renew   time.Time // until when the timer may be left as it is
 }
 
 // A watch is the channels whose closing ends the waiting of a call: of its context, its
@@ -85,16 +82,24 @@ func (l *lead) queued(w *waiter) {
 	}
 }
 
-// inTime tells whether a call that begins to wait now comes soon enough after the last one.
+// inTime tells whether a call that begins to wait now comes soon enough after the last one. For the
+// time that a socket was left alone for longer than usual, calls have to come soon for trustShare
+// times as long until it is left so again.
 func (l *lead) inTime() bool {
-	now, limit := l.seen, promptTime
+	now := l.seen
 	if !now.After(l.at) { // else that call is part of the loop, and has looked at the clock
 		now = time.Now()
 	}
-	if l.vacant() {
-		limit = graceTime
+	late := now.Sub(l.at)
+	switch {
+	case !l.vacant():
+		return late < promptTime
+	case late < graceTime:
+		return true
 	}
-	return now.Sub(l.at) < limit
+	run := min(l.at.Sub(l.since), trustShare*maxGrace) - trustShare*late
+	l.since = l.at.Add(-run)
+	return run > 0
 }
 
 // grace returns for how long the socket may be left to the next call.
@@ -140,7 +145,6 @@ func (s *socket) keep() {
 	for s.awaitEvents() {
 		n := s.read(aReader)
 		if s.mayLeave(n) {
-			s.leave()
 			s.rest()
 		}
 	}
@@ -161,7 +165,7 @@ func (s *socket) tryLead(me *waiter) bool {
 	}
 	l.leader = nil
 	if me.list == nil && s.mayLeave(n) {
-		s.leave()
+		s.armTimer(l.at)
 	} else {
 		s.callBack()
 	}
@@ -193,32 +197,18 @@ func (s *socket) mayLeave(n int) bool {
 	return l.possible && n <= calmBatch && l.served && l.waiting == 0 && l.prompt >= trustAfter && s.full == nil && !s.gone()
 }
 
-// leave leaves the socket to the next call that waits for a message, if it comes soon. The timer
-// set for that is mostly left as it is, and set anew before it comes close.
-func (s *socket) leave() {
-	l := &s.lead
-	if l.at.Before(l.renew) {
-		return
+// until returns by when a call has to come, if the socket is left to one, or may be soon.
+func (l *lead) until(now time.Time) (at time.Time, ok bool) {
+	if !l.resting {
+		return at, false
 	}
-	grace := l.grace()
-	until := l.at.Add(grace)
-	l.renew = l.at.Add(grace / 2)
-	if at, ok := s.ep.Timeout(); ok && at.Before(until) {
-		until = at
-	}
-	s.holds -= s.timer.stop()
-	s.setTimer(until)
+	at = l.at.Add(l.grace())
+	return at, l.leader == nil || at.After(now)
 }
 
-// awaitLeader calls the keeper back if nobody leads, and has not for a while. The timer has fired.
+// awaitLeader calls the keeper back if nobody leads, and has not for a while.
 func (s *socket) awaitLeader(now time.Time) {
-	l := &s.lead
-	l.renew = time.Time{}
-	switch until := l.at.Add(l.grace()); {
-	case !l.vacant():
-	case until.After(now):
-		s.setTimer(until)
-	default:
+	if at, ok := s.lead.until(now); ok && !at.After(now) {
 		s.callBack()
 	}
 }
@@ -237,6 +227,7 @@ func (s *socket) callBack() {
 func (s *socket) rest() {
 	l := &s.lead
 	l.resting, l.guarded = true, l.last
+	s.armTimer(l.at)
 	for l.resting {
 		w, called := l.guarded, false
 		s.mu.Unlock()

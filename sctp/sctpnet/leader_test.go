@@ -152,12 +152,30 @@ func TestGrace(t *testing.T) {
 			netsim.Elapse(time.Nanosecond)
 			p.want("after it", false, false)
 		}
-		p.ask(3 * trustAfter)
-		netsim.Elapse(graceTime)
-		p.want("a while later", false, true)
-		p.ask(1)
-		p.want("after a call that came late", false, false)
 	})
+}
+
+// TestGraceIsPaid: for what a socket was left alone calls have to come soon for trustShare times as long.
+func TestGraceIsPaid(t *testing.T) {
+	const all = trustShare * maxGrace
+	for _, tc := range []struct {
+		desc      string
+		run, late time.Duration
+		want      bool
+		left      time.Duration // of the run
+	}{
+		{"soon", 0, graceTime - 1, true, 0},
+		{"late", trustShare * 3 * graceTime, 2 * graceTime, true, trustShare * graceTime},
+		{"late after long", time.Hour, 2 * graceTime, true, all - trustShare*2*graceTime},
+		{"at the last moment", all, maxGrace, false, 0},
+		{"too late", trustShare * graceTime, 2 * graceTime, false, -trustShare * graceTime},
+	} {
+		at := time.Now()
+		l := &lead{resting: true, at: at, since: at.Add(-tc.run), seen: at.Add(tc.late)}
+		if got := l.inTime(); got != tc.want || l.at.Sub(l.since) != tc.left {
+			t.Errorf("%s: %v, %v left, want %v, %v", tc.desc, got, l.at.Sub(l.since), tc.want, tc.left)
+		}
+	}
 }
 
 // TestLeaderIsPatient: a leader takes what is not for it: timers fire, what is lost is

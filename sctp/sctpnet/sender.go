@@ -204,7 +204,7 @@ func (c *Conn) drainPackets() {
 // that is gone ends the association.
 func (c *Conn) write(now time.Time, b *batch) {
 	c.sender.since = now
-	c.armTimer()
+	c.armTimer(now)
 	c.mu.Unlock()
 	lost, err := c.writePackets(b)
 	c.mu.Lock()

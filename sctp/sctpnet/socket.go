@@ -108,7 +108,7 @@ func (s *socket) settle(now time.Time, by actor) {
 	}
 	s.collect(now)
 	sent := s.flush(now, by)
-	s.armTimer()
+	s.armTimer(now)
 	s.conclude()
 	if sent {
 		s.closeUnused()
@@ -395,16 +395,15 @@ func (s *socket) awaitEvents() bool {
 // gone tells whether nothing can be received any more.
 func (s *socket) gone() bool { return s.closed || s.failure != nil }
 
-// setTimer makes the timer fire at the given time, or earlier.
-func (s *socket) setTimer(at time.Time) {
-	if !s.closed {
-		s.holds += s.timer.set(at)
+// armTimer sets the timer to what has to happen next: the endpoint's timeout, and a look at
+// whether anybody reads.
+func (s *socket) armTimer(now time.Time) {
+	at, ok := s.ep.Timeout()
+	if until, left := s.lead.until(now); left && (!ok || until.Before(at)) {
+		at, ok = until, true
 	}
-}
-
-func (s *socket) armTimer() {
-	if at, ok := s.ep.Timeout(); ok {
-		s.setTimer(at)
+	if ok && !s.closed {
+		s.holds += s.timer.set(now, at)
 	}
 }
 
@@ -413,14 +412,12 @@ func (s *socket) onTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if !s.timer.at.After(now) {
-		s.timer.at = time.Time{}
-	}
+	s.timer.fired(now)
+	s.awaitLeader(now)
 	if at, ok := s.ep.Timeout(); ok && !at.After(now) {
 		s.ep.HandleTimeout(now)
 	}
 	s.settle(now, aTimer)
-	s.awaitLeader(now)
 	s.drop()
 }
 
