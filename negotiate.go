@@ -324,7 +324,8 @@ func (pc *PeerConnection) outOfDate(offer *createdDescription) bool {
 // for a new negotiation. An offer with other certificates, tls-id or DTLS role, and other ICE
 // credentials, too, begins a new association; and so does an answer with another certificate
 // or tls-id to an offer that restarted ICE: then another peer may be there. The channels of
-// before close.
+// before close. A peer that was left so, and answers again as if it had not been, is refused
+// (*OperationError); the next offer that restarts ICE begins a new association with it, too.
 //
 // Errors, in this order: *TypeError for a type that is none; *InvalidStateError after
 // Close, and for a type that the signaling state does not allow; *RTCError
@@ -474,6 +475,7 @@ func (pc *PeerConnection) settle(local *appliedLocal, remote *appliedRemote) {
 		}
 	}
 	pc.currentLocal, pc.currentRemote = local, remote
+	pc.returned = false // somebody else has answered
 	pc.pendingLocal, pc.pendingRemote = nil, nil
 	pc.created = createdDescriptions{}
 	if !slices.Contains(pc.outdated, local.desc.ufrag) {

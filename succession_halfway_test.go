@@ -147,6 +147,33 @@ func TestHandoverBack(t *testing.T) {
 	}
 }
 
+// The same answer, but it is late, and the peer that is there answers, too: the association with that goes on through
+// further restarts.
+func TestLateAnswerOfLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHalfway(t)
+		h.a.RestartICE()
+		negotiate(t, h.a, h.c, false)
+		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		h.wantConnected(t, h.c)
+		offer := restartOffer(t, h.a.PeerConnection)
+		must(t, h.b.SetRemoteDescription(offer))
+		if err := h.a.SetRemoteDescription(gathered(t, h.b.PeerConnection)); !errors.As(err, new(*OperationError)) {
+			t.Fatal(err)
+		}
+		transport := h.a.SCTP()
+		must(t, h.c.SetRemoteDescription(offer))
+		must(t, h.a.SetRemoteDescription(gathered(t, h.c.PeerConnection)))
+		h.wantConnected(t, h.c)
+		h.a.RestartICE()
+		negotiate(t, h.a, h.c, false)
+		h.wantConnected(t, h.c)
+		if h.a.SCTP() != transport {
+			t.Error("a late answer has cost the association")
+		}
+	})
+}
+
 // An offer that was created while the association lived, and restarts ICE, is of another if it is set
 // when that is over.
 func TestCreatedBeforeTheEnd(t *testing.T) {
