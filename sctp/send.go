@@ -370,11 +370,8 @@ func (a *Association) mayStart(now instant, path *path, again bool) bool {
 	if rate > 0 {
 		return !path.pacer.held(now, rate)
 	}
-	limit := a.cfg.MaxBurst
-	if rate == tooShortToPace {
-		limit = max(limit, paceQuantumBytes/path.pmdcs())
-	}
-	if again || path.mayBurst(now, limit) || a.sent.outstanding == 0 {
+	if again || path.mayBurst(now, a.cfg.MaxBurst) || a.sent.outstanding == 0 ||
+		rate == tooShortToPace && path.mayBurst(now, paceQuantumBytes/path.pmdcs()) {
 		path.pacer.timer.stop()
 		return true
 	}
