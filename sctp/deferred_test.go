@@ -16,7 +16,7 @@ func newDeferred(t *testing.T, cfg Config) *testConn {
 	tc := newConnected(t, cfg)
 	tc.write(data{tsn: 1, sid: 2, ssn: 0, flags: whole, payload: "b"})
 	tc.write(tc.outReset(0, 0, 1))
-	if tc.sent, tc.events = nil, nil; len(tc.a.reconfig.peer.deferred) != 1 {
+	if tc.sent, tc.events = nil, nil; !tc.a.reconfig.peer.defers() || len(tc.a.reconfig.peer.deferred) != 1 {
 		t.Fatal("not deferred")
 	}
 	return tc

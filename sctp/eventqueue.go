@@ -9,7 +9,7 @@ type eventQueue struct {
 	n      int
 	pushed uint64 // ever
 	use    ringUse
-	few    [2]Event // ring, mostly
+	few    [1]Event // ring, mostly
 }
 
 // at returns the i-th event.
@@ -41,7 +41,7 @@ func (q *eventQueue) grow() {
 		q.ring = q.few[:]
 		return
 	}
-	ring := make([]Event, max(8, 2*len(q.ring)))
+	ring := make([]Event, max(4, 2*len(q.ring)))
 	for i := range q.n {
 		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
 	}

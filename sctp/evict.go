@@ -88,20 +88,19 @@ func (q *recency) unlink(m *inMessage) {
 	m.older, m.newer = nil, nil
 }
 
-// evict drops the fragments above t and the cumulative TSN that are the first to go,
-// so that t can be taken in their place, and returns their TSNs (RFC 9260, section
-// 6.2). The list is valid until the next call.
-func (in *inbound) evict(cum, t wire.TSN) []wire.TSN { // 9260-6.2-c
+// victim returns the run above t and the cumulative TSN that is the first to go so that t can be
+// taken in its place (RFC 9260, section 6.2); nil if there is none.
+func (in *inbound) victim(cum, t wire.TSN) *inMessage { // 9260-6.2-c
 	m := in.recent.newest
 	if m == nil || m.low.AtOrBefore(cum) || m.low.AtOrBefore(t) {
 		return nil
 	}
-	in.evicted = in.evicted[:0]
-	for s := m.head; s != nil; s = s.next {
-		in.evicted = append(in.evicted, s.tsn)
-	}
+	return m
+}
+
+// evict drops a run.
+func (in *inbound) evict(m *inMessage) {
 	l := in.list(in.stream(m.info.stream))
 	i := l.search(&fragment{number: m.first, info: m.info}, in.interleaved)
 	in.drop(l, i, i+1)
-	return in.evicted
 }

@@ -10,8 +10,7 @@ import (
 // 3.5): it moves the Advanced Peer Ack Point over abandoned chunks and tells the
 // peer with FORWARD-TSN.
 type forwardState struct {
-	skipped     []wire.SkippedMessage // scratch
-	streams     []wire.SkippedStream  // scratch
+	*skips      // nil: none was sent since the association rested last
 	lastAt      instant
 	enabled     bool     // both sides announced it
 	interleaved bool     // it is I-FORWARD-TSN that is sent (RFC 8260, section 2.3.1)
@@ -19,11 +18,14 @@ type forwardState struct {
 	point       wire.TSN // Advanced.Peer.Ack.Point
 }
 
+// skips is what a FORWARD-TSN lists.
+type skips struct {
+	skipped []wire.SkippedMessage // scratch
+	streams []wire.SkippedStream  // scratch
+}
+
 func (f *forwardState) init(initial wire.TSN, enabled, interleaved bool) {
-	*f = forwardState{
-		enabled: enabled, interleaved: interleaved, point: initial.Add(-1),
-		skipped: f.skipped[:0], streams: f.streams[:0],
-	}
+	*f = forwardState{enabled: enabled, interleaved: interleaved, point: initial.Add(-1), skips: f.skips}
 }
 
 // advance is called when the Cumulative TSN Ack Point moved or chunks were
@@ -62,6 +64,9 @@ func (f *forwardState) append(now instant, p *builder, q *sentQueue) bool {
 	room := p.room()
 	if room < wire.ForwardTSNLen(0) {
 		return false
+	}
+	if f.skips == nil {
+		f.skips = new(skips)
 	}
 	f.skipped = f.skipped[:0]
 	cum := q.cum

@@ -180,7 +180,7 @@ func (o *outbound) unsettled() bool {
 // busy reports whether a request is going on, or an answer is to be sent.
 func (r *reconfig) busy() bool {
 	o, p := &r.own, &r.peer
-	return o.inFlight || len(o.queue) > 0 || o.undrained > 0 || o.all || len(p.deferred) > 0 || len(p.due) > 0
+	return o.inFlight || len(o.queue) > 0 || o.undrained > 0 || o.all || p.defers() || p.owes()
 }
 
 // waiting reports whether there is a packet.

@@ -33,21 +33,22 @@ var handoverFields = map[string]string{
 	"streamPages": "low parts, pages parts",
 	"outStream": "standing anew, id carried, priority carried, ordered carried, unordered carried, head idle, tail idle, queued idle, threshold carried, " +
 		"reset idle, abandoned anew, pending idle, asked idle, used carried, open idle",
-	"sentQueue": "ring idle, few idle, cum carried, next carried, acked idle, nAcked idle, flight idle, flightPayload idle, outstanding idle, " +
-		"lost idle, lostFrom idle, highestAcked idle, ackedPackets idle, lastAcked idle, marked anew, order idle, rate anew, settled idle, use anew, timing idle, timed idle, timedAt idle",
-	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skipped anew, streams anew",
+	"sentQueue": "ring idle, cum carried, next carried, gapAcks idle, flight idle, flightPayload idle, outstanding idle, " +
+		"lost idle, lostFrom idle, highestAcked idle, marked anew, order idle, rate anew, use anew, timing idle, timed idle, timedAt idle",
+	"forwardState": "enabled carried, interleaved carried, point carried, due idle, lastAt idle, skips anew",
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
 	"tsnMap":   "cum carried, highest carried, above idle, passed anew",
-	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, evicted anew, pool anew, readable idle, few idle, reads anew, touched anew",
+	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, pool anew, readable idle, few idle, reads anew, touched anew",
 	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle, ahead idle, sinceReset anew, eager config",
-	"ackState": "due carried, delay carried, packets idle, dups idle, gaps anew, advertised carried, " +
+	"ackState": "due carried, delay carried, packets idle, lists idle, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",
 
 	"reconfig": "enabled carried, out carried, in carried, own parts, peer parts",
 	"requester": "queue idle, stopped idle, seq carried, timer idle, current idle, inFlight idle, due idle, waiting idle, implied idle, " +
 		"repeats idle, holding idle, asked idle, undrained idle, all idle, resetAt carried",
-	"responder":     "next carried, answers carried, answered carried, due idle, deferred idle, last parts, covered anew",
+	"responder":     "next carried, dealings parts",
+	"dealings":      "answers carried, answered carried, due idle, deferred idle, last parts, covered anew",
 	"deferredReset": "seq carried, lastTSN carried, streams carried, sorted idle",
 }
 

@@ -75,7 +75,8 @@ func (a *Association) snapshot(now instant) *handoverState {
 	s.peer.window = uint32(a.window.advertised)
 	s.peer.initialTSN = a.tsns.cum.Add(1)
 	r := &a.reconfig
-	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, r.peer.answers, uint8(r.peer.answered), r.peer.last, r.own.pause(now)}
+	d := r.peer.known()
+	s.requests = handoverRequests{uint16(r.out), uint16(r.in), r.own.seq, r.peer.next, d.answers, uint8(d.answered), d.last, r.own.pause(now)}
 	for id, o := range a.out.streams.all() {
 		s.out = append(s.out, handoverOut{id, o.ordered, o.unordered, o.priority, uint32(min(o.threshold, math.MaxInt32)), o.used})
 	}
@@ -108,7 +109,9 @@ func (a *Association) restore(now instant, s *handoverState) {
 	r, q := &a.reconfig, &s.requests
 	r.out, r.in = int(q.out), int(q.in)
 	r.own.seq, r.peer.next = q.seq, q.next
-	r.peer.answers, r.peer.answered, r.peer.last = q.answers, int(q.answered), q.last
+	if q.answered > 0 || q.last != nil {
+		r.peer.dealings = &dealings{answers: q.answers, answered: int(q.answered), last: q.last}
+	}
 	if pause := time.Duration(q.pause) * time.Millisecond; pause > 0 {
 		r.own.resetAt = now.Add(pause - minResetPause)
 	}

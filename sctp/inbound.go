@@ -23,8 +23,7 @@ type inbound struct {
 	fragments   runList // of all streams, without interleaving
 	streams     streamTable[inStream]
 	recent      recency
-	evicted     []wire.TSN // scratch
-	touched     []uint16   // streams with inStream.listed
+	touched     []uint16 // streams with inStream.listed
 }
 
 // inStream is an incoming stream that has been used.

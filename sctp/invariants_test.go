@@ -27,6 +27,10 @@ func (a *Association) sentInvariants() string {
 	if a.state < Established {
 		return ""
 	}
+	gaps := q.gapAcks
+	if gaps == nil {
+		gaps = new(gapAcks)
+	}
 	var flight, payload, outstanding, lost, acked int
 	for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 		c := q.at(t)
@@ -48,18 +52,18 @@ func (a *Association) sentInvariants() string {
 		if c.state == chunkAbandoned && !c.msg.abandoned || c.state == chunkLost && c.msg.abandoned {
 			return fmt.Sprintf("chunk %d is in state %d, its message abandoned: %v", t, c.state, c.msg.abandoned)
 		}
-		if c.state != chunkAbandoned && (q.acked.contains(t) != c.arrived() || q.settled.contains(t) != (c.state == chunkSettled)) {
-			return fmt.Sprintf("chunk %d is in state %d, acknowledged by a gap block: %v", t, c.state, q.acked.contains(t))
+		if c.state != chunkAbandoned && (gaps.acked.contains(t) != c.arrived() || gaps.settled.contains(t) != (c.state == chunkSettled)) {
+			return fmt.Sprintf("chunk %d is in state %d, acknowledged by a gap block: %v", t, c.state, gaps.acked.contains(t))
 		}
 	}
-	for i, r := range q.acked.runs {
+	for i, r := range gaps.acked.runs {
 		acked += r.last.Since(r.first) + 1
 		if r.last.Before(r.first) || r.first.AtOrBefore(q.cum) || q.next.AtOrBefore(r.last) ||
-			i > 0 && r.first.AtOrBefore(q.acked.runs[i-1].last.Add(1)) {
-			return fmt.Sprintf("acknowledged runs %v, cum %d, next %d", q.acked.runs, q.cum, q.next)
+			i > 0 && r.first.AtOrBefore(gaps.acked.runs[i-1].last.Add(1)) {
+			return fmt.Sprintf("acknowledged runs %v, cum %d, next %d", gaps.acked.runs, q.cum, q.next)
 		}
 	}
-	got := [5]int{q.flight, q.flightPayload, q.outstanding, q.lost, q.nAcked}
+	got := [5]int{q.flight, q.flightPayload, q.outstanding, q.lost, gaps.nAcked}
 	if want := [5]int{flight, payload, outstanding, lost, acked}; got != want {
 		return fmt.Sprintf("flight, payload, outstanding, lost, acked: %v, counted %v", got, want)
 	}
@@ -317,6 +321,14 @@ func (a *Association) boundInvariants() string {
 	if pooled == nil {
 		pooled = new(pools)
 	}
+	var lists ackLists
+	if l := a.ack.lists; l != nil {
+		lists = *l
+	}
+	var dealings dealings
+	if d := a.reconfig.peer.dealings; d != nil {
+		dealings = *d
+	}
 	for _, b := range []struct {
 		desc       string
 		got, bound int
@@ -325,13 +337,13 @@ func (a *Association) boundInvariants() string {
 		{"bytes held", a.in.held(), 2*a.cfg.ReceiveBuffer + 1<<17},
 		{"fragment runs", len(a.in.fragments.runs), maxRuns + 1},
 		{"received runs", len(a.tsns.above.runs), maxTSNRuns + a.cfg.ReceiveBuffer/entryCost},
-		{"acknowledged runs", len(a.sent.acked.runs), maxTSNRuns + 1},
+		{"acknowledged runs", len(a.sent.gapRuns()), maxTSNRuns + 1},
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},
 		{"packets of their own", len(a.strays.packets), maxStrays},
+		{"duplicates", len(lists.dups), maxDupReports},
+		{"answers to RE-CONFIG", len(dealings.due), maxResponses},
 		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
-		{"answers to RE-CONFIG", len(a.reconfig.peer.due), maxResponses},
-		{"duplicates", len(a.ack.dups), maxDupReports},
 		{"pooled bytes", pooled.segments.bytes, pooled.segments.limit},
 		{"pooled messages", pooled.in.n, pooled.in.limit},
 	} {

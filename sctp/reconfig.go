@@ -32,11 +32,11 @@ const (
 // append appends the answers and the request that are due: at most two
 // parameters to a chunk, as RFC 6525, section 3.1 allows.
 func (r *reconfig) append(now instant, p *builder, rto time.Duration) bool {
-	return len(r.peer.due) == 0 && !r.own.due || r.write(now, p, rto)
+	return !r.peer.owes() && !r.own.due || r.write(now, p, rto)
 }
 
 func (r *reconfig) write(now instant, p *builder, rto time.Duration) bool {
-	for len(r.peer.due) > 0 {
+	for r.peer.owes() {
 		n := min(len(r.peer.due), 2)
 		// Both may answer one chunk of the peer, 6525-5.2.1-a.
 		joined := n == 1 && r.own.due && r.own.current.answering &&

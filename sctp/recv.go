@@ -69,7 +69,7 @@ func (a *Association) handlePacket(now instant, id PathID, packet []byte, r *rec
 		if a.ack.packetData {
 			a.ack.endPacket(now, hadGap, a.tsns.gap(), a.cfg.SackDelay)
 		}
-		if len(a.reconfig.peer.deferred) > 0 {
+		if a.reconfig.peer.defers() {
 			a.performDeferred()
 		}
 		a.reportReadable()
@@ -287,7 +287,7 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 		a.dropData(now, &f, ReasonDuplicate)
 		return true
 	}
-	if a.reconfig.own.gated() || len(a.reconfig.peer.deferred) > 0 && a.held(&f) ||
+	if a.reconfig.own.gated() || a.reconfig.peer.defers() && a.held(&f) ||
 		a.in.full(a.in.streams.get(f.info.stream)) || !a.makeRoom(&f, next) {
 		a.counters.seldom().dataDropped++
 		a.dropData(now, &f, ReasonNoRoom)
@@ -332,16 +332,17 @@ func (a *Association) makeRoom(f *fragment, next bool) bool {
 		if !fillsGap {
 			return false
 		}
-		var evicted []wire.TSN
+		var victim *inMessage
 		if !a.peer.nrSack && len(a.tsns.above.runs) < maxTSNRuns { // what was reported is kept; the rest may cut runs in two
-			evicted = a.in.evict(a.tsns.cum, t)
+			victim = a.in.victim(a.tsns.cum, t)
 		}
-		if len(evicted) == 0 {
+		if victim == nil {
 			return next && a.in.admitsNext()
 		}
-		for i := len(evicted) - 1; i >= 0; i-- {
-			a.tsns.renege(evicted[i])
+		for s := victim.head; s != nil; s = s.next {
+			a.tsns.renege(s.tsn)
 		}
+		a.in.evict(victim)
 	}
 	return true
 }

@@ -51,8 +51,8 @@ func (a *Association) detect(now instant, path *path, f *ackFacts, s *wire.Sack,
 // that it newly acknowledged, or in Fast Recovery, if it moved the Cumulative
 // TSN Ack Point, the highest that it reports (RFC 9260, section 7.2.4).
 func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
-	if n := len(a.sent.acked.runs); a.recovery.on && f.cumMoved && n > 0 {
-		return a.sent.acked.runs[n-1].last, true
+	if runs := a.sent.gapRuns(); a.recovery.on && f.cumMoved && len(runs) > 0 {
+		return runs[len(runs)-1].last, true
 	}
 	return f.newest, f.any
 }
@@ -61,7 +61,7 @@ func (a *Association) missLimit(f *ackFacts) (wire.TSN, bool) {
 // recovery if that calls for one.
 func (a *Association) overtake(now instant, path *path, before int) int {
 	r := &path.rack
-	r.reoWnd = r.window(a.sent.ackedPackets, a.recovery.active(), path.rto.srtt)
+	r.reoWnd = r.window(a.sent.gapPackets(), a.recovery.active(), path.rto.srtt)
 	var l losses
 	a.sent.markOvertaken(now, r, r.rtt+r.reoWnd, &l)
 	a.passLosses(now, path)
@@ -180,7 +180,7 @@ func (a *Association) scheduleProbe(now instant, path *path) {
 // without a measurement of the round-trip time since the last.
 func (a *Association) mayProbe(path *path) bool {
 	q, p := &a.sent, &path.rack.tlp
-	return a.cfg.LossDetection == RACK && p.fresh && !p.out && q.outstanding > 0 && q.lost == 0 && q.nAcked == 0 &&
+	return a.cfg.LossDetection == RACK && p.fresh && !p.out && q.outstanding > 0 && q.lost == 0 && len(q.gapRuns()) == 0 &&
 		!a.recovery.active() && !a.window.probing && path.t3.on()
 }
 

@@ -116,7 +116,7 @@ func (a *Association) handleOutReset(req wire.OutReset) {
 			return
 		}
 	}
-	if len(r.deferred) > 0 || a.tsns.cum.Before(req.LastTSN) {
+	if r.defers() || a.tsns.cum.Before(req.LastTSN) {
 		r.hold(req)
 		return
 	}
@@ -304,13 +304,15 @@ func (a *Association) handleTSNReset() {
 // TSNs of before counts as received (RFC 6525, section 5.2.4, rule G4), so that no
 // request waits for it any more.
 func (a *Association) renumber(theirs wire.TSN) {
-	for len(a.reconfig.peer.deferred) > 0 {
+	for a.reconfig.peer.defers() {
 		a.performNext()
 	}
-	a.reconfig.peer.last = nil
+	if d := a.reconfig.peer.dealings; d != nil {
+		d.last = nil
+	}
 	a.in.renumber()
 	a.tsns.init(theirs)
-	a.ack.dups = a.ack.dups[:0]
+	a.ack.forget()
 	path := a.paths.primary()
 	path.ecn = ecn{on: path.ecn.on}
 	for _, s := range a.out.streams.all() {
@@ -364,7 +366,7 @@ func (a *Association) handleReconfigResponse(now instant, path *path, resp *wire
 	if !final {
 		return
 	}
-	q := &own.current
+	q := own.current
 	result := resp.Result
 	ok := result == wire.ResultPerformed
 	switch q.kind {
@@ -385,13 +387,13 @@ func (a *Association) handleReconfigResponse(now instant, path *path, resp *wire
 			a.reconfig.peer.respond(answer)
 		}
 	}
-	*q = request{}
+	own.current = nil
 	a.progressShutdown(now)
 }
 
 // requestOver does what the end of the request in flight means; err is why it failed.
 func (a *Association) requestOver(resp *wire.ReconfigResponse, err error) {
-	switch q := &a.reconfig.own.current; q.kind {
+	switch q := a.reconfig.own.current; q.kind {
 	case wire.ParamOutReset:
 		for _, id := range q.streams {
 			a.resetOver(a.out.stream(id), err)

@@ -82,8 +82,8 @@ func (a *Association) resetNamed(id uint16, last wire.TSN) {
 // resetAllInbound starts all incoming streams anew that are not as new. Its cost is
 // that of what happened since it was called last.
 func (a *Association) resetAllInbound() {
-	if n := int(a.out.streams.n) + a.InboundStreams(); n != a.reconfig.peer.covered { // both only grow
-		a.reconfig.peer.covered = n
+	if n, d := int(a.out.streams.n)+a.InboundStreams(), a.reconfig.peer.known(); n != d.covered { // both only grow
+		d.covered = n
 		for id := range a.out.streams.all() { // also those that the peer has sent nothing on
 			if int(id) < a.InboundStreams() {
 				a.in.stream(id)

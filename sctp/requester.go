@@ -15,16 +15,16 @@ import (
 // up what is sent on other streams: it waits only until the peer has acknowledged
 // the Last Assigned TSN that it carries, so that the peer never has to defer it.
 type requester struct {
-	current request // has seq, if inFlight
+	current *request // has seq, if inFlight; else nil
 
 	// A request of the peer to reset outgoing streams of ours, until it is queued.
 	asked     *request // nil: there is none
-	undrained int      // its streams on which not everything is acknowledged; 0: there is none
 	resetAt   instant  // when the last SSN/TSN reset was requested
+	undrained int32    // its streams on which not everything is acknowledged; 0: there is none
+	repeats   int32    // since the one in flight was sent first, or the peer said "in progress"
 	seq       wire.ReqSeq
 	waiting   bool // the peer said "in progress" since it was sent last
 	implied   bool // a request of the peer seems to be the answer; Linux gives no other to AddIncoming
-	repeats   int  // since it was sent first, or the peer said "in progress"
 
 	// What each packet looks at is at the end, with what follows.
 	stopped  bool // no request is made any more
@@ -187,11 +187,12 @@ func (r *requester) begin(now instant, o *outbound, q *sentQueue, respSeq wire.R
 			}
 			r.resetAt = now
 		}
-		r.current = *head
+		next := *head
 		r.queue = slices.Delete(r.queue, 0, 1)
-		if r.current.respSeq = respSeq; r.current.answering {
-			r.current.respSeq = r.current.answers
+		if next.respSeq = respSeq; next.answering {
+			next.respSeq = next.answers
 		}
+		r.current = &next
 		r.inFlight, r.due = true, true
 	}
 }
@@ -219,7 +220,7 @@ func (o *outbound) resetting(q *request) {
 
 // append appends the parameter of the request in flight and starts its timer.
 func (r *requester) append(now instant, p *builder, start int, rto time.Duration) {
-	q := &r.current
+	q := r.current
 	switch q.kind {
 	case wire.ParamOutReset:
 		p.b = wire.AppendOutReset(p.b, start, wire.OutReset{ReqSeq: r.seq, RespSeq: q.respSeq, LastTSN: q.lastTSN}, q.streams)

@@ -8,7 +8,12 @@ import (
 
 // responder answers the peer's requests: each number once, however often it comes.
 type responder struct {
-	next     wire.ReqSeq              // expected
+	next      wire.ReqSeq // expected
+	*dealings             // nil: there was none
+}
+
+// dealings are the requests that there were.
+type dealings struct {
 	due      []wire.ReconfigResponse  // to send
 	deferred []deferredReset          // in the order of their numbers
 	answered int                      // of them
@@ -25,6 +30,18 @@ type deferredReset struct {
 	streams []uint16 // none means all
 	sorted  []uint16 // the same, in order, while it is deferred
 }
+
+// known returns the requests that there were, to add to them.
+func (r *responder) known() *dealings {
+	if r.dealings == nil {
+		r.dealings = new(dealings)
+	}
+	return r.dealings
+}
+
+// owes reports whether an answer is to be sent, defers whether a request waits for data.
+func (r *responder) owes() bool   { return r.dealings != nil && len(r.due) > 0 }
+func (r *responder) defers() bool { return r.dealings != nil && len(r.deferred) > 0 }
 
 // Deferred requests are bounded in number, and by the streams that they name;
 // maxResponses bounds the answers that wait to be sent.
@@ -53,7 +70,8 @@ func (r *responder) fresh(seq wire.ReqSeq) bool {
 	if seq == r.next {
 		return true
 	}
-	for _, a := range r.answers[2-r.answered:] {
+	d := r.known()
+	for _, a := range d.answers[2-d.answered:] {
 		if a.RespSeq == seq {
 			r.respond(a)
 			return false
@@ -71,8 +89,9 @@ func (r *responder) answer(result wire.ReconfigResult) {
 // record remembers the answer to the request that is due, should it be repeated.
 func (r *responder) record(a wire.ReconfigResponse) wire.ReconfigResponse {
 	a.RespSeq = r.next
-	r.answers[0], r.answers[1] = r.answers[1], a
-	r.answered = min(r.answered+1, 2)
+	d := r.known()
+	d.answers[0], d.answers[1] = d.answers[1], a
+	d.answered = min(d.answered+1, 2)
 	r.next = r.next.Next()
 	return a
 }
@@ -80,8 +99,9 @@ func (r *responder) record(a wire.ReconfigResponse) wire.ReconfigResponse {
 // settle replaces the answer "in progress" to a request by the final one.
 func (r *responder) settle(seq wire.ReqSeq, result wire.ReconfigResult) wire.ReconfigResponse {
 	final := wire.ReconfigResponse{RespSeq: seq, Result: result}
-	for i := range r.answers {
-		if a := &r.answers[i]; a.RespSeq == seq && a.Result == wire.ResultInProgress {
+	d := r.known()
+	for i := range d.answers {
+		if a := &d.answers[i]; a.RespSeq == seq && a.Result == wire.ResultInProgress {
 			*a = final
 		}
 	}
@@ -89,8 +109,8 @@ func (r *responder) settle(seq wire.ReqSeq, result wire.ReconfigResult) wire.Rec
 }
 
 func (r *responder) respond(a wire.ReconfigResponse) {
-	if len(r.due) < maxResponses {
-		r.due = append(r.due, a)
+	if d := r.known(); len(d.due) < maxResponses {
+		d.due = append(d.due, a)
 	}
 }
 
@@ -98,6 +118,9 @@ func (r *responder) respond(a wire.ReconfigResponse) {
 // until 2025 repeats it so when told that it waits. It is not performed a second time,
 // as its streams may be in use again.
 func (r *responder) again(req wire.OutReset) bool {
+	if r.dealings == nil {
+		return false
+	}
 	for i := range r.deferred {
 		if d := &r.deferred[i]; d.same(req) {
 			d.seq = req.ReqSeq
@@ -117,7 +140,7 @@ func (r *responder) again(req wire.OutReset) bool {
 // "in progress" is as good as done, and its next request follows.
 func (r *responder) hold(req wire.OutReset) {
 	names := req.Streams.Len()
-	for _, d := range r.deferred {
+	for _, d := range r.known().deferred {
 		names += len(d.streams)
 	}
 	if n := len(r.deferred); n == maxDeferred || n > 0 && names > maxDeferredNames {
@@ -138,6 +161,9 @@ func (r *responder) hold(req wire.OutReset) {
 // reach its stream before (RFC 6525, section 5.2.2, rule E2), so it is not taken:
 // a peer that sends without waiting for the answer sends it again.
 func (r *responder) holds(stream uint16, t wire.TSN) bool {
+	if r.dealings == nil {
+		return false
+	}
 	for i := range r.deferred {
 		d := &r.deferred[i]
 		if !d.lastTSN.Before(t) {
@@ -153,7 +179,7 @@ func (r *responder) holds(stream uint16, t wire.TSN) bool {
 // ready reports whether there is a deferred request whose last TSN the cumulative TSN
 // reached.
 func (r *responder) ready(cum wire.TSN) bool {
-	return len(r.deferred) > 0 && r.deferred[0].lastTSN.AtOrBefore(cum)
+	return r.defers() && r.deferred[0].lastTSN.AtOrBefore(cum)
 }
 
 // release takes the first deferred request, and answers it.

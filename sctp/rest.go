@@ -9,13 +9,14 @@ func (a *Association) rest() {
 	a.sent.rest()
 	a.recovery.rest()
 	a.paths.primary().rest()
-	a.forward.skipped, a.forward.streams = nil, nil
+	a.forward.skips = nil
 	release(&a.tsns.above.runs)
 	a.in.rest()
 	a.in.pool.rest()
-	release(&a.ack.dups)
-	a.ack.gaps = nil
-	release(&a.reconfig.peer.due)
+	a.ack.rest()
+	if d := a.reconfig.peer.dealings; d != nil {
+		release(&d.due)
+	}
 	release(&a.control.buf)
 	release(&a.strays.packets)
 	a.events.rest()
@@ -40,10 +41,8 @@ func (o *outbound) rest() {
 }
 
 func (q *sentQueue) rest() {
-	release(&q.acked.runs)
-	release(&q.settled.runs)
 	if q.span() == 0 {
-		q.ring = nil
+		q.ring, q.gapAcks = nil, nil
 		q.rate.rest()
 	}
 }
@@ -58,7 +57,6 @@ func (p *path) rest() { p.cubic.saved = nil }
 
 func (in *inbound) rest() {
 	release(&in.fragments.runs)
-	in.evicted = nil
 	for _, s := range in.streams.all() {
 		release(&s.waiting.list)
 	}

@@ -5,8 +5,8 @@ package sctp
 // cools it, so that steady traffic in bulk keeps its memory and an idle association has
 // none of that of its busiest moment.
 type ringUse struct {
-	most int // elements at most since it was empty
-	heat int
+	most int32 // elements at most since it was empty
+	heat int32
 }
 
 const (
@@ -17,13 +17,13 @@ const (
 )
 
 // holds takes note that there are n elements.
-func (u *ringUse) holds(n int) { u.most = max(u.most, n) }
+func (u *ringUse) holds(n int) { u.most = max(u.most, int32(n)) }
 
 // emptied reports whether a ring of this size, which is empty now, is to be given up.
 func (u *ringUse) emptied(size int) bool {
 	most := u.most
 	u.most = 0
-	return size > idleRing && u.cold(most, size)
+	return size > idleRing && u.cold(int(most), size)
 }
 
 // cold takes note of how many of its elements a ring that may be given up has held.

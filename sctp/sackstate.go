@@ -21,8 +21,13 @@ type ackState struct {
 	packets int   // with DATA since the last SACK
 	// advertised is the window in the last SACK, bytes.
 	advertised int
-	dups       []wire.TSN
-	gaps       []wire.GapBlock // scratch
+	lists      *ackLists // nil: nothing came twice or out of order since the association rested last
+}
+
+// ackLists is what a SACK may have to list.
+type ackLists struct {
+	dups []wire.TSN
+	gaps []wire.GapBlock // scratch
 }
 
 // ackDue says how urgent a SACK is.
@@ -38,14 +43,37 @@ const (
 const maxDupReports = 32
 
 func (k *ackState) init(window int, final bool) {
-	*k = ackState{first: true, advertised: window, final: final, dups: k.dups[:0], gaps: k.gaps[:0]}
+	k.forget()
+	*k = ackState{first: true, advertised: window, final: final, lists: k.lists}
 }
 
 // duplicate records that t came in again.
 func (k *ackState) duplicate(t wire.TSN) {
 	k.packetData = true
-	if len(k.dups) < maxDupReports {
-		k.dups = append(k.dups, t)
+	if l := k.reports(); len(l.dups) < maxDupReports {
+		l.dups = append(l.dups, t)
+	}
+}
+
+// reports returns the lists, to add to them.
+func (k *ackState) reports() *ackLists {
+	if k.lists == nil {
+		k.lists = new(ackLists)
+	}
+	return k.lists
+}
+
+// forget drops the duplicates that were to be reported.
+func (k *ackState) forget() {
+	if k.lists != nil {
+		k.lists.dups = k.lists.dups[:0]
+	}
+}
+
+// rest gives up the lists if nothing is to be reported.
+func (k *ackState) rest() {
+	if k.lists != nil && len(k.lists.dups) == 0 {
+		k.lists = nil
 	}
 }
 
@@ -88,25 +116,36 @@ func (k *ackState) appendSack(p *builder, m *tsnMap, window int) bool {
 	if room < 0 {
 		return false
 	}
-	k.gaps = k.gaps[:0]
-	for _, r := range m.above.runs {
-		if len(k.gaps) == room {
-			break
-		}
-		k.gaps = append(k.gaps, wire.GapBlock{Start: uint16(r.first.Since(m.cum)), End: uint16(r.last.Since(m.cum))})
+	var gaps []wire.GapBlock
+	var dups []wire.TSN
+	if k.lists != nil || m.gap() {
+		gaps, dups = k.list(m, room)
 	}
-	dups := k.dups[:min(len(k.dups), room-len(k.gaps))]
 	if k.final {
-		p.b = wire.AppendNRSack(p.b, m.cum, uint32(window), nil, k.gaps, dups)
+		p.b = wire.AppendNRSack(p.b, m.cum, uint32(window), nil, gaps, dups)
 		return true
 	}
-	p.b = wire.AppendSack(p.b, m.cum, uint32(window), k.gaps, dups)
+	p.b = wire.AppendSack(p.b, m.cum, uint32(window), gaps, dups)
 	return true
+}
+
+// list returns what is to be reported, as far as there is room.
+func (k *ackState) list(m *tsnMap, room int) ([]wire.GapBlock, []wire.TSN) {
+	l := k.reports()
+	l.gaps = l.gaps[:0]
+	for _, r := range m.above.runs {
+		if len(l.gaps) == room {
+			break
+		}
+		l.gaps = append(l.gaps, wire.GapBlock{Start: uint16(r.first.Since(m.cum)), End: uint16(r.last.Since(m.cum))})
+	}
+	return l.gaps, l.dups[:min(len(l.dups), room-len(l.gaps))]
 }
 
 // sent takes note that a SACK with this window goes out.
 func (k *ackState) sent(window int) {
 	k.advertised = window
-	k.due, k.packets, k.dups = ackNone, 0, k.dups[:0]
+	k.due, k.packets = ackNone, 0
+	k.forget()
 	k.delay.stop()
 }

@@ -19,10 +19,7 @@ type sentQueue struct {
 	rate          *rateSampler // nil: nobody needs one
 	flightPayload int          // flight without headers and padding
 	outstanding   int          // number of outstanding chunks
-	nAcked        int          // TSNs in acked
-	acked         tsnSet       // acknowledged by gap blocks
-	ackedPackets  int          // that were acknowledged by gap blocks since there are any
-	lastAcked     uint64       // the last of them
+	*gapAcks                   // nil: there were none since the association rested last
 	order         sentOrder
 
 	// One chunk at a time is timed (RFC 9260, section 6.3.1, rules C4 and C5).
@@ -30,11 +27,18 @@ type sentQueue struct {
 	timed   wire.TSN
 	timedAt instant
 
-	use     ringUse
-	ring    []sentChunk        // length a power of 2
-	few     [fewSent]sentChunk // ring, while no more are outstanding
-	marked  uint64             // chunks marked as lost, ever
-	settled tsnSet             // acknowledged for good (NR-SACK)
+	use    ringUse
+	ring   []sentChunk // length a power of 2; nil before anything is sent
+	marked uint64      // chunks marked as lost, ever
+}
+
+// gapAcks is what gap blocks have acknowledged.
+type gapAcks struct {
+	acked   tsnSet // acknowledged by gap blocks
+	settled tsnSet // for good (NR-SACK)
+	nAcked  int    // TSNs in acked
+	packets int    // that were acknowledged by gap blocks since there are any
+	last    uint64 // the last of them
 }
 
 // fewSent is the length of the ring at first, leastRing when that is too short, in chunks.
@@ -42,6 +46,14 @@ const (
 	fewSent   = 2
 	leastRing = 16
 )
+
+// roomier returns the length of a ring for more than n chunks.
+func roomier(n int) int {
+	if n == 0 {
+		return fewSent
+	}
+	return max(leastRing, 2*n)
+}
 
 // sentChunk is one chunk that was sent.
 type sentChunk struct {
@@ -102,10 +114,7 @@ func (q *sentQueue) highest() wire.TSN { return q.next.Add(-1) }
 // blank returns the place for the next chunk, which push takes when it is filled in.
 func (q *sentQueue) blank() *sentChunk {
 	if n := q.span(); n == len(q.ring) {
-		ring := q.few[:]
-		if n > 0 {
-			ring = make([]sentChunk, max(leastRing, 2*n))
-		}
+		ring := make([]sentChunk, roomier(n))
 		for t := q.cum.Add(1); t != q.next; t = t.Add(1) {
 			ring[int(t)&(len(ring)-1)] = *q.at(t)
 		}
@@ -142,8 +151,8 @@ func (q *sentQueue) push(now instant, c *sentChunk) wire.TSN {
 // drained gives up a large ring when nothing is outstanding.
 func (q *sentQueue) drained() {
 	if q.use.emptied(len(q.ring)) {
-		q.ring = q.few[:]
-		q.rate.resize(fewSent, q.next, q.next)
+		q.ring = nil
+		q.rate.resize(0, q.next, q.next)
 	}
 }
 
@@ -334,7 +343,7 @@ func (q *sentQueue) ackThrough(now instant, cum wire.TSN, f *ackFacts) {
 	if q.highestAcked.Before(cum) { // what was abandoned arrives in no order
 		q.highestAcked = cum
 	}
-	if len(q.acked.runs) > 0 {
+	if q.gapAcks != nil && len(q.acked.runs) > 0 {
 		q.acked.dropThrough(cum)
 		q.settled.dropThrough(cum)
 		q.recount()
@@ -401,10 +410,28 @@ func (q *sentQueue) ackOrder(after time.Duration, t wire.TSN, c *sentChunk, f *a
 }
 
 // gapped reports whether something is kept of gap blocks that came before.
-func (q *sentQueue) gapped() bool { return q.nAcked > 0 || q.ackedPackets > 0 }
+func (q *sentQueue) gapped() bool { return q.gapAcks != nil && (q.nAcked > 0 || q.packets > 0) }
+
+// gapPackets returns how many packets were acknowledged by gap blocks, and gapRuns which TSNs.
+func (q *sentQueue) gapPackets() int {
+	if q.gapAcks == nil {
+		return 0
+	}
+	return q.packets
+}
+
+func (q *sentQueue) gapRuns() []tsnRange {
+	if q.gapAcks == nil {
+		return nil
+	}
+	return q.acked.runs
+}
 
 // ackGaps takes the gap blocks of a valid SACK whose cumulative TSN is q.cum.
 func (q *sentQueue) ackGaps(now instant, s *wire.Sack, f *ackFacts) {
+	if q.gapAcks == nil {
+		q.gapAcks = new(gapAcks)
+	}
 	reported, sorted, last, highest := 0, true, q.cum, q.cum
 	for i := range s.Blocks() {
 		if i == s.Gaps() {
@@ -428,8 +455,8 @@ func (q *sentQueue) ackGaps(now instant, s *wire.Sack, f *ackFacts) {
 			high, had := f.newest, f.any
 			c := q.at(t)
 			q.ackOne(now, t, c, f)
-			if c.packet != q.lastAcked {
-				q.ackedPackets, q.lastAcked = q.ackedPackets+1, c.packet
+			if c.packet != q.gapAcks.last {
+				q.packets, q.gapAcks.last = q.packets+1, c.packet
 			}
 			if had && f.newest.Before(high) {
 				f.newest = high
@@ -446,7 +473,7 @@ func (q *sentQueue) ackGaps(now instant, s *wire.Sack, f *ackFacts) {
 		q.renege(now, s, highest, f)
 	}
 	if q.nAcked == 0 {
-		q.ackedPackets, q.lastAcked = 0, 0
+		q.packets, q.gapAcks.last = 0, 0
 	}
 }
 
@@ -526,7 +553,7 @@ const dupThresh = 3
 // 9260, section 7.2.4) and reports whether one is lost now.
 func (q *sentQueue) miss(limit wire.TSN) (lost bool) {
 	from := q.cum.Add(1)
-	for _, r := range q.acked.runs {
+	for _, r := range q.gapRuns() {
 		for t := from; t.Before(r.first); t = t.Add(1) {
 			if !t.Before(limit) {
 				return lost

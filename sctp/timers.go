@@ -114,7 +114,7 @@ func (a *Association) expireT3(now instant, path *path) {
 	r.timer.stop()
 	r.tlp.reset()
 	if a.cfg.LossDetection == RACK && !w.probing {
-		a.sent.markTimedOut(now, r.rtt+r.window(a.sent.ackedPackets, true, path.rto.srtt))
+		a.sent.markTimedOut(now, r.rtt+r.window(a.sent.gapPackets(), true, path.rto.srtt))
 	} else {
 		a.sent.markAllLost(now)
 	}
@@ -134,7 +134,7 @@ func (a *Association) expireReconfig(now instant, path *path) {
 	switch own := &a.reconfig.own; {
 	case own.waiting: // 6525-5.2.7-a
 	case own.implied:
-		if own.repeats++; own.repeats > a.cfg.MaxRetransmits {
+		if own.repeats++; int(own.repeats) > a.cfg.MaxRetransmits {
 			a.handleReconfigResponse(now, path, &wire.ReconfigResponse{RespSeq: own.seq, Result: wire.ResultPerformed})
 			return
 		}

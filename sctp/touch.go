@@ -12,10 +12,13 @@ func (a *Association) touch(sends bool) int {
 	if !sends {
 		n += int(in.reads) + int(in.streams.first.next) + in.streams.first.waiting.taken
 	}
-	n += int(a.closer.t5.at) + int(a.hs.snap) + int(a.reconfig.own.timer.at) + len(a.reconfig.peer.deferred) + len(a.reconfig.peer.due)
+	n += int(a.closer.t5.at) + int(a.hs.snap) + int(a.reconfig.own.timer.at) + int(a.reconfig.peer.next)
 	n += int(a.forward.point) + int(a.counters.retransmissions) + int(a.counters.bytesReceived) + sent.flight
 	if sends {
-		n += int(sent.order.packet) + int(sent.timedAt) + int(sent.few[0].packet) + int(sent.few[1].packet)
+		n += int(sent.order.packet) + int(sent.timedAt)
+		for i := range min(len(sent.ring), fewSent) {
+			n += int(sent.ring[i].packet)
+		}
 	}
 	n += len(out.low) + out.queued + len(out.drained)
 	if sends {
