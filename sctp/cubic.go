@@ -10,11 +10,11 @@ import (
 // The RFC counts segments and seconds; here it is bytes, a segment being a PMDCS,
 // and milliseconds.
 type cubic struct {
-	start  hystart
+	start  *hystart // of the first slow start; nil before its first acknowledgement, and when it is over
+	first  bool     // the first slow start is not over
 	pmdcs  int
 	usage  windowUsage
 	idle   idleDecay
-	srtt   time.Duration
 	minRTT time.Duration // least in minRTTLife; 0: none
 	minAt  instant       // when it was measured
 	ackAt  instant       // the last acknowledgement
@@ -40,7 +40,7 @@ type cubicState struct {
 func (c *cubic) init(window, pmdcs int) {
 	*c = cubic{pmdcs: pmdcs}
 	c.cwnd, c.threshold, c.flat = window, ssthreshInitial, true
-	c.start.init()
+	c.first = true
 }
 
 func (c *cubic) resize(pmdcs int) { c.pmdcs = pmdcs }
@@ -51,14 +51,13 @@ func (c *cubic) sending(now instant, flight int, rto time.Duration) {
 }
 
 func (c *cubic) acked(now instant, ack ackEvent) {
-	c.srtt = ack.srtt
 	if ack.rtt > 0 && (c.minRTT == 0 || ack.rtt <= c.minRTT || now.Sub(c.minAt) > minRTTLife) {
 		c.minRTT, c.minAt = ack.rtt, now
 	}
 	since := now.Sub(c.ackAt)
 	c.ackAt = now
 	slow := c.cwnd < c.threshold
-	if slow && c.start.on {
+	if slow && c.first {
 		c.hystart(&ack)
 	}
 	// A window that is not used says nothing about the path (RFC 9438, section 5.8).
@@ -78,20 +77,24 @@ func (c *cubic) acked(now instant, ack ackEvent) {
 			c.epoch = c.epoch.Add(since)
 		}
 	default:
-		c.avoid(now, ack.bytes)
+		c.avoid(now, ack.bytes, ack.srtt)
 	}
 }
 
 // hystart passes the facts to HyStart++ and ends slow start when it says so.
 func (c *cubic) hystart(ack *ackEvent) {
+	if c.start == nil {
+		c.start = new(hystart)
+	}
 	if c.start.acked(ack) {
+		c.first, c.start = false, nil
 		c.threshold = c.cwnd
 		c.flat = true
 	}
 }
 
 // avoid is congestion avoidance (RFC 9438, sections 4.2 to 4.5).
-func (c *cubic) avoid(now instant, bytes int) {
+func (c *cubic) avoid(now instant, bytes int, srtt time.Duration) {
 	if c.epoch.IsZero() {
 		c.begin(now)
 	}
@@ -102,7 +105,7 @@ func (c *cubic) avoid(now instant, bytes int) {
 		return
 	}
 	// 9438-4.2-b
-	target := min(max(c.curve(t+c.srtt.Milliseconds()), int64(c.cwnd)), int64(c.cwnd)*3/2)
+	target := min(max(c.curve(t+srtt.Milliseconds()), int64(c.cwnd)), int64(c.cwnd)*3/2)
 	c.growth += (target - int64(c.cwnd)) * int64(bytes)
 	step := c.growth / int64(c.cwnd)
 	c.growth -= step * int64(c.cwnd)
@@ -155,7 +158,7 @@ func (c *cubic) reduce() {
 	}
 	c.threshold = max(int(int64(c.cwnd)*7/10), 4*c.pmdcs) // 9438-4.6-a
 	c.epoch = 0
-	c.start.on = false
+	c.first, c.start = false, nil
 }
 
 func (c *cubic) congested(_ instant, loss lossEvent) {

@@ -13,7 +13,7 @@ import (
 func newCubic(segments int) *cubic {
 	c := new(cubic)
 	c.init(segments*1000, 1000)
-	c.start.on = false
+	c.first = false
 	c.threshold = c.cwnd
 	return c
 }
@@ -207,7 +207,6 @@ func TestHystart(t *testing.T) {
 	const base = 100 * time.Millisecond
 	run := func(rtts ...time.Duration) (over bool, h *hystart, doubted int) {
 		h = new(hystart)
-		h.init()
 		next := wire.TSN(100)
 		for _, rtt := range rtts {
 			cum := next.Add(-1)
@@ -231,7 +230,7 @@ func TestHystart(t *testing.T) {
 		t.Errorf("an eighth more is to slow the growth: %v %d", over, n)
 	}
 	long := base + 20*time.Millisecond
-	if over, h, _ := run(base, base, long, long, long, long, long, long); !over || h.on {
+	if over, _, _ := run(base, base, long, long, long, long, long, long); !over {
 		t.Error("after five round trips it is over")
 	}
 	if over, h, _ := run(base, base, long, base, base, base, base, base); over || h.careful {

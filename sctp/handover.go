@@ -184,4 +184,4 @@ func (r *reconfig) busy() bool {
 }
 
 // waiting reports whether there is a packet.
-func (s *strays) waiting() bool { return s.head < len(s.packets) }
+func (s *strays) waiting() bool { return s.first != nil }

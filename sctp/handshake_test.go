@@ -460,7 +460,7 @@ func TestInitFlood(t *testing.T) {
 	for range 10_000 { // without letting it send
 		tc.a.HandlePacket(tc.now, 0, b)
 	}
-	if n := len(tc.a.strays.packets); n > maxStrays {
+	if n := tc.a.strays.len(); n > maxStrays {
 		t.Fatalf("%d answers wait", n)
 	}
 	tc.wantPackets("as many answers as are kept", maxStrays)

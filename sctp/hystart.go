@@ -10,7 +10,6 @@ import (
 // become longer, before the queue of the path overflows.
 type hystart struct {
 	baseline time.Duration // least RTT when conservative slow start began
-	on       bool          // the first slow start is not over
 	begun    bool
 	careful  bool          // conservative slow start is on
 	rounds   uint8         // of it
@@ -29,8 +28,6 @@ const (
 	hystartCSSDivisor = 4 // of the growth
 	hystartCSSRounds  = 5
 )
-
-func (h *hystart) init() { *h = hystart{on: true} }
 
 // acked takes a SACK and reports whether slow start is over.
 func (h *hystart) acked(ack *ackEvent) (over bool) { // 9406-4.2-a 9406-4.2-b
@@ -51,7 +48,6 @@ func (h *hystart) acked(ack *ackEvent) (over bool) { // 9406-4.2-a 9406-4.2-b
 	if !h.begun || h.end.AtOrBefore(ack.cum) || ack.next.AtOrBefore(h.end) { // TSNs may begin anew
 		if h.careful {
 			if h.rounds++; h.rounds >= hystartCSSRounds {
-				h.on = false
 				return true
 			}
 		}
@@ -63,7 +59,7 @@ func (h *hystart) acked(ack *ackEvent) (over bool) { // 9406-4.2-a 9406-4.2-b
 
 // growth returns by how much the window grows in slow start.
 func (h *hystart) growth(bytes int) int {
-	if h.careful && h.on {
+	if h != nil && h.careful {
 		return bytes / hystartCSSDivisor
 	}
 	return bytes

@@ -16,7 +16,7 @@ type inbound struct {
 	pool        *pools
 	limit       int     // receive buffer, bytes
 	bytes       int     // payload held
-	entries     int     // chunks held
+	entries     int32   // chunks held
 	frugal      bool    // it bounds the memory in use
 	interleaved bool    // it is I-DATA that comes in
 	reads       uint64  // messages completed, for statistics
@@ -37,8 +37,8 @@ type inStream struct {
 	head      *inMessage
 	tail      *inMessage // of the messages ready to be read
 	sinceReset
-	waiting   waitList // ahead of next
-	fragments runList  // with interleaving
+	waiting   *waitList // ahead of next; nil: there were none
+	fragments runList   // with interleaving
 }
 
 // entryCost is the least number of bytes that a chunk takes from the receive
@@ -60,9 +60,9 @@ func (in *inbound) held() int { return in.heldWith(0, 0) }
 // heldWith returns what they would be with so many more chunks and bytes.
 func (in *inbound) heldWith(chunks, bytes int) int {
 	if in.frugal {
-		return max(in.bytes+bytes, frugalEntry*(in.entries+chunks))
+		return max(in.bytes+bytes, frugalEntry*(int(in.entries)+chunks))
 	}
-	return max(in.bytes+bytes, entryCost*(in.entries+chunks))
+	return max(in.bytes+bytes, entryCost*(int(in.entries)+chunks))
 }
 
 // window returns the receive window (RFC 9260, section 6.2): what the
@@ -269,6 +269,9 @@ func (in *inbound) deliver(s *inStream, m *inMessage) {
 		in.discard(m)
 		return
 	default:
+		if s.waiting == nil {
+			s.waiting = new(waitList)
+		}
 		if !s.waiting.add(m) { // so too
 			in.discard(m)
 		}
@@ -325,7 +328,7 @@ func (s *inStream) pop() *inMessage {
 func (in *inbound) unwait(s *inStream) *inMessage {
 	m := s.waiting.take()
 	if in.frugal {
-		release(&s.waiting.list)
+		s.waiting = s.waiting.rest()
 	}
 	return m
 }

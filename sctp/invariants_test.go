@@ -251,7 +251,10 @@ func (a *Association) inInvariants() string {
 				return fmt.Sprintf("stream %d: the tail is another", id)
 			}
 		}
-		waiting := s.waiting.list[s.waiting.taken:]
+		var waiting []*inMessage
+		if w := s.waiting; w != nil {
+			waiting = w.list[w.taken:]
+		}
 		for i, m := range waiting {
 			if e := hold(m); e != "" {
 				return e
@@ -305,7 +308,7 @@ func (a *Association) inInvariants() string {
 	if unseen != 0 && !a.ended {
 		return fmt.Sprintf("%d runs are not listed for eviction", unseen)
 	}
-	if !a.ended && (bytes != in.bytes || entries != in.entries) {
+	if !a.ended && (bytes != in.bytes || entries != int(in.entries)) {
 		return fmt.Sprintf("%d bytes in %d chunks held, counted %d in %d", in.bytes, in.entries, bytes, entries)
 	}
 	return ""
@@ -340,7 +343,7 @@ func (a *Association) boundInvariants() string {
 		{"acknowledged runs", len(a.sent.gapRuns()), maxTSNRuns + 1},
 		{"chunks sent", a.sent.span(), maxTSNSpan},
 		{"control chunks", len(a.control.buf), maxControl},
-		{"packets of their own", len(a.strays.packets), maxStrays},
+		{"packets of their own", a.strays.len(), maxStrays},
 		{"duplicates", len(lists.dups), maxDupReports},
 		{"answers to RE-CONFIG", len(dealings.due), maxResponses},
 		{"requests to send", len(a.reconfig.own.queue), 2*(1<<16/maxResetNames) + 6},
@@ -404,4 +407,12 @@ func (a *Association) checkPacket(b []byte) string {
 		return fmt.Sprintf("%d chunks, %v", n, it.Err())
 	}
 	return ""
+}
+
+// len returns how many packets wait.
+func (s *strays) len() (n int) {
+	for p := s.first; p != nil; p = p.next {
+		n++
+	}
+	return n
 }

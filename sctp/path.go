@@ -8,13 +8,13 @@ type path struct {
 	id      PathID
 	down    bool
 	ecn     ecn
-	mtu     int // largest SCTP packet, bytes
-	errors  int // consecutive, of this path
+	mtu     int   // largest SCTP packet, bytes
+	errors  int32 // consecutive, of this path
+	burst   int32 // bytes of new data sent at this opportunity, if it is not paced
 	rto     rtoEstimator
 	t3      timer // T3-rtx
 	pacer   pacer
 	rack    rack
-	burst   int     // bytes of new data sent at this opportunity, if it is not paced
 	burstAt instant // when it began
 	cc      congestionController
 	cubic   cubic // cc, if it is that: in one piece of memory with the rest
@@ -57,7 +57,7 @@ func (p *path) mayBurst(now instant, limit int) bool {
 	if now.Sub(p.burstAt) >= clockGranularity {
 		p.burst, p.burstAt = 0, now
 	}
-	return p.burst < limit*p.pmdcs()
+	return int(p.burst) < limit*p.pmdcs()
 }
 
 // sent takes note of a packet with n bytes of data, of which fresh go out for the first
@@ -66,7 +66,7 @@ func (p *path) sent(now instant, n, fresh, limit int) {
 	if rate := p.cc.pacing(); rate > 0 {
 		p.pacer.sent(now, n, rate, max(limit*p.pmdcs(), sendQuantum(rate, p.pmdcs())))
 	}
-	p.burst += fresh
+	p.burst += int32(fresh)
 }
 
 // setMTU takes another size of the largest packet.
@@ -108,7 +108,7 @@ func (p *paths) get(id PathID) *path {
 func (p *paths) failed(on *path, limit int) bool {
 	p.errors++
 	on.errors++
-	if on.down || on.errors <= limit {
+	if on.down || int(on.errors) <= limit {
 		return false
 	}
 	on.down = true

@@ -18,7 +18,6 @@ func (a *Association) rest() {
 		release(&d.due)
 	}
 	release(&a.control.buf)
-	release(&a.strays.packets)
 	a.events.rest()
 }
 
@@ -53,12 +52,13 @@ func (r *recovery) rest() {
 	}
 }
 
-func (p *path) rest() { p.cubic.saved = nil }
+// What slow start knows of round trips is old by now, and there is nothing to take back.
+func (p *path) rest() { p.cubic.start, p.cubic.saved = nil, nil }
 
 func (in *inbound) rest() {
 	release(&in.fragments.runs)
 	for _, s := range in.streams.all() {
-		release(&s.waiting.list)
+		s.waiting = s.waiting.rest()
 	}
 	if len(in.readable) == 0 {
 		in.readable = in.few[:0]

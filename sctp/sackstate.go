@@ -15,10 +15,10 @@ type ackState struct {
 
 	// What the packet being received holds.
 	packetData, packetNew, packetNow bool
-	first                            bool // no DATA has come in yet
+	first                            bool  // no DATA has come in yet
+	packets                          uint8 // with DATA since the last SACK; 2: or more
 
-	delay   timer // bounds the time that a delayed SACK waits
-	packets int   // with DATA since the last SACK
+	delay timer // bounds the time that a delayed SACK waits
 	// advertised is the window in the last SACK, bytes.
 	advertised int
 	lists      *ackLists // nil: nothing came twice or out of order since the association rested last
@@ -90,7 +90,7 @@ func (k *ackState) dropped() { k.packetData, k.packetNow = true, true }
 // endPacket settles, after a packet was processed, when its SACK goes out. hadGap
 // and gap say whether TSNs were missing before and after it.
 func (k *ackState) endPacket(now instant, hadGap, gap bool, delay time.Duration) {
-	k.packets++
+	k.packets = min(k.packets+1, 2)
 	switch {
 	case k.packetNow, !k.packetNew, hadGap, gap, k.packets >= 2: // 9260-6.2-a, 9260-6.2-b
 		k.now()

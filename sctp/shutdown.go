@@ -9,8 +9,8 @@ import (
 // shutdown ends the association gracefully (RFC 9260, section 9.2). It owns
 // T2-shutdown and the T5-shutdown-guard.
 type shutdown struct {
-	transmits int  // since something was heard of the peer
-	due       bool // the SHUTDOWN or SHUTDOWN ACK, by the state, is to be sent
+	transmits int32 // since something was heard of the peer
+	due       bool  // the SHUTDOWN or SHUTDOWN ACK, by the state, is to be sent
 	t2        timer
 	t5        timer
 }

@@ -178,7 +178,7 @@ func (a *Association) Stats() Stats {
 		FragmentationPoint: p.pmdcs() - a.dataHeader(),
 		PeerWindow:         a.window.room(a.sent.flightPayload), PeerAdvertisedWindow: a.window.advertised,
 		LocalWindow:       a.in.window(),
-		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: a.in.entries,
+		UnackedDataChunks: a.sent.outstanding + a.sent.lost, UnreadDataChunks: int(a.in.entries),
 		QueuedMessages: a.out.queued, QueuedBytes: a.out.waiting,
 		SendBuffered: a.out.buffered, ReceiveBuffered: a.in.bytes,
 		OutboundStreams: a.OutboundStreams(), InboundStreams: a.InboundStreams(),
@@ -195,7 +195,7 @@ func (a *Association) PathStats(id PathID) (PathStats, bool) {
 		return PathStats{}, false
 	}
 	return PathStats{
-		Down: p.down, Errors: p.errors,
+		Down: p.down, Errors: int(p.errors),
 		CongestionWindow: p.cc.window(), SlowStartThreshold: p.cc.ssthresh(), FlightSize: a.sent.flight, MTU: p.mtu,
 		SRTT: p.rto.srtt, RTTVar: p.rto.rttvar, LatestRTT: p.rto.latest, RTO: p.rto.rto,
 	}, true

@@ -6,9 +6,11 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 // INIT ACK, ABORT, SHUTDOWN COMPLETE, and the answers to packets out of the blue
 // (RFC 9260, section 8.4). Each is a packet of its own with the verification tag
 // that it needs, and always has its CRC32c (RFC 9653, section 5.2).
-type strays struct {
-	packets [][]byte
-	head    int
+type strays struct{ first *stray }
+
+type stray struct {
+	packet []byte
+	next   *stray
 }
 
 // maxStrays bounds the packets that wait to be sent; more are not answered.
@@ -16,23 +18,24 @@ const maxStrays = 8
 
 // add queues a packet; chunks appends what follows the header.
 func (s *strays) add(src, dst uint16, vtag uint32, chunks func(b []byte) []byte) {
-	if len(s.packets)-s.head >= maxStrays {
+	last, n := &s.first, 0
+	for ; *last != nil; last = &(*last).next {
+		n++
+	}
+	if n >= maxStrays {
 		return
 	}
 	b := chunks(wire.AppendHeader(make([]byte, 0, 192), src, dst, vtag))
 	wire.SetChecksum(b)
-	s.packets = append(s.packets, b)
+	*last = &stray{packet: b}
 }
 
 // next returns the next packet, nil if there is none.
 func (s *strays) next() []byte {
-	if s.head == len(s.packets) {
+	p := s.first
+	if p == nil {
 		return nil
 	}
-	b := s.packets[s.head]
-	s.packets[s.head] = nil
-	if s.head++; s.head == len(s.packets) {
-		s.packets, s.head = s.packets[:0], 0
-	}
-	return b
+	s.first = p.next
+	return p.packet
 }

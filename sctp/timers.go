@@ -186,7 +186,7 @@ func (a *Association) expireHeartbeat(now instant, path *path) {
 
 // expireT2 repeats SHUTDOWN or SHUTDOWN ACK, or gives up (RFC 9260, section 9.2).
 func (a *Association) expireT2(path *path) {
-	if a.closer.transmits > a.cfg.MaxRetransmits {
+	if int(a.closer.transmits) > a.cfg.MaxRetransmits {
 		a.end(ErrPeerUnreachable)
 		return
 	}

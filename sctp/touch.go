@@ -10,7 +10,7 @@ func (a *Association) touch(sends bool) int {
 	in, sent, out, path := &a.in, &a.sent, &a.out, a.paths.primary()
 	n := int(a.state) + int(a.tsns.cum) + a.ack.advertised + in.bytes + in.limit
 	if !sends {
-		n += int(in.reads) + int(in.streams.first.next) + in.streams.first.waiting.taken
+		n += int(in.reads) + int(in.streams.first.next)
 	}
 	n += int(a.closer.t5.at) + int(a.hs.snap) + int(a.reconfig.own.timer.at) + int(a.reconfig.peer.next)
 	n += int(a.forward.point) + int(a.counters.retransmissions) + int(a.counters.bytesReceived) + sent.flight
@@ -27,7 +27,7 @@ func (a *Association) touch(sends bool) int {
 	n += a.events.n + int(a.events.few[0].Kind)
 	n += int(path.hb.timer.at) + int(path.pmtu.state) + int(path.pmtu.timer.at) + path.mtu + int(path.t3.at) + int(path.rack.packet)
 	if sends {
-		n += path.burst + path.cubic.pmdcs + int(path.cubic.ackAt) + path.cubic.cwnd
+		n += int(path.burst) + path.cubic.pmdcs + int(path.cubic.ackAt) + path.cubic.cwnd
 	}
 	return n
 }

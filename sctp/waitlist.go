@@ -16,7 +16,20 @@ type waitList struct {
 // rests.
 const keepWaiting = 16
 
-func (w *waitList) len() int { return len(w.list) - w.taken }
+func (w *waitList) len() int {
+	if w == nil {
+		return 0
+	}
+	return len(w.list) - w.taken
+}
+
+// rest returns what is to be kept of the list: nothing if it is empty.
+func (w *waitList) rest() *waitList {
+	if w.len() == 0 {
+		return nil
+	}
+	return w
+}
 
 // first returns the message with the lowest number; there is one.
 func (w *waitList) first() *inMessage { return w.list[w.taken] }
