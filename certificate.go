@@ -10,9 +10,11 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 )
 
@@ -38,13 +40,23 @@ func GenerateCertificate() (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sluice: certificate key: %w", err)
 	}
-	now := time.Now().UTC().Truncate(time.Second)
-	expires := now.Add(certificateLife)
-	der, err := signCertificate(key, now.Add(-24*time.Hour), expires) // the peer's clock may be behind
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("sluice: certificate serial: %w", err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		// A constant name: a random one would add nothing to the key.
+		Subject:   pkix.Name{CommonName: "WebRTC"},
+		NotBefore: now.Add(-24 * time.Hour), // the peer's clock may be behind
+		NotAfter:  now.Add(certificateLife),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		return nil, fmt.Errorf("sluice: certificate: %w", err)
 	}
-	return &Certificate{key: key, der: der, expires: expires, signature: x509.ECDSAWithSHA256}, nil
+	return newCertificate(key, der)
 }
 
 // newCertificate checks that key and certificate belong together and can be used.

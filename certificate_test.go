@@ -60,23 +60,6 @@ func TestGeneratedCertificate(t *testing.T) {
 	}
 }
 
-// TestCertificateTimes: on both sides of the year from which times are written in another form.
-func TestCertificateTimes(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	from := time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC)
-	to := from.Add(2 * time.Second)
-	der, err := signCertificate(key, from, to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if leaf, err := x509.ParseCertificate(der); err != nil || !leaf.NotBefore.Equal(from) || !leaf.NotAfter.Equal(to) {
-		t.Errorf("%v, want from %v to %v: %v", leaf, from, to, err)
-	}
-}
-
 type publicKey interface{ Equal(crypto.PublicKey) bool }
 
 func TestCertificatePEM(t *testing.T) {
