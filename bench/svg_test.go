@@ -93,7 +93,7 @@ func (p picture) svg() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(p.title), style)
-	text(&b, "title", 10, 20, "start", p.title)
+	text(&b, "title", 10, 20, "start", p.title+" (log)")
 	s := p.scale()
 	for i, n := range p.panels {
 		n.draw(&b, s, 10+i*panelWidth)
