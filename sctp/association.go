@@ -44,7 +44,11 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Their order, here and within components, is that of use: what every packet looks at lies
 // together, and what few need at an end of its component, next to that of another. Among
 // thousands of associations what a packet costs is what it misses of the cache, a fifth less so:
-// of the 40 lines of 64 bytes it looks at 31 when it sends, and 24 when it receives.
+// it looked at 31 lines of 64 bytes when it sent, and at 24 when it received, of the 40 that there were then; 31 are left.
+//
+// What is of use only for a time, in a handshake, after a loss, with gaps or while requests are going on, is behind a
+// pointer of its component, made when it is needed first, and, but for what is counted or may have to be answered again, given
+// up when the association rests.
 type Association struct {
 	id    identity
 	state State

@@ -142,7 +142,7 @@ func TestIdleMemory(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector takes memory")
 	}
-	const n, most = 500, 4096
+	const n, most = 500, 2800
 	payload, bulk := make([]byte, 1000), make([]byte, 100_000)
 	before := heap()
 	c := newCrossing(t, n, Config{})
