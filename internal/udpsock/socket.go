@@ -74,6 +74,14 @@ func (r *Run) Datagrams() iter.Seq[[]byte] {
 	}
 }
 
+// Count returns how many there are.
+func (r *Run) Count() int {
+	if len(r.Data) <= r.Size {
+		return 1
+	}
+	return (len(r.Data) + r.Size - 1) / r.Size
+}
+
 // A Datagram is one to send.
 type Datagram struct {
 	Data []byte

@@ -106,6 +106,12 @@ func (b *batch) add(packet []byte, whole bool) {
 	b.packets, b.whole = append(b.packets, b.buf[from:end]), append(b.whole, whole)
 }
 
+// addTo is add for a datagram of an endpoint.
+func (b *batch) addTo(d *sctp.Datagram) {
+	b.add(d.Packet, d.Whole)
+	b.out, b.ids = append(b.out, udpsock.Datagram{To: d.To, ECN: byte(d.ECN)}), append(b.ids, d.ID)
+}
+
 // move gives the batch a buffer of another size.
 func (b *batch) move(size int) {
 	buf := make([]byte, len(b.buf), size)

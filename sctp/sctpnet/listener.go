@@ -34,9 +34,10 @@ type ListenConfig struct {
 	// 50 peers that send 1 Mbit/s each have taken up to 40 % less; with 1 ms nothing is gained, as the wake-ups of a
 	// timer cost, too (docs/SCALE.md).
 	//
-	// It is not for bulk: each round trip takes longer by up to that, and a peer that lets out a limited
-	// burst for each SACK (Max.Burst) gets fewer of them: over loopback one fell from some
-	// hundred MB/s to 16 with 5 ms. The socket's receive buffer (net.core.rmem_max) has to hold what comes meanwhile.
+	// It is not for bulk: each round trip takes longer by up to that. What comes after a pause is answered with a SACK for every
+	// second packet, so that a peer that lets out a limited burst for each (Max.Burst) can grow, but over loopback
+	// one has fallen from some hundred MB/s to 90 with 5 ms. The socket's receive buffer (net.core.rmem_max)
+	// has to hold what comes meanwhile.
 	//
 	// At most 100 ms. It has no effect on systems other than Linux. Default 0.
 	ReceiveDelay time.Duration

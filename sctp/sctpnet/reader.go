@@ -37,6 +37,7 @@ type reader struct {
 	udp      *udpsock.Socket // the net.Conn, or nil
 	batcher  BatchReader     // the net.Conn, or nil
 
+	answers answers
 	size    int  // of the read buffer
 	turn    int  // which goroutine is the one that reads
 	waiting bool // it is in Read
@@ -163,9 +164,14 @@ func (c *Conn) handleRead(turn int, in *incoming, err error) (rest bool) {
 // takeAll takes what was read. It returns the time if that was so much that it took a while: then
 // each maxBatch packets are answered by themselves, and the peer goes on meanwhile.
 func (c *Conn) takeAll(now time.Time, turn int, in *incoming) time.Time {
+	c.reader.answers.came(now)
+	n, all := 0, count(in.runs)
 	for i := range in.runs {
 		for packet := range in.runs[i].Datagrams() {
 			c.assoc.HandlePacket(now, 0, packet)
+			if n++; c.reader.answers.growing(n, all) {
+				c.take(now)
+			}
 		}
 	}
 	rest := in.packets
@@ -187,7 +193,7 @@ func (c *Conn) takeAll(now time.Time, turn int, in *incoming) time.Time {
 func (c *Conn) handle(now time.Time, packets [][]byte) {
 	for i, packet := range packets {
 		c.assoc.HandlePacket(now, 0, packet)
-		if answersWithin(i+1, len(packets)) {
+		if c.reader.answers.within(i+1, len(packets)) {
 			c.take(now)
 		}
 	}

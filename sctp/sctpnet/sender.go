@@ -80,20 +80,6 @@ func (s *sender) wake() {
 	s.told.Signal()
 }
 
-// Packets that come in together are answered together, but not with a single SACK as long as
-// there are few of them. Senders let out a burst of 4 packets for each SACK (Max.Burst: RFC
-// 9260, section 6.1, D), so that with one for each batch no batch would ever be larger than that,
-// and both ends would wait for each other. So few have two: batches become larger, and each costs
-// the reader a wake-up. A read of udpsock brings at most eight packets that were sent one by one;
-// more is of a sender that sends many at a time, for which one SACK is enough.
-const minSplit, maxSplit = 4, 8 // packets in a batch that has two
-
-// answersWithin tells whether what is to be answered of a batch of so many packets is answered
-// after the first of them, too.
-func answersWithin(first, packets int) bool {
-	return minSplit <= packets && packets <= maxSplit && first == packets/2
-}
-
 // take takes the packet that the association would send now, for the batch that goes
 // out first when it is settled. Until then the lock is not released.
 func (c *Conn) take(now time.Time) {

@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +41,7 @@ type socket struct {
 	lead      lead          // who reads
 	reader    reader        // its counts of failed reads
 	out       *batch        // what a goroutine is writing; nil: none is
+	taken     *batch        // datagrams to send before all others, or nil: see take
 	left      bool          // there may be more to send: others have left it, or an event
 	unheard   int           // batches that callers have sent since something came in
 	drainer   func()        // drain
@@ -180,7 +182,10 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	}
 	sent := false
 	mtu := roomFor(&s.cfg.SCTP)
-	b := newBatch(mtu, 0, 0)
+	b := s.taken
+	if s.taken = nil; b == nil {
+		b = newBatch(mtu, 0, 0)
+	}
 	s.out = b
 	for round := 0; ; round++ {
 		if by.borrowed() && round == maxRounds {
@@ -202,7 +207,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 		s.mu.Unlock()
 		err := s.write(b)
 		s.mu.Lock()
-		b.ids = b.ids[:0]
+		b.reset()
 		if sent = !more && !s.left && err == nil; sent {
 			break
 		}
@@ -238,24 +243,43 @@ func (s *socket) drain() {
 // fill takes the next datagrams from the endpoint, and the events that this gives
 // rise to. It tells whether there may be more.
 func (s *socket) fill(now time.Time, b *batch, mtu int) (more bool) {
-	b.reset()
 	for more = true; more; {
 		dst, ok := b.next(mtu)
 		if !ok {
 			break
 		}
 		var d sctp.Datagram
-		if d, more = s.ep.Transmit(now, dst); !more {
-			break
+		if d, more = s.ep.Transmit(now, dst); more {
+			b.addTo(&d)
 		}
-		b.add(d.Packet, d.Whole)
-		b.out, b.ids = append(b.out, udpsock.Datagram{To: d.To, ECN: byte(d.ECN)}), append(b.ids, d.ID)
 	}
 	if s.collect(now) {
 		s.left = true
 	}
 	s.publish(now)
 	return more
+}
+
+// take takes the datagrams that the endpoint would send now, up to the first to a peer, for the batch that
+// goes out first when the socket is settled. Until then the lock is not released.
+func (s *socket) take(now time.Time, to netip.AddrPort) {
+	if s.out != nil || s.failure != nil {
+		return // flush would leave it to others, or to nobody
+	}
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	mtu := roomFor(&s.cfg.SCTP)
+	if s.taken == nil {
+		s.taken = newBatch(mtu, 0, 0)
+	}
+	for dst, ok := s.taken.next(mtu); ok; dst, ok = s.taken.next(mtu) {
+		d, more := s.ep.Transmit(now, dst)
+		if !more {
+			return
+		}
+		if s.taken.addTo(&d); d.To == to {
+			return
+		}
+	}
 }
 
 // write writes datagrams without the lock. Those that the socket refuses are lost;
@@ -362,13 +386,21 @@ func (s *socket) handleRead(runs []udpsock.Run, err error, by actor) (n int) {
 	switch {
 	case err == nil:
 		s.reader.passing, s.unheard = 0, 0
+		s.reader.answers.came(now)
 		for i := range runs {
 			s.conns.touch(s.ep.Expect(runs[i].Data))
 		}
+		first, all := 0, 0 // of a peer
 		for i := range runs {
+			if first == all {
+				first, all = 0, count(runs[i:])
+			}
 			for packet := range runs[i].Datagrams() {
 				s.ep.HandlePacketECN(now, runs[i].From, packet, sctp.ECN(runs[i].ECN))
 				n++
+				if first++; s.reader.answers.growing(first, all) {
+					s.take(now, runs[i].From)
+				}
 			}
 		}
 	case passingRead(err) && !s.reader.failed(now):

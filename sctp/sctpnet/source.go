@@ -49,6 +49,7 @@ func (c *Conn) handlePackets(packets [][]byte, err error) {
 		return
 	default:
 		c.sender.unheard = 0
+		c.reader.answers.came(now)
 		c.handle(now, packets)
 	}
 	c.settle(now, aSource)
