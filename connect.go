@@ -43,6 +43,9 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 	if a.next != nil && !final {
 		return a, errProvisional(op)
 	}
+	if localOffer && pc.goesOn(remote.peer) {
+		a.next = nil
+	}
 	if remote.peer == nil || remote.peer.sctp.port == 0 || !offered {
 		if !final || pc.peer == nil && !(localOffer && offered) {
 			return a, nil
@@ -103,6 +106,14 @@ func (pc *PeerConnection) agreeAnswer(op string, local *appliedLocal, a agreemen
 		a.dtlsClient = pc.dtlsClient
 	}
 	return a, err
+}
+
+// goesOn reports whether an answer is of the peer that is there, which knows nothing of tls-id (as browsers): it
+// cannot tell an offer of another association from a restart of ICE, and goes on with the one that it has
+// (RFC 8842, section 3.1).
+func (pc *PeerConnection) goesOn(answer *peerDescription) bool {
+	return pc.peer != nil && !pc.core.over() &&
+		answer != nil && answer.dtls.tlsID == "" && pc.peer.changed(answer) == changeNone
 }
 
 // errProvisional is for another association by a provisional answer, which frees nothing

@@ -93,8 +93,12 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 	old.core.session.Fail(why)
 	pc.past.add(peerConnectionStats(old.core.session.Stats()))
 	if next.core.ice == old.core.ice {
-		if next.core.takeOver(old.core) && next.tlsID == old.tlsID && old.peer.dtls.tlsID != "" {
-			next.left = append(old.left[max(0, len(old.left)+1-maxLeft):], old.peer.dtls.tlsID)
+		begun := next.core.takeOver(old.core)
+		if next.tlsID == old.tlsID {
+			next.left = old.left
+		}
+		if begun && next.tlsID == old.tlsID && old.peer.dtls.tlsID != "" {
+			next.left = append(next.left[max(0, len(next.left)+1-maxLeft):], old.peer.dtls.tlsID)
 		}
 		next.gathering, next.held = old.gathering, old.held
 	}

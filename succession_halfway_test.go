@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,6 +173,66 @@ func TestLateAnswerOfLeft(t *testing.T) {
 			t.Error("a late answer has cost the association")
 		}
 	})
+}
+
+// Whoever was left is remembered when the next ones are left before their handshakes have begun.
+func TestHandoverBackLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHalfway(t)
+		for range 2 {
+			h.a.RestartICE()
+			negotiate(t, h.a, newTestPeer(t, Config{UDPMux: h.c.cfg.UDPMux, DisableMulticastDNS: true}), false)
+		}
+		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		must(t, h.b.SetRemoteDescription(restartOffer(t, h.a.PeerConnection)))
+		if err := h.a.SetRemoteDescription(gathered(t, h.b.PeerConnection)); !errors.As(err, new(*OperationError)) {
+			t.Fatal(err)
+		}
+		h.a.RestartICE()
+		negotiate(t, h.a, h.b, false)
+		h.wantConnected(t, h.b)
+	})
+}
+
+// The offer of another association, for the sake of a peer that was left, is answered by the one that is there,
+// which knows nothing of tls-id: it goes on with its association, and so does this side, also through
+// further restarts.
+func TestOfferOfAnotherWithoutTLSID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHalfway(t)
+		restart := func(fromA bool) {
+			t.Helper()
+			x, y := h.c, h.a
+			if fromA {
+				x, y = h.a, h.c
+			}
+			must(t, y.SetRemoteDescription(withoutTLSID(restartOffer(t, x.PeerConnection))))
+			must(t, x.SetRemoteDescription(withoutTLSID(gathered(t, y.PeerConnection))))
+		}
+		restart(true)
+		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		h.wantConnected(t, h.c)
+		must(t, h.b.SetRemoteDescription(restartOffer(t, h.a.PeerConnection)))
+		if err := h.a.SetRemoteDescription(gathered(t, h.b.PeerConnection)); !errors.As(err, new(*OperationError)) {
+			t.Fatal(err)
+		}
+		must(t, h.a.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}))
+		transport := h.a.SCTP()
+		for _, fromA := range []bool{true, true, false, true} {
+			restart(fromA)
+			h.wantConnected(t, h.c)
+		}
+		if h.a.SCTP() != transport {
+			t.Error("the association that was there is gone")
+		}
+	})
+}
+
+func withoutTLSID(d SessionDescription) SessionDescription {
+	if l := line(d.SDP, "a=tls-id:"); l != "" {
+		d.SDP = strings.ReplaceAll(d.SDP, l+"\r\n", "")
+	}
+	return d
 }
 
 // An offer that was created while the association lived, and restarts ICE, is of another if it is set
