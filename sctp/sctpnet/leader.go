@@ -49,7 +49,6 @@ type lead struct {
 	now     time.Time // of the batch at hand
 	served  bool      // by it: a call that waited for a message
 	at      time.Time // when one was served last
-	seen    time.Time // when a call of another kind was made last
 	last    watch     // of the call that waited for a message last
 	prompt  int       // calls in a row that came in time after that
 	since   time.Time // when the first of them was served
@@ -86,11 +85,7 @@ func (l *lead) queued(w *waiter) {
 // time that a socket was left alone for longer than usual, calls have to come soon for trustShare
 // times as long until it is left so again.
 func (l *lead) inTime() bool {
-	now := l.seen
-	if !now.After(l.at) { // else that call is part of the loop, and has looked at the clock
-		now = time.Now()
-	}
-	late := now.Sub(l.at)
+	late := time.Since(l.at)
 	switch {
 	case !l.vacant():
 		return late < promptTime

@@ -170,11 +170,47 @@ func TestGraceIsPaid(t *testing.T) {
 		{"at the last moment", all, maxGrace, false, 0},
 		{"too late", trustShare * graceTime, 2 * graceTime, false, -trustShare * graceTime},
 	} {
-		at := time.Now()
-		l := &lead{resting: true, at: at, since: at.Add(-tc.run), seen: at.Add(tc.late)}
-		if got := l.inTime(); got != tc.want || l.at.Sub(l.since) != tc.left {
-			t.Errorf("%s: %v, %v left, want %v, %v", tc.desc, got, l.at.Sub(l.since), tc.want, tc.left)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			at := time.Now()
+			l := &lead{resting: true, at: at, since: at.Add(-tc.run)}
+			netsim.Elapse(tc.late)
+			if got := l.inTime(); got != tc.want || l.at.Sub(l.since) != tc.left {
+				t.Errorf("%s: %v, %v left, want %v, %v", tc.desc, got, l.at.Sub(l.since), tc.want, tc.left)
+			}
+		})
+	}
+}
+
+// TestWorkIsNotPrompt: who answers each message at once, and works on it before it waits for the next, does not
+// leave the socket alone meanwhile for more than a share of the time.
+func TestWorkIsNotPrompt(t *testing.T) {
+	for _, work := range []time.Duration{2 * time.Millisecond, 20 * time.Millisecond, maxGrace - time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			p := beginTalk(t)
+			defer p.end()
+			var left time.Duration
+			began := time.Now()
+			for range 100 {
+				next := p.reading(background)
+				netsim.Elapse(time.Millisecond)
+				write(t, p.server, message(2, 10, 0))
+				if err := <-next; err != nil {
+					t.Fatal(err)
+				}
+				netsim.Elapse(10 * time.Microsecond)
+				write(t, p.client, message(3, 10, 0))
+				netsim.Elapse(work)
+				synctest.Wait()
+				p.client.mu.Lock()
+				if p.client.sock.lead.vacant() {
+					left += work
+				}
+				p.client.mu.Unlock()
+			}
+			if all := time.Since(began); left > all/trustShare+maxGrace {
+				t.Errorf("work of %v: nobody read for %v of %v", work, left, all)
+			}
+		})
 	}
 }
 

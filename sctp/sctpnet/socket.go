@@ -105,9 +105,6 @@ func (s *socket) add(id sctp.AssociationID) *Conn {
 // settle does what calls into the endpoint gave rise to. The lock is held on entry
 // and on return; in between it is released to send and to run OnEvent.
 func (s *socket) settle(now time.Time, by actor) {
-	if by == aCaller {
-		s.lead.seen = now
-	}
 	s.collect(now)
 	sent := s.flush(now, by)
 	s.armTimer(now)
