@@ -27,7 +27,8 @@ type agreement struct {
 }
 
 // agree works out what local and remote descriptions settle, and verifies that
-// a running transport can go on with it, or another begin in its place. It changes nothing.
+// a running transport can go on with it, or another begin in its place. It changes nothing; of an answer
+// that it refuses for pc.left it notes that (pc.returned).
 func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedRemote, localOffer bool) (agreement, error) {
 	a := agreement{
 		remote: remote, localOffer: localOffer,

@@ -183,7 +183,7 @@ func (s *Session) callSession() {
 	if pending&sessionConnected != 0 {
 		s.unlocked(s.cfg.OnConnected)
 	}
-	if pending&sessionClosed != 0 {
+	if pending&sessionClosed != 0 && !s.calls.silent { // OnConnected may have called Abort
 		err := s.err
 		s.unlocked(func() { s.cfg.OnClose(err) })
 	}

@@ -2,6 +2,7 @@ package datachannel
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/sluice-rtc/sluice/dcep"
 	"github.com/sluice-rtc/sluice/sctp"
@@ -175,4 +176,24 @@ func TestAbortAfterEnd(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Abort within OnConnected, when the session has ended meanwhile: OnClose is not called. w3c-close-b
+func TestAbortInOnConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *Session
+		aborted := false
+		s = NewSession(Config{
+			OnConnected: func() { aborted = true; s.Abort("") },
+			OnClose:     func(err error) { t.Errorf("OnClose: %v", err) },
+		})
+		s.lock() // both are due before a callback runs
+		s.raise(sessionConnected)
+		s.end(nil)
+		s.unlock()
+		synctest.Wait()
+		if !aborted {
+			t.Error("OnConnected was not called")
+		}
+	})
 }
