@@ -116,10 +116,12 @@ func TestHandshakeOverBadNetwork(t *testing.T) {
 }
 
 // The server verifies the client's signature once, if Finished comes with it, whatever somebody puts
-// between the two.
+// between the two and behind them.
 func TestSignatureVerifiedOnce(t *testing.T) {
-	forged := plainRecord(typeHandshake, 1<<48, make([]byte, 48)...)
-	for desc, insert := range map[string][]byte{"as it is": nil, "with a forged record before Finished": forged} {
+	forged := func(size int) []byte { return plainRecord(typeHandshake, 1<<48, make([]byte, size)...) }
+	for desc, insert := range map[string][]byte{
+		"as it is": nil, "with a forged record around Finished": forged(48), "with one of nothing but a header": forged(0), "with a short one": forged(9),
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			cfg, verified := dtlsConfig(t), 0
 			cfg.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error {
@@ -133,7 +135,7 @@ func TestSignatureVerifiedOnce(t *testing.T) {
 				if epochOf(records[last]) == 0 {
 					return [][]byte{d}
 				}
-				return [][]byte{slices.Concat(slices.Concat(records[:last]...), insert, records[last])}
+				return [][]byte{slices.Concat(slices.Concat(records[:last]...), insert, records[last], insert)}
 			})
 			connect(t, client, server, up, down)
 			up.setTamper(nil)

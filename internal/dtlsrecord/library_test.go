@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,6 +153,10 @@ func TestSessionOfLibrary(t *testing.T) {
 			w.inject(plainRecord(typeHandshake, 902, fragmentOf(1, 0, 0, 0)...))
 			w.inject(plainRecord(typeApplicationData, 1<<48|903, make([]byte, 99)...)) // for the library to refuse
 			wantDropped(t, "spoofed", p, before, Dropped{Plaintext: 3})
+		}
+		for i, w := range []*way{up, down} { // one datagram, of which the library must get what is genuine
+			empty := plainRecord([]byte{typeApplicationData, typeHandshake}[i], 1<<48|904)
+			w.setTamper(func(d []byte) [][]byte { return [][]byte{slices.Concat(empty, d, empty)} })
 		}
 		wantTalk(t, "after that", c, s)
 		if lost, err := c.WriteInPlace([][]byte{make([]byte, MaxPayload+1)}); lost != 1 || err == nil {

@@ -15,9 +15,10 @@ const (
 	maxHeldBytes = 64 << 10
 
 	// maxEarly bounds the handshake records of epoch 1 that come before there are
-	// keys. The one that counts is of 61 bytes.
+	// keys. The one that counts is of finishedSize bytes, but with other cipher suites than AES-GCM.
 	maxEarly      = 8
 	maxEarlyBytes = 256
+	finishedSize  = Before + messageHeader + 12 + After
 
 	// alertPatience is how long the handshake may get on after an alert that is not
 	// encrypted: only if it does not, the alert is believed.
@@ -243,6 +244,8 @@ func (s *Session) record(record []byte, b *batch) {
 	switch epoch := epochOf(record); {
 	case s.ended.Load() != nil:
 		s.counters.drop(dropLate)
+	case len(record) == headerSize:
+		s.counters.drop(dropMalformed) // the library would throw away all that comes with it
 	case epoch > 1:
 		s.counters.drop(dropEpoch)
 	case epoch == 0 && r.established:
@@ -412,7 +415,7 @@ func (s *Session) isFinished(record []byte) bool {
 	return false
 }
 
-// deliverEarly hands the library a handshake record of epoch 1 with the client's
+// deliverEarly hands the library a handshake record of epoch 1 that may be Finished with the client's
 // CertificateVerify, if that came just before it, and tells whether it did. The library opens such
 // a record as soon as it has made the keys. If it got Finished only then, as nobody
 // here can tell before what the record is, it would verify the signature once more: a tenth of
@@ -421,7 +424,7 @@ func (s *Session) isFinished(record []byte) bool {
 // for, and either takes the record at once or gives up.
 func (s *Session) deliverEarly(record []byte) bool {
 	r := &s.receive
-	if !r.signed {
+	if !r.signed || len(record) != finishedSize {
 		return false
 	}
 	s.shim.deliverPlain(typeChangeCipherSpec, []byte{1})
