@@ -245,7 +245,7 @@ func (a *Association) Return(l Loan) {
 // are larger than the association is willing to hold are. After a handover it is to be set again.
 func (a *Association) DeliverParts(stream uint16, on bool) {
 	if int(stream) < a.InboundStreams() {
-		a.in.deliverParts(stream, on)
+		a.in.deliverParts(stream, on, a.tsns.cum)
 		a.reportReadable()
 	}
 }

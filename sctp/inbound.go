@@ -195,7 +195,6 @@ func (in *inbound) add(s *inStream, f *fragment, next bool) {
 	case next && r.first == f.number && !r.begin: // the rest of a message that was skipped
 		in.drop(l, i, i+1)
 	}
-	in.relieve()
 }
 
 // hold makes a segment of a fragment that is taken.
@@ -208,9 +207,11 @@ func (in *inbound) hold(f *fragment) *segment {
 }
 
 // relieve hands over the message in DATA chunks that is being received, whenever there
-// is more of it, or another one comes first.
-func (in *inbound) relieve() {
-	if len(in.fragments.runs) > 0 {
+// is more of it, or another one comes first; but not before all that was sent before it
+// came in, up to the cumulative TSN: that would stand behind it in its stream, where nobody
+// can read it, and might leave no room for the rest.
+func (in *inbound) relieve(cum wire.TSN) {
+	if len(in.fragments.runs) > 0 && in.fragments.runs[0].first.AtOrBefore(wire.FSN(cum)) {
 		r := &in.fragments.runs[0]
 		in.handOver(in.stream(r.msg.info.stream), r)
 	}
@@ -466,14 +467,15 @@ func (in *inbound) borrow(id uint16, info *MessageInfo) (Loan, error) {
 	return Loan{g}, nil
 }
 
-// deliverParts sets whether the messages of a stream are read before they are complete.
-func (in *inbound) deliverParts(id uint16, on bool) {
+// deliverParts sets whether the messages of a stream are read before they are complete; cum is
+// the cumulative TSN.
+func (in *inbound) deliverParts(id uint16, on bool, cum wire.TSN) {
 	s := in.stream(id)
 	s.eager = on
 	switch {
 	case !on:
 	case !in.interleaved:
-		in.relieve()
+		in.relieve(cum)
 	default:
 		if len(s.fragments.runs) > 0 {
 			in.handOver(s, &s.fragments.runs[0])

@@ -135,6 +135,46 @@ func TestReadInPieces(t *testing.T) {
 	}
 }
 
+// TestBeginningAfterGap: of a message whose beginning came in before what was sent earlier, the reader
+// gets nothing yet. He could read nothing else of that stream before its end, for which there might be
+// no room then. // 9260-6.9-a
+func TestBeginningAfterGap(t *testing.T) {
+	const gap, last = 8, 40 // gap messages of stream 1 wait for TSN 0, last begins the one in two fragments
+	for _, cfg := range []Config{{ReceiveBuffer: 4096, Frugal: true}, {ReceiveBuffer: 4096}} {
+		tc := newConnected(t, cfg)
+		var got []string
+		write := func(d data) {
+			tc.write(d)
+			for id := range uint16(2) {
+				var buf [512]byte
+				for {
+					n, info, err := tc.a.Read(tc.now, id, buf[:])
+					if err != nil {
+						break
+					}
+					if !info.Complete {
+						t.Fatalf("%+v: %d bytes of a message before what was sent earlier", d, n)
+					}
+					got = append(got, string(buf[:n]))
+				}
+			}
+		}
+		size := strings.Repeat("x", 200)
+		for i := 1; i < gap; i++ {
+			write(data{tsn: i, sid: 1, ssn: wire.SSN(i), flags: whole, payload: size})
+		}
+		write(data{tsn: last, sid: 0, flags: wire.FlagBegin | wire.FlagUnordered, payload: size})
+		write(data{tsn: 0, sid: 1, flags: whole, payload: size})
+		for i := gap; i < last; i++ {
+			write(data{tsn: i, sid: 0, flags: whole | wire.FlagUnordered, payload: size})
+		}
+		write(data{tsn: last + 1, sid: 0, flags: wire.FlagEnd | wire.FlagUnordered, payload: "end"})
+		if len(got) != last+1 || got[last] != size+"end" || tc.a.in.entries != 0 {
+			t.Errorf("%+v: %d messages were read, %d entries left", cfg, len(got), tc.a.in.entries)
+		}
+	}
+}
+
 // TestReadableIsAnEdge: once until a read found the stream empty.
 func TestReadableIsAnEdge(t *testing.T) {
 	tc := newConnected(t, Config{})

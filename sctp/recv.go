@@ -307,6 +307,7 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 	a.in.add(a.in.came(f.info.stream, a.tsns.position(f.tsn)), &f, next)
 	if len(a.in.fragments.runs) > 0 {
 		a.in.bury(a.tsns.cum)
+		a.in.relieve(a.tsns.cum)
 	}
 	return true
 }
@@ -391,7 +392,7 @@ func (a *Association) handleForwardTSN(now instant, c wire.Chunk) bool {
 		a.in.skipStream(e.Stream, e.SSN, missing)
 	})
 	a.in.bury(a.tsns.cum)
-	a.in.relieve()
+	a.in.relieve(a.tsns.cum)
 	return true
 }
 

@@ -127,7 +127,7 @@ func (a *Association) handleOutReset(req wire.OutReset) {
 	for i := range req.Streams.Len() {
 		a.resetNamed(req.Streams.At(i), req.LastTSN)
 	}
-	a.in.relieve()
+	a.in.relieve(a.tsns.cum)
 }
 
 // performDeferred performs the deferred requests for which everything has come in.
@@ -146,7 +146,7 @@ func (a *Association) performNext() {
 	for _, id := range d.streams {
 		a.resetNamed(id, d.lastTSN)
 	}
-	a.in.relieve()
+	a.in.relieve(a.tsns.cum)
 }
 
 // held reports whether a chunk must not be taken before a deferred reset is performed.
