@@ -158,29 +158,35 @@ func TestSpoofedDuringHandshake(t *testing.T) {
 		{"a fragment of nothing", plainRecord(typeHandshake, 61, fragmentOf(11, 1, 500, 0)...)},
 		{"a message far ahead", plainRecord(typeHandshake, 62, fragmentOf(11, 30, 1, 0, 1)...)},
 		{"forged Finished", plainRecord(typeHandshake, 1<<48, make([]byte, 48)...)},
+		{"an empty Finished", plainRecord(typeHandshake, 1<<48)},
 		{"forged data", plainRecord(typeApplicationData, 1<<48|1, make([]byte, 48)...)},
+		{"empty data", plainRecord(typeApplicationData, 1<<48|1)},
 		{"a forged alert", plainRecord(typeAlert, 1<<48|2, make([]byte, 26)...)},
 		{"an alert in epoch 1, not encrypted", plainRecord(typeAlert, 1<<48|3, 2, 40)},
 		{"epoch 7", plainRecord(typeAlert, 7<<48, 2, 40)},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			client, server, up, down := newParties(t, nil, nil)
-			// Around every datagram, in both directions.
-			for _, w := range []*way{up, down} {
-				w.setTamper(func(d []byte) [][]byte { return [][]byte{c.record, d, c.record} })
-			}
-			start := time.Now()
-			connect(t, client, server, up, down)
-			if d := time.Since(start); d != 0 {
-				t.Errorf("%s: took %v", c.desc, d)
-			}
-			up.setTamper(nil)
-			down.setTamper(nil)
-			wantTalk(t, c.desc, client, server)
-			if got := client.Stats().Dropped; got.Total() == 0 && c.record[0] != typeChangeCipherSpec {
-				t.Errorf("%s: nothing was dropped", c.desc)
-			}
-		})
+		// Around every datagram, in both directions, in datagrams of their own and in the same one.
+		for desc, tamper := range map[string]func(d []byte) [][]byte{
+			c.desc:               func(d []byte) [][]byte { return [][]byte{c.record, d, c.record} },
+			c.desc + ", with it": func(d []byte) [][]byte { return [][]byte{slices.Concat(c.record, d, c.record)} },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, up, down := newParties(t, nil, nil)
+				up.setTamper(tamper)
+				down.setTamper(tamper)
+				start := time.Now()
+				connect(t, client, server, up, down)
+				if d := time.Since(start); d != 0 {
+					t.Errorf("%s: took %v", desc, d)
+				}
+				up.setTamper(nil)
+				down.setTamper(nil)
+				wantTalk(t, desc, client, server)
+				if got := client.Stats().Dropped; got.Total() == 0 && c.record[0] != typeChangeCipherSpec {
+					t.Errorf("%s: nothing was dropped", desc)
+				}
+			})
+		}
 	}
 }
 
