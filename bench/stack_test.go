@@ -18,7 +18,7 @@ import (
 // that receives.
 type stack struct {
 	name    string
-	connect func(a, b net.Conn) (sender, receiver, error)
+	connect func(a, b net.Conn, buffer int) (sender, receiver, error) // with buffers of so many bytes
 }
 
 // A sender sends messages on streams 0 and 1.
@@ -37,16 +37,17 @@ type receiver interface {
 }
 
 const (
-	packetSize = 1188 // of SCTP, headers included
-	bufferSize = 64 << 20
+	packetSize = 1188     // of SCTP, headers included
+	bufferSize = 64 << 20 // limits nothing
+	peerBuffer = 1 << 20  // that of TestPeers
 )
 
 // sluiceStack is sluice through its driver, with a congestion control.
 func sluiceStack(name string, kind sctp.CongestionControl) stack {
-	return stack{name, func(a, b net.Conn) (sender, receiver, error) {
+	return stack{name, func(a, b net.Conn, buffer int) (sender, receiver, error) {
 		cfg := sctpnet.Config{SCTP: sctp.Config{
 			CongestionControl: kind, MTU: packetSize, MaxMTU: -1,
-			SendBuffer: bufferSize, ReceiveBuffer: bufferSize, HeartbeatInterval: -1,
+			SendBuffer: buffer, ReceiveBuffer: buffer, HeartbeatInterval: -1,
 		}}
 		cfg.SCTP.Seed = [32]byte{1, byte(kind)}
 		rx, err := sctpnet.New(b, cfg, false)
@@ -78,10 +79,10 @@ func (e sluiceEnd) close() {
 }
 
 // pionStack is pion/sctp with its defaults but the buffers.
-var pionStack = stack{"pion/sctp 1.12.1", func(a, b net.Conn) (sender, receiver, error) {
+var pionStack = stack{"pion/sctp 1.12.1", func(a, b net.Conn, buffer int) (sender, receiver, error) {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
-	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, LoggerFactory: quiet}
+	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: uint32(buffer), LoggerFactory: quiet}
 	type result struct {
 		*pion.Association
 		error
