@@ -11,7 +11,10 @@
 // in Write, as net.Pipe does, a second goroutine takes over the sending; and calls
 // that write one message after the other leave them to one, so that they share packets.
 // The Conns on one UDP socket share one of each; there a call that waits for a message may
-// read in place of the goroutine, so that a question and its answer wake nobody else. A
+// read in place of the goroutine, so that a question and its answer wake nobody else. Where such
+// calls have come one soon after the other, the socket is left to the next one for 32 ms at
+// most, and an eighth of the time: then what waits in another way, Accept for
+// example, waits so much longer. A
 // net.Conn may bring packets on a goroutine of its own ([PacketSource]), and then the Conn
 // has none; it may take and bring packets in batches ([BatchWriter], [BatchReader]), and
 // protect them where they lie ([InPlaceWriter]).
