@@ -7,8 +7,10 @@ package sctp
 func (a *Association) rest() {
 	a.out.rest()
 	a.sent.rest()
-	a.recovery.rest()
-	a.paths.primary().rest()
+	if a.sent.span() == 0 { // a recovery may have to be undone
+		a.recovery.rest()
+		a.paths.primary().rest()
+	}
 	a.forward.skips = nil
 	release(&a.tsns.above.runs)
 	a.in.rest()

@@ -197,3 +197,38 @@ func TestUndoSets(t *testing.T) {
 		t.Error("nothing was sent again")
 	}
 }
+
+// TestRestAmidRecovery: what is needed to undo a recovery is kept while chunks are outstanding, however
+// often heartbeats come meanwhile. // 9438-4.9-a
+func TestRestAmidRecovery(t *testing.T) {
+	undone := 0
+	for seed := range 50 {
+		tc := newConnected(t, Config{HeartbeatInterval: 20 * time.Millisecond, Seed: [32]byte{byte(seed + 1)}, CongestionControl: CUBIC})
+		tc.a.paths.primary().rack.tlp.fresh = false
+		for range 4 {
+			tc.send(Message{Payload: payload(1100)})
+		}
+		window := tc.a.Stats().CongestionWindow
+		for range 60 {
+			if tc.advanceToTimer(); tc.a.state != Established || tc.a.Stats().Timeouts > 1 {
+				break
+			}
+			tc.drain()
+		}
+		if tc.a.state != Established {
+			continue
+		}
+		tc.write(sack{cum: 0})
+		for i := range 4 {
+			tc.write(sack{cum: 3, dups: []int{i, i}})
+		}
+		if s := tc.a.Stats(); s.SpuriousRecoveries > 0 {
+			if undone++; s.CongestionWindow < window {
+				t.Errorf("seed %d: undone, but the window is %d, not %d", seed, s.CongestionWindow, window)
+			}
+		}
+	}
+	if undone == 0 {
+		t.Error("no timeout was undone")
+	}
+}
