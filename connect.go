@@ -41,11 +41,11 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 	}
 	offered := dataIndex(local.desc.sections) >= 0
 	final := local.typ == SDPTypeAnswer || remote.typ == SDPTypeAnswer
-	if a.next != nil && !final {
-		return a, errProvisional(op)
-	}
 	if localOffer && pc.goesOn(remote.peer) {
 		a.next = nil
+	}
+	if a.next != nil && !final {
+		return a, errProvisional(op)
 	}
 	if remote.peer == nil || remote.peer.sctp.port == 0 || !offered {
 		if !final || pc.peer == nil && !(localOffer && offered) {
@@ -82,13 +82,15 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 // restarts ICE another peer may answer, or the same with another association (RFC 8829,
 // section 5.11).
 func (pc *PeerConnection) agreeAnswer(op string, local *appliedLocal, a agreement, final bool) (agreement, error) {
+	c := pc.peer.changed(a.peer)
+	if a.next == nil && c == changeDTLS && !pc.peer.restarts(a.peer) {
+		return a, errNoRestart(a.remote.desc)
+	}
 	if err := pc.checkAnsweredRestart(op, local, a.peer); err != nil || a.next != nil {
 		return a, err
 	}
 	var err error
-	switch c := pc.peer.changed(a.peer); {
-	case c == changeDTLS && !pc.peer.restarts(a.peer):
-		err = errNoRestart(a.remote.desc)
+	switch {
 	case c == changeDTLS && !final:
 		err = errProvisional(op)
 	case c == changeDTLS && slices.Contains(pc.left, a.peer.dtls.tlsID):

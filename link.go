@@ -5,6 +5,10 @@ package sluice
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
+	"weak"
+
+	"github.com/sluice-rtc/sluice/datachannel"
 )
 
 // A link is what a data section stands for: ICE, DTLS and the session above them,
@@ -92,6 +96,8 @@ func (pc *PeerConnection) replaceLink(next *link, why error) {
 	}
 	old.core.session.Fail(why)
 	pc.past.add(peerConnectionStats(old.core.session.Stats()))
+	pc.former = slices.DeleteFunc(pc.former, func(s weak.Pointer[datachannel.Session]) bool { return s.Value() == nil })
+	pc.former = append(pc.former, weak.Make(old.core.session))
 	if next.core.ice == old.core.ice {
 		begun := next.core.takeOver(old.core)
 		if next.tlsID == old.tlsID {

@@ -438,15 +438,14 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 	if pc.peer == nil || remote.peer == nil || remote.peer.sctp.port == 0 {
 		return nil
 	}
-	if i := dataIndex(pc.sections); i >= 0 && i != remote.desc.data {
-		return opError(op, "the data section moved")
-	}
-	restarts := pc.peer.restarts(remote.peer)
+	restarts, data := pc.peer.restarts(remote.peer), dataIndex(pc.sections)
 	switch c := pc.changeOf(remote.peer, remote.peer.dtls.setup == setupPassive); {
-	case c == changeSCTP:
-		return opError(op, "%s on a running connection is not supported", c)
 	case c == changeDTLS && !restarts:
 		return errNoRestart(remote.desc)
+	case data >= 0 && data != remote.desc.data:
+		return opError(op, "the data section moved")
+	case c == changeSCTP:
+		return opError(op, "%s on a running connection is not supported", c)
 	case c == changeDTLS, restarts && pc.core.over():
 		next, err := pc.newLink()
 		if err != nil {

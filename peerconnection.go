@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"weak"
 
 	"github.com/sluice-rtc/sluice/datachannel"
 )
@@ -28,9 +29,10 @@ type PeerConnection struct {
 	closed bool
 	on     peerConnectionEvents
 	*link
-	links int                 // made so far
-	spare *link               // that an offer describes, or did: an heir for an association that is over; or nil
-	past  PeerConnectionStats // of links that were replaced
+	links  int                                 // made so far
+	former []weak.Pointer[datachannel.Session] // of links that were replaced, as long as somebody holds on to them
+	spare  *link                               // that an offer describes, or did: an heir for an association that is over; or nil
+	past   PeerConnectionStats                 // of links that were replaced
 
 	unaccepted acceptQueue   // has a lock of its own
 	over       chan struct{} // closed with Close
@@ -133,7 +135,14 @@ func (pc *PeerConnection) Close() error {
 		}
 		pc.retire(pc.spare)
 	}
+	former := pc.former
+	pc.former = nil
 	pc.mu.Unlock()
+	for _, session := range former {
+		if s := session.Value(); s != nil {
+			s.Abort("") // it is over, and may have something to tell still
+		}
+	}
 	l.core.close()
 	pc.retiring.Wait()
 	return nil

@@ -195,21 +195,25 @@ func TestHandoverBackLater(t *testing.T) {
 }
 
 // The offer of another association, for the sake of a peer that was left, is answered by the one that is there,
-// which knows nothing of tls-id: it goes on with its association, and so does this side, also through
-// further restarts.
+// which knows nothing of tls-id, provisionally at first: it goes on with its association, and so does this side, also
+// through further restarts.
 func TestOfferOfAnotherWithoutTLSID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHalfway(t)
-		restart := func(fromA bool) {
+		restart := func(fromA, provisionally bool) {
 			t.Helper()
 			x, y := h.c, h.a
 			if fromA {
 				x, y = h.a, h.c
 			}
 			must(t, y.SetRemoteDescription(withoutTLSID(restartOffer(t, x.PeerConnection))))
-			must(t, x.SetRemoteDescription(withoutTLSID(gathered(t, y.PeerConnection))))
+			answer := withoutTLSID(gathered(t, y.PeerConnection))
+			if provisionally {
+				must(t, x.SetRemoteDescription(SessionDescription{SDPTypePranswer, answer.SDP}))
+			}
+			must(t, x.SetRemoteDescription(answer))
 		}
-		restart(true)
+		restart(true, false)
 		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
 		h.wantConnected(t, h.c)
 		must(t, h.b.SetRemoteDescription(restartOffer(t, h.a.PeerConnection)))
@@ -219,7 +223,7 @@ func TestOfferOfAnotherWithoutTLSID(t *testing.T) {
 		must(t, h.a.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}))
 		transport := h.a.SCTP()
 		for _, fromA := range []bool{true, true, false, true} {
-			restart(fromA)
+			restart(fromA, true)
 			h.wantConnected(t, h.c)
 		}
 		if h.a.SCTP() != transport {

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 // restartOffer is an offer of pc's that restarts ICE, set and gathered.
@@ -138,6 +141,7 @@ func TestHandoverRefused(t *testing.T) {
 	must(t, p.a.SetLocalDescription(SessionDescription{Type: SDPTypeRollback}))
 
 	offer = restartOffer(t, p.a.PeerConnection)
+	refused("another certificate, and not the restart that was offered", sameICE, new(*InvalidAccessError))
 	refused("another peer, provisionally", stranger(offer, SDPTypePranswer), new(*OperationError))
 	port := stranger(offer, SDPTypeAnswer)
 	for _, name := range []string{"a=fingerprint", "a=tls-id"} {
@@ -334,6 +338,30 @@ func TestClosingOfReplaced(t *testing.T) {
 			t.Errorf("%s, want %s", got, e)
 		}
 	}
+}
+
+// After Close nothing is heard of it any more.
+func TestCloseSilencesReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newVirtualNet(t, 1, netsim.Conditions{Latency: time.Millisecond})
+		muxes := [2]*UDPMux{n.hosts[0].mux(t), n.hosts[1].mux(t)}
+		peer := func(host int) *testPeer {
+			return newTestPeer(t, Config{UDPMux: muxes[host], DisableMulticastDNS: true})
+		}
+		a, b, c := peer(0), peer(1), peer(1)
+		ch := wantChannel(t, a.PeerConnection)
+		negotiate(t, a, b, false)
+		release, events := busyAt(t, ch, receive(t, "channel", b.channels))
+		a.RestartICE()
+		negotiate(t, a, c, false)
+		want(t, "a", a.states, ConnectionStateConnected)
+		must(t, a.Close())
+		release()
+		synctest.Wait()
+		if len(events) > 0 {
+			t.Errorf("%q after Close", <-events)
+		}
+	})
 }
 
 // The same when the peer has ended a Transport, which closes by itself then.
