@@ -190,6 +190,27 @@ func TestSpoofedDuringHandshake(t *testing.T) {
 	}
 }
 
+// However many forged records come before Finished, it is taken when it comes: no flight is repeated.
+func TestForgedBeforeFinished(t *testing.T) {
+	for _, size := range []int{finishedSize - headerSize, 9, maxEarlyBytes} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server, up, down := newParties(t, nil, nil)
+			forged := plainRecord(typeHandshake, 1<<48, make([]byte, size)...)
+			before := func(d []byte) [][]byte { return append(slices.Repeat([][]byte{forged}, 3*maxEarly), d) }
+			up.setTamper(before)
+			down.setTamper(before)
+			start := time.Now()
+			connect(t, client, server, up, down)
+			if d := time.Since(start); d != 0 {
+				t.Errorf("forged records of %d bytes: took %v", size, d)
+			}
+			up.setTamper(nil)
+			down.setTamper(nil)
+			wantTalk(t, "after forged records", client, server)
+		})
+	}
+}
+
 // An alert that is not contradicted counts, after a second: who is refused need not
 // wait for the end of its patience.
 func TestRefusalIsHeard(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +16,7 @@ const (
 	maxHeldBytes = 64 << 10
 
 	// maxEarly bounds the handshake records of epoch 1 that come before there are
-	// keys. The one that counts is of finishedSize bytes, but with other cipher suites than AES-GCM.
+	// keys; the last ones are kept. The one that counts is of finishedSize bytes, but with other cipher suites than AES-GCM.
 	maxEarly      = 8
 	maxEarlyBytes = 256
 	finishedSize  = Before + messageHeader + 12 + After
@@ -378,8 +379,11 @@ func (s *Session) handshakeRecord(record []byte) {
 	r := &s.receive
 	switch {
 	case !r.keyed:
-		if len(r.early) >= maxEarly || len(record) > maxEarlyBytes {
-			s.counters.drop(dropNoRoom)
+		full := len(r.early) >= maxEarly
+		if full || len(record) > maxEarlyBytes {
+			s.counters.drop(dropNoRoom) // this one, or the oldest
+		}
+		if full && !r.dropEarly() || len(record) > maxEarlyBytes {
 			return
 		}
 		r.early = append(r.early, early{bytes.Clone(record), s.deliverEarly(record)})
@@ -429,6 +433,17 @@ func (s *Session) deliverEarly(record []byte) bool {
 	}
 	s.shim.deliverPlain(typeChangeCipherSpec, []byte{1})
 	s.shim.deliver(record)
+	return true
+}
+
+// dropEarly forgets the oldest early record that the library does not have, if there is one: who forges some
+// has all the time before Finished comes, and little after it, until there are keys.
+func (r *receiving) dropEarly() bool {
+	i := slices.IndexFunc(r.early, func(e early) bool { return !e.delivered })
+	if i < 0 {
+		return false
+	}
+	r.early = slices.Delete(r.early, i, i+1)
 	return true
 }
 
