@@ -58,7 +58,8 @@ func (o *outbound) finishes(s *outStream, n int) bool {
 	if o.frugal {
 		used = o.held
 	}
-	return o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(o.messages-o.queued+1) <= o.limit && !o.excludes(n)
+	sent := o.messages - o.queued
+	return !o.excludes(n) && (sent == 0 || o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(sent+1) <= o.limit)
 }
 
 // finishable reports, as long as no EventWritable has told, that the part that was refused may come for that reason.

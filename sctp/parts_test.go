@@ -95,6 +95,30 @@ func TestPartsEvents(t *testing.T) {
 	}
 }
 
+// A message in parts can also be finished where the buffer is smaller than what any message counts as.
+func TestPartsInSmallestBuffer(t *testing.T) {
+	for _, cfg := range []Config{{SendBuffer: 1}, {SendBuffer: 1, Frugal: true}, {SendBuffer: 300, Frugal: true}} {
+		tc := newConnected(t, cfg)
+		tc.send(Message{Stream: 1, Payload: payload(1), More: true})
+		tc.want("begins", "DATA tsn=0 sid=1 ssn=0 flags=B")
+		tc.write(sack{cum: 0})
+		tc.send(Message{Stream: 2, Payload: payload(1)})
+		tc.wantIdle("the other waits for the end")
+		if err := tc.a.SendMore(tc.now, 1, payload(1), true); err != nil {
+			t.Fatalf("%+v: %v", cfg, err)
+		}
+		tc.drain()
+		tc.want("goes on", "DATA tsn=1 sid=1 ssn=0 flags=")
+		tc.wantErr("the last part waits for room", tc.a.SendMore(tc.now, 1, payload(1), false), ErrSendBufferFull)
+		tc.events = nil
+		tc.write(sack{cum: 1})
+		tc.wantEvent("there is room", EventWritable)
+		tc.sendMore(1, 1, false)
+		tc.write(sack{cum: 2})
+		tc.want("the end, and the other", "DATA tsn=2 sid=1 ssn=0 flags=E", "DATA tsn=3 sid=2 ssn=0 flags=BE")
+	}
+}
+
 // What waits behind a message in parts, which has to be finished first, does not keep its
 // parts out of the buffer.
 func TestPartsBehindWhichOthersWait(t *testing.T) {
