@@ -240,12 +240,12 @@ func (a *Association) Return(l Loan) {
 }
 
 // DeliverParts has messages of an incoming stream read as their beginnings come in, one
-// after the other, with Complete false; a peer may then give up one that was read in part
-// (ErrMessageAborted). Default, and again after the peer has reset the stream: only those that
+// after the other, with Complete false, but none before all that was sent earlier came in, as
+// that may be of the same stream; a peer may then give up one that was read in part (ErrMessageAborted). Default, and again after the peer has reset the stream: only those that
 // are larger than the association is willing to hold are. After a handover it is to be set again.
 func (a *Association) DeliverParts(stream uint16, on bool) {
 	if int(stream) < a.InboundStreams() {
-		a.in.deliverParts(stream, on, a.tsns.cum)
+		a.in.deliverParts(stream, on)
 		a.reportReadable()
 	}
 }

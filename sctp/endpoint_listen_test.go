@@ -167,10 +167,10 @@ func TestListenStateless(t *testing.T) {
 		}
 	}
 	flood(1000, true)
-	before := heap()
+	before := heapInUse()
 	flood(100_000, true)
 	flood(100_000, false)
-	if grown := int64(heap()) - int64(before); grown > 256<<10 {
+	if grown := int64(heapInUse()) - int64(before); grown > 256<<10 {
 		t.Errorf("%d bytes kept", grown)
 	}
 	if n := len(h.e.answers.queue) - h.e.answers.head; n != maxAnswers || h.e.Stats().AnswersDropped == 0 {
@@ -183,7 +183,7 @@ func TestListenStateless(t *testing.T) {
 	s.connect()
 }
 
-func heap() uint64 {
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -370,11 +370,11 @@ func TestEndpointRestartFlood(t *testing.T) {
 	for i := range 1000 {
 		begin(i)
 	}
-	before := heap()
+	before := heapInUse()
 	for i := range 10_000 {
 		begin(i)
 	}
-	if grown := int64(heap()) - int64(before); grown > 64<<10 {
+	if grown := int64(heapInUse()) - int64(before); grown > 64<<10 {
 		t.Errorf("%d bytes kept", grown)
 	}
 	s.localTag, s.peerTag = own, peer

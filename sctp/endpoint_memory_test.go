@@ -144,9 +144,9 @@ func TestIdleMemory(t *testing.T) {
 	}
 	const n, most = 500, 2800
 	payload, bulk := make([]byte, 1000), make([]byte, 100_000)
-	before := heap()
+	before := heapInUse()
 	c := newCrossing(t, n, Config{})
-	each := func() int { return int(heap()-before) / (2 * n) }
+	each := func() int { return int(heapInUse()-before) / (2 * n) }
 	fresh := each()
 	for i := range n {
 		for side := range 2 {

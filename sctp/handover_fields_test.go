@@ -39,7 +39,7 @@ var handoverFields = map[string]string{
 	"peerWindow":   "advertised carried, probing idle, probe idle, answered idle",
 
 	"tsnMap":   "cum carried, highest carried, above idle, passed anew",
-	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, pool anew, readable idle, few idle, reads anew, touched anew",
+	"inbound":  "limit config, frugal config, bytes idle, entries idle, streams parts, interleaved carried, fragments idle, recent idle, beyond idle, cum idle, pool anew, readable idle, few idle, reads anew, touched anew",
 	"inStream": "id carried, next carried, floor carried, fragments idle, announced idle, head idle, tail idle, waiting idle, ahead idle, sinceReset anew, eager config",
 	"ackState": "due carried, delay carried, packets idle, lists idle, advertised carried, " +
 		"packetData idle, packetNew idle, packetNow idle, first carried, final carried",

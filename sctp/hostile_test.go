@@ -63,6 +63,16 @@ func unfinished(t testing.TB) *testConn {
 	return tc
 }
 
+// begunBeyondGap returns an association that has the beginning of a message on each of n streams,
+// with TSNs up to 30,000, the last first, and lacks the chunks before them.
+func begunBeyondGap(t testing.TB, n int) *testConn {
+	tc := newInterleaved(t, Config{})
+	tc.costs(packets(n/50, 50, func(i int) written {
+		return iData{tsn: 30_000 - i, sid: uint16(i), flags: wire.FlagBegin, payload: "x"}
+	})...)
+	return tc
+}
+
 // BenchmarkHostilePackets reports what one packet costs in the worst of states: a
 // millisecond would be much.
 func BenchmarkHostilePackets(b *testing.B) {
@@ -181,6 +191,22 @@ func BenchmarkHostilePackets(b *testing.B) {
 					}
 					return f
 				})
+			},
+		},
+		{
+			"messages begun on each stream beyond a gap, each before the last",
+			func(t testing.TB) *testConn { return begunBeyondGap(t, 29_000) },
+			func(tc *testConn) [][]written {
+				return packets(5, 50, func(i int) written {
+					return iData{tsn: 1000 - i, sid: uint16(30_000 + i), flags: wire.FlagBegin, payload: "x"}
+				})
+			},
+		},
+		{
+			"the chunk before such messages, for which 600 packets were needed",
+			func(t testing.TB) *testConn { return begunBeyondGap(t, 30_000) },
+			func(tc *testConn) [][]written {
+				return packets(1, 1, func(int) written { return iData{tsn: 0, sid: 30_001, flags: whole, payload: "x"} })
 			},
 		},
 		{

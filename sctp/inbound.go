@@ -14,15 +14,17 @@ type inbound struct {
 	readable    []uint16
 	few         [4]uint16
 	pool        *pools
-	limit       int     // receive buffer, bytes
-	bytes       int     // payload held
-	entries     int32   // chunks held
-	frugal      bool    // it bounds the memory in use
-	interleaved bool    // it is I-DATA that comes in
-	reads       uint64  // messages completed, for statistics
-	fragments   runList // of all streams, without interleaving
+	limit       int      // receive buffer, bytes
+	bytes       int      // payload held
+	entries     int32    // chunks held
+	cum         wire.TSN // the cumulative TSN, as long as fragments are held
+	frugal      bool     // it bounds the memory in use
+	interleaved bool     // it is I-DATA that comes in
+	reads       uint64   // messages completed, for statistics
+	fragments   runList  // of all streams, without interleaving
 	streams     streamTable[inStream]
 	recent      recency
+	beyond      beyond
 	touched     []uint16 // streams with inStream.listed
 }
 
@@ -156,9 +158,9 @@ func (in *inbound) number(s *inStream, f *fragment) bool {
 	return true
 }
 
-// add takes a chunk of the stream whose TSN is new; next says that it adjoins the cumulative TSN, so
-// that nothing before it is still to come.
-func (in *inbound) add(s *inStream, f *fragment, next bool) {
+// add takes a chunk of the stream whose TSN is new. What it lets the reader have before the rest
+// of its message, relieve may add to.
+func (in *inbound) add(s *inStream, f *fragment) {
 	if !in.number(s, f) {
 		return
 	}
@@ -178,7 +180,7 @@ func (in *inbound) add(s *inStream, f *fragment, next bool) {
 	case r.begin && r.end:
 		m, partial := r.msg, r.partial
 		m.complete = true
-		in.recent.remove(m)
+		in.unlist(m)
 		l.remove(i)
 		if partial {
 			in.finishPartial(s, m)
@@ -192,7 +194,7 @@ func (in *inbound) add(s *inStream, f *fragment, next bool) {
 		in.handOver(s, r)
 	case in.interleaved:
 		in.handOverUnordered(s)
-	case next && r.first == f.number && !r.begin: // the rest of a message that was skipped
+	case f.tsn.AtOrBefore(in.cum) && r.first == f.number && !r.begin: // the rest of a message that was skipped
 		in.drop(l, i, i+1)
 	}
 }
@@ -206,30 +208,51 @@ func (in *inbound) hold(f *fragment) *segment {
 	return s
 }
 
-// relieve hands over the message in DATA chunks that is being received, whenever there
-// is more of it, or another one comes first; but not before all that was sent before it
-// came in, up to the cumulative TSN: that would stand behind it in its stream, where nobody
-// can read it, and might leave no room for the rest.
+// relieve hands over what may be read before it is complete now that the cumulative TSN is another:
+// of DATA chunks the message that is being received, whenever there is more of it or another one
+// comes first, and of I-DATA chunks those that were beyond a gap.
 func (in *inbound) relieve(cum wire.TSN) {
+	in.cum = cum
 	if len(in.fragments.runs) > 0 && in.fragments.runs[0].first.AtOrBefore(wire.FSN(cum)) {
 		r := &in.fragments.runs[0]
 		in.handOver(in.stream(r.msg.info.stream), r)
+	}
+	for m := in.beyond.reached(cum); m != nil; m = in.beyond.reached(cum) {
+		if s := in.stream(m.info.stream); m.info.unordered {
+			in.handOverUnordered(s)
+		} else {
+			in.handOver(s, &s.fragments.runs[0])
+		}
 	}
 }
 
 // handOver hands the beginning of a message to the reader, whose turn it is, when half
 // of the buffer is full: the message may be larger than the buffer is (RFC 9260,
 // section 6.9). Interleaved ones are, each when there is more of it or its turn comes,
-// so that less than half of the buffer is held by what could be read.
+// so that less than half of the buffer is held by what could be read. But none is before all that
+// was sent before it came in, up to the cumulative TSN: that would stand behind it in its stream,
+// where nobody can read it, and might leave no room for the rest.
 func (in *inbound) handOver(s *inStream, r *fragmentRun) {
 	info := &r.msg.info
-	if in.held() < in.limit/2 && !s.eager || !r.begin || r.partial || !info.unordered && info.mid != s.next {
+	switch {
+	case !r.begin || r.partial || !info.unordered && info.mid != s.next:
+		return
+	case in.cum.Before(r.msg.head.tsn):
+		in.beyond.add(r.msg)
+		return
+	case in.held() < in.limit/2 && !s.eager:
 		return
 	}
-	in.recent.remove(r.msg)
+	in.unlist(r.msg)
 	r.partial = true
 	s.push(r.msg)
 	in.announce(s)
+}
+
+// unlist takes a run out of the lists of those that the reader has not seen.
+func (in *inbound) unlist(m *inMessage) {
+	in.recent.remove(m)
+	in.beyond.remove(m)
 }
 
 // handOverUnordered hands over the first of the unordered messages of a stream that come in I-DATA
@@ -467,15 +490,14 @@ func (in *inbound) borrow(id uint16, info *MessageInfo) (Loan, error) {
 	return Loan{g}, nil
 }
 
-// deliverParts sets whether the messages of a stream are read before they are complete; cum is
-// the cumulative TSN.
-func (in *inbound) deliverParts(id uint16, on bool, cum wire.TSN) {
+// deliverParts sets whether the messages of a stream are read before they are complete.
+func (in *inbound) deliverParts(id uint16, on bool) {
 	s := in.stream(id)
 	s.eager = on
 	switch {
 	case !on:
 	case !in.interleaved:
-		in.relieve(cum)
+		in.relieve(in.cum)
 	default:
 		if len(s.fragments.runs) > 0 {
 			in.handOver(s, &s.fragments.runs[0])

@@ -25,7 +25,7 @@ func (in *inbound) giveUp(r *fragmentRun) {
 		in.announce(in.stream(r.msg.info.stream))
 		return
 	}
-	in.recent.remove(r.msg)
+	in.unlist(r.msg)
 	in.discard(r.msg)
 }
 
@@ -190,7 +190,7 @@ func (in *inbound) restart() {
 // read long after others of the Endpoint have gone on.
 func (in *inbound) end() {
 	in.pool = nil
-	in.fragments, in.recent = runList{}, recency{}
+	in.fragments, in.recent, in.beyond = runList{}, recency{}, beyond{}
 	for _, s := range in.streams.all() {
 		s.fragments = runList{}
 	}

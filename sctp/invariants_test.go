@@ -305,6 +305,11 @@ func (a *Association) inInvariants() string {
 			return fmt.Sprintf("a run of TSNs %d to %d is listed for eviction with %d to %d", low, high, m.low, m.high)
 		}
 	}
+	for i, m := range in.beyond.list {
+		if int(m.place) != i+1 || !m.listed || m.head.tsn.AtOrBefore(a.tsns.cum) || i > 0 && m.head.tsn.Before(in.beyond.list[(i-1)/2].head.tsn) {
+			return fmt.Sprintf("the message that begins with TSN %d is at %d of those beyond a gap, cum is %d", m.head.tsn, i, a.tsns.cum)
+		}
+	}
 	if unseen != 0 && !a.ended {
 		return fmt.Sprintf("%d runs are not listed for eviction", unseen)
 	}

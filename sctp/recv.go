@@ -298,14 +298,15 @@ func (a *Association) handleData(now instant, r *received, c wire.Chunk) bool {
 	a.tsns.add(f.tsn)
 	r.take(f.tsn)
 	a.ack.accepted(f.immediate)
-	if int(f.info.stream) >= a.InboundStreams() { // 9260-6.5-a
+	a.in.cum = a.tsns.cum
+	if int(f.info.stream) < a.InboundStreams() {
+		a.in.add(a.in.came(f.info.stream, a.tsns.position(f.tsn)), &f)
+	} else { // 9260-6.5-a
 		a.dropData(now, &f, ReasonInvalidStream)
 		info := [4]byte{byte(f.info.stream >> 8), byte(f.info.stream)}
 		a.control.errorCause(wire.CauseInvalidStream, info[:], r.path.pmtu.base)
-		return true
 	}
-	a.in.add(a.in.came(f.info.stream, a.tsns.position(f.tsn)), &f, next)
-	if len(a.in.fragments.runs) > 0 {
+	if len(a.in.fragments.runs)+len(a.in.beyond.list) > 0 {
 		a.in.bury(a.tsns.cum)
 		a.in.relieve(a.tsns.cum)
 	}
@@ -374,6 +375,7 @@ func (a *Association) handleForwardTSN(now instant, c wire.Chunk) bool {
 			e := f.At(i)
 			a.in.skipEntry(e.Stream, e.Unordered, e.MID, missing)
 		})
+		a.in.relieve(a.tsns.cum)
 		return true
 	}
 	f, err := c.ForwardTSN()

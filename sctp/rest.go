@@ -59,6 +59,7 @@ func (p *path) rest() { p.cubic.start, p.cubic.saved = nil, nil }
 
 func (in *inbound) rest() {
 	release(&in.fragments.runs)
+	release(&in.beyond.list)
 	for _, s := range in.streams.all() {
 		s.waiting = s.waiting.rest()
 	}

@@ -24,6 +24,7 @@ type inMessage struct {
 	// While it is a run of fragments that the reader has not seen.
 	first        wire.FSN // number of its first fragment
 	low, high    wire.TSN // of its fragments
+	place        int32    // in inbound.beyond, from 1
 	older, newer *inMessage
 	listed       bool // in the recency list
 }

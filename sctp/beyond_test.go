@@ -1,0 +1,150 @@
+package sctp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
+
+// pieces reads all that is there of a stream: each piece, with a "+" if there is more of its message.
+func (tc *testConn) pieces(stream uint16) (got []string) {
+	tc.t.Helper()
+	var buf [1 << 16]byte
+	for {
+		n, info, err := tc.a.Read(tc.now, stream, buf[:])
+		if err == ErrWouldBlock {
+			return got
+		}
+		s := string(buf[:n])
+		switch {
+		case err != nil:
+			s = err.Error()
+		case !info.Complete:
+			s += "+"
+		}
+		got = append(got, s)
+	}
+}
+
+// TestBeginningBeyondGap: a message in I-DATA chunks whose beginning came in before what was sent
+// earlier is not read yet: unordered messages of its stream that fill the gap would stand behind it,
+// where nobody can read them, and leave no room for its end. // 9260-6.9-a 8260-2.2.3-a
+func TestBeginningBeyondGap(t *testing.T) {
+	const before, parts = 40, 9 // whole messages, then one in so many fragments and its end
+	for _, cfg := range []Config{{ReceiveBuffer: 4096, Frugal: true}, {ReceiveBuffer: 4096}, {}} {
+		for _, eager := range []bool{false, true} {
+			for _, unordered := range []wire.DataFlags{0, wire.FlagUnordered} {
+				tc := newInterleaved(t, cfg)
+				tc.a.DeliverParts(1, eager)
+				write := func(tsn int, mid wire.MID, fsn int, flags wire.DataFlags, text string) (got []string) {
+					tc.write(iData{tsn: tsn, sid: 1, mid: mid, fsn: wire.FSN(fsn), flags: flags, payload: text})
+					if s := tc.a.invariants(tc.now); s != "" {
+						t.Fatal(s)
+					}
+					return tc.pieces(1)
+				}
+				last := wire.MID(0) // ordered messages are counted apart
+				if unordered != 0 {
+					last = before
+				}
+				for i := range parts {
+					flags := unordered
+					if i == 0 {
+						flags |= wire.FlagBegin
+					}
+					if got := write(before+i, last, i, flags, "part"); len(got) > 0 {
+						t.Fatalf("%+v: %q was read before what was sent earlier", cfg, got)
+					}
+				}
+				var got []string
+				for i := range before {
+					got = append(got, write(i, wire.MID(i), 0, whole|wire.FlagUnordered, "whole")...)
+				}
+				beginning := strings.Repeat("part", parts) + "+"
+				switch {
+				case !eager:
+					beginning = ""
+				case len(got) == before || got[before] != beginning:
+					t.Errorf("%+v: %q was read, and not what came in of the large message", cfg, got)
+				}
+				got = append(got, write(before+parts, last, parts, wire.FlagEnd|unordered, "end")...)
+				whole := strings.Repeat("whole", before)
+				if all := strings.ReplaceAll(strings.Join(got, ""), "+", ""); all != whole+strings.Repeat("part", parts)+"end" || tc.a.in.entries != 0 {
+					t.Errorf("%+v, eager %v: %q was read, %d entries left", cfg, eager, got, tc.a.in.entries)
+				}
+			}
+		}
+	}
+}
+
+// TestGapClosesBeforeBeginnings: with half of the buffer full the beginnings of messages of several
+// streams are read as soon as the gap before them closes, and no later one, whatever came first;
+// those that were skipped, or whose stream was reset, are not. // 9260-6.9-a 8260-2.2.3-a 8260-2.3.1-a
+func TestGapClosesBeforeBeginnings(t *testing.T) {
+	const size = 600
+	begin := func(tsn int, unordered wire.DataFlags) iData {
+		return iData{tsn: tsn, sid: uint16(tsn), flags: wire.FlagBegin | unordered, payload: string(payload(size))}
+	}
+	prepare := func() *testConn {
+		tc := newInterleaved(t, Config{ReceiveBuffer: 6000, InboundStreams: 100})
+		for _, tsn := range []int{7, 3, 9, 2, 5, 1, 6, 8} { // 0 and 4 are missing
+			tc.write(begin(tsn, wire.DataFlags(tsn%2)*wire.FlagUnordered))
+		}
+		if n := len(tc.a.in.beyond.list); n != 8 {
+			t.Fatalf("%d beginnings wait", n)
+		}
+		return tc
+	}
+	check := func(tc *testConn, desc string, streams ...uint16) {
+		t.Helper()
+		if s := tc.a.invariants(tc.now); s != "" {
+			t.Fatalf("%s: %s", desc, s)
+		}
+		var got []uint16
+		for id := range uint16(10) {
+			if s := tc.pieces(id); len(s) == 1 && len(s[0]) == size+1 {
+				got = append(got, id)
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(streams) {
+			t.Errorf("%s: streams %v were read, want %v", desc, got, streams)
+		}
+	}
+	first, second := iData{tsn: 0, sid: 20, flags: whole, payload: "x"}, iData{tsn: 4, sid: 20, mid: 1, flags: whole, payload: "x"}
+
+	tc := prepare()
+	check(tc, "nothing came before")
+	tc.write(first)
+	check(tc, "the first gap is closed", 1, 2, 3)
+	tc.write(iData{tsn: 10, sid: 30, flags: wire.FlagBegin, payload: string(payload(2000))})
+	tc.write(second)
+	check(tc, "the second one is", 5, 6, 7, 8, 9)
+
+	tc = prepare()
+	tc.write(iData{tsn: 0, sid: 4000, flags: whole, payload: "x"})
+	check(tc, "the first gap is closed by what goes to no stream", 1, 2, 3)
+
+	tc = prepare()
+	tc.write(second)
+	check(tc, "the second gap is closed")
+	tc.write(first)
+	check(tc, "the first one is, too", 1, 2, 3, 5, 6, 7, 8, 9)
+
+	tc = prepare()
+	tc.write(iForwardTSN{4, []wire.SkippedMessage{{Stream: 2}, {Stream: 5, Unordered: true}}})
+	check(tc, "the gaps are skipped, and two messages", 1, 3, 6, 7, 8, 9)
+
+	tc = prepare()
+	tc.write(tc.outReset(0, 4, 1, 6))
+	tc.write(first, second)
+	check(tc, "two streams are reset behind the gaps", 2, 3, 5, 7, 8, 9)
+
+	tc = prepare()
+	tc.write(iData{tsn: 4, sid: 50, flags: whole, payload: string(payload(9000))})
+	tc.write(first)
+	check(tc, "some had to give way, so that there is a gap again", 1)
+	tc.write(begin(2, 0), begin(3, wire.FlagUnordered))
+	check(tc, "which is closed", 2, 3, 5, 6)
+}
