@@ -32,6 +32,7 @@ type testConn struct {
 	localTag    uint32
 	cookie      []byte
 	lastInfo    []byte // of the last HEARTBEAT sent by the association
+	buf         []byte // for Transmit
 	sent        [][]byte
 	events      []Event
 	zeroWrites  bool // write packets with a zero checksum
@@ -302,9 +303,11 @@ func (tc *testConn) writeRaw(b []byte) {
 // drain takes what the association sends and reports.
 func (tc *testConn) drain() {
 	tc.t.Helper()
+	if tc.buf == nil {
+		tc.buf = make([]byte, 0, 1<<16)
+	}
 	for {
-		var buf [65536]byte
-		tx, ok := tc.a.Transmit(tc.now, buf[:0])
+		tx, ok := tc.a.Transmit(tc.now, tc.buf)
 		if !ok {
 			break
 		}

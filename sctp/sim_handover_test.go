@@ -32,7 +32,7 @@ func (h *host) move() {
 	if !ok || h.closed || h.w.now.Before(m.next) || !m.dice.chance(h.plan.moves) {
 		return
 	}
-	if h.w.s.dying && m.count >= 20 {
+	if (h.w.s.dying || h.w.s.aborts()) && m.count >= 20 {
 		return // with each handover the time to the next HEARTBEAT begins anew, and nobody would ever notice
 	}
 	obstacles := old.HandoverObstacles()

@@ -58,6 +58,7 @@ type host struct {
 	nextOut, nextIn *ledger // the same as soon as it knows that its peer was started again
 	past            pastLives
 	moves           moves    // handovers
+	bundler         bundler  // of what comes
 	witness         *witness // nil if there is a planted bug, or it is an Endpoint
 
 	started   bool      // Connect was called
@@ -72,6 +73,7 @@ type host struct {
 
 	readable []uint16 // streams with EventReadable that were not found empty since
 	resumeAt time.Time
+	left     map[uint16]time.Time // streams that are not read before
 	partial  map[uint16]*partialMessage
 	sent     [][]byte             // payloads that the engine holds
 	open     map[int]*openMessage // in parts, by action.open
@@ -79,7 +81,7 @@ type host struct {
 
 	timerAt time.Time // when the harness will call HandleTimeout, if timer is set
 	timer   bool
-	held    [2]int // SendBuffered and ReceiveBuffered when last looked at
+	flow           // of what it sends
 	buf     []byte // batch buffer, for Transmit
 	scratch []byte // for Read
 
@@ -129,9 +131,9 @@ func (h *host) wake() (time.Time, bool) {
 	case h.toConnect():
 		return h.w.start.Add(h.plan.connectAt), true
 	case len(h.readable) > 0 && h.scripted():
-		return earlier(h.resumeAt, h.stepAt), true
+		return earlier(h.readAt(), h.stepAt), true
 	case len(h.readable) > 0:
-		return h.resumeAt, true
+		return h.readAt(), true
 	case h.scripted():
 		return h.stepAt, true
 	}
@@ -164,6 +166,8 @@ func (h *host) runScript() {
 			done = h.goOn(a)
 		case doReconfig:
 			h.reconfig(a)
+		case doPriority:
+			h.prioritize(a)
 		case doRestart:
 			h.restart()
 		case doShutdown:
@@ -174,6 +178,7 @@ func (h *host) runScript() {
 		}
 		if done {
 			h.w.progress()
+			h.advance()
 			h.w.work++
 			h.step++
 			if h.step < len(h.plan.script) {
@@ -396,14 +401,18 @@ func (h *host) event(e sctp.Event) {
 
 // read reads until nothing is readable, or the application takes a pause.
 func (h *host) read() {
-	for len(h.readable) > 0 && !h.w.now.Before(h.resumeAt) && h.w.err == nil {
-		i := h.dice.IntN(len(h.readable))
+	for h.w.err == nil && !h.w.now.Before(h.resumeAt) {
+		ids := h.attended()
+		if len(ids) == 0 {
+			return
+		}
+		id := ids[h.dice.IntN(len(ids))]
 		for range h.dice.between(1, 20) {
-			if !h.readOnce(h.readable[i]) {
-				h.readable = append(h.readable[:i], h.readable[i+1:]...)
+			if !h.readOnce(id) {
+				h.drop(id)
 				break
 			}
-			if h.w.err != nil || h.w.now.Before(h.resumeAt) {
+			if h.w.err != nil || h.w.now.Before(h.resumeAt) || h.holds(id) {
 				break
 			}
 		}
@@ -415,7 +424,9 @@ func (h *host) read() {
 func (h *host) readOnce(id uint16) bool {
 	peeked, peekErr := h.Peek(id)
 	size := len(h.scratch)
-	switch {
+	switch nibbles := h.plan.habits.nibbles; {
+	case nibbles > 0 && h.dice.chance(nibbles):
+		size = h.dice.between(1, 16)
 	case peekErr == nil && h.dice.chance(0.2):
 		size = min(size, h.dice.between(1+peeked.Size/20, 1+peeked.Size))
 	case h.dice.chance(0.1):
@@ -439,6 +450,7 @@ func (h *host) readOnce(id uint16) bool {
 	switch {
 	case err == nil:
 		h.w.progress()
+		h.w.hosts[1-h.side].advance()
 		h.piece(id, h.scratch[:n], info)
 	case errors.Is(err, io.EOF):
 		if part != nil {
@@ -499,6 +511,7 @@ func (h *host) piece(id uint16, data []byte, info sctp.MessageInfo) {
 	if h.dice.chance(h.plan.pause) {
 		h.resumeAt = h.w.now.Add(h.dice.span(h.plan.maxPause))
 	}
+	h.leave(id)
 }
 
 // reclaim spoils the payloads that the engine must have let go.

@@ -100,7 +100,8 @@ func (h *host) goOn(a *action) bool {
 		h.full = true
 		if errors.Is(err, sctp.ErrLargeMessagePending) { // which may wait for the end of this one
 			h.giveUp(a.open)
-		} else if !h.w.s.interleaved() { // another one may have to be finished before
+		}
+		if !h.w.s.interleaved() { // another one may have to be finished before
 			h.makeWay(a.open)
 		}
 		return false

@@ -16,6 +16,8 @@ type scenario struct {
 	seed       uint64
 	clean      bool                 // nothing is lost, damaged or out of order
 	dying      bool                 // at some time the network is gone for good
+	cramped    bool                 // memory is short, see drawCramped
+	rebundle   float64              // chance of chunks in other packets than they were sent in
 	forge      float64              // chance of a forged packet behind each real one
 	congestion float64              // chance of a mark for each packet that may get one
 	links      [2]netsim.Conditions // [0] carries what host 0 sends
@@ -36,6 +38,7 @@ type plan struct {
 	borrows    float64       // chance to borrow what is read
 	pause      float64       // chance of a pause after each message read
 	maxPause   time.Duration // longest pause in reading
+	habits     habits        // others of the reader
 	timerSlack time.Duration // timers fire up to this much late
 	moves      float64       // chance of a handover at each step
 	endpoint   bool          // it is an Endpoint with more peers than this one
@@ -71,8 +74,9 @@ const (
 	doReset
 	doReconfig // the other requests of RFC 6525; size says which
 	doRestart
-	doMore   // the next part of a message
-	doCancel // of which there are no more
+	doMore     // the next part of a message
+	doCancel   // of which there are no more
+	doPriority // of a stream; it is in size
 	doShutdown
 	doAbort
 )
@@ -135,11 +139,12 @@ func newScenario(seed uint64) *scenario {
 	s.drawLinks(d)
 	s.drawTurns(d)
 	s.drawScripts(d)
+	s.drawCramped(newDice(seed, 22))
 	s.drawScheduling(newDice(seed, 20))
 	s.drawParts(newDice(seed, 21))
 	s.drawRestarts(newDice(seed, 6))
 	s.drawEndpoints(newDice(seed, 7))
-	if s.clean && d.chance(0.5) {
+	if s.clean && !s.cramped && d.chance(0.5) {
 		s.calm()
 	}
 	return s
@@ -487,8 +492,8 @@ func (s *scenario) patience() time.Duration {
 		d += 20 * time.Minute // the peer of a lost ABORT may be idle: its heartbeats find out
 	}
 	for _, p := range s.hosts {
-		d += 2 * p.maxPause
-		if !s.clean {
+		d += 2*p.maxPause + p.habits.neglect
+		if !s.clean || s.cramped {
 			d += 25 * p.cfg.RTOMax
 		}
 	}

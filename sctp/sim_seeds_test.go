@@ -205,6 +205,15 @@ func TestSimulationRange(t *testing.T) {
 		mark("paused reader", a.pause > 0)
 		mark("a reader of what comes in", a.eager > 0)
 		mark("a reader that borrows", a.borrows > 0)
+		mark("cramped", s.cramped)
+		mark("cramped, interleaving, frugal", s.cramped && s.interleaved() && a.cfg.Frugal)
+		mark("cramped, nothing is lost", s.cramped && s.clean)
+		mark("cramped on one side", s.cramped && a.receiveBuffer() < 32<<10 && b.receiveBuffer() >= 32<<10)
+		mark("a reader with a small buffer", a.habits.nibbles > 0)
+		mark("a reader that neglects streams", a.habits.neglects > 0)
+		mark("heartbeats more often than timeouts", a.cfg.HeartbeatInterval > 0 && a.cfg.HeartbeatInterval < 100*time.Millisecond)
+		mark("chunks in other packets", s.rebundle > 0)
+		mark("more than a window out of order", s.cramped && s.links[0].ReorderDelay > time.Second)
 		if s.zeroChecksum() && (s.links[0].Corrupt > 0 || s.links[1].Corrupt > 0) {
 			t.Fatalf("seed %d: corruption without a checksum", seed)
 		}
@@ -219,6 +228,7 @@ func TestSimulationRange(t *testing.T) {
 			mark("lifetime", act.msg.Reliability.Lifetime > time.Millisecond)
 			mark("unordered", act.msg.Unordered)
 			mark("asks for its SACK", act.msg.Immediate)
+			mark("another priority at any time", act.do == doPriority)
 			mark("in parts", act.open > 0)
 			mark("given up in parts", act.do == doCancel)
 			mark("a part larger than the send buffer", act.do == doMore && act.size > a.sendBuffer())

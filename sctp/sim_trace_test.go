@@ -46,6 +46,8 @@ func describeChunk(kind, flags byte, v []byte) string {
 	switch {
 	case kind == 0 && len(v) >= 12:
 		return fmt.Sprintf(" %s tsn %d sid %d ssn %d ppid %#x len %d", dataFlags(flags), u32(0), u16(4), u16(6), u32(8), len(v)-12)
+	case kind == 64 && len(v) >= 16:
+		return fmt.Sprintf(" %s tsn %d sid %d mid %d ppid or fsn %#x len %d", dataFlags(flags), u32(0), u16(4), u32(8), u32(12), len(v)-16)
 	case (kind == 1 || kind == 2) && len(v) >= 16:
 		return fmt.Sprintf(" tag %08x rwnd %d streams %d/%d tsn %d", u32(0), u32(4), u16(8), u16(10), u32(12))
 	case kind == 3 && len(v) >= 12:

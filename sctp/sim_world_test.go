@@ -58,7 +58,7 @@ func newWorld(s *scenario, trace io.Writer, wrap func(engine) engine) (*world, e
 	for i := range w.hosts {
 		h := &host{
 			w: w, side: i, plan: &s.hosts[i], dice: newDice(s.seed, uint64(i)+2),
-			out: ledgers[i], in: ledgers[1-i], moves: moves{dice: newDice(s.seed, uint64(i)+7)},
+			out: ledgers[i], in: ledgers[1-i], moves: moves{dice: newDice(s.seed, uint64(i)+7)}, bundler: bundler{dice: newDice(s.seed, uint64(i)+10)},
 			partial: make(map[uint16]*partialMessage), open: make(map[int]*openMessage), scratch: make([]byte, 70_000),
 		}
 		if err := h.begin(s.hosts[i].cfg); err != nil {
@@ -171,6 +171,12 @@ func (w *world) advance(next time.Time) {
 		w.fail("nothing has moved since %v: states %d and %d, %+v, %+v", w.moved.Sub(w.start),
 			w.hosts[0].State(), w.hosts[1].State(), w.hosts[0].Stats(), w.hosts[1].Stats())
 	}
+	for _, h := range w.hosts {
+		if h.sending && w.now.Sub(h.advanced) > w.s.patience() {
+			w.fail("host %d: nothing of what it sends has moved since %v: states %d and %d, %+v, %+v", h.side, h.advanced.Sub(w.start),
+				w.hosts[0].State(), w.hosts[1].State(), w.hosts[0].Stats(), w.hosts[1].Stats())
+		}
+	}
 }
 
 // deliver hands over the packets that have arrived.
@@ -187,19 +193,30 @@ func (w *world) deliver() {
 		if mark == sctp.ECT0 && w.rogue.chance(w.s.congestion) {
 			mark = sctp.CE
 		}
-		if w.trace != nil {
-			w.log(h, "<- %s, ECN %d", describe(d.Packet), mark)
+		if w.s.rebundle == 0 || !h.bundler.chance(w.s.rebundle) {
+			w.arrive(h, d.Packet, mark)
+			continue
 		}
-		if w.rogue.chance(w.s.forge) {
-			w.attack(h, w.rogue.forge(d.Packet))
+		for _, p := range h.bundler.again(d.Packet) {
+			w.arrive(h, p, mark)
 		}
-		h.HandlePacketECN(w.now, 0, d.Packet, mark)
-		h.moves.haunt(h, d.Packet)
-		for i := range d.Packet { // the engine must not have kept it
-			d.Packet[i] = 0xdb
-		}
-		w.drain(h)
 	}
+}
+
+// arrive hands a packet over.
+func (w *world) arrive(h *host, p []byte, mark sctp.ECN) {
+	if w.trace != nil {
+		w.log(h, "<- %s, ECN %d", describe(p), mark)
+	}
+	if w.rogue.chance(w.s.forge) {
+		w.attack(h, w.rogue.forge(p))
+	}
+	h.HandlePacketECN(w.now, 0, p, mark)
+	h.moves.haunt(h, p)
+	for i := range p { // the engine must not have kept it
+		p[i] = 0xdb
+	}
+	w.drain(h)
 }
 
 // turn lets the network change.
@@ -324,7 +341,7 @@ func (w *world) inspect(h *host) {
 	// A packet may come in for the last byte of the window, and what fills gaps
 	// may take as much again.
 	most = p.receiveBuffer() + w.hosts[1-h.side].plan.maxMTU()
-	if !w.s.clean {
+	if !w.s.clean || w.s.cramped {
 		most += p.receiveBuffer()
 	}
 	if st.ReceiveBuffered < 0 || st.ReceiveBuffered > most {
@@ -341,10 +358,8 @@ func (w *world) inspect(h *host) {
 	if st.MTU > p.maxMTU() {
 		w.fail("host %d: Stats.MTU is %d of %d", h.side, st.MTU, p.maxMTU())
 	}
-	if held := [2]int{st.SendBuffered, st.ReceiveBuffered}; held != h.held {
-		h.held = held
-		w.progress()
-	}
+	w.look(h, &st)
+	w.tight(h, &st)
 	h.reclaim(st.SendBuffered)
 	w.storm(h)
 	if w.steps%64 != 0 {
@@ -362,7 +377,8 @@ func (w *world) inspect(h *host) {
 // storm complains about more packets or timeouts than the work can explain, and the
 // heartbeats of the associations that the host has.
 func (w *world) storm(h *host) {
-	most := 200 + 10*w.work + 10*(1+h.plan.neighbours)*int(w.now.Sub(w.start)/time.Second)
+	elapsed := w.now.Sub(w.start)
+	most := 200 + 10*w.work + 10*(1+h.plan.neighbours)*int(elapsed/time.Second) + w.s.heartbeats(elapsed)
 	if h.packets > most || h.timeouts > most {
 		w.fail("host %d: storm: %d packets, %d timeouts for work of %d packets", h.side, h.packets, h.timeouts, w.work)
 	}
@@ -436,7 +452,7 @@ func (w *world) linger() {
 // neverSpurious tells whether nothing, not even a timer, can make a host send
 // a chunk twice, so that a limit on retransmissions stops no message.
 func (s *scenario) neverSpurious() bool {
-	if !s.clean || s.fallsBack() {
+	if !s.clean || s.cramped || s.fallsBack() {
 		return false
 	}
 	for i := range s.hosts {
