@@ -12,8 +12,9 @@ type LossDetection uint8
 // The ways of loss detection.
 const (
 	// RACK is RACK-TLP (RFC 8985), on TSNs: a chunk is lost when one that was sent
-	// later has arrived and the time for reordering is over, and the tail of a
-	// flight is probed. Recovery is by proportional rate reduction (RFC 9937), if
+	// later has arrived and the time for reordering is over, and what is overdue
+	// with nothing sent later is probed: the tail of a flight, a retransmission
+	// while the peer's window is full. Recovery is by proportional rate reduction (RFC 9937), if
 	// the congestion controller leaves that open, and is taken back when duplicate
 	// reports show that nothing was lost.
 	RACK LossDetection = iota

@@ -113,15 +113,17 @@ func (a *Association) duplicates(now instant, path *path, s *wire.Sack) {
 	if a.recovery.repair == nil {
 		return
 	}
-	u, spurious := &a.recovery.undo, false
+	u, needless, spurious := &a.recovery.undo, false, false
 	for i := range s.Dups() {
-		spurious = u.duplicate(s.Dup(i)) || spurious
+		if t := s.Dup(i); u.duplicate(t) {
+			needless = true
+			spurious = spurious || !path.rack.tlp.repeated(t) // that was no error of the reordering window
+		}
 	}
-	if !spurious {
-		return
+	if spurious {
+		path.rack.spurious(a.sent.cum, a.sent.next)
 	}
-	path.rack.spurious(a.sent.cum, a.sent.next)
-	if !u.complete() {
+	if !needless || !u.complete() {
 		return
 	}
 	a.counters.seldom().undone++
@@ -158,14 +160,15 @@ func (a *Association) armRack(now instant, path *path, moved bool) {
 	}
 }
 
-// scheduleProbe sets the timer for a probe of the tail, after new data was sent or
+// scheduleProbe sets the timer for a probe of the tail, after data was sent or
 // the Cumulative TSN Ack Point has moved (RFC 8985, section 7.2), or stops it.
 func (a *Association) scheduleProbe(now instant, path *path) {
 	r := &path.rack
 	switch {
 	case r.waits(waitReordering):
 	case a.mayProbe(path):
-		at := now.Add(probeTimeout(path.rto.srtt, a.sent.onePacket()))
+		single := a.sent.onePacket() && len(a.sent.gapRuns()) == 0 // above a gap all is acknowledged at once (RFC 9260, section 6.7)
+		at := now.Add(probeTimeout(path.rto.srtt, single))
 		if path.t3.at.Before(at) {
 			at = path.t3.at
 		}
@@ -177,12 +180,17 @@ func (a *Association) scheduleProbe(now instant, path *path) {
 
 // mayProbe reports whether a probe of the tail is of use (RFC 8985, sections 7.2
 // and 7.3): not while losses are known, nor while a probe is outstanding, nor
-// without a measurement of the round-trip time since the last.
+// without a measurement of the round-trip time since the last, nor after T3-rtx
+// expired, until something is acknowledged.
 func (a *Association) mayProbe(path *path) bool {
 	q, p := &a.sent, &path.rack.tlp
-	return a.cfg.LossDetection == RACK && p.fresh && !p.out && q.outstanding > 0 && q.lost == 0 && len(q.gapRuns()) == 0 &&
-		!a.recovery.active() && !a.window.probing && path.t3.on()
+	return a.cfg.LossDetection == RACK && p.fresh && !p.out && q.outstanding > 0 && q.lost == 0 &&
+		!a.recovery.single && !a.window.probing && path.t3.on()
 }
+
+// repairing reports whether losses are being repaired, or the peer lacks something that is
+// outstanding.
+func (a *Association) repairing() bool { return a.recovery.active() || len(a.sent.gapRuns()) > 0 }
 
 // expireRack does what the timer of RACK-TLP was set for.
 func (a *Association) expireRack(now instant, path *path) {
@@ -195,7 +203,7 @@ func (a *Association) expireRack(now instant, path *path) {
 		}
 		a.armRack(now, path, false)
 	case a.mayProbe(path):
-		if _, c := a.sent.probeChunk(now, path.mtu); c != nil || a.out.queued > 0 {
+		if _, c := a.sent.probeChunk(now, path.mtu, false); c != nil || a.out.queued > 0 {
 			path.rack.tlp.due = true
 			path.t3.start(now, path.rto.rto)
 		}

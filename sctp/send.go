@@ -221,16 +221,19 @@ func (a *Association) fillChunks(now instant, path *path, p *builder) {
 	if a.sent.lost > 0 {
 		a.fillLost(now, path, p)
 	}
+	probe := path.rack.tlp.due
+	if probe && a.repairing() { // what may be lost again, before new data
+		a.fillProbe(now, path, p)
+	}
 	if a.sent.lost == 0 {
 		a.fillNew(now, path, p)
 	}
 	if p.empty() {
 		a.exhausted(path)
 	}
-	switch fresh := a.sent.next != next; {
-	case path.rack.tlp.due:
-		a.fillProbe(now, path, p, fresh)
-	case fresh:
+	if probe {
+		a.endProbe(now, path, p, a.sent.next != next)
+	} else if p.data > 0 {
 		a.scheduleProbe(now, path)
 	}
 	if p.data > 0 {
@@ -290,31 +293,43 @@ func (a *Association) fillLost(now instant, path *path, p *builder) {
 	}
 }
 
-// fillProbe sees to it that the packet is a probe of the tail (RFC 8985, section
-// 7.3): if no fresh data could go into it, a chunk goes once more. That counts as
-// a retransmission of it, so one that may not be retransmitted is passed over.
-func (a *Association) fillProbe(now instant, path *path, p *builder, fresh bool) {
-	tlp := &path.rack.tlp
-	var t wire.TSN
-	if !fresh {
-		var c *sentChunk
-		if a.sent.lost == 0 {
-			t, c = a.sent.probeChunk(now, p.room())
-		}
-		if c == nil {
-			tlp.due = !p.empty() // the next packet may have room
-			return
-		}
-		a.sending(now, path, p)
-		a.sent.repeat(now, t, c)
-		path.pmtu.repeated(t)
-		a.counters.retransmissions++
-		a.counters.seldom().rtxBytes += uint64(c.wireSize())
-		a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
-		a.putChunk(now, path, p, t, c)
+// fillProbe puts a chunk that was sent before into the packet, which makes that a probe
+// (RFC 8985, section 7.3). That counts as a retransmission of it, so one that may not be
+// retransmitted is passed over.
+func (a *Association) fillProbe(now instant, path *path, p *builder) {
+	if a.sent.lost > 0 {
+		return
 	}
-	tlp.sent(a.sent.highest(), !fresh, t)
+	t, c := a.sent.probeChunk(now, p.room(), a.repairing())
+	if c == nil {
+		return
+	}
+	a.sending(now, path, p)
+	a.sent.repeat(now, t, c)
+	if a.recovery.active() {
+		a.recovery.resent(t)
+	}
+	path.pmtu.repeated(t)
+	a.counters.retransmissions++
+	a.counters.seldom().rtxBytes += uint64(c.wireSize())
+	a.note(now, TraceEvent{Kind: TraceRetransmit, TSN: uint32(t), Stream: c.msg.stream.id, Count: int(c.rtx), On: true})
+	a.putChunk(now, path, p, t, c)
+	path.rack.tlp.sent(a.sent.highest(), true, t)
 	a.counters.seldom().tailProbes++
+}
+
+// endProbe sees to it that the packet is a probe if one is due: if no fresh data could go
+// into it, a chunk goes once more.
+func (a *Association) endProbe(now instant, path *path, p *builder, fresh bool) {
+	tlp := &path.rack.tlp
+	if tlp.due && fresh {
+		tlp.sent(a.sent.highest(), false, 0)
+		a.counters.seldom().tailProbes++
+	}
+	if tlp.due {
+		a.fillProbe(now, path, p)
+	}
+	tlp.due = tlp.due && !p.empty() // the next packet may have room
 }
 
 // minFragment is the least payload worth cutting off a message to fill a packet

@@ -8,7 +8,9 @@ import (
 
 // tailProbe is the Tail Loss Probe of RFC 8985, section 7: when acknowledgements
 // are overdue one packet is sent, new data if there is any or else a chunk once
-// more, so that the answer shows what was lost before it.
+// more, so that the answer shows what was lost before it. There, section 7.2 leaves
+// recoveries to other means; here they are probed, too, as nothing but T3-rtx finds
+// a retransmission lost after which nothing may be sent: the peer's window is full.
 type tailProbe struct {
 	due   bool     // a probe is to be sent
 	fresh bool     // a round-trip time was measured since the last probe
@@ -26,7 +28,7 @@ const maxAckDelay = 200 * time.Millisecond
 const minProbeTimeout = 10 * time.Millisecond
 
 // probeTimeout returns the PTO (RFC 8985, section 7.2); single says that all that is
-// outstanding went out in one packet.
+// outstanding went out in one packet, and the peer may wait for another.
 func probeTimeout(srtt time.Duration, single bool) time.Duration {
 	pto := max(2*srtt, minProbeTimeout)
 	if single {
@@ -39,6 +41,9 @@ func probeTimeout(srtt time.Duration, single bool) time.Duration {
 func (p *tailProbe) sent(highest wire.TSN, again bool, t wire.TSN) {
 	*p = tailProbe{out: true, end: highest, again: again, tsn: t}
 }
+
+// repeated reports whether a probe is outstanding that was chunk t once more.
+func (p *tailProbe) repeated(t wire.TSN) bool { return p.out && p.again && p.tsn == t }
 
 // reset forgets about a probe: losses are being repaired anyway.
 func (p *tailProbe) reset() { p.due, p.out = false, false }
@@ -72,13 +77,18 @@ func reportsDuplicate(s *wire.Sack, t wire.TSN) bool {
 }
 
 // probeChunk returns the chunk to send once more as a probe: the highest that is
-// outstanding and may be retransmitted, and fits; nil if there is none.
-func (q *sentQueue) probeChunk(now instant, room int) (wire.TSN, *sentChunk) {
-	for t := q.highest(); t != q.cum; t = t.Add(-1) {
+// outstanding and may be retransmitted, and fits, or the lowest; nil if there is none.
+func (q *sentQueue) probeChunk(now instant, room int, lowest bool) (wire.TSN, *sentChunk) {
+	t, step := q.highest(), -1
+	if lowest {
+		t, step = q.cum.Add(1), 1
+	}
+	for range q.span() {
 		c := q.at(t)
 		if c.state == chunkOutstanding && c.wireSize() <= room && !c.msg.unworthy(now, c) {
 			return t, c
 		}
+		t = t.Add(step)
 	}
 	return 0, nil
 }

@@ -207,16 +207,11 @@ func TestTailProbeLimits(t *testing.T) {
 	}
 }
 
-// TestTailProbeStates: no probes in a recovery, above a gap, of a closed window, or when
+// TestTailProbeStates: no probes of a closed window, or when
 // all is given up; and none when the association is over. // 8985-7.2-a 8985-8-a
 func TestTailProbeStates(t *testing.T) {
 	tc := flying(t, 20, 6)
 	tc.advance(testRTT)
-	tc.write(gaps(0, 2, 4))
-	tc.wantResent("in recovery", 1)
-	if r := &tc.a.paths.primary().rack; r.waits(waitProbe) {
-		t.Fatal("PTO runs in a recovery")
-	}
 	tc.write(sack{cum: 6, closed: true})
 	tc.more(1)
 	tc.wantIdle("the window is closed")
@@ -247,6 +242,128 @@ func TestTailProbeStates(t *testing.T) {
 	tc.a.Shutdown(tc.now)
 	tc.advance(2 * testRTT)
 	tc.want("in SHUTDOWN-PENDING", "DATA tsn=3")
+}
+
+// TestRepairProbe: a retransmission is lost, and the peer's window is full, so that nothing
+// sent later can show it. After two round trips it goes out once more, before new data, and
+// without the time that a peer may wait for a second packet: it has a gap. // 8985-7.2-a 8985-7.3-a 8985-7.4-a
+func TestRepairProbe(t *testing.T) {
+	for _, tt := range []struct {
+		desc   string
+		answer sack
+		lost   bool
+	}{
+		{"the probe repaired it", sack{cum: 6}, true},
+		{"the acknowledgement had been lost", sack{cum: 6, dups: []int{1}}, false},
+	} {
+		tc := flying(t, 20, 6)
+		tc.advance(testRTT)
+		tc.write(sack{cum: 0, gaps: gaps(0, 2, 6).gaps, window: 1000})
+		tc.wantResent("lost", 1)
+		tc.more(1)
+		tc.wantIdle("no room for new data")
+		cwnd := tc.a.Stats().CongestionWindow
+		if d := tc.advanceToTimer(); d != 2*testRTT {
+			t.Fatalf("%s: PTO %v", tt.desc, d)
+		}
+		tc.want("once more", "DATA tsn=1 sid=0 ssn=1 flags=IBE")
+		if s := tc.a.Stats(); s.CongestionWindow != cwnd || s.TailLossProbes != 1 || s.TimeLosses != 1 || s.FlightSize != 1176 {
+			t.Fatalf("%s: %+v", tt.desc, s)
+		}
+		tc.advance(testRTT)
+		tc.write(tt.answer)
+		tc.want("the window is open", "DATA tsn=7")
+		tc.advance(testRTT)
+		tc.write(sack{cum: 7})
+		s, r := tc.a.Stats(), &tc.a.paths.primary().rack
+		if reduced := s.CongestionWindow < cwnd; reduced != tt.lost || s.Timeouts != 0 || s.SpuriousRecoveries != 0 || r.mult != 0 || r.tlp.out {
+			t.Errorf("%s: window %d, was %d; %d timeouts, %d recoveries undone, %+v", tt.desc, s.CongestionWindow, cwnd, s.Timeouts, s.SpuriousRecoveries, r)
+		}
+	}
+}
+
+// TestRepairProbeLowest: of several retransmissions that are lost the first is the probe, as the
+// peer waits for that; its acknowledgement shows the others. New data is what goes if they
+// may not be sent again. // 8985-7.3-a
+func TestRepairProbeLowest(t *testing.T) {
+	tc := flying(t, 20, 6)
+	tc.advance(testRTT)
+	tc.write(sack{cum: 0, gaps: gaps(0, 2, 2, 4, 6).gaps, window: 1000})
+	tc.sent = nil
+	tc.advance(testRTT / 4) // reordering
+	tc.sent = nil
+	if s := tc.a.Stats(); s.Retransmissions != 2 {
+		t.Fatalf("%+v", s)
+	}
+	tc.advanceToTimer()
+	tc.want("the first", "DATA tsn=1")
+	tc.wantIdle("and no other")
+	tc.advance(testRTT)
+	tc.write(sack{cum: 2, gaps: gaps(2, 4, 6).gaps, window: 1000})
+	tc.want("which shows the other", "DATA tsn=3")
+	tc.advance(testRTT)
+	tc.write(sack{cum: 6})
+	if s := tc.a.Stats(); s.Timeouts != 0 || s.TailLossProbes != 1 || s.FlightSize != 0 {
+		t.Fatalf("%+v", s)
+	}
+
+	tc = flying(t, 20, 0)
+	tc.send(Message{Payload: payload(1160), Reliability: rexmit(1)})
+	tc.more(3)
+	tc.advance(testRTT)
+	tc.write(sack{cum: 0, gaps: gaps(0, 2, 4).gaps, window: 1000})
+	tc.sent = nil
+	tc.advance(testRTT)
+	tc.write(sack{cum: 0, gaps: gaps(0, 2, 4).gaps, window: 20000}) // the application reads
+	tc.send(Message{Payload: payload(100)})
+	tc.want("the window allows it anyway", "DATA tsn=5")
+	tc.advance(2 * testRTT)
+	tc.want("the only one that may", "DATA tsn=5")
+}
+
+// TestRepairProbeOnce: one probe at a time, also in a recovery; and none after T3-rtx has
+// expired, whose backoff holds until something is acknowledged. // 8985-7.3-a 9260-6.3.3-a
+func TestRepairProbeOnce(t *testing.T) {
+	tc := flying(t, 20, 6)
+	tc.advance(testRTT)
+	tc.write(sack{cum: 0, gaps: gaps(0, 2, 6).gaps, window: 1000})
+	tc.wantResent("lost", 1)
+	tc.advanceToTimer()
+	tc.want("the probe", "DATA tsn=1")
+	for _, after := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		if d := tc.advanceToTimer(); d != after {
+			t.Fatalf("the next timer after %v", d)
+		}
+		tc.want("T3-rtx", "DATA tsn=1")
+		tc.wantIdle("one packet")
+	}
+	if s := tc.a.Stats(); s.Timeouts != 3 || s.TailLossProbes != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+// TestRepairProbeNeedless: all was late only, the first transmission, the retransmission
+// and the probe; then the recovery is taken back. // 8985-7.4-a
+func TestRepairProbeNeedless(t *testing.T) {
+	for _, dups := range [][]int{{1, 1}, {1}} {
+		tc := flying(t, 20, 6)
+		cwnd := tc.a.Stats().CongestionWindow
+		tc.advance(testRTT)
+		tc.write(gaps(0, 2, 6))
+		tc.wantResent("lost, it seems", 1)
+		tc.advanceToTimer()
+		tc.want("the probe", "DATA tsn=1")
+		tc.write(sack{cum: 6, dups: dups})
+		if len(dups) == 1 {
+			if s := tc.a.Stats(); s.SpuriousRecoveries != 0 {
+				t.Fatalf("%+v", s)
+			}
+			tc.write(sack{cum: 6, dups: dups})
+		}
+		if s := tc.a.Stats(); s.SpuriousRecoveries != 1 || s.CongestionWindow < cwnd {
+			t.Errorf("duplicates %v: %+v", dups, s)
+		}
+	}
 }
 
 // TestTailProbeNewPath: on another way no probe goes out before a round trip was
