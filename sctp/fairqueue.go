@@ -86,10 +86,21 @@ func (f *fairQueueing) join(s *outStream) {
 	f.settle()
 }
 
+// prioritize keeps what a stream has not paid yet, in bytes: it pays at its new share.
 func (f *fairQueueing) prioritize(s *outStream, priority uint16) {
-	f.leave(s)
+	waits, old := s.index > 0, uint64(f.weight(s))
+	if waits {
+		f.leave(s)
+	}
 	s.priority = priority
-	f.join(s)
+	if w := uint64(f.weight(s)); s.start > f.now {
+		owes := s.start - f.now
+		s.start = f.now + owes/w*old + owes%w*old/w
+		f.last = max(f.last, s.start)
+	}
+	if waits {
+		f.join(s)
+	}
 }
 
 func (f *fairQueueing) charge(s *outStream, n int) {

@@ -44,7 +44,7 @@ type scheduler interface {
 	quantum(s *outStream) int
 	// charge says that a stream has sent n bytes in its turn.
 	charge(s *outStream, n int)
-	// prioritize sets the priority of a stream with something to send.
+	// prioritize sets the priority of a stream.
 	prioritize(s *outStream, priority uint16)
 	// leave says that a stream has nothing to send any more.
 	leave(s *outStream)

@@ -188,6 +188,48 @@ func TestIdleStreamIsServedAtOnce(t *testing.T) {
 	}
 }
 
+// TestChangedPriorityPaysAtOnce: a stream whose priority was changed waits for what it has sent as long as
+// its new share says, whether it has more to send meanwhile or not. // 8260-3-a
+func TestChangedPriorityPaysAtOnce(t *testing.T) {
+	const size = 16 << 10
+	for _, tt := range []struct{ before, after uint16 }{{1, 1024}, {128, 1024}, {0, 65535}, {256, 256}, {1024, 128}, {65535, 16}} {
+		for _, idle := range []bool{false, true} {
+			var q turnQueue
+			q.init(WeightedFairQueueing)
+			message := &outMessage{payload: make([]byte, size)}
+			bulk, other := &outStream{id: 1, priority: 256, head: message}, &outStream{id: 2, priority: tt.before, head: message}
+			q.add(bulk)
+			q.add(other)
+			for q.first() != other {
+				q.served(bulk, size)
+			}
+			if idle {
+				other.head = nil
+			}
+			q.served(other, size)
+			q.prioritize(other, tt.after)
+			if !idle && q.invariants() != "" {
+				t.Fatal(q.invariants())
+			}
+			if idle {
+				other.head = message
+				q.add(other)
+			}
+			n := 0
+			for ; q.first() != other; n += size {
+				q.served(bulk, size)
+			}
+			// What it sent is paid by then, and so is the next message, but for one of the other's.
+			if most := 2*size*256/int(max(1, tt.after)) + 2*size; n > most {
+				t.Errorf("%+v, idle %v: %d bytes of the other stream before its turn, expected %d at most", tt, idle, n, most)
+			}
+			if s := q.invariants(); s != "" {
+				t.Fatal(s)
+			}
+		}
+	}
+}
+
 // TestTurnsLast: what goes at the same time is not mixed more finely than by quanta, but for the
 // first chunk of a stream that was idle, which goes before those that were not. // 8260-3-a
 func TestTurnsLast(t *testing.T) {

@@ -96,12 +96,10 @@ func (q *turnQueue) pass(s *outStream) {
 
 // prioritize sets the priority of a stream.
 func (q *turnQueue) prioritize(s *outStream, priority uint16) {
-	if s.index == 0 {
-		s.priority = priority
-		return
-	}
 	q.order.prioritize(s, priority)
-	q.rerank(s)
+	if s.index > 0 {
+		q.rerank(s)
+	}
 }
 
 // rerank puts a stream that is in the heap where it belongs now. One that is alone has its
