@@ -95,7 +95,8 @@ func (a *Association) HandoverObstacles() (o HandoverObstacles) {
 // Its last event is EventClosed with ErrHandedOver. While it cannot be handed over
 // the error is a *HandoverError that says why, and nothing changes; a moment later it
 // may be possible, as soon as the peer has acknowledged what was sent and the
-// application has read what came in.
+// application has read what came in. For an association of an Endpoint call Endpoint.Handover, which knows the
+// key of its cookies and stays silent to its peer.
 //
 // Whoever has the state can take over the association, and whoever can change it
 // decides what Resume makes: it must be kept secret and authenticated on its way, and
