@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -38,6 +39,7 @@ type testConn struct {
 	zeroWrites  bool // write packets with a zero checksum
 	peerWindow  uint32
 	peerStreams uint16
+	peerCookie  string                           // "" for one of nobody's
 	peerParams  func(b []byte, chunk int) []byte // appended to the peer's INIT and INIT ACK
 }
 
@@ -255,7 +257,7 @@ func (tc *testConn) initAck() written {
 	return built(func(b []byte) []byte {
 		n := len(b)
 		b = wire.BeginInit(b, wire.TypeInitAck, tc.peerInit())
-		b = wire.AppendParam(b, n, wire.ParamStateCookie, []byte("cookie of the peer"))
+		b = wire.AppendParam(b, n, wire.ParamStateCookie, []byte(cmp.Or(tc.peerCookie, "cookie of the peer")))
 		return wire.EndChunk(tc.peerParams(b, n), n)
 	})
 }

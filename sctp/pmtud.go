@@ -8,7 +8,7 @@ import (
 )
 
 // pmtud finds the largest packet that a path carries (RFC 8899, sections 5 and
-// 6.2): it asks with probes, which are a HEARTBEAT and a PAD alone in a packet
+// 6.2): it asks with probes, which are a HEARTBEAT and a PAD, or a long HEARTBEAT, alone in a packet
 // of the size in question, and needs no word of the network. A lost probe is no
 // sign of congestion, and no error of the path.
 //
@@ -37,6 +37,7 @@ type pmtud struct {
 	state    pmtudState
 	due      bool  // a probe is to be sent
 	awaiting bool  // one was sent and not answered yet
+	noPad    bool  // probes are without PAD: see knowsPad
 	timer    timer // PROBE_TIMER while a probe is on its way, else PMTU_RAISE_TIMER
 	base     int   // BASE_PLPMTU
 }
@@ -72,7 +73,7 @@ const (
 var commonSizes = [...]int{1472, 1452, 1432, 1408, 1380, 1352, 1300}
 
 func (d *pmtud) init(base, limit int) {
-	*d = pmtud{base: base, limit: uint16(max(limit, 0))}
+	*d = pmtud{base: base, limit: uint16(max(limit, 0)), noPad: d.noPad} // what the peer is stays
 }
 
 // begin starts the search once the peer is known to be there.
@@ -106,8 +107,13 @@ func (d *pmtud) append(now instant, p *builder, id PathID, nonce uint64, rto tim
 	binary.BigEndian.PutUint64(info[:], nonce)
 	info[8] = byte(id)
 	binary.BigEndian.PutUint16(info[10:], uint16(d.size))
-	p.b = wire.AppendHeartbeat(p.b, wire.TypeHeartbeat, info[:])
-	p.b = wire.AppendPad(p.b, p.room())
+	if d.noPad {
+		long := append(info[:], make([]byte, p.room()-8-heartbeatInfoLen)...)
+		p.b = wire.AppendHeartbeat(p.b, wire.TypeHeartbeat, long)
+	} else {
+		p.b = wire.AppendHeartbeat(p.b, wire.TypeHeartbeat, info[:])
+		p.b = wire.AppendPad(p.b, p.room())
+	}
 	d.nonce, d.sentAt, d.due, d.awaiting = nonce, now, false, true
 	// Section 5.1.1 wants more than 15 s where nothing is known of the path. RTO
 	// is what we know: no answer takes longer. // 8899-5.1-a
@@ -117,7 +123,7 @@ func (d *pmtud) append(now instant, p *builder, id PathID, nonce uint64, rto tim
 // answered takes the information of a HEARTBEAT ACK; ok says that it is the answer
 // to the probe, after which d.low is the MTU, and rtt how long it took.
 func (d *pmtud) answered(now instant, info []byte) (rtt time.Duration, ok bool) {
-	if !d.awaiting || len(info) != heartbeatInfoLen || binary.BigEndian.Uint64(info) != d.nonce ||
+	if !d.awaiting || len(info) < heartbeatInfoLen || binary.BigEndian.Uint64(info) != d.nonce ||
 		int(binary.BigEndian.Uint16(info[10:])) != d.size {
 		return 0, false
 	}

@@ -22,6 +22,7 @@ func newProbing(t testing.TB, cfg Config) *testConn {
 	cfg.LossDetection = MissIndications // the next timer is T3-rtx
 	cfg.CongestionControl = Reno
 	tc := newTestConn(t, cfg)
+	tc.peerCookie = "KAME-BSD 1.1"
 	tc.shakeHands()
 	return tc
 }
@@ -70,6 +71,31 @@ func TestSearch(t *testing.T) {
 	tc.send(Message{Payload: payload(5000)})
 	if n := len(tc.sent[0]); n != 1432 {
 		t.Fatalf("packet of %d bytes", n)
+	}
+}
+
+// TestSearchWithoutPad: a peer that shows neither a known cookie nor a newer extension gets probes without PAD,
+// also anew when the path changes; its answers are as long. // 8899-6.2-a
+func TestSearchWithoutPad(t *testing.T) {
+	tc := newTestConn(t, Config{MaxMTU: 1432, HeartbeatInterval: -1})
+	tc.shakeHands()
+	for range 2 {
+		for _, size := range []int{1188, 1432} {
+			tc.drain()
+			if n := len(tc.sent[0]); n != size {
+				t.Fatalf("packet of %d bytes, want a probe of %d", n, size)
+			}
+			tc.want("a probe", "HEARTBEAT")
+			if n := len(tc.lastInfo); n != size-commonHeader-8 {
+				t.Fatalf("information of %d bytes", n)
+			}
+			tc.answerProbe()
+		}
+		tc.wantIdle("nothing is left to find out")
+		if mtu := tc.a.Stats().MTU; mtu != 1432 {
+			t.Fatalf("MTU %d", mtu)
+		}
+		tc.a.PathChanged(tc.now, 0)
 	}
 }
 

@@ -224,8 +224,19 @@ func (a *Association) begin(now instant) {
 		int(min(a.cfg.OutboundStreams, a.peer.inStreams)), int(min(a.cfg.InboundStreams, a.peer.outStreams)))
 	path := a.paths.primary()
 	a.scheduleHeartbeat(now, path)
+	path.pmtu.noPad = !a.knowsPad()
 	path.pmtu.begin()
 	path.ecn = ecn{on: a.peer.ecn}
+}
+
+// knowsPad reports whether the peer is known to skip a PAD chunk, as everybody has to (RFC 4820, section 3): it
+// is an implementation that we know, or has one of the newer extensions. There is another whose whole
+// process ends at a chunk of a type that it does not know (werift 0.25), and nothing else in its INIT to tell it by. Those
+// without get probes that are one long HEARTBEAT (RFC 4821, section 10.2), whose answer is as long, so that
+// what is found is what the path carries both ways.
+func (a *Association) knowsPad() bool {
+	p := &a.peer
+	return a.hs.peerKind != PeerUnknown || p.interleaving || p.zeroChecksum || p.nrSack || a.hs.snap != snapNone
 }
 
 // restart begins the association anew after the peer has (RFC 9260, section

@@ -66,7 +66,7 @@ type Stats struct {
 }
 
 // PeerImplementation is which SCTP the peer seems to be, judged by the State
-// Cookie that it made. Nothing depends on it.
+// Cookie that it made. Nothing depends on it but what probes for the path MTU are made of.
 type PeerImplementation uint8
 
 // The implementations whose cookies have a mark.

@@ -54,7 +54,6 @@ func handshake(c *conversation) {
 		}
 	}
 	initiators(c, roles)
-	c.out.note(c.row.quirks.needs)
 	c.t.Logf("the slowest connection took %v", slowest)
 }
 

@@ -16,7 +16,6 @@ import (
 type ours struct {
 	take    func(event)
 	address net.IP // to gather at
-	config  sluice.Config
 
 	mu       sync.Mutex
 	pc       *sluice.PeerConnection
@@ -136,10 +135,7 @@ func (o *ours) do(ctx context.Context, op string, with members) (reply, error) {
 // begin makes a connection.
 func (o *ours) begin(number int) error {
 	o.close()
-	cfg := o.config
-	cfg.IncludeLoopback = true
-	cfg.NetworkTypes = []string{"udp4"}
-	cfg.IPFilter = o.address.Equal
+	cfg := sluice.Config{IncludeLoopback: true, NetworkTypes: []string{"udp4"}, IPFilter: o.address.Equal}
 	inits := &initWatch{}
 	cfg.SCTP.Trace, cfg.DisableSNAP = inits, o.noSNAP
 	pc, err := sluice.NewPeerConnection(cfg)

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-rtc/sluice"
 	"github.com/sluice-rtc/sluice/e2e/browser"
-	"github.com/sluice-rtc/sluice/sctp"
 )
 
 // A row is a peer of the table.
@@ -18,8 +16,7 @@ type row struct {
 	missing string // why it is not there
 	command []string
 	version string
-	sctp    string        // which it seems to have; "" if it is none that we know
-	config  sluice.Config // ours, for this peer
+	sctp    string // which it seems to have; "" if it is none that we know
 	quirks  quirks
 
 	stack *ours
@@ -30,7 +27,6 @@ type row struct {
 
 // quirks are what a peer does otherwise, or cannot do. Each is written to the table.
 type quirks struct {
-	needs            string            // what config says, and why
 	cannot           map[string]string // case: why it makes no sense with this peer
 	fixedRole        string            // why its role in DTLS is what it is
 	noEmpty          string            // why it sends no empty messages
@@ -48,8 +44,7 @@ var rows = []*row{
 		quirks: quirks{closeLoses: "what it has not sent yet when it closes a channel it throws away"}},
 	{name: "node-datachannel", about: "libdatachannel with usrsctp, in Node",
 		quirks: quirks{closedLoses: "messages that come just before we close a channel may not reach the program any more"}},
-	{name: "werift", about: "WebRTC in TypeScript", config: sluice.Config{SCTP: sctp.Config{MTU: 1188, MaxMTU: 1188}}, quirks: quirks{
-		needs:            "its process ends when it meets an SCTP chunk of a type that it does not know (RFC 9260, section 3.2, has that skipped): without probes for a larger MTU, by Config.SCTP.MaxMTU",
+	{name: "werift", about: "WebRTC in TypeScript", quirks: quirks{
 		fixedRole:        "it answers an offer as the DTLS client whatever a=setup says, and numbers channels by its role in ICE: each side offers once, with the roles that follow",
 		announcesOrdered: "it announces unordered channels with a limit as ordered: not tried from its side",
 		noEmpty:          "it sends empty messages as DATA without user data, which RFC 9260, section 6.2, has us refuse: not tried from its side",
@@ -74,7 +69,7 @@ func (r *row) start(t *testing.T) {
 	}
 	if r.us == nil {
 		r.us = newSide("we")
-		r.stack = &ours{take: r.us.take, address: hostAddress(), config: r.config}
+		r.stack = &ours{take: r.us.take, address: hostAddress()}
 		r.us.peer = r.stack
 	}
 	if r.them != nil {
