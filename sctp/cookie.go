@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
@@ -14,7 +15,7 @@ import (
 // section 5.1.3). It holds nothing that the peer did not send or is not told.
 type cookie struct {
 	created             time.Time
-	life                time.Duration
+	life                time.Duration // in whole milliseconds on the wire, rounded up
 	localPort, peerPort uint16
 	localTag            uint32
 	localTSN            wire.TSN
@@ -38,19 +39,21 @@ type peerInit struct {
 }
 
 const (
-	cookieMagic  = "sluice\x00\x01"                              // the last byte is the version of the format
-	cookieLen    = 8 + 8 + 8 + 4 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4 // with the MAC a multiple of 4, so that padding cannot be mistaken
-	cookieMACLen = sha256.Size
+	cookieName  = "sluice\x00"
+	cookieMagic = cookieName + "\x02"                         // the last byte is the version of the format
+	cookieBody  = 8 + 4 + 4 + 4 + 4 + 8 + 4 + 4 + 4 + 4 + 4   // at most 55, so that with the key and its end it is two blocks of SHA-256
+	cookieLen   = len(cookieMagic) + cookieBody + sha256.Size // a multiple of 4, so that padding cannot be mistaken
 )
 
 var be = binary.BigEndian
 
-// seal appends the cookie to b, authenticated with key.
+// seal appends the cookie to b, authenticated with key but for the first bytes, which are
+// always the same.
 func (c *cookie) seal(b []byte, key *[32]byte) []byte {
-	start := len(b)
 	b = append(b, cookieMagic...)
+	start := len(b)
 	b = be.AppendUint64(b, uint64(c.created.UnixNano()))
-	b = be.AppendUint64(b, uint64(c.life))
+	b = be.AppendUint32(b, uint32((c.life+time.Millisecond-1)/time.Millisecond))
 	b = be.AppendUint16(b, c.localPort)
 	b = be.AppendUint16(b, c.peerPort)
 	b = be.AppendUint32(b, c.localTag)
@@ -67,35 +70,35 @@ func (c *cookie) seal(b []byte, key *[32]byte) []byte {
 	return append(b, mac[:]...)
 }
 
-// openCookie checks the length and the MAC of a cookie, in constant time, before
-// anything in it is looked at.
+// openCookie checks the length of a cookie, how it begins, and, in constant time, the MAC,
+// before anything else in it is looked at.
 func openCookie(key *[32]byte, b []byte) (cookie, bool) {
-	if len(b) != cookieLen+cookieMACLen {
+	if len(b) != cookieLen || string(b[:len(cookieMagic)]) != cookieMagic {
 		return cookie{}, false
 	}
-	body := b[:cookieLen]
+	body, sealed := b[len(cookieMagic):][:cookieBody], b[len(cookieMagic)+cookieBody:]
 	mac := hmacSHA256(key, body)
-	if subtle.ConstantTimeCompare(b[cookieLen:], mac[:]) != 1 || string(body[:8]) != cookieMagic {
+	if subtle.ConstantTimeCompare(sealed, mac[:]) != 1 {
 		return cookie{}, false
 	}
 	c := cookie{
-		created:   time.Unix(0, int64(be.Uint64(body[8:]))),
-		life:      time.Duration(be.Uint64(body[16:])),
-		localPort: be.Uint16(body[24:]),
-		peerPort:  be.Uint16(body[26:]),
-		localTag:  be.Uint32(body[28:]),
-		localTSN:  wire.TSN(be.Uint32(body[32:])),
-		localTie:  be.Uint32(body[36:]),
-		peerTie:   be.Uint32(body[40:]),
+		created:   time.Unix(0, int64(be.Uint64(body))),
+		life:      time.Duration(be.Uint32(body[8:])) * time.Millisecond,
+		localPort: be.Uint16(body[12:]),
+		peerPort:  be.Uint16(body[14:]),
+		localTag:  be.Uint32(body[16:]),
+		localTSN:  wire.TSN(be.Uint32(body[20:])),
+		localTie:  be.Uint32(body[24:]),
+		peerTie:   be.Uint32(body[28:]),
 		peer: peerInit{
-			tag:        be.Uint32(body[44:]),
-			window:     be.Uint32(body[48:]),
-			outStreams: be.Uint16(body[52:]),
-			inStreams:  be.Uint16(body[54:]),
-			initialTSN: wire.TSN(be.Uint32(body[56:])),
+			tag:        be.Uint32(body[32:]),
+			window:     be.Uint32(body[36:]),
+			outStreams: be.Uint16(body[40:]),
+			inStreams:  be.Uint16(body[42:]),
+			initialTSN: wire.TSN(be.Uint32(body[44:])),
 		},
 	}
-	c.peer.setFeatures(be.Uint32(body[60:]))
+	c.peer.setFeatures(be.Uint32(body[48:]))
 	return c, true
 }
 
@@ -107,16 +110,20 @@ func (c *cookie) staleness(now time.Time) time.Duration {
 // hmacSHA256 is HMAC (RFC 2104) with SHA-256. That of the standard library makes six
 // objects, which takes most of its time for a message as short as a cookie.
 func hmacSHA256(key *[32]byte, message []byte) [32]byte {
-	const block = sha256.BlockSize
-	var inner, outer [block + cookieLen]byte
-	for i := range block {
-		inner[i], outer[i] = 0x36, 0x5c
-	}
-	subtle.XORBytes(inner[:], inner[:], key[:])
-	subtle.XORBytes(outer[:], outer[:], key[:])
-	sum := sha256.Sum256(append(inner[:block], message...))
-	return sha256.Sum256(append(outer[:block], sum[:]...))
+	var b [sha256.BlockSize + cookieBody]byte
+	copy(b[:], innerPad)
+	subtle.XORBytes(b[:], b[:len(key)], key[:])
+	sum := sha256.Sum256(append(b[:sha256.BlockSize], message...))
+	copy(b[:], outerPad)
+	subtle.XORBytes(b[:], b[:len(key)], key[:])
+	return sha256.Sum256(append(b[:sha256.BlockSize], sum[:]...))
 }
+
+// innerPad and outerPad are what HMAC adds the key to.
+var (
+	innerPad = strings.Repeat("\x36", sha256.BlockSize)
+	outerPad = strings.Repeat("\x5c", sha256.BlockSize)
+)
 
 const (
 	featureForwardTSN = 1 << iota

@@ -388,7 +388,28 @@ func TestHMAC(t *testing.T) {
 	if raceDetector {
 		return
 	}
-	if n := testing.AllocsPerRun(100, func() { hmacSHA256(&key, message[:cookieLen]) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { hmacSHA256(&key, message[:cookieBody]) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestRandom: words come from blocks of four, and no part of a block comes twice.
+func TestRandom(t *testing.T) {
+	key := [32]byte{1, 2, 3}
+	r := random{key: &key}
+	seen := make(map[uint64]bool)
+	take := func(x uint64) {
+		if seen[x] {
+			t.Fatalf("%x comes again after %d others", x, len(seen))
+		}
+		seen[x] = true
+	}
+	for i := range 100 {
+		for range i % 6 {
+			take(r.Uint64())
+		}
+		for b, j := r.block(), 0; j < len(b); j += 8 {
+			take(be.Uint64(b[j:]))
+		}
 	}
 }

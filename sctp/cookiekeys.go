@@ -42,7 +42,7 @@ func (k *cookieKeys) bound(i int, peer netip.AddrPort) [32]byte {
 
 // open opens a cookie of a peer, and returns its key.
 func (k *cookieKeys) open(peer netip.AddrPort, b []byte) (c cookie, key [32]byte, ok bool) {
-	if len(b) != cookieLen+cookieMACLen {
+	if len(b) != cookieLen {
 		return cookie{}, key, false
 	}
 	for i := range k.n {

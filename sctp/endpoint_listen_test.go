@@ -102,7 +102,7 @@ func TestEndpointOutOfTheBlue(t *testing.T) {
 		{"SHUTDOWN COMPLETE", []written{chunk{t: wire.TypeShutdownComplete}}, ""},
 		{"stale cookie", []written{causeChunk(wire.TypeError, 0, wire.CauseStaleCookie, "\x00\x00\x00\x00")}, ""},
 		{"COOKIE ACK", []written{chunk{t: wire.TypeCookieAck}}, ""},
-		{"COOKIE ECHO of nobody", []written{chunk{t: wire.TypeCookieEcho, value: make([]byte, cookieLen+cookieMACLen)}}, ""},
+		{"COOKIE ECHO of nobody", []written{chunk{t: wire.TypeCookieEcho, value: make([]byte, cookieLen)}}, ""},
 		{"INIT with a tag", []written{s.init()}, ""},
 		{"DATA", []written{data{flags: whole, payload: "x"}}, "tag reflected + ABORT T"},
 		{"SACK", []written{sack{}}, "tag reflected + ABORT T"},

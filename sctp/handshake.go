@@ -31,13 +31,14 @@ type handshake struct {
 type attempt struct {
 	t1           timer
 	due          bool   // the INIT or COOKIE ECHO is to be sent
-	cookie       []byte // to echo
+	cookie       []byte // to echo, in room if it is no longer than ours
 	unrecognized []byte // parameters of the INIT ACK to report
 	transmits    int
 	quick        time.Duration // until the INIT or COOKIE ECHO is sent again, doubled each time, as long as RTO is more; zero: not known
 	quicks       int           // transmissions of this step that waited so
 	preserve     time.Duration // longer life to ask for, of the next one
 	sentAt       instant       // the last of them
+	room         [cookieLen]byte
 }
 
 // retry takes an expiry of T1 and reports whether there is one more try.

@@ -28,16 +28,15 @@ type paths struct {
 }
 
 func (p *paths) init(cfg *Config, seed uint64) {
-	*p = paths{}
 	path := &p.list[0]
 	path.cc = cfg.CongestionControl.newController(&path.cubic, seed)
 	path.init(cfg)
 }
 
+// init sets up a path of which only the congestion control is set.
 func (p *path) init(cfg *Config) {
-	mtu := cfg.MTU &^ 3
-	*p = path{id: p.id, mtu: mtu, cc: p.cc}
-	p.pmtu.init(mtu, cfg.MaxMTU&^3)
+	p.mtu = cfg.MTU &^ 3
+	p.pmtu.init(p.mtu, cfg.MaxMTU&^3)
 	p.begin(cfg)
 }
 
@@ -88,7 +87,9 @@ func (p *path) changed(cfg *Config) {
 // restart starts all paths anew for a restarted association.
 func (p *paths) restart(cfg *Config) {
 	for i := range p.list {
-		p.list[i].init(cfg)
+		on := &p.list[i]
+		*on = path{id: on.id, cc: on.cc}
+		on.init(cfg)
 	}
 	p.errors = 0
 }

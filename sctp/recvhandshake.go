@@ -58,7 +58,7 @@ func (a *Association) handleInit(now instant, r *received, c wire.Chunk) {
 	ack := a.localInit()
 	ack.Tag, ack.InitialTSN = k.localTag, k.localTSN
 	ack.OutStreams = min(ack.OutStreams, in.InStreams) // 9260-3.3.3-a
-	var sealed [cookieLen + cookieMACLen]byte
+	var sealed [cookieLen]byte
 	a.strays.add(a.id.localPort, a.id.remotePort, in.Tag, func(b []byte) []byte {
 		return appendInit(b, wire.TypeInitAck, ack, a.cfg, k.seal(sealed[:0], a.cookieKey()),
 			wire.ParseParams(f.unrecognized), r.path.pmtu.base-commonHeader)
@@ -123,7 +123,7 @@ func (a *Association) handleInitAck(now instant, r *received, c wire.Chunk) {
 		r.path.rack.tlp.fresh = true
 	}
 	a.peer, a.hs.learned = f.peer, a.clock.told.UnixNano()
-	a.hs.cookie = append([]byte(nil), f.cookie...)
+	a.hs.cookie = append(a.hs.room[:0], f.cookie...)
 	a.hs.peerKind = guessPeer(f.cookie)
 	a.hs.unrecognized = f.unrecognized
 	a.hs.next()

@@ -128,6 +128,11 @@ func (r *smallRun) step() {
 	if !ok {
 		r.t.Fatal("nothing happens any more")
 	}
+	if every := r.load.readEvery; every > 0 { // and the applications begin to read, or stop
+		if turn := r.now.Truncate(every).Add(every); turn.Before(next) {
+			next = turn
+		}
+	}
 	r.now = next
 	for d, ok := r.net.Deliver(r.now); ok; d, ok = r.net.Deliver(r.now) {
 		r.ends[1-d.Dir].HandlePacket(r.now, 0, d.Packet)

@@ -86,15 +86,13 @@ func (p PeerImplementation) MarshalText() ([]byte, error) { return []byte(p.Stri
 
 // guessPeer judges a State Cookie by its first bytes.
 func guessPeer(cookie []byte) PeerImplementation {
-	if len(cookie) < 8 {
-		return PeerUnknown
-	}
-	switch string(cookie[:8]) {
-	case cookieMagic:
+	begins := func(with string) bool { return len(cookie) >= len(with) && string(cookie[:len(with)]) == with }
+	switch {
+	case begins(cookieName):
 		return PeerSluice
-	case "dcSCTP00":
+	case begins("dcSCTP00"):
 		return PeerDCSCTP
-	case "KAME-BSD":
+	case begins("KAME-BSD"):
 		return PeerUsrsctp
 	}
 	return PeerUnknown

@@ -9,8 +9,9 @@ import "github.com/sluice-rtc/sluice/sctp/internal/wire"
 type strays struct{ first *stray }
 
 type stray struct {
-	packet []byte
+	packet []byte // in room, as far as that goes
 	next   *stray
+	room   [192]byte
 }
 
 // maxStrays bounds the packets that wait to be sent; more are not answered.
@@ -25,9 +26,10 @@ func (s *strays) add(src, dst uint16, vtag uint32, chunks func(b []byte) []byte)
 	if n >= maxStrays {
 		return
 	}
-	b := chunks(wire.AppendHeader(make([]byte, 0, 192), src, dst, vtag))
-	wire.SetChecksum(b)
-	*last = &stray{packet: b}
+	one := new(stray)
+	one.packet = chunks(wire.AppendHeader(one.room[:0], src, dst, vtag))
+	wire.SetChecksum(one.packet)
+	*last = one
 }
 
 // next returns the next packet, nil if there is none.
