@@ -170,7 +170,11 @@ func (c *cubic) congested(_ instant, loss lossEvent) {
 
 func (c *cubic) timedOut(_ instant, loss lossEvent) {
 	c.save(loss.recovering)
-	c.reduce()
+	// Nothing was acknowledged since the last timeout: a path that was down for a while is no
+	// narrower than after a moment (RFC 5681, section 3.1).
+	if c.cwnd > c.pmdcs || !loss.recovering {
+		c.reduce()
+	}
 	c.cwnd = c.pmdcs
 	c.flat = true
 }

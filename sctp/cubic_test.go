@@ -133,10 +133,15 @@ func TestCubicReductions(t *testing.T) {
 		{"not below four", func(c *cubic) { c.cwnd = 5000; c.congested(now, lossEvent{}) }, 4000, 4000, 5000},
 		{"a loss never raises the window", func(c *cubic) { c.cwnd = 3000; c.congested(now, lossEvent{}) }, 3000, 4000, 3000},
 		{"a timeout leaves one packet", func(c *cubic) { c.timedOut(now, lossEvent{}) }, 1000, 70_000, 100_000},
-		{"and a second one too", func(c *cubic) {
+		{"and a second one too, of which nothing else follows", func(c *cubic) {
 			c.timedOut(now, lossEvent{})
 			c.timedOut(now, lossEvent{recovering: true})
-		}, 1000, 4000, 850},
+		}, 1000, 70_000, 100_000},
+		{"unless something was acknowledged between them", func(c *cubic) {
+			c.timedOut(now, lossEvent{})
+			c.cwnd = 2000
+			c.timedOut(now, lossEvent{recovering: true})
+		}, 1000, 4000, 1700},
 		{"what was no loss is taken back", func(c *cubic) { c.congested(now, lossEvent{}); c.undo(now) }, 100_000, 100_000, 0},
 		{"once", func(c *cubic) {
 			c.congested(now, lossEvent{})

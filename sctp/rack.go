@@ -81,8 +81,11 @@ func (r *rack) delivered(now instant, f *ackFacts) {
 }
 
 // spurious widens the reordering window, once in a round trip, after a
-// retransmission turned out to have been needless (RFC 8985, section 6.2, step 4).
+// retransmission turned out to have been needless (RFC 8985, section 6.2, step 4). That
+// shows reordering as well as an arrival out of order does: where each chunk that comes late was sent
+// again by then there is no other sign of it.
 func (r *rack) spurious(cum, next wire.TSN) {
+	r.reordered = true
 	if r.inRound && r.roundEnd.AtOrBefore(cum) {
 		r.inRound = false
 	}

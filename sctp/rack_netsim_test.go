@@ -122,11 +122,16 @@ func TestThinChannelOverLoss(t *testing.T) {
 // loss detection learns to wait: in the end hardly anything is sent again, and the
 // window is as if nothing had been. // 8985-6.2-b 8985-6.2-c
 func TestReorderedTransfer(t *testing.T) {
+	testReordered(t, 0.02, lossyRTT/2)
+	testReordered(t, 0.01, lossyRTT*4/5) // all that is late was sent again before it comes, at first
+}
+
+func testReordered(t *testing.T, share float64, late time.Duration) {
 	for seed := uint64(1); seed <= 3; seed++ {
 		var goodput [2]int
 		for how := range goodput {
 			p := newLossyPair(t, seed, sctp.LossDetection(how), netsim.Conditions{
-				Rate: 2_500_000, Queue: 500_000, Reorder: 0.02, ReorderDelay: lossyRTT / 2,
+				Rate: 2_500_000, Queue: 500_000, Reorder: share, ReorderDelay: late,
 			})
 			p.onMessage = func(b []byte) { goodput[how] += len(b) }
 			transfer := func() {
@@ -142,11 +147,11 @@ func TestReorderedTransfer(t *testing.T) {
 			after := p.ends[0].Stats()
 			again, sent := after.Retransmissions-before.Retransmissions, after.DataChunksSent-before.DataChunksSent
 			if how == int(sctp.RACK) && (again*200 > sent || after.Timeouts > 0 || after.SpuriousRecoveries == 0) {
-				t.Errorf("seed %d: %d of %d sent again; %d timeouts, %d recoveries undone", seed, again, sent, after.Timeouts, after.SpuriousRecoveries)
+				t.Errorf("late by %v, seed %d: %d of %d sent again; %d timeouts, %d recoveries undone", late, seed, again, sent, after.Timeouts, after.SpuriousRecoveries)
 			}
 		}
 		if goodput[sctp.RACK] < 2*goodput[sctp.MissIndications] {
-			t.Errorf("seed %d: %d bytes, with miss indications %d", seed, goodput[sctp.RACK], goodput[sctp.MissIndications])
+			t.Errorf("late by %v, seed %d: %d bytes, with miss indications %d", late, seed, goodput[sctp.RACK], goodput[sctp.MissIndications])
 		}
 	}
 }

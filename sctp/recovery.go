@@ -45,20 +45,18 @@ func (r *recovery) lost(highest wire.TSN) bool {
 // congested takes note of a loss found by RACK, of which the newest chunk went out
 // in the given packet. The window is to be reduced if that was sent after the last
 // reduction, be it a retransmission (RFC 8985, section 9.3); with that, or if there
-// is none, a recovery begins.
+// is none, a recovery begins. One that reduces nothing is taken back with the one before it, or not at all.
 func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduces, begins bool) {
 	r.known()
 	reduces = newest > r.reduced
 	if r.active() && !reduces {
 		return false, false
 	}
-	if !r.active() {
-		r.undo.start()
-	}
 	if reduces {
+		if !r.active() {
+			r.undo.start()
+		}
 		r.reduced = lastPacket
-	} else {
-		r.undo.on = false
 	}
 	r.on, r.timeout, r.exit = true, false, highest
 	return reduces, true
