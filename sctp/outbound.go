@@ -35,7 +35,7 @@ type outbound struct {
 	allLow      int         // threshold of waiting, bytes; -1: none
 	arrivals    uint64      // messages accepted, ever
 	told        uint32      // EventWritable, ever
-	large       *outMessage // the one, if any, that is larger than the buffer
+	large       *outMessage // the one, if any, that is larger than the buffer; parts that go before it count in full
 	pool        *pools
 	turns       turnQueue
 	streams     streamTable[outStream]
@@ -276,7 +276,7 @@ func (o *outbound) push(now instant, s *outStream, m *Message, foreign bool) *ou
 		o.limitMessage(now, msg, &m.Reliability)
 	}
 	n := len(m.Payload)
-	if n > o.limit {
+	if n > o.limit && o.large == nil {
 		o.large = msg
 	}
 	o.buffered += n

@@ -59,7 +59,13 @@ func (o *outbound) finishes(s *outStream, n int) bool {
 		used = o.held
 	}
 	sent := o.messages - o.queued
-	return !o.excludes(n) && (sent == 0 || o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(sent+1) <= o.limit)
+	return !o.excludesPart(s, n) && (sent == 0 || o.charge(n) <= o.limit-(used-o.waiting) && o.cost()*(sent+1) <= o.limit)
+}
+
+// excludesPart reports whether a part of n bytes for the message of the stream must wait for a large
+// message: not for one that waits for its end.
+func (o *outbound) excludesPart(s *outStream, n int) bool {
+	return o.excludes(n) && (o.begun != s || o.large.sent > 0)
 }
 
 // finishable reports, as long as no EventWritable has told, that the part that was refused may come for that reason.
@@ -95,7 +101,7 @@ func (a *Association) SendMore(now time.Time, stream uint16, payload []byte, mor
 	case !a.out.hasRoom(n) && !a.out.finishes(s, n) && !a.displace(at, n, ranksAll):
 		a.out.refuse(n)
 		s.open.refused, s.open.since = n, a.out.told
-		if a.out.excludes(n) {
+		if a.out.excludesPart(s, n) {
 			return ErrLargeMessagePending
 		}
 		return ErrSendBufferFull
