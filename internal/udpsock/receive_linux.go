@@ -28,6 +28,8 @@ type reader struct {
 	coalesce bool
 	bare     bool // nothing comes with control messages
 
+	soon soon
+
 	n    int // messages read
 	err  error
 	zone zone
@@ -61,7 +63,7 @@ var inboxes = sync.Pool{New: func() any {
 var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 func (r *reader) init(raw syscall.RawConn) {
-	r.raw, r.attempt = raw, r.read
+	r.raw, r.attempt, r.soon.attempt = raw, r.read, r.readSoon
 }
 
 // receive is described at Socket.Receive. A datagram that is too long for its slot is
@@ -72,29 +74,34 @@ func (r *reader) receive() ([]Run, error) {
 			r.release()
 			return nil, err
 		}
-		if r.err != nil {
-			return nil, r.err
-		}
-		in, runs, total := r.in, r.in.runs[:0], 1
-		for i := range in.messages[:r.n] {
-			m := &in.messages[i]
-			if m.hdr.Flags&syscall.MSG_TRUNC != 0 {
-				continue
-			}
-			segment, ecn := in.controls[i].parse(int(m.hdr.Controllen))
-			if segment <= 0 {
-				segment = int(m.n)
-			}
-			total += int(m.n)
-			runs = append(runs, Run{Data: in.bufs[i][:m.n], Size: segment, From: in.names[i].get(&r.zone), ECN: ecn})
-		}
-		// More is asked for as long as there is more, up to as much as fits two slots. After a
-		// pause that followed a single one another is mostly the only one.
-		r.slots = min(max(1, 2*r.slots), maxSlots, max(1, 2*readSize*r.n/total))
-		if len(runs) > 0 {
-			return runs, nil
+		if runs, err := r.taken(); err != nil || len(runs) > 0 {
+			return runs, err
 		}
 	}
+}
+
+// taken returns what was read, without what was too long.
+func (r *reader) taken() ([]Run, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	in, runs, total := r.in, r.in.runs[:0], 1
+	for i := range in.messages[:r.n] {
+		m := &in.messages[i]
+		if m.hdr.Flags&syscall.MSG_TRUNC != 0 {
+			continue
+		}
+		segment, ecn := in.controls[i].parse(int(m.hdr.Controllen))
+		if segment <= 0 {
+			segment = int(m.n)
+		}
+		total += int(m.n)
+		runs = append(runs, Run{Data: in.bufs[i][:m.n], Size: segment, From: in.names[i].get(&r.zone), ECN: ecn})
+	}
+	// More is asked for as long as there is more, up to as much as fits two slots. After a
+	// pause that followed a single one another is mostly the only one.
+	r.slots = min(max(1, 2*r.slots), maxSlots, max(1, 2*readSize*r.n/total))
+	return runs, nil
 }
 
 func (r *reader) release() {

@@ -35,7 +35,7 @@ type PacketConn interface {
 }
 
 // A Socket is a UDP socket that reads and writes in batches where the
-// system can and it is a *net.UDPConn. One goroutine at a time may call Receive, and one
+// system can and it is a *net.UDPConn. One goroutine at a time may call Receive or ReceiveSoon, and one
 // at a time Send; an idle Socket of the system holds no buffers.
 type Socket struct {
 	PacketConn
@@ -45,6 +45,7 @@ type Socket struct {
 // A carrier is how datagrams get through.
 type carrier interface {
 	receive() ([]Run, error)
+	receiveSoon() ([]Run, error)
 	send([]Datagram) (int, error)
 	receiveECN() error
 	setBuffers(receive, send int)
@@ -107,6 +108,12 @@ func NewConnected(conn *net.UDPConn) *Socket {
 // Receive waits for datagrams, which may be of several senders. They are the caller's
 // until the next call.
 func (s *Socket) Receive() ([]Run, error) { return s.carrier.receive() }
+
+// ReceiveSoon is Receive for a goroutine that expects something within a fraction of a millisecond: it keeps its
+// thread, until the next tick of the system's clock at most (4 ms or so; 10 ms on some systems), which
+// takes less time than Go's poller. After that, and where it is not possible, it returns nothing and no error. A read deadline
+// that is set meanwhile, and Close, are heeded only then.
+func (s *Socket) ReceiveSoon() ([]Run, error) { return s.carrier.receiveSoon() }
 
 // Send sends datagrams in order, and returns how many the system took. Those it did
 // not take are lost, for the last reason returned; an error that matches net.ErrClosed

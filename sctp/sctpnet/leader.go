@@ -3,7 +3,10 @@ package sctpnet
 import (
 	"errors"
 	"os"
+	"runtime"
 	"time"
+
+	"github.com/sluice-rtc/sluice/internal/udpsock"
 )
 
 const (
@@ -52,6 +55,7 @@ type lead struct {
 	last    watch     // of the call that waited for a message last
 	prompt  int       // calls in a row that came in time after that
 	since   time.Time // when the first of them was served
+	pace    pace
 }
 
 // A watch is the channels whose closing ends the waiting of a call: of its context, its
@@ -61,6 +65,7 @@ type watch struct{ ctx, passed, gone <-chan struct{} }
 func (l *lead) init(possible bool) {
 	l.possible = possible
 	l.back = make(chan struct{}, 1)
+	l.pace.init()
 }
 
 // vacant tells whether nobody leads.
@@ -108,6 +113,9 @@ func (s *socket) woken(w *waiter) (knows bool) {
 	l := &s.lead
 	l.waiting--
 	if w.reads {
+		if w == l.leader {
+			l.pace.ended(l.now.Sub(l.at))
+		}
 		if l.served, l.at = true, l.now; l.prompt == 0 {
 			l.since = l.now
 		}
@@ -138,7 +146,7 @@ func (s *socket) keep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.awaitEvents() {
-		n := s.read(aReader)
+		n := s.read(aReader, polled)
 		if s.mayLeave(n) {
 			s.rest()
 		}
@@ -155,8 +163,8 @@ func (s *socket) tryLead(me *waiter) bool {
 	}
 	l.leader = me
 	n := 0
-	for me.reads && me.list != nil && l.trusts(me) && n <= calmBatch && s.full == nil && !s.gone() {
-		n = s.read(aLeader)
+	for how := l.pace.begin(l.at); me.reads && me.list != nil && l.trusts(me) && n <= calmBatch && s.full == nil && !s.gone(); how = polled {
+		n = s.read(aLeader, how)
 	}
 	l.leader = nil
 	if me.list == nil && s.mayLeave(n) {
@@ -167,9 +175,9 @@ func (s *socket) tryLead(me *waiter) bool {
 	return me.list == nil
 }
 
-// read reads once, and takes what has come in. It returns the number of datagrams. The
-// lock is held, and released while waiting.
-func (s *socket) read(by actor) int {
+// read reads once, and takes what has come in, if anything. It returns the number of
+// datagrams. The lock is held, and released while waiting.
+func (s *socket) read(by actor, how round) int {
 	l := &s.lead
 	if l.expired {
 		l.expired = false
@@ -177,9 +185,22 @@ func (s *socket) read(by actor) int {
 	}
 	l.reading = true
 	s.mu.Unlock()
-	runs, err := s.udp.Receive()
+	var runs []udpsock.Run
+	var err error
+	switch how {
+	case blocked:
+		runs, err = s.udp.ReceiveSoon()
+	case yielding:
+		runtime.Gosched()
+		fallthrough
+	default:
+		runs, err = s.udp.Receive()
+	}
 	s.mu.Lock()
 	l.reading = false
+	if err == nil && len(runs) == 0 {
+		return 0
+	}
 	if l.expired && errors.Is(err, os.ErrDeadlineExceeded) {
 		return 0
 	}
@@ -222,6 +243,8 @@ func (s *socket) callBack() {
 func (s *socket) rest() {
 	l := &s.lead
 	l.resting, l.guarded = true, l.last
+	leftSockets.Add(1)
+	defer leftSockets.Add(-1)
 	s.armTimer(l.at)
 	for l.resting {
 		w, called := l.guarded, false
