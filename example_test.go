@@ -61,6 +61,61 @@ func ExamplePeerConnection() {
 	// Output: echo: hello
 }
 
+// Two programs connect without SDP: each sends the other its parameters, as JSON.
+func ExampleTransport() {
+	ctx := context.Background()
+	// run is one of the programs: it sends its parameters and takes those of the other.
+	run := func(send, receive chan []byte, use func(*sluice.Transport)) {
+		t, err := sluice.NewTransport(sluice.Config{IncludeLoopback: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+		local, err := t.LocalParameters(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		text, err := json.Marshal(local)
+		if err != nil {
+			log.Fatal(err)
+		}
+		send <- text
+		var remote sluice.TransportParameters
+		if err := json.Unmarshal(<-receive, &remote); err != nil {
+			log.Fatal(err)
+		}
+		if err := t.Start(ctx, remote); err != nil {
+			log.Fatal(err)
+		}
+		use(t)
+		if err := t.Close(); err != nil { // delivers what was sent
+			log.Fatal(err)
+		}
+	}
+
+	there, back := make(chan []byte, 1), make(chan []byte, 1)
+	go run(there, back, func(t *sluice.Transport) {
+		ch, err := t.CreateChannel("greeting", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := ch.WriteMessage(ctx, []byte("hello"), true); err != nil {
+			log.Fatal(err)
+		}
+	})
+	run(back, there, func(t *sluice.Transport) {
+		ch, err := t.Accept(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		m, err := ch.ReadMessage(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(ch.Label(), string(m.Data))
+	})
+	// Output: greeting hello
+}
+
 // A server has all its peers on one UDP port.
 func ExampleUDPMux() {
 	mux, err := sluice.NewUDPMux(sluice.UDPMuxConfig{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
