@@ -184,7 +184,7 @@ func (c *core) localPort() uint16 { return cmp.Or(c.cfg.SCTP.LocalPort, defaultS
 // this generation, it does nothing.
 func (c *core) gather() error { return c.ice.gather() }
 
-// gathered is closed when gathering of the present generation is complete.
+// gathered is closed when gathering of the present generation is complete, or that is given up.
 func (c *core) gathered() <-chan struct{} { return c.ice.gathered() }
 
 // localCandidates returns the candidate lines gathered so far for the generation

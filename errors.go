@@ -8,7 +8,8 @@ import (
 	"github.com/sluice-rtc/sluice/datachannel"
 )
 
-// ErrClosed is what operations on a closed Transport or PeerConnection return.
+// ErrClosed is what operations on a closed Transport return. (Those of a closed PeerConnection, as in
+// W3C's, and of channels that are closed, return an *InvalidStateError.)
 var ErrClosed = errors.New("sluice: closed")
 
 // ErrICEFailed is why a Transport ended that found no path to the peer, or lost

@@ -220,7 +220,7 @@ func (t *iceTransport) localCandidates(ufrag string) (lines []string, complete b
 	return slices.Clone(g.candidates), g.gathering == ICEGatheringStateComplete
 }
 
-// gathered is closed when the newest generation is gathered.
+// gathered is closed when the newest generation is gathered, or is closed itself.
 func (t *iceTransport) gathered() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -431,6 +431,9 @@ func (t *iceTransport) drop(g *iceGeneration) {
 
 // forget takes a generation out of those that are live. t.mu is held.
 func (t *iceTransport) forget(g *iceGeneration) {
+	if t.generation(g.ufrag) == g && g.gathering != ICEGatheringStateComplete {
+		close(g.gatheredCh) // nobody is to wait for what will not come
+	}
 	t.live = slices.DeleteFunc(t.live, func(other *iceGeneration) bool { return other == g })
 }
 

@@ -41,7 +41,7 @@ type iceGeneration struct {
 	pumping     bool        // what comes in over conn is read
 	state       ICEConnectionState
 	gathering   ICEGatheringState
-	gatheredCh  chan struct{}              // closed when all local candidates are known
+	gatheredCh  chan struct{}              // closed when all local candidates are known, or there will be none
 	candidates  []string                   // local ones
 	remotes     []ice.Candidate            // that the agent was given: it takes them later
 	remoteCount int                        // remote ones

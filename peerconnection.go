@@ -117,6 +117,9 @@ func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 // Close ends the connection at once: every channel is closed without further
 // events, the peer gets an ABORT and a DTLS close_notify, and no goroutine or
 // socket is left. Closing again does nothing.
+//
+// What was sent and the peer does not have yet is lost. To have it delivered first, close the
+// channels, and wait until each is Done.
 func (pc *PeerConnection) Close() error {
 	pc.mu.Lock()
 	l := pc.link
@@ -248,7 +251,8 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 
 // GatheringComplete returns a channel that is closed when all local candidates
 // are known: LocalDescription then needs no trickled candidates beside it. Ask
-// for it after SetLocalDescription, which starts gathering. A description without a data
+// for it after SetLocalDescription, which starts gathering. It is closed, too, when there will be none: after the
+// rollback of an ICE restart, and after Close. A description without a data
 // section has no candidates, and the channel is closed at once.
 func (pc *PeerConnection) GatheringComplete() <-chan struct{} {
 	pc.mu.Lock()

@@ -80,6 +80,9 @@ func (pc *PeerConnection) listen(f func(js.Value), types ...string) {
 
 // Close ends the connection at once: every channel is closed without further events.
 // Closing again does nothing.
+//
+// What was sent and the peer does not have yet is lost. To have it delivered first, close the
+// channels, and wait until each is Done.
 func (pc *PeerConnection) Close() error {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -90,6 +93,11 @@ func (pc *PeerConnection) Close() error {
 	pc.on = peerConnectionEvents{}
 	pc.events.close()
 	pc.cancel()
+	select {
+	case <-pc.gathered:
+	default:
+		close(pc.gathered)
+	}
 	pc.session.Abort("closed")
 	for _, remove := range pc.unlisten {
 		remove()
@@ -332,9 +340,10 @@ func (pc *PeerConnection) ICEGatheringState() ICEGatheringState {
 	return pc.gathering
 }
 
-// GatheringComplete returns a channel that is closed when all local candidates are
-// known: LocalDescription then needs no trickled candidates beside it. Ask for it after
-// SetLocalDescription, which starts gathering.
+// GatheringComplete returns a channel that is closed when all local candidates
+// are known: LocalDescription then needs no trickled candidates beside it. Ask
+// for it after SetLocalDescription, which starts gathering. It is closed, too, when there will be none: after the
+// rollback of an ICE restart, and after Close.
 func (pc *PeerConnection) GatheringComplete() <-chan struct{} {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -158,4 +159,36 @@ func TestNewPeerConnectionErrors(t *testing.T) {
 	if _, err := NewPeerConnection(Config{MaxBufferedAmount: -1}); !errors.As(err, new(*ConfigError)) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Nobody waits for candidates that will not come any more: those of a restart of ICE that was rolled back, or
+// followed by another, and of a connection that was closed.
+func TestGatheringGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// The server says nothing, so gathering takes seconds.
+		p := newVirtualPairWith(t, Config{ICEServers: []ICEServer{{URLs: []string{"stun:192.0.2.9:3478"}}}})
+		p.channel(p.a)
+		p.negotiate(p.a, p.b)
+		for _, end := range []func(){
+			func() { must(t, p.a.SetLocalDescription(SessionDescription{Type: SDPTypeRollback})) },
+			func() { p.a.RestartICE(); setLocal(t, p.a, SDPTypeOffer) },
+			func() { must(t, p.a.Close()) },
+		} {
+			p.a.RestartICE()
+			setLocal(t, p.a, SDPTypeOffer)
+			gathered, before := p.a.GatheringComplete(), time.Now()
+			synctest.Wait()
+			select {
+			case <-gathered:
+				t.Error("nothing is left to wait for")
+			default:
+			}
+			end()
+			receive(t, "end of gathering", gathered)
+			if d := time.Since(before); d > 0 {
+				t.Errorf("after %v", d)
+			}
+		}
+		receive(t, "end of gathering after Close", p.a.GatheringComplete())
+	})
 }

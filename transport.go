@@ -111,18 +111,27 @@ func (t *Transport) Parameters() TransportParameters {
 }
 
 // LocalParameters gathers candidates and returns what to send to the peer once
-// all are known.
+// all are known. The error is that of ctx, or ErrClosed or why the Transport failed when it has ended.
 func (t *Transport) LocalParameters(ctx context.Context) (TransportParameters, error) {
-	if err := t.core.gather(); err != nil {
-		return TransportParameters{}, err
-	}
-	select {
-	case <-t.core.gathered():
-		return t.Parameters(), nil
-	case <-t.ending:
-		return TransportParameters{}, t.closedError()
-	case <-ctx.Done():
-		return TransportParameters{}, ctx.Err()
+	for {
+		if err := t.core.gather(); err != nil {
+			return TransportParameters{}, err
+		}
+		gathered := t.core.gathered()
+		select {
+		case <-gathered:
+		case <-t.ending:
+		case <-ctx.Done():
+			return TransportParameters{}, ctx.Err()
+		}
+		select {
+		case <-t.ending:
+			return TransportParameters{}, t.closedError()
+		default:
+		}
+		if t.core.gathered() == gathered { // else another restart of ICE has begun
+			return t.Parameters(), nil
+		}
 	}
 }
 
