@@ -10,6 +10,10 @@ type control struct{ buf []byte }
 // letting us send gets no answer.
 const maxControl = 4 << 10
 
+// keptControl is what buf may keep to use again, bytes: enough for answers to ordinary HEARTBEATs, too
+// little for those to a probe of a packet's length, which come now and then.
+const keptControl = 256
+
 func (c *control) init() { c.buf = c.buf[:0] }
 
 // heartbeatAck answers a HEARTBEAT.
@@ -54,5 +58,11 @@ func (c *control) move(p *builder) bool {
 	if n > 0 {
 		c.buf = append(c.buf[:0], c.buf[n:]...)
 	}
-	return len(c.buf) == 0
+	if len(c.buf) > 0 {
+		return false
+	}
+	if cap(c.buf) > keptControl {
+		c.buf = nil
+	}
+	return true
 }

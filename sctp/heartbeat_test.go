@@ -31,6 +31,18 @@ func TestHeartbeatAnswered(t *testing.T) {
 	}
 }
 
+// TestHeartbeatLong: the answer to a probe as long as a packet leaves nothing behind; what ordinary ones need is kept.
+func TestHeartbeatLong(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1})
+	for _, size := range []int{100, 1100} {
+		tc.write(heartbeatChunk(wire.TypeHeartbeat, make([]byte, size)))
+		tc.want("the answer", "HEARTBEAT ACK")
+		if kept := cap(tc.a.control.buf); kept > keptControl || size == 100 && kept < size {
+			t.Fatalf("%d bytes kept after an answer with %d", kept, size)
+		}
+	}
+}
+
 // TestHeartbeatMalformed is not answered.
 func TestHeartbeatMalformed(t *testing.T) {
 	for _, value := range [][]byte{nil, {0, 1}, {0, 1, 0, 3}, {0, 1, 0, 200}, {0, 2, 0, 4}} {
