@@ -46,7 +46,15 @@ func InitToken(cfg Config) ([]byte, error) {
 // padding excluded. Asking for it changes nothing, and it stays the same until
 // the association is established.
 func (a *Association) InitToken() []byte { // snap-c
-	b := appendInit(nil, wire.TypeInit, a.localInit(), a.cfg, nil, wire.Params{}, 0)
+	return a.appendInitToken(make([]byte, 0, usualInitToken))
+}
+
+// usualInitToken is room for a token of ours, bytes.
+const usualInitToken = 64
+
+// appendInitToken appends the token to b, which is empty.
+func (a *Association) appendInitToken(b []byte) []byte {
+	b = appendInit(b, wire.TypeInit, a.localInit(), a.cfg, nil, wire.Params{}, 0)
 	return b[:int(b[2])<<8|int(b[3])]
 }
 
@@ -66,12 +74,13 @@ func CheckInitToken(token []byte) error {
 // It returns an *InitTokenError if the token does not hold what an INIT must;
 // ErrAlreadyStarted or ErrClosed as Connect does.
 func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
+	var own [usualInitToken]byte
 	switch {
 	case a.ended:
 		return ErrClosed
 	case a.state != Closed:
 		return ErrAlreadyStarted
-	case bytes.Equal(peer, a.InitToken()): // some peers mirror attributes that they do not know
+	case bytes.Equal(peer, a.appendInitToken(own[:0])): // some peers mirror attributes that they do not know
 		return &InitTokenError{"it is the token of this side"}
 	}
 	f, err := readToken(peer, a.cfg)
