@@ -145,11 +145,23 @@ func apartTable(t *testing.T, m *measured) {
 	}
 }
 
+// setUps are those that set up connections: also without a handshake, and sockets with nothing above them.
+func setUps(net string) []contestant {
+	all := slices.Concat(halves(net)...)
+	switch net {
+	case "memory":
+		all = append(all, snap)
+	case "udp":
+		all = append(all, plainUDP)
+	}
+	return all
+}
+
 // setUpTable: connections.
 func setUpTable(t *testing.T, m *measured) {
 	table(t, "Setting up a connection, in microseconds", "half within", "99 % within", "CPU time, both ends")
 	for _, net := range []string{"memory", "udp", "full"} {
-		for _, c := range slices.Concat(halves(net)...) {
+		for _, c := range setUps(net) {
 			title := net + " setup set-up"
 			row(t, c.name+", "+netNames[net],
 				m.cell(title, c.name, func(s sample) float64 { return s.figure("q50") }),

@@ -22,38 +22,34 @@ type enginePair struct {
 	start   time.Time
 	skipped time.Duration
 	buf     []byte                           // a packet
-	streams [2][]inbox                       // of a and b
+	message []byte                           // or what is read of a message
+	pieces  [2][][]byte                      // by stream of a and b, what was read of a message before: it comes in pieces if the buffer is half full
 	onRead  [2]func(stream uint16, p []byte) // of a and b
-}
-
-// An inbox is the message of a stream that is being read: one in pieces if the buffer is
-// half full.
-type inbox struct {
-	buf []byte
-	n   int
 }
 
 func newEnginePair() (*enginePair, error) {
 	p := &enginePair{start: time.Now()}
-	for _, at := range []**sctp.Association{&p.a, &p.b} {
+	return p, p.renew()
+}
+
+// renew gives the pair other associations.
+func (p *enginePair) renew() error {
+	for _, at := range [2]**sctp.Association{&p.a, &p.b} {
 		cfg := sctpConfig()
 		rand.Read(cfg.Seed[:])
 		var err error
 		if *at, err = sctp.New(cfg); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // room makes room for packets and messages.
 func (p *enginePair) room(j job) {
-	p.buf = make([]byte, 0, 2048)
-	for side := range p.streams {
-		p.streams[side] = make([]inbox, j.streams)
-		for i := range p.streams[side] {
-			p.streams[side][i].buf = make([]byte, j.size+1)
-		}
+	p.buf, p.message = make([]byte, 0, 2048), make([]byte, j.size+1)
+	for side := range p.pieces {
+		p.pieces[side] = make([][]byte, j.streams)
 	}
 }
 
@@ -100,15 +96,20 @@ func (p *enginePair) read(now time.Time, a *sctp.Association, side int) (moved b
 		if e.Kind != sctp.EventReadable {
 			continue
 		}
-		for in := &p.streams[side][e.Stream]; ; {
-			n, info, err := a.Read(now, e.Stream, in.buf[in.n:])
+		for before := &p.pieces[side][e.Stream]; ; {
+			n, info, err := a.Read(now, e.Stream, p.message)
 			if err != nil {
 				break
 			}
 			moved = true
-			if in.n += n; info.Complete {
-				p.onRead[side](e.Stream, in.buf[:in.n])
-				in.n = 0
+			switch {
+			case !info.Complete:
+				*before = append(*before, p.message[:n]...)
+			case len(*before) > 0:
+				p.onRead[side](e.Stream, append(*before, p.message[:n]...))
+				*before = (*before)[:0]
+			default:
+				p.onRead[side](e.Stream, p.message[:n])
 			}
 		}
 	}
@@ -228,17 +229,35 @@ func enginePingPong(j job) (report, error) {
 	return m.stop(int64(len(times)), int64(len(times)*j.size)).quantiles(times), nil
 }
 
-func engineSetUp(j job) (report, error) {
+func engineSetUp(j job) (report, error) { return setUpPairs(j, (*enginePair).connect) }
+
+// snapSetUp sets up associations with tokens that the signalling below carries, without packets.
+func snapSetUp(j job) (report, error) { return setUpPairs(j, (*enginePair).exchangeTokens) }
+
+func (p *enginePair) exchangeTokens() error {
+	ofA, ofB, now := p.a.InitToken(), p.b.InitToken(), p.now()
+	if err := p.a.ConnectWithToken(now, ofB); err != nil {
+		return err
+	}
+	if err := p.b.ConnectWithToken(now, ofA); err != nil {
+		return err
+	}
+	for p.turn() {
+	}
+	return nil
+}
+
+// setUpPairs sets up two associations after the other, with one buffer for all packets.
+func setUpPairs(j job, connect func(*enginePair) error) (report, error) {
 	var times []time.Duration
+	p := &enginePair{start: time.Now(), buf: make([]byte, 0, packetSize)}
 	m := start()
 	for deadline := time.Now().Add(j.duration); time.Now().Before(deadline); {
 		begin := time.Now()
-		p, err := newEnginePair()
-		if err != nil {
+		if err := p.renew(); err != nil {
 			return nil, err
 		}
-		p.buf = make([]byte, 0, packetSize)
-		if err := p.connect(); err != nil {
+		if err := connect(p); err != nil {
 			return nil, err
 		}
 		times = append(times, time.Since(begin))

@@ -45,6 +45,7 @@ const (
 // stacks are what can be measured, by STACK and NET.
 var stacks = map[string]stack{
 	"engine memory":   {runners: engineRunners},
+	"snap memory":     {runners: map[string]runner{"setup": snapSetUp}},
 	"endpoint memory": {runners: map[string]runner{"idle": endpointIdle}},
 	"sluice memory":   {connect: sluiceMemory},
 	"single memory":   {connect: sluiceSingle},
@@ -55,7 +56,7 @@ var stacks = map[string]stack{
 	"pion full":       {connect: pionFull, runners: map[string]runner{"serve": servePion}},
 	"raw memory":      {runners: map[string]runner{"bulk": rawMemory}},
 	"raw aead":        {runners: map[string]runner{"bulk": rawAEAD}},
-	"raw udp":         {runners: map[string]runner{"bulk": rawUDP, "pingpong": rawPingPong}},
+	"raw udp":         {runners: map[string]runner{"bulk": rawUDP, "pingpong": rawPingPong, "setup": rawSetUp}},
 	"bare udp":        {runners: map[string]runner{"pingpong": barePingPong}},
 	"engine udp":      {runners: map[string]runner{"pingpong": engineUDPPingPong}},
 	"gso udp":         {runners: map[string]runner{"bulk": rawGSO}},

@@ -206,6 +206,37 @@ func rawPingPong(j job) (report, error) {
 	}, j)
 }
 
+// rawSetUp makes two sockets that carry, as a handshake does, four packets of its size, and closes them.
+func rawSetUp(j job) (report, error) {
+	packet := make([]byte, 150)
+	return setUp(func(int) (end, end, error) {
+		b, err := net.ListenUDP("udp4", loopback(0))
+		if err != nil {
+			return nil, nil, err
+		}
+		a, err := net.DialUDP("udp4", nil, b.LocalAddr().(*net.UDPAddr))
+		if err != nil {
+			return nil, nil, err
+		}
+		for range 2 {
+			if _, err := a.Write(packet); err != nil {
+				return nil, nil, err
+			}
+			_, from, err := b.ReadFromUDPAddrPort(packet)
+			if err != nil {
+				return nil, nil, err
+			}
+			if _, err := b.WriteToUDPAddrPort(packet, from); err != nil {
+				return nil, nil, err
+			}
+			if _, err := a.Read(packet); err != nil {
+				return nil, nil, err
+			}
+		}
+		return socketEnd{a}, socketEnd{b}, nil
+	}, j)
+}
+
 type socketEnd struct{ *net.UDPConn }
 
 func (e socketEnd) send(_ int, p []byte) error {
