@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -390,6 +391,10 @@ func TestHMAC(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { hmacSHA256(&key, message[:cookieBody]) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+	k, peer := cookieKeys{n: 1}, netip.MustParseAddrPort("[2001:db8::1]:5000")
+	if n := testing.AllocsPerRun(100, func() { k.bound(0, peer) }); n != 0 {
+		t.Errorf("%v allocations for the key of an address", n)
 	}
 }
 

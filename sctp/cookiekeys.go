@@ -35,9 +35,11 @@ func (k *cookieKeys) rotate(now time.Time, rng *random) {
 
 // bound returns key i for the cookies of a peer.
 func (k *cookieKeys) bound(i int, peer netip.AddrPort) [32]byte {
+	var b [18]byte
 	ip := peer.Addr().As16()
-	b := append(ip[:], byte(peer.Port()>>8), byte(peer.Port()))
-	return hmacSHA256(&k.keys[i], append(b, peer.Addr().Zone()...))
+	copy(b[:], ip[:])
+	be.PutUint16(b[16:], peer.Port())
+	return hmacSHA256(&k.keys[i], append(b[:], peer.Addr().Zone()...))
 }
 
 // open opens a cookie of a peer, and returns its key.
