@@ -314,10 +314,11 @@ func TestPeers(t *testing.T) {
 		t.Skip("takes eleven minutes: make bench-peers; or -quick, or -works")
 	}
 	p := buildPrograms(t)
-	section(peersTitle, peersPreface+"\n"+machine()+"\n"+p.describe())
+	on := machine() // before it has something to do
 	begin := time.Now()
 	m := measureAll(t, p, works())
 	m.measureLink(t, p)
+	section(peersTitle, peersPreface+pingPongFloor(m)+"\n"+on+"\n"+p.describe())
 	goals(t, m)
 	peerTables(t, m)
 	failures(t, m)

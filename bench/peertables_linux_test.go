@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,24 @@ func latencyTable(t *testing.T, m *measured) {
 	for _, c := range slices.Concat(drivers, []contestant{plainUDP}) {
 		line("udp pingpong 64 B on one core", c, c.name+", UDP, one core")
 	}
+}
+
+// pingPongFloor says what the goal for a message there and back within one process leaves for a driver, if that is
+// less than nothing but for what sockets and engine take.
+func pingPongFloor(m *measured) string {
+	const within, apart, goal = "udp pingpong 64 B", "apart pingpong 64 B on one core", 1.3
+	half := func(title string, c contestant) float64 { return m.median(title, c.name, halfWithin) }
+	ours, raw, sockets, undriven := half(within, drivers[0]), half(within, plainUDP), half(within, bareUDP), half(within, engineUDP)
+	engine := half("memory pingpong 64 B", engines[0])
+	between := half(apart, drivers[0]) / half(apart, plainUDP)
+	if !(undriven > goal*raw) || math.IsNaN(ours+sockets+engine+between) {
+		return ""
+	}
+	return fmt.Sprintf(`
+Within one process 64 bytes there and back at %g times what UDP alone takes would be %s us, of which our sockets take %s and the engine in
+memory %s: that leaves %.2f for all else, and the engine over those sockets takes %s (%s times) even without any driver. With it a
+message takes %s us (%s times), and between two processes on one core, where waiting costs everybody as much as it does in life, %s times.
+`, goal, short(goal*raw), short(sockets), short(engine), goal*raw-sockets-engine, short(undriven), short(undriven/raw), short(ours), short(ours/raw), short(between))
 }
 
 // apartTable: ping-pong between two processes.
