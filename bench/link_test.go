@@ -17,7 +17,11 @@ type pair struct{ a, b *conn }
 // link returns flows that share an emulated link: a bottleneck from a to b, and the
 // same delay without any on the way back.
 func link(t *testing.T, there netsim.Conditions, flows int) []pair {
-	back := netsim.Conditions{Latency: there.Latency}
+	return linkWith(t, there, netsim.Conditions{Latency: there.Latency}, flows)
+}
+
+// linkWith is link with conditions for both ways.
+func linkWith(t *testing.T, there, back netsim.Conditions, flows int) []pair {
 	a, b := netsim.Pipe(netsim.PipeConfig{Seed: 1, AtoB: there, BtoA: back, ReceiveQueue: 64 << 20})
 	pairs := make([]pair, flows)
 	as, bs := make([]*conn, flows), make([]*conn, flows)
@@ -62,6 +66,9 @@ type conn struct {
 	expired  bool
 	buf      []byte
 }
+
+// change changes the conditions of the way from this end, which its flows share.
+func (c *conn) change(to netsim.Conditions) { c.Conn.(*netsim.Conn).SetConditions(to) }
 
 // sent returns what became of all that was sent at this end of the link.
 func (c *conn) sent() netsim.Stats { return c.Conn.(*netsim.Conn).Stats() }

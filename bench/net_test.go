@@ -22,6 +22,9 @@ that the figures are those of the protocol and not of the machine. SCTP packets 
 16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can arrive. pion/sctp
 runs with its defaults, but for packet size and receive buffer. Buffers are 64 MiB, so that they limit nothing, but where
 something else is said; what BBR reaches where much is lost, and pion/sctp at 1 Gbit/s, depends on that.
+With a loss, all that comes behind it waits in the receiver's buffer, and in the sender's, until it is repaired: the
+rows of what a window allows are of a sender that knows its link, sends again at once what is lost, and is held back by
+nothing but that.
 What is due at one moment happens in any order, so that figures differ a little from run to run.
 `
 )
@@ -112,6 +115,21 @@ func stop(flows ...*flow) {
 	pause(time.Minute)
 }
 
+// bubbles returns what so many bubbles of virtual time made, of which several run at once.
+func bubbles(t *testing.T, n int, run func(t *testing.T, i int) string) []string {
+	t.Helper()
+	made := make([]string, n)
+	t.Run("", func(t *testing.T) {
+		for i := range made {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { made[i] = run(t, i) })
+			})
+		}
+	})
+	return made
+}
+
 // goodput returns the Mbit/s that arrive in a time.
 func (f *flow) goodput(d time.Duration) float64 {
 	from := f.got.Load()
@@ -125,7 +143,13 @@ func TestNetGoodput(t *testing.T) {
 	goodputTable(t, goodputTitle, bufferSize)
 	row(t, "RFC 9438, 5.1, predicts for CUBIC", "", predicted(0.001), predicted(0.01), predicted(0.05), "")
 	goodputTable(t, "The same with the buffers of the other sections, 1 MiB", peerBuffer)
+	windowRow(t, peerBuffer)
+	goodputTable(t, "The same with the buffers that sluice has by default, 2 MiB", ownBuffer)
+	windowRow(t, ownBuffer)
 }
+
+// goodputLosses are the losses of the columns of the tables of goodput, but the last.
+var goodputLosses = []float64{0, 0.001, 0.01, 0.05}
 
 // goodputTable is of stacks with buffers of so many bytes.
 func goodputTable(t *testing.T, title string, buffer int) {
@@ -133,22 +157,19 @@ func goodputTable(t *testing.T, title string, buffer int) {
 	table(t, title,
 		"100 Mbit/s, 50 ms, no loss", "0.1 % loss", "1 % loss", "5 % loss", "1 Gbit/s, 5 ms (5 s)")
 	for _, s := range stacks {
-		var cells []string
-		for _, loss := range []float64{0, 0.001, 0.01, 0.05} {
-			synctest.Test(t, func(t *testing.T) {
-				c := link(t, netsim.Conditions{Latency: 25 * ms, Rate: 12_500_000, Queue: 250_000, Loss: loss}, 1)
-				f := startWith(t, s, c[0].a, c[0].b, buffer)
-				cells = append(cells, fmt.Sprintf("%.2f", f.goodput(30*time.Second)))
-				stop(f)
-			})
-		}
-		synctest.Test(t, func(t *testing.T) {
-			c := link(t, netsim.Conditions{Latency: 2500 * time.Microsecond, Rate: 125_000_000, Queue: 1_000_000}, 1)
+		row(t, s.name, bubbles(t, len(goodputLosses)+1, func(t *testing.T, i int) string {
+			fast := i == len(goodputLosses)
+			there, d, format := netsim.Conditions{Latency: 25 * ms, Rate: 12_500_000, Queue: 250_000}, 30*time.Second, "%.2f"
+			if fast {
+				there, d, format = netsim.Conditions{Latency: 2500 * time.Microsecond, Rate: 125_000_000, Queue: 1_000_000}, 5*time.Second, "%.0f"
+			} else {
+				there.Loss = goodputLosses[i]
+			}
+			c := link(t, there, 1)
 			f := startWith(t, s, c[0].a, c[0].b, buffer)
-			cells = append(cells, fmt.Sprintf("%.0f", f.goodput(5*time.Second)))
-			stop(f)
-		})
-		row(t, s.name, cells...)
+			defer stop(f)
+			return fmt.Sprintf(format, f.goodput(d))
+		})...)
 	}
 }
 
@@ -170,21 +191,18 @@ func TestNetLosses(t *testing.T) {
 	}
 	table(t, "100 Mbit/s, 50 ms: goodput in Mbit/s, and per cent dropped by the queue, from 3 s to 30 s", columns...)
 	for _, s := range stacks {
-		var cells []string
-		for _, l := range links {
-			synctest.Test(t, func(t *testing.T) {
-				c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: l.queue, Loss: l.loss}, 1)
-				f := start(t, s, c[0].a, c[0].b)
-				pause(3 * time.Second)
-				before := c[0].a.sent()
-				got := f.goodput(27 * time.Second)
-				after := c[0].a.sent()
-				dropped := 100 * float64(after.QueueDrops-before.QueueDrops) / float64(after.Sent-before.Sent)
-				cells = append(cells, fmt.Sprintf("%.2f, %.2f %%", got, dropped))
-				stop(f)
-			})
-		}
-		row(t, s.name, cells...)
+		row(t, s.name, bubbles(t, len(links), func(t *testing.T, i int) string {
+			l := links[i]
+			c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 12_500_000, Queue: l.queue, Loss: l.loss}, 1)
+			f := start(t, s, c[0].a, c[0].b)
+			defer stop(f)
+			pause(3 * time.Second)
+			before := c[0].a.sent()
+			got := f.goodput(27 * time.Second)
+			after := c[0].a.sent()
+			dropped := 100 * float64(after.QueueDrops-before.QueueDrops) / float64(after.Sent-before.Sent)
+			return fmt.Sprintf("%.2f, %.2f %%", got, dropped)
+		})...)
 	}
 }
 
@@ -220,25 +238,37 @@ func TestNetThin(t *testing.T) {
 	}
 }
 
-// TestNetFair: two flows over one bottleneck, the second ten seconds later.
+// TestNetFair: two flows over one bottleneck, the second ten seconds later. Whose packet finds the
+// queue full is a matter of chance, a small window loses for many seconds after: so it is
+// done several times, with other beginnings of the second.
 func TestNetFair(t *testing.T) {
+	const times = 7
 	section(netTitle, netPreface)
-	table(t, "Two flows over one link of 50 Mbit/s, 50 ms, queue of 250 KB, in 60 s",
+	table(t, fmt.Sprintf("Two flows over one link of 50 Mbit/s, 50 ms, queue of 250 KB, in 60 s: median of %d, least and most", times),
 		"first, Mbit/s", "second", "Jain's index")
 	for _, s := range stacks {
-		synctest.Test(t, func(t *testing.T) {
+		var first, second, index [times]float64
+		bubbles(t, times, func(t *testing.T, i int) string {
 			c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: 250_000}, 2)
 			f := start(t, s, c[0].a, c[0].b)
-			pause(10 * time.Second)
+			pause(10*time.Second + time.Duration(i)*1237*time.Microsecond)
 			g := start(t, s, c[1].a, c[1].b)
+			defer stop(f, g)
 			pause(20 * time.Second)
 			from := g.got.Load()
 			x := f.goodput(60 * time.Second)
 			y := float64(g.got.Load()-from) * 8 / 60e6
-			stop(f, g)
-			row(t, s.name, fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y), fmt.Sprintf("%.3f", (x+y)*(x+y)/2/(x*x+y*y)))
+			first[i], second[i], index[i] = x, y, (x+y)*(x+y)/2/(x*x+y*y)
+			return ""
 		})
+		row(t, s.name, spread("%.1f", first[:]), spread("%.1f", second[:]), spread("%.3f", index[:]))
 	}
+}
+
+// spread returns the median, the least and the most of some figures.
+func spread(format string, x []float64) string {
+	slices.Sort(x)
+	return fmt.Sprintf(format+" ("+format+"-"+format+")", x[len(x)/2], x[0], x[len(x)-1])
 }
 
 // TestNetBeside: what BBR leaves CUBIC of a bottleneck, and pion/sctp.
@@ -248,19 +278,15 @@ func TestNetBeside(t *testing.T) {
 	table(t, "A flow with BBR beside another over one link of 50 Mbit/s, 50 ms, in 60 s: Mbit/s of both",
 		"queue of 1 MB", "250 KB", "60 KB", "25 KB")
 	for _, s := range []stack{stacks[0], pionStack} {
-		var cells []string
-		for _, queue := range queues {
-			synctest.Test(t, func(t *testing.T) {
-				c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: queue}, 2)
-				f := start(t, stacks[1], c[0].a, c[0].b)
-				g := start(t, s, c[1].a, c[1].b)
-				pause(10 * time.Second)
-				from := g.got.Load()
-				x := f.goodput(60 * time.Second)
-				cells = append(cells, fmt.Sprintf("%.1f, %.1f", x, float64(g.got.Load()-from)*8/60e6))
-				stop(f, g)
-			})
-		}
-		row(t, "beside "+s.name, cells...)
+		row(t, "beside "+s.name, bubbles(t, len(queues), func(t *testing.T, i int) string {
+			c := link(t, netsim.Conditions{Latency: 25 * time.Millisecond, Rate: 6_250_000, Queue: queues[i]}, 2)
+			f := start(t, stacks[1], c[0].a, c[0].b)
+			g := start(t, s, c[1].a, c[1].b)
+			defer stop(f, g)
+			pause(10 * time.Second)
+			from := g.got.Load()
+			x := f.goodput(60 * time.Second)
+			return fmt.Sprintf("%.1f, %.1f", x, float64(g.got.Load()-from)*8/60e6)
+		})...)
 	}
 }

@@ -40,6 +40,7 @@ const (
 	packetSize = 1188     // of SCTP, headers included
 	bufferSize = 64 << 20 // limits nothing
 	peerBuffer = 1 << 20  // that of TestPeers
+	ownBuffer  = 2 << 20  // sluice's default
 )
 
 // sluiceStack is sluice through its driver, with a congestion control.
