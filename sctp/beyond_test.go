@@ -148,3 +148,51 @@ func TestGapClosesBeforeBeginnings(t *testing.T) {
 	tc.write(begin(2, 0), begin(3, wire.FlagUnordered))
 	check(tc, "which is closed", 2, 3, 5, 6)
 }
+
+// TestUnfinishedInterleaved: a message in I-DATA chunks whose rest never comes does not stop its stream, nor,
+// with what waits behind it, the association (the crate dcsctp, when a lifetime ends between two fragments).
+// // 8260-2.2.2-a 9260-6.6-a
+func TestUnfinishedInterleaved(t *testing.T) {
+	for _, unordered := range []wire.DataFlags{0, wire.FlagUnordered} {
+		for _, read := range []bool{false, true} { // its beginning was
+			tc := newInterleaved(t, Config{ReceiveBuffer: 4096, Frugal: true})
+			tc.a.DeliverParts(1, read)
+			tsn := 0
+			write := func(mid int, flags wire.DataFlags, text string) (got []string) {
+				tc.write(iData{tsn: tsn, sid: 1, mid: wire.MID(mid), flags: flags | unordered, payload: text})
+				tsn++
+				if s := tc.a.invariants(tc.now); s != "" {
+					t.Fatal(s)
+				}
+				return tc.pieces(1)
+			}
+			var got []string
+			for mid := range 100 {
+				if mid%10 == 3 {
+					got = append(got, write(mid, wire.FlagBegin, "half")...)
+				} else {
+					got = append(got, write(mid, whole, "whole")...)
+				}
+			}
+			want := 90
+			if read {
+				want += 20 // ten beginnings, and that they end there
+			}
+			if len(got) != want || tc.a.in.entries != 0 {
+				t.Errorf("unordered %v, read %v: %d were read, want %d; %d entries left: %q", unordered > 0, read, len(got), want, tc.a.in.entries, got)
+			}
+
+			tsn++ // one is missing
+			for mid := 101; mid < 104; mid++ {
+				got = write(mid, wire.FlagBegin, "half")
+			}
+			if len(got) > 0 {
+				t.Errorf("%q was read before what is missing", got)
+			}
+			tc.write(iData{tsn: 100, sid: 1, mid: 100, flags: whole | unordered, payload: "whole"})
+			if got = append(tc.pieces(1), write(104, whole, "whole")...); got[0] != "whole" || got[len(got)-1] != "whole" || tc.a.in.entries != 0 {
+				t.Errorf("unordered %v, read %v: behind a gap %q were read, %d entries left", unordered > 0, read, got, tc.a.in.entries)
+			}
+		}
+	}
+}

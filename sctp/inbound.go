@@ -164,6 +164,9 @@ func (in *inbound) add(s *inStream, f *fragment) {
 	if !in.number(s, f) {
 		return
 	}
+	if in.interleaved && f.tsn.AtOrBefore(in.cum) {
+		in.buryBefore(s, &f.info)
+	}
 	if f.begin && f.end {
 		m := in.pool.received(f.info)
 		m.append(in.hold(f))

@@ -83,6 +83,23 @@ func (in *inbound) bury(cum wire.TSN) {
 	l.runs = slices.Delete(l.runs, 0, n)
 }
 
+// buryBefore is bury for messages in I-DATA chunks: those of a stream are sent one after the other (RFC
+// 8260, section 2.2.2), so one that was begun will not be completed when a fragment of a later one
+// is here, and all that was sent before.
+func (in *inbound) buryBefore(s *inStream, info *inInfo) {
+	l := &s.fragments
+	if len(l.runs) == 0 {
+		return
+	}
+	from, to := 0, l.find(info.unordered, info.mid)
+	if info.unordered {
+		from = l.ordered()
+	}
+	if from < to {
+		in.skipMessages(s.id, info.unordered, l.runs[to-1].msg.info.mid)
+	}
+}
+
 // buryOf gives up a message of the stream whose end is missing though all that the
 // peer sent before resetting the stream came in.
 func (in *inbound) buryOf(s *inStream, cum wire.TSN) {
