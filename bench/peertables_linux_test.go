@@ -164,12 +164,12 @@ func apartTable(t *testing.T, m *measured) {
 	}
 }
 
-// setUps are those that set up connections: also without a handshake, and sockets with nothing above them.
+// setUps are those that set up connections: also without a handshake or with little collecting of garbage, and sockets with nothing above them.
 func setUps(net string) []contestant {
 	all := slices.Concat(halves(net)...)
 	switch net {
 	case "memory":
-		all = append(all, snap)
+		all = append(all, roomy, snap)
 	case "udp":
 		all = append(all, plainUDP)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -230,6 +231,13 @@ func enginePingPong(j job) (report, error) {
 }
 
 func engineSetUp(j job) (report, error) { return setUpPairs(j, (*enginePair).connect) }
+
+// roomySetUp lets the heap grow to eleven times what is in use before garbage is collected, which with
+// associations that are thrown away at once is a matter of a few MiB.
+func roomySetUp(j job) (report, error) {
+	debug.SetGCPercent(1000)
+	return engineSetUp(j)
+}
 
 // snapSetUp sets up associations with tokens that the signalling below carries, without packets.
 func snapSetUp(j job) (report, error) { return setUpPairs(j, (*enginePair).exchangeTokens) }

@@ -45,6 +45,7 @@ const (
 // stacks are what can be measured, by STACK and NET.
 var stacks = map[string]stack{
 	"engine memory":   {runners: engineRunners},
+	"roomy memory":    {runners: map[string]runner{"setup": roomySetUp}},
 	"snap memory":     {runners: map[string]runner{"setup": snapSetUp}},
 	"endpoint memory": {runners: map[string]runner{"idle": endpointIdle}},
 	"sluice memory":   {connect: sluiceMemory},
