@@ -165,14 +165,14 @@ func bounce(a end, j job, failed chan error) (report, error) {
 		}
 		n++
 		switch {
+		case m == nil && now.After(warm):
+			m = start()
+			deadline = m.at.Add(j.duration)
 		case now.After(deadline):
 			close(done)
 			return
 		case m != nil && len(times) < cap(times):
 			times = append(times, now.Sub(sentAt))
-		case m == nil && now.After(warm):
-			m = start()
-			deadline = m.at.Add(j.duration)
 		}
 		ping()
 	})
