@@ -1,6 +1,7 @@
 package sctp_test
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -142,7 +143,7 @@ type flow struct {
 
 // advance notes that something was sent or read.
 func (h *host) advance() {
-	h.flow = flow{advanced: h.w.now, unsent: 1 << 62, unread: -1, sending: h.sending}
+	h.flow = flow{advanced: h.w.now, unsent: math.MaxInt, unread: -1, sending: h.sending}
 }
 
 // look notes whether something has moved. What comes and goes again has not.
