@@ -35,14 +35,15 @@ var smallTargets = []struct {
 	env      []string
 	emulator string // of qemu-user; none: they run here
 	runtime  int    // bytes that the runtime may have, where the program is emulated
+	group    int    // and the emulator with the program
 }{
-	{"arm, ARMv6", []string{"GOARCH=arm", "GOARM=6"}, "qemu-arm", 5 << 20},
-	{"arm64", []string{"GOARCH=arm64"}, "qemu-aarch64", 7 << 20},
-	{"mipsle", []string{"GOARCH=mipsle"}, "qemu-mipsel", 5 << 20},
-	{"mipsle, no FPU", []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, "qemu-mipsel", 5 << 20},
-	{"riscv64", []string{"GOARCH=riscv64"}, "qemu-riscv64", 7 << 20},
-	{"386", []string{"GOARCH=386"}, "", 0},
-	{"amd64", []string{"GOARCH=amd64"}, "", 0},
+	{"arm, ARMv6", []string{"GOARCH=arm", "GOARM=6"}, "qemu-arm", 5 << 20, 24 << 20},
+	{"arm64", []string{"GOARCH=arm64"}, "qemu-aarch64", 7 << 20, 32 << 20},
+	{"mipsle", []string{"GOARCH=mipsle"}, "qemu-mipsel", 5 << 20, 24 << 20},
+	{"mipsle, no FPU", []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, "qemu-mipsel", 5 << 20, 24 << 20},
+	{"riscv64", []string{"GOARCH=riscv64"}, "qemu-riscv64", 7 << 20, 32 << 20},
+	{"386", []string{"GOARCH=386"}, "", 0, 0},
+	{"amd64", []string{"GOARCH=amd64"}, "", 0, 0},
 }
 
 // TestSmallDevices builds the programs of bench/small for small devices, and runs them here
@@ -56,12 +57,15 @@ func TestSmallDevices(t *testing.T) {
 	}
 	section("Small devices", fmt.Sprintf(`Written by %s. Programs are stripped and without cgo. Each holds both ends of
 a connection with %s, which exchange messages of 1000 bytes over a link of 1 Mbit/s that loses 5 %% of
-the packets each way; everything must arrive, in order. Of the link 0.92 Mbit/s are left by headers and loss; a
-packet that is lost twice waits for T3-rtx, a second, as there is no room to send others meanwhile, which is why the rate
-varies so much. The engine and the data channels fail if 8 MiB
-were ever resident, the program itself included, as the kernel counts it (VmHWM). Those for other processors run under qemu-user,
-whose own memory is not theirs; there they fail if at any message the runtime has more than 5 MiB from the system, 7 MiB on those of 64 bits.
-Of the whole stack, which may take 24 MiB, the link is loopback itself.
+the packets each way; everything must arrive, in order. Of the link 0.92 Mbit/s are left by headers and loss; what
+is lost three times waits for T3-rtx, a second, as there is no room to send others meanwhile, which is why the rate
+varies. The engine and the data channels run in a memory cgroup of 8 MiB, without swap: the kernel kills
+what takes more. It counts the program's own pages, those of its file that it reads, which can be given up and read again, and page tables and
+stacks that it keeps for it. They also fail if 8 MiB were ever resident (VmHWM). Those for other processors run under qemu-user,
+which has code and data of its own, and those and the program together may take 24 MiB, or 32 MiB on those of 64 bits: an empty program takes 8 to 12. They also fail
+if at any message the runtime has more than 5 MiB from the system, 7 MiB on those of 64 bits.
+Of the whole stack, which may take 24 MiB, the link is loopback itself. Where no cgroup can be made only what is resident, and
+what the runtime has, is looked at.
 
 %s.
 `, "`make bench-small`", "`sctp.SmallConfig`", runtime.Version()))
@@ -98,22 +102,39 @@ func smallBinaries(t *testing.T, dir string) {
 
 // smallMemory runs the programs, those of one kind all at the same time: their links keep them waiting.
 func smallMemory(t *testing.T, dir string) {
-	table(t, "Memory in KiB, both ends in a process", "resident at start", "connected, idle", "at most", "from the system under load", "heap in use under load", "Mbit/s")
+	table(t, "Memory in KiB, both ends in a process", "resident at start", "connected, idle", "at most", "from the system under load", "heap in use under load", "in the group, at most", "its limit", "Mbit/s")
 	for _, p := range smallPrograms {
 		cells := make([][]string, len(smallTargets))
 		var running sync.WaitGroup
 		for i, target := range smallTargets {
-			program, hard := []string{filepath.Join(dir, p.name+" "+target.name)}, p.hard
+			file := filepath.Join(dir, p.name+" "+target.name)
+			run := smallRun{program: []string{file}, soft: p.soft, hard: p.hard}
+			limit := p.hard
 			if target.emulator != "" {
 				if p.name == "stack" {
 					continue // as fast as the processor is, which is an emulated one
 				}
-				program, hard = append([]string{target.emulator}, program...), target.runtime
+				run.program, run.hard, run.emulated = []string{target.emulator, file}, target.runtime, true
+				limit = target.group
+			}
+			if err := forget(file); err != nil {
+				t.Fatal(err)
+			}
+			if group, err := newMemoryGroup(limit); err == nil {
+				run.group, run.limit = group, limit
+			} else if i == 0 {
+				unlimited(t, err)
 			}
 			running.Go(func() {
 				var err error
-				if cells[i], err = smallCells(program, p.soft, hard, target.emulator == ""); err != nil {
+				if cells[i], err = run.cells(); err != nil {
 					t.Errorf("%s, %s: %v", p.name, target.name, err)
+				}
+				if run.group == nil {
+					return
+				}
+				if err := run.group.remove(); err != nil {
+					t.Error(err)
 				}
 			})
 		}
@@ -126,13 +147,27 @@ func smallMemory(t *testing.T, dir string) {
 	}
 }
 
-// smallCells runs a program; resident says that what the kernel tells of the process is true
-// of the program.
-func smallCells(program []string, soft, hard int, resident bool) ([]string, error) {
-	args := append(program[1:], "-for", "20s", "-limit", strconv.Itoa(hard), fmt.Sprint("-emulated=", !resident))
-	cmd := exec.Command(program[0], args...)
-	cmd.Env = append(os.Environ(), fmt.Sprint("GOMEMLIMIT=", soft))
+// smallRun is a run of one of the programs.
+type smallRun struct {
+	program    []string
+	soft, hard int
+	emulated   bool         // what the kernel tells of the process is not true of the program
+	group      *memoryGroup // with this limit; nil: there is none
+	limit      int
+}
+
+// cells runs the program.
+func (r *smallRun) cells() ([]string, error) {
+	args := append(r.program, "-for", "20s", "-limit", strconv.Itoa(r.hard), fmt.Sprint("-emulated=", r.emulated))
+	cmd := exec.Command(args[0], args[1:]...)
+	if r.group != nil {
+		cmd = r.group.command(args...)
+	}
+	cmd.Env = append(os.Environ(), fmt.Sprint("GOMEMLIMIT=", r.soft))
 	out, err := cmd.CombinedOutput()
+	if r.group != nil && r.group.kills() > 0 {
+		return nil, fmt.Errorf("killed for want of memory, the limit is %d bytes: %w\n%s", r.limit, err, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
@@ -150,9 +185,15 @@ func smallCells(program []string, soft, hard int, resident bool) ([]string, erro
 	if rate == "" || start == nil || idle == nil || load == nil {
 		return nil, fmt.Errorf("it printed %s", out)
 	}
-	cells := []string{start[0], idle[0], load[1], load[2], load[3], rate}
-	if !resident {
+	cells := []string{start[0], idle[0], load[1], load[2], load[3], "", "", rate}
+	if r.emulated {
 		cells[0], cells[1], cells[2] = "", "", ""
+	}
+	if r.group != nil {
+		cells[6] = strconv.Itoa(r.limit >> 10)
+		if peak, ok := r.group.peak(); ok {
+			cells[5] = strconv.Itoa(peak >> 10)
+		}
 	}
 	return cells, nil
 }
