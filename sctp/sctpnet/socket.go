@@ -400,6 +400,7 @@ func (s *socket) handleRead(runs []udpsock.Run, err error, by actor) (n int) {
 				}
 			}
 		}
+		s.lookAhead(now)
 	case passingRead(err) && !s.reader.failed(now):
 		s.log.Debug("reading the socket", "error", err)
 	default:
@@ -407,6 +408,14 @@ func (s *socket) handleRead(runs []udpsock.Run, err error, by actor) (n int) {
 	}
 	s.settle(now, by)
 	return n
+}
+
+// lookAhead has the endpoint postpone what will not be due, before the timer comes close: a goroutine of the timer
+// costs more than what it does, and takes the lock from the reader.
+func (s *socket) lookAhead(now time.Time) {
+	if at, ok := s.ep.Timeout(); ok && at.Sub(now) < renewTime {
+		s.ep.HandleTimeout(now)
+	}
 }
 
 // awaitEvents waits as long as OnEvent lags behind, and tells whether to read then.

@@ -69,3 +69,35 @@ func TestTimer(t *testing.T) {
 		}
 	})
 }
+
+// TestReaderPostpones: as long as packets come in, a deadline that moves with them does not have the timer of the socket fire:
+// that of a delayed SACK, which leaves with the next packet.
+func TestReaderPostpones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := beginTalk(t)
+		s := p.server.sock
+		due := func() time.Time {
+			synctest.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.timer.at
+		}
+		for range 300 { // what is left of the beginning comes up
+			write(t, p.client, message(2, 64, 0))
+			netsim.Elapse(time.Millisecond)
+		}
+		fires := 0
+		for range 1000 {
+			write(t, p.client, message(2, 64, 0))
+			at := due()
+			netsim.Elapse(time.Millisecond)
+			if due(); !at.After(time.Now()) {
+				fires++
+			}
+		}
+		if fires > 0 {
+			t.Errorf("in a second the timer fired %d times", fires)
+		}
+		p.end()
+	})
+}
