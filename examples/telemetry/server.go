@@ -86,7 +86,11 @@ func (s *server) admit(ctx context.Context, q connectRequest) (sluice.TransportP
 			s.log.Info("connected", "gateway", q.Name)
 		}
 		<-t.Done()
-		s.log.Info("gone", "gateway", q.Name, "reason", t.Err())
+		log := s.log.With("gateway", q.Name)
+		if err := t.Err(); err != nil {
+			log = log.With("reason", err)
+		}
+		log.Info("gone")
 		s.fleet.left(m, visit)
 	}()
 	return local, nil
