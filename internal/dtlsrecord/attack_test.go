@@ -211,6 +211,19 @@ func TestForgedBeforeFinished(t *testing.T) {
 	}
 }
 
+// A record that is too long to be kept takes no place of those that are.
+func TestTooLongBeforeFinished(t *testing.T) {
+	s := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
+	defer s.Close()
+	for i := range maxEarly {
+		s.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1<<48|uint64(i), 1)})
+	}
+	s.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1<<48|100, make([]byte, maxEarlyBytes)...)})
+	if kept, got := len(s.receive.early), s.Stats().Dropped; kept != maxEarly || got != (Dropped{NoRoom: 1}) {
+		t.Errorf("%d are left; dropped %+v", kept, got)
+	}
+}
+
 // An alert that is not contradicted counts, after a second: who is refused need not
 // wait for the end of its patience.
 func TestRefusalIsHeard(t *testing.T) {

@@ -379,14 +379,7 @@ func (s *Session) handshakeRecord(record []byte) {
 	r := &s.receive
 	switch {
 	case !r.keyed:
-		full := len(r.early) >= maxEarly
-		if full || len(record) > maxEarlyBytes {
-			s.counters.drop(dropNoRoom) // this one, or the oldest
-		}
-		if full && !r.dropEarly() || len(record) > maxEarlyBytes {
-			return
-		}
-		r.early = append(r.early, early{bytes.Clone(record), s.deliverEarly(record)})
+		s.keepEarly(record)
 		return
 	case len(record) > maxDatagram: // nothing that is due, and more than the library can read
 		s.counters.drop(dropMalformed)
@@ -402,6 +395,22 @@ func (s *Session) handshakeRecord(record []byte) {
 	case !s.cfg.Client:
 		s.resendFinished()
 	}
+}
+
+// keepEarly keeps a handshake record of epoch 1 until there are keys, in place of the oldest if need be.
+func (s *Session) keepEarly(record []byte) {
+	r := &s.receive
+	if len(record) > maxEarlyBytes {
+		s.counters.drop(dropNoRoom)
+		return
+	}
+	if len(r.early) >= maxEarly {
+		s.counters.drop(dropNoRoom) // the oldest, or this one
+		if !r.dropEarly() {
+			return
+		}
+	}
+	r.early = append(r.early, early{bytes.Clone(record), s.deliverEarly(record)})
 }
 
 // isFinished opens a copy of a record, as the library opens it once more, and tells
