@@ -89,7 +89,7 @@ func (pc *PeerConnection) handleState(ev js.Value) {
 func (pc *PeerConnection) updateGathering(s ICEGatheringState) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	if s == pc.gathering {
+	if pc.closed || s == pc.gathering {
 		return
 	}
 	if pc.gathering == ICEGatheringStateComplete {

@@ -229,7 +229,7 @@ func (pc *PeerConnection) beginsGathering() (set func()) {
 		pc.mu.Lock()
 		defer pc.mu.Unlock()
 		now := localUfrag(pc.LocalDescription())
-		if pc.gathering == ICEGatheringStateComplete && pc.gatherings == before && now != "" && now != ufrag {
+		if !pc.closed && pc.gathering == ICEGatheringStateComplete && pc.gatherings == before && now != "" && now != ufrag {
 			pc.regathers = true
 			pc.gathered = make(chan struct{})
 		}

@@ -155,6 +155,33 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// TestGatheringAfterClose closes a connection while it sets a description that gathers anew: nobody waits for
+// candidates afterwards.
+func TestGatheringAfterClose(t *testing.T) {
+	undo := js.Global().Get("Function").New(fakeConnection).Invoke()
+	defer undo.Invoke()
+	pc, err := sluice.NewPeerConnection(sluice.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := js.Global().Get("fake")
+	fake.Set("iceGatheringState", "complete")
+	fake.Call("dispatchEvent", js.Global().Get("Event").New("icegatheringstatechange"))
+	set := make(chan struct{})
+	go func() { pc.SetLocalDescription(sluice.SessionDescription{}); close(set) }()
+	for js.Global().Get("handlers").Length() == 0 {
+		runtime.Gosched()
+	}
+	fake.Set("localDescription", map[string]any{"type": "offer", "sdp": "v=0\r\na=ice-ufrag:another\r\n"})
+	pc.Close()
+	<-set
+	select {
+	case <-pc.GatheringComplete():
+	default:
+		t.Error("gathering is to end after Close")
+	}
+}
+
 // TestWorker has no RTCPeerConnection, as in a worker.
 func TestWorker(t *testing.T) {
 	const name = "RTCPeerConnection"
