@@ -110,9 +110,10 @@ func NewConnected(conn *net.UDPConn) *Socket {
 func (s *Socket) Receive() ([]Run, error) { return s.carrier.receive() }
 
 // ReceiveSoon is Receive for a goroutine that expects something within a fraction of a millisecond: it keeps its
-// thread, until the next tick of the system's clock at most (4 ms or so; 10 ms on some systems), which
+// thread, for two ticks of the system's clock at most (8 ms, often; 20 ms on some systems), which
 // takes less time than Go's poller. After that, and where it is not possible, it returns nothing and no error. A read deadline
-// that is set meanwhile, and Close, are heeded only then.
+// that is set meanwhile, and Close, are heeded only then. The socket of the system is one that blocks from then on, for
+// all who have a descriptor of it.
 func (s *Socket) ReceiveSoon() ([]Run, error) { return s.carrier.receiveSoon() }
 
 // Send sends datagrams in order, and returns how many the system took. Those it did

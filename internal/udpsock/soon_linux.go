@@ -31,9 +31,9 @@ const (
 func (s *soon) prepare(fd int) bool {
 	if s.state == soonUntried {
 		s.state = soonImpossible
-		// The least there is: until the next tick of the system's clock. Unlike poll's it needs no timer of
-		// the processor.
-		limit := syscall.Timeval{Usec: 1}
+		// The least there is: until the system's clock has ticked, once or twice. Unlike poll's it needs no timer of
+		// the processor. It is given as a tick's worth, as 0 would be no limit at all to a system that rounds down.
+		limit := syscall.Timeval{Usec: 1000}
 		if syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit) == nil && syscall.SetNonblock(fd, false) == nil {
 			s.state = soonPossible
 		}

@@ -70,7 +70,7 @@ func TestReceiveSoon(t *testing.T) {
 	}
 }
 
-// TestReceiveSoonCloses: a socket that is closed meanwhile says so, at the next tick at the latest.
+// TestReceiveSoonCloses: a socket that is closed meanwhile says so, after two ticks at the latest.
 func TestReceiveSoonCloses(t *testing.T) {
 	for range 20 {
 		b := newTestSocket(t, loopback[0])

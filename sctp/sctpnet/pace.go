@@ -8,8 +8,8 @@ import (
 
 const (
 	// pollEvery is how long no round is polled at most, as long as answers come: that is when the runtime looks after
-	// timers and the network, and with one processor when other goroutines have it. Else they would wait for what
-	// watches over calls of the system, up to 10 ms.
+	// timers and the network, and with one processor when other goroutines have it. So other sockets of the process are
+	// read that much later. Else they would wait for what watches over calls of the system, up to 10 ms, as they do while an answer is late.
 	pollEvery = 200 * time.Microsecond
 
 	// worthShare is by what share of itself a blocked round may exceed the polled one before it, and maxScore how many
@@ -17,8 +17,8 @@ const (
 	worthShare = 8
 	maxScore   = 16
 
-	// firstPause is how many rounds are polled before the first that is blocked, and after those that were not worth
-	// it; again and again they are more.
+	// firstPause is how many rounds are polled before the first that is blocked, after one that took promptTime, and after
+	// those that were not worth it; again and again they are more.
 	firstPause = 1 << 10
 	maxPause   = 1 << 18
 )
@@ -78,7 +78,10 @@ func (p *pace) ended(took time.Duration) {
 	case p.round != blocked:
 		p.took, p.compared = took, false
 		return
-	case p.compared:
+	case took >= promptTime:
+		p.paused = firstPause // nobody looked after the network meanwhile
+	}
+	if p.compared {
 		return
 	}
 	p.compared = true

@@ -97,6 +97,25 @@ func TestPaceGivesUp(t *testing.T) {
 	}
 }
 
+// TestPaceLateAnswers: where some answers are late, hardly any round that is blocked is one of them: who waits for the network elsewhere in
+// the process would wait for their end.
+func TestPaceLateAnswers(t *testing.T) {
+	for _, every := range []int{2, 5, 20, 100} {
+		p := newPaced()
+		late := 0
+		const times = 2000
+		for range times {
+			p.rounds(every-1, 10*time.Microsecond, 9*time.Microsecond)
+			before := p.blocked
+			p.rounds(1, 3*time.Millisecond, 3*time.Millisecond)
+			late += p.blocked - before
+		}
+		if late > times/8 {
+			t.Errorf("of %d late answers, one of %d, %d were waited for with the thread", times, every, late)
+		}
+	}
+}
+
 // blockedTalk returns both ends of an association over UDP, of which the client is in a round that is blocked. The server's
 // socket is not left to calls, as two wait.
 func blockedTalk(t *testing.T) (client, server *Conn, s *Stream) {
