@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -227,7 +228,8 @@ func TestPanicInCallback(t *testing.T) {
 		"OnMessage":   func(a *Channel, _ *Config) { a.OnMessage(func(Message) { bug() }) },
 		"OnClosing":   func(a *Channel, _ *Config) { a.OnClosing(bug) },
 		"OnClose":     func(a *Channel, _ *Config) { a.OnClose(bug) },
-		"OnBufferedAmountLow": func(a *Channel, _ *Config) {
+		"OnBufferedAmountLow": func(a *Channel, cfg *Config) {
+			cfg.OnChannel = func(*Channel) {} // closes nothing before OnOpen
 			a.OnBufferedAmountLow(bug)
 			a.OnOpen(func() { a.SendText("x") })
 		},
@@ -256,6 +258,8 @@ func TestPanicInCallback(t *testing.T) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestPanicInCallback$")
 		cmd.Env = append(os.Environ(), which+"="+name)
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // it tells where it hangs
+		cmd.WaitDelay = 10 * time.Second
 		out, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "panic: the application's bug") {
