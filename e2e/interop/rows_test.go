@@ -33,6 +33,7 @@ type quirks struct {
 	closeLoses       string            // why messages before a close by it may be lost
 	closedLoses      string            // why messages before a close by us may be lost
 	announcesOrdered string            // why its unordered channels with a limit are not tried
+	losesBehindPart  string            // why the messages that may be given up are short
 }
 
 // rows are the peers, in the order of the table. One with a browser's kind is a page, any other
@@ -50,7 +51,8 @@ var rows = []*row{
 		noEmpty:          "it sends empty messages as DATA without user data, which RFC 9260, section 6.2, has us refuse: not tried from its side",
 		cannot:           map[string]string{"partial reliability": "its ordered channels deliver nothing more after messages were given up (FORWARD-TSN)"},
 	}},
-	{name: "aiortc", about: "WebRTC in Python"},
+	{name: "aiortc", about: "WebRTC in Python", quirks: quirks{
+		losesBehindPart: "when FORWARD-TSN skips an ordered message of which it has a part, it throws away whole ones that came behind it, and waits for them until a later one is skipped: messages of 200 bytes, which are not cut"}},
 	{name: "pion", about: "pion/webrtc for Go"},
 	{name: "str0m", about: "str0m for Rust, with sctp-proto", quirks: quirks{noEmpty: "it sends nothing for an empty message"}},
 	{name: "webrtc-rs", about: "webrtc-rs for Rust", quirks: quirks{
