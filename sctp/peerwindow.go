@@ -8,7 +8,7 @@ type peerWindow struct {
 	advertised int  // bytes
 	probing    bool // the window is closed; T3-rtx paces probes (RFC 9260, section 6.1, rule A)
 	probe      bool // a probe may be sent
-	answered   bool // a SACK came in since T3-rtx started last
+	answered   bool // a SACK came in since DATA, or a FORWARD-TSN, went out last
 }
 
 // room returns how many bytes of payload may be sent.

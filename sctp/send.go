@@ -166,6 +166,7 @@ func (a *Association) fillForward(now instant, p *builder) bool {
 	fits := a.forward.append(now, p, &a.sent)
 	if len(p.b) > before {
 		a.counters.seldom().forwardsSent++
+		a.window.answered = false
 	}
 	return fits
 }

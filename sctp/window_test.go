@@ -109,6 +109,23 @@ func TestZeroWindowSilence(t *testing.T) {
 	}
 }
 
+// TestZeroWindowForwardSilence: so is a FORWARD-TSN that nobody answers, where all that was sent
+// was given up. // 9260-8.1-a 3758-3.5-b
+func TestZeroWindowForwardSilence(t *testing.T) {
+	tc := newConnected(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
+	tc.send(Message{Payload: payload(100)})
+	tc.send(Message{Payload: payload(100), Reliability: rexmit(0)})
+	tc.write(sack{cum: 0, closed: true})
+	tc.sent = nil
+	n := 0
+	for !tc.a.ended {
+		tc.advanceToTimer()
+		if n++; n > 10 {
+			t.Fatalf("never given up: %q", tc.describePacket(tc.sent[len(tc.sent)-1]))
+		}
+	}
+}
+
 // TestZeroWindowExpired: probing ends with what was to be sent.
 func TestZeroWindowExpired(t *testing.T) {
 	tc := newConnected(t, Config{HeartbeatInterval: -1})
