@@ -100,7 +100,7 @@ func (a *Association) restore(now instant, s *handoverState) {
 	a.id = identity{localPort: s.localPort, remotePort: s.remotePort, localTag: s.localTag, peerTag: s.peer.tag}
 	a.hs.localTSN = s.nextTSN
 	a.secret = s.secret
-	a.peer = s.peer
+	a.peer, a.hs.peerKind = s.peer, s.peerKind
 	a.establish(now, a.paths.primary())
 	a.ack.advertised, a.ack.first = int(s.window), s.first
 	if s.ackOwed {
@@ -115,7 +115,6 @@ func (a *Association) restore(now instant, s *handoverState) {
 	if pause := time.Duration(q.pause) * time.Millisecond; pause > 0 {
 		r.own.resetAt = now.Add(pause - minResetPause)
 	}
-	a.hs.peerKind = s.peerKind
 	a.out.allLow = int(s.allLow) - 1
 	for _, o := range s.out {
 		t := a.out.stream(o.id)

@@ -99,6 +99,32 @@ func TestSearchWithoutPad(t *testing.T) {
 	}
 }
 
+// TestSearchAfterHandover: what probes are made of is as before the association was handed over.
+func TestSearchAfterHandover(t *testing.T) {
+	for _, tt := range []struct {
+		cookie string
+		probe  []string
+	}{{"KAME-BSD 1.1", []string{"HEARTBEAT", "PAD"}}, {"of nobody's", []string{"HEARTBEAT"}}} {
+		cfg := Config{MaxMTU: 1432, HeartbeatInterval: -1}
+		tc := newTestConn(t, cfg)
+		tc.peerCookie = tt.cookie
+		tc.shakeHands()
+		tc.drain()
+		tc.answerProbe()
+		tc.answerProbe()
+		state, err := tc.a.Handover(tc.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Seed = [32]byte{99}
+		if tc.a, err = Resume(tc.now, cfg, state); err != nil {
+			t.Fatal(err)
+		}
+		tc.sent = nil
+		tc.want(tt.cookie, tt.probe...)
+	}
+}
+
 // TestSearchSizes: what is found on paths of any MTU, within what a probe has to
 // gain, and in few probes. // 8899-5.3-a 8899-5.2-b
 func TestSearchSizes(t *testing.T) {
