@@ -3,6 +3,7 @@ package sctp
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
@@ -333,6 +334,36 @@ func TestGapFillersAreBounded(t *testing.T) {
 		}
 		if got := tc.a.Stats().ReceiveBuffered; got > 2*buffer+1<<16+1000 {
 			t.Errorf("flags %v: %d bytes held", flags, got)
+		}
+	}
+}
+
+// TestListsAreTrimmed: a peer that has one stream after the other hold as much as it may, and all but
+// a little of it given up or read, does not make each keep the memory for all of it. // 9260-12-a
+func TestListsAreTrimmed(t *testing.T) {
+	const streams, each, most = 20, 2000, 8 << 10 // bytes of a stream
+	for _, flags := range []wire.DataFlags{wire.FlagBegin | wire.FlagUnordered, wire.FlagBegin, whole} {
+		tc := newInterleaved(t, Config{})
+		for id := range uint16(streams) {
+			first := int(id) * (each + 1)
+			tc.costs(packets(each/50, 50, func(i int) written {
+				return iData{tsn: first + 1 + i, sid: id, mid: wire.MID(1 + i + i/(each-1)), flags: flags, payload: "x"} // the last waits for one more
+			})...)
+			tc.write(iForwardTSN{first + each, []wire.SkippedMessage{{Stream: id, Unordered: flags&wire.FlagUnordered != 0, MID: each - 2}}})
+			if s := tc.a.invariants(tc.now); s != "" {
+				t.Fatal(s)
+			}
+			tc.pieces(id)
+		}
+		kept := 0
+		for _, s := range tc.a.in.streams.all() {
+			kept += cap(s.fragments.runs) * int(unsafe.Sizeof(fragmentRun{}))
+			if s.waiting != nil {
+				kept += cap(s.waiting.list) * int(unsafe.Sizeof(s.head))
+			}
+		}
+		if kept > streams*most {
+			t.Errorf("flags %v: %d bytes are kept for what %d streams have held", flags, kept, streams)
 		}
 	}
 }

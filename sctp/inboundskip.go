@@ -15,6 +15,7 @@ func (in *inbound) drop(l *runList, from, to int) {
 		in.giveUp(&l.runs[from+i])
 	}
 	l.runs = slices.Delete(l.runs, from, to)
+	l.trim()
 }
 
 // giveUp gives up a run, which is to be taken out of its list. A reader that has seen

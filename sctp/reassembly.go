@@ -1,6 +1,10 @@
 package sctp
 
-import "github.com/sluice-rtc/sluice/sctp/internal/wire"
+import (
+	"slices"
+
+	"github.com/sluice-rtc/sluice/sctp/internal/wire"
+)
 
 // fragment is a received DATA or I-DATA chunk.
 type fragment struct {
@@ -206,4 +210,16 @@ func (l *runList) remove(i int) {
 	copy(l.runs[i:], l.runs[i+1:])
 	l.runs[n] = fragmentRun{}
 	l.runs = l.runs[:n]
+	l.trim()
+}
+
+// keepRuns is for how many runs a list keeps memory, whatever is in it.
+const keepRuns = 64
+
+// trim gives back memory that a list had use for once: there is one for each of 65536 streams, and a
+// peer may fill one after the other.
+func (l *runList) trim() {
+	if cap(l.runs) > keepRuns && len(l.runs) < cap(l.runs)/4 {
+		l.runs = slices.Clone(l.runs)
+	}
 }

@@ -55,10 +55,14 @@ func (w *waitList) add(m *inMessage) bool {
 func (w *waitList) take() *inMessage {
 	m := w.list[w.taken]
 	w.list[w.taken] = nil
-	if w.taken++; w.len() == 0 {
+	w.taken++
+	switch n := w.len(); {
+	case n == 0:
 		if w.list, w.taken = w.list[:0], 0; cap(w.list) > keepWaiting {
 			w.list = nil
 		}
+	case n < cap(w.list)/8 && cap(w.list) > 4*keepWaiting: // each stream has one
+		w.list, w.taken = slices.Clone(w.list[w.taken:]), 0
 	}
 	return m
 }
