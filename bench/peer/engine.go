@@ -61,6 +61,11 @@ func (p *enginePair) connect() error {
 	if err := p.a.Connect(p.now()); err != nil {
 		return err
 	}
+	return p.connected()
+}
+
+// connected carries packets until both ends are.
+func (p *enginePair) connected() error {
 	for p.turn() {
 	}
 	if p.a.State() != sctp.Established || p.b.State() != sctp.Established {
@@ -250,9 +255,7 @@ func (p *enginePair) exchangeTokens() error {
 	if err := p.b.ConnectWithToken(now, ofA); err != nil {
 		return err
 	}
-	for p.turn() {
-	}
-	return nil
+	return p.connected()
 }
 
 // setUpPairs sets up two associations after the other, with one buffer for all packets.
