@@ -93,7 +93,7 @@ func connectPage(ctx context.Context, t *testing.T, page *browser.Page) *datacha
 	}
 	<-pc.GatheringComplete()
 	const answer = `window.peer = new RTCPeerConnection();
-		peer.ondatachannel = e => { window.channel = e.channel; channel.binaryType = 'arraybuffer'; };
+		window.arrived = new Promise(arrive => peer.ondatachannel = e => { window.channel = e.channel; channel.binaryType = 'arraybuffer'; arrive(); });
 		await peer.setRemoteDescription({type: 'offer', sdp: args[0]});
 		await peer.setLocalDescription();
 		if (peer.iceGatheringState !== 'complete')
@@ -110,6 +110,10 @@ func connectPage(ctx context.Context, t *testing.T, page *browser.Page) *datacha
 	case <-opened:
 	case <-ctx.Done():
 		t.Fatal("the channel did not open")
+	}
+	var arrived bool // it is open at this end before the page hears of it
+	if err := page.Eval(ctx, &arrived, `await arrived; return true;`); err != nil {
+		t.Fatal(err)
 	}
 	return ch
 }
