@@ -25,7 +25,8 @@ func TestPartialReliability(t *testing.T) {
 		batch   batch
 		options []string
 	}{
-		{desc: "interleaved, no retransmission, fragmented", batch: batch{policy: policyRetransmits, value: 0, size: 5000}, options: []string{"interleave=1"}},
+		// Not fragmented: where it gives up messages in their midst and interleaves, usrsctp at times sends nothing more ("put out entire msg with NO end").
+		{desc: "interleaved, no retransmission", batch: batch{policy: policyRetransmits, value: 0, size: 500}, options: []string{"interleave=1"}},
 		{desc: "interleaved, lifetime, unordered, fragmented", batch: batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}, options: []string{"interleave=1"}},
 		{desc: "no retransmission, ordered", batch: batch{policy: policyRetransmits, value: 0, size: 500}},
 		{desc: "no retransmission, unordered", batch: batch{policy: policyRetransmits, value: 0, size: 500, unordered: true}},
