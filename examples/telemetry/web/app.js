@@ -30,15 +30,15 @@ function trail(values) {
 function row(g) {
   const values = Object.entries(g.sensors).sort().map(([sensor, value]) =>
     element("span", { className: "value", data: { sensor, value } }, element("small", {}, sensor), String(value)));
-  const shown = element("td", {}, trail(g.trail));
+  const shown = element("td", { className: "trail" }, trail(g.trail));
   shown.title = g.sensor ? `${g.sensor}, the last ${g.trail.length} values` : "";
   return element("tr", { data: { name: g.name, online: g.online, have: g.have, lost: g.lost } },
     element("td", { className: "place" }, g.name),
     element("td", { className: "status" }, g.online ? "online" : "offline"),
-    element("td", {}, ...values),
+    element("td", { className: "values" }, ...values),
     shown,
-    element("td", { className: "number" }, number.format(g.have)),
-    element("td", { className: "number" }, number.format(g.lost)));
+    element("td", { className: "number", data: { of: "readings" } }, number.format(g.have)),
+    element("td", { className: "number", data: { of: "lost" } }, number.format(g.lost)));
 }
 
 function alarm(a) {
