@@ -115,7 +115,7 @@ function onEntry(e) {
       : [el('button', { type: 'button', class: 'download', 'aria-label': `Download ${name}`, onclick: () => download(id, name, size) }, 'Download')];
   }
   messages.entry(e, { mine, actions });
-  $('empty').hidden = true;
+  if (!mine || e.kind === 'say' || e.kind === 'file') $('empty').hidden = true;
   if (!mine && document.hidden && (e.kind === 'say' || e.kind === 'file')) showUnread(unread + 1);
 }
 

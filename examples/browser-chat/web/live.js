@@ -141,8 +141,14 @@ export async function figures(pc) {
   const local = byId.get(pair?.localCandidateId), remote = byId.get(pair?.remoteCandidateId);
   return {
     rtt: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
-    sent: pair?.bytesSent ?? transport?.bytesSent ?? null,
-    received: pair?.bytesReceived ?? transport?.bytesReceived ?? null,
+    // Each side chooses the pair that it sends over, so that nothing may come in over the one selected here.
+    sent: transport?.bytesSent ?? total(report, 'bytesSent'),
+    received: transport?.bytesReceived ?? total(report, 'bytesReceived'),
     path: local && remote ? `${local.candidateType} \u2192 ${remote.candidateType}, ${local.protocol ?? 'udp'}` : null,
   };
+}
+
+function total(report, member) {
+  const values = report.filter((s) => s.type === 'candidate-pair').map((s) => s[member] ?? 0);
+  return values.length ? values.reduce((a, b) => a + b) : null;
 }

@@ -15,11 +15,11 @@ export function el(tag, attributes = {}, ...children) {
   return e;
 }
 
-/** A colour that stays with a member. */
+/** A colour that stays with a member, far from that of who came next: the golden angle on. */
 export function hue(id) {
   let h = 0;
   for (const c of id) h = (h * 31 + c.charCodeAt(0)) >>> 0;
-  return (h % 24) * 15;
+  return Math.round(h * 137.508) % 360;
 }
 
 export function avatar(id, nick) {
