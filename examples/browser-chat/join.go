@@ -386,6 +386,9 @@ func (c *client) command(ctx context.Context, s *session, line string) error {
 	case "/send":
 		return c.offer(ctx, s, rest)
 	case "/files":
+		if len(c.files) == 0 {
+			c.printf("  nothing is on offer")
+		}
 		for _, id := range slices.Sorted(maps.Keys(c.files)) {
 			c.printf("  %s  %s (%s)", id, c.files[id].Name, formatSize(c.files[id].Size))
 		}

@@ -99,9 +99,9 @@ func (k *console) quit() {
 func TestTerminalsChat(t *testing.T) {
 	inRoom(t, config{}, func(t *testing.T, r *room) {
 		ann, bob := startConsole(t, r, "ann", false, nil), startConsole(t, r, "bob", false, nil)
-		ann.typed("hello bob", "/who", "/nick  anna", "/fly", "/help", "/ping", "/send nowhere", "/get f9", "")
+		ann.typed("hello bob", "/who", "/nick  anna", "/fly", "/help", "/files", "/ping", "/send nowhere", "/get f9", "")
 		bob.shows("* bob joined", " ann: hello bob", "* ann is now anna")
-		ann.shows("ann (you)", "  bob\n", "no command /fly", "/send FILE", " ms\n", "nowhere: no such file", `No file "f9"`)
+		ann.shows("ann (you)", "  bob\n", "no command /fly", "/send FILE", "nothing is on offer\n", " ms\n", "nowhere: no such file", `No file "f9"`)
 		if strings.Contains(ann.out.String(), "ann: hello") {
 			t.Error("the typed line is shown twice")
 		}
