@@ -115,8 +115,9 @@ func runRoom(ctx context.Context, o options, rtc sluice.Config, stdout io.Writer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	fmt.Fprintf(stdout, "The room is open at http://%s\n", ln.Addr())
-	fmt.Fprintf(stdout, "Join it from another terminal: go run ./examples/browser-chat -join http://%s\n", ln.Addr())
+	url, _ := website.URL(ln.Addr())
+	fmt.Fprintf(stdout, "The room is open at %s\n", url)
+	fmt.Fprintf(stdout, "Join it from another terminal: go run ./examples/browser-chat -join %s\n", url)
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(ln) }()
 	select {

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -34,6 +33,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; the same command goes on from here")
+	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "filedrop:", err)
 		os.Exit(1)
@@ -59,6 +61,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.get, "get", "", "fetch the file of this `link`, instead of offering one")
 	f.StringVar(&o.dir, "dir", ".", "with -get: the `directory` for the file")
 	f.BoolVar(&o.verbose, "v", false, "log the connections in detail")
+	f.Usage = func() {
+		fmt.Fprint(stderr, "filedrop FILE offers the file, filedrop -get LINK fetches it.\n")
+		f.PrintDefaults()
+	}
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -109,7 +115,7 @@ func offer(ctx context.Context, o options, rtc sluice.Config, path string, stdou
 	if err != nil {
 		return err
 	}
-	link, err := linkTo(o.url, ln.Addr().(*net.TCPAddr), d.key)
+	link, err := linkTo(o.url, ln.Addr(), d.key)
 	if err != nil {
 		ln.Close()
 		return err
@@ -134,45 +140,14 @@ func offer(ctx context.Context, o options, rtc sluice.Config, path string, stdou
 }
 
 // linkTo is what to give away. The key is in the fragment, which browsers send to nobody.
-func linkTo(base string, at *net.TCPAddr, key string) (string, error) {
+func linkTo(base string, at net.Addr, key string) (string, error) {
 	if base == "" {
-		host := netip.AddrPortFrom(at.AddrPort().Addr().Unmap(), uint16(at.Port))
-		if at.IP.IsUnspecified() {
-			ip, err := outwardIP()
-			if err != nil {
-				return "", fmt.Errorf("which address others reach is not known (%w): say it with -url", err)
-			}
-			host = netip.AddrPortFrom(ip, host.Port())
+		var err error
+		if base, err = website.URL(at); err != nil {
+			return "", fmt.Errorf("which address others reach is not known (%w): say it with -url", err)
 		}
-		base = "http://" + host.String()
 	}
 	return strings.TrimSuffix(base, "/") + "/#" + key, nil
-}
-
-// outwardIP is the first address of an interface that is not loopback, IPv4 if there is one.
-func outwardIP() (netip.Addr, error) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	var best netip.Addr
-	for _, a := range addrs {
-		n, ok := a.(*net.IPNet)
-		if !ok {
-			continue
-		}
-		ip, _ := netip.AddrFromSlice(n.IP)
-		if ip = ip.Unmap(); !ip.IsGlobalUnicast() {
-			continue
-		}
-		if !best.IsValid() || best.Is6() && ip.Is4() {
-			best = ip
-		}
-	}
-	if !best.IsValid() {
-		return best, errors.New("there is no network")
-	}
-	return best, nil
 }
 
 // quiet is how many white modules there are around a QR code (ISO/IEC 18004, section 6.3.8).

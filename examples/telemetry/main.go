@@ -126,9 +126,17 @@ func (o *serveOptions) start(ctx context.Context, stdout, stderr io.Writer) (*se
 	}
 	web := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-	url := "http://" + ln.Addr().String()
-	fmt.Fprintf(stdout, "The page is at %s; gateways come to UDP %v\n", url, mux.Addrs())
-	fmt.Fprintf(stdout, "Another gateway: go run ./examples/telemetry send -to %s -name mine\n", url)
+	url, _ := website.URL(ln.Addr())
+	var ports []string
+	for _, a := range mux.Addrs() {
+		ports = append(ports, a.String())
+	}
+	fmt.Fprintf(stdout, "The page is at %s; gateways come to UDP %s\n", url, strings.Join(ports, ", "))
+	token := ""
+	if o.token != "" {
+		token = " -token SECRET"
+	}
+	fmt.Fprintf(stdout, "Another gateway: go run ./examples/telemetry send -to %s%s -name mine\n", url, token)
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(ln) }()
 	return &serving{url, func() error {
@@ -237,6 +245,11 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var n int
 	f := o.flags("telemetry", stderr)
 	f.IntVar(&n, "demo", 3, "how many gateways there are in this program")
+	f.Usage = func() {
+		fmt.Fprint(stderr, "telemetry serve is a server, telemetry send a gateway (-h after either lists its flags).\n",
+			"Without a command telemetry is a server with gateways in one program:\n")
+		f.PrintDefaults()
+	}
 	if err := parse(f, args); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package website
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +45,21 @@ func TestGuard(t *testing.T) {
 	}
 	if got := SplitHosts("A.example, b.example"); !slices.Equal(got, []string{"a.example", "b.example"}) {
 		t.Errorf("SplitHosts = %q", got)
+	}
+}
+
+func TestURL(t *testing.T) {
+	for _, c := range []struct{ ip, want string }{{"127.0.0.1", "http://127.0.0.1:80"}, {"::1", "http://[::1]:80"}, {"::ffff:192.0.2.1", "http://192.0.2.1:80"}} {
+		if got, err := URL(&net.TCPAddr{IP: net.ParseIP(c.ip), Port: 80}); got != c.want || err != nil {
+			t.Errorf("%s: %q, %v", c.ip, got, err)
+		}
+	}
+	for _, all := range []net.IP{net.IPv4zero, net.IPv6unspecified} { // which no browser of another machine can open
+		got, err := URL(&net.TCPAddr{IP: all, Port: 80})
+		u, notURL := url.Parse(got)
+		if notURL != nil || (u.Hostname() == "localhost") != (err != nil) || u.Port() != "80" || net.ParseIP(u.Hostname()).IsUnspecified() {
+			t.Errorf("%v: %q, %v", all, got, err)
+		}
 	}
 }
 
