@@ -17,9 +17,16 @@ import (
 
 // A plainPeer is a connection of the library with nothing of ours but the network.
 type plainPeer struct {
-	conn *dtls.Conn
-	err  error
-	done chan struct{}
+	conn  *dtls.Conn
+	under *shim
+	err   error
+	done  chan struct{}
+}
+
+// Close closes the connection so that its close_notify is sent for certain.
+func (p *plainPeer) Close() {
+	p.under.willClose()
+	p.conn.Close()
 }
 
 // runPlain runs the library's handshake over two ways.
@@ -31,7 +38,7 @@ func runPlain(ctx context.Context, client bool, cfg *dtls.Config, in, out *way) 
 			h.flush()
 		}
 	}
-	p := &plainPeer{done: make(chan struct{})}
+	p := &plainPeer{under: h, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		if client {
@@ -109,13 +116,13 @@ func testPlainLibrary(t *testing.T, id dtls.CipherSuiteID, client bool) {
 			t.Errorf("the library ends with %v", err)
 		}
 	} else {
-		peer.conn.Close()
+		peer.Close()
 		wantEnd(t, "the library closes", p, io.EOF)
 	}
 	if n, err := p.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Write after the end = %d, %v", n, err)
 	}
-	peer.conn.Close()
+	peer.Close()
 }
 
 // Config.Library on both sides: what a Session promises of spoofed, early and lost
