@@ -24,10 +24,15 @@ func TestPartialReliability(t *testing.T) {
 		desc    string
 		batch   batch
 		options []string
+		single  bool // usrsctp sends on one stream, so that it interleaves nothing
 	}{
-		// Not fragmented: where it gives up messages in their midst and interleaves, usrsctp at times sends nothing more ("put out entire msg with NO end").
+		// To give up a fragmented message, usrsctp's sctp_release_pr_sctp_chunk drops what lies behind the lost fragment in the queue, up to the
+		// next E bit, of whatever stream it is. A reliable message among that is neither sent again nor passed over by an I-FORWARD-TSN.
+		{desc: "interleaved, no retransmission, fragmented", single: true, options: []string{"interleave=1"},
+			batch: batch{policy: policyRetransmits, value: 0, size: 5000}},
+		{desc: "interleaved, lifetime, unordered, fragmented", single: true, options: []string{"interleave=1"},
+			batch: batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}},
 		{desc: "interleaved, no retransmission", batch: batch{policy: policyRetransmits, value: 0, size: 500}, options: []string{"interleave=1"}},
-		{desc: "interleaved, lifetime, unordered, fragmented", batch: batch{policy: policyLifetime, value: 60, size: 5000, unordered: true}, options: []string{"interleave=1"}},
 		{desc: "no retransmission, ordered", batch: batch{policy: policyRetransmits, value: 0, size: 500}},
 		{desc: "no retransmission, unordered", batch: batch{policy: policyRetransmits, value: 0, size: 500, unordered: true}},
 		{desc: "no retransmission, fragmented", batch: batch{policy: policyRetransmits, value: 0, size: 5000}},
@@ -38,16 +43,17 @@ func TestPartialReliability(t *testing.T) {
 		t.Run(c.desc, func(t *testing.T) {
 			t.Parallel()
 			a, p := connect(t, testContext(t), setup{conditions: veryLossy, options: c.options})
-			b := c.batch
-			b.first, b.streams, b.count = 1, 3, 150
-			// Behind it, on each stream, a message that must arrive.
-			last := batch{first: b.first, streams: b.streams, count: int(b.streams), size: 10, seq: 1000, unordered: b.unordered}
-
+			ours := c.batch
+			ours.first, ours.streams, ours.count = 1, 3, 150
+			theirs := ours
+			if c.single {
+				theirs.streams = 1
+			}
 			received := make(chan []arrival, 1)
-			go func() { received <- a.receiveAll(t, b) }()
-			p.send(b)
-			p.send(last)
-			if err := errors.Join(a.send(b), a.send(last)); err != nil {
+			go func() { received <- a.receiveAll(t, theirs) }()
+			p.send(theirs)
+			p.send(theirs.tail())
+			if err := errors.Join(a.send(ours), a.send(ours.tail())); err != nil {
 				t.Fatal(err)
 			}
 			// The graceful end settles what becomes of each message.
@@ -55,24 +61,29 @@ func TestPartialReliability(t *testing.T) {
 			wantGraceful(t, a, p)
 			p.next("end")
 
-			check := func(from string, arrivals []arrival, abandoned int) {
+			check := func(from string, b batch, arrivals []arrival, abandoned int) {
 				t.Helper()
-				partial, whole := split(arrivals, last.seq)
+				partial, whole := split(arrivals, b.tail().seq)
 				b.check(t, partial)
-				last.check(t, whole)
+				b.tail().check(t, whole)
 				// A message may arrive and count as abandoned, if its SACK is lost.
 				if abandoned == 0 || len(partial)+abandoned < b.count {
 					t.Errorf("from %s: %d of %d messages arrived, %d were abandoned", from, len(partial), b.count, abandoned)
 				}
 			}
-			var theirs []arrival
+			var arrivals []arrival
 			for len(p.reports.all("msg")) > 0 {
-				theirs = append(theirs, p.nextMessage())
+				arrivals = append(arrivals, p.nextMessage())
 			}
-			check("us", theirs, int(a.Stats().MessagesAbandoned))
-			check("usrsctp", <-received, len(p.reports.all("sendfailed")))
+			check("us", ours, arrivals, int(a.Stats().MessagesAbandoned))
+			check("usrsctp", theirs, <-received, len(p.reports.all("sendfailed")))
 		})
 	}
+}
+
+// tail is what is sent behind the batch: on each stream a message that must arrive.
+func (b batch) tail() batch {
+	return batch{first: b.first, streams: b.streams, count: int(b.streams), size: 10, seq: 1000, unordered: b.unordered}
 }
 
 // receiveAll reads the streams of the batch until the association has ended.
