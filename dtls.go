@@ -53,6 +53,9 @@ type handshakeConfig struct {
 // is not who signalling announced, a *HandshakeError if the handshake failed or took
 // too long, or the error of ctx.
 func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (secureTransport, error) {
+	if path.Crowded() {
+		return nil, &HandshakeError{Err: ErrUDPMuxFull}
+	}
 	timed, cancel := context.WithTimeout(ctx, hc.timeout)
 	defer cancel()
 	var verdict error = errors.New("the peer's certificate was never verified")
@@ -64,7 +67,10 @@ func handshake(ctx context.Context, path *udpmux.Session, hc handshakeConfig) (s
 		}
 		return verdict
 	})
-	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain, FalseStart: hc.falseStart})
+	session := dtlsrecord.New(dtlsrecord.Config{Client: hc.client, DTLS: cfg, Send: path.Write, Library: hc.plain, FalseStart: hc.falseStart,
+		Contested: path.Contested, Wanted: func(rawCerts [][]byte) bool {
+			return len(rawCerts) > 0 && verifyFingerprint(rawCerts[0], hc.fingerprints) == nil
+		}})
 	if hc.client {
 		path.Forget() // the server says nothing before it has heard of us: that is of others at its address
 	}

@@ -16,6 +16,10 @@ var ErrClosed = errors.New("sluice: closed")
 // the one it had.
 var ErrICEFailed = errors.New("sluice: ICE found no path to the peer")
 
+// ErrUDPMuxFull is in the *HandshakeError of a connection that would be one too many between the same two
+// ports: each UDPMux can have 16 with one address and port of a peer.
+var ErrUDPMuxFull = errors.New("sluice: too many connections between a UDPMux and one address of a peer")
+
 // A ConfigError reports a Config field whose value is out of its range.
 type ConfigError struct {
 	Field string // name of the field

@@ -155,6 +155,7 @@ type DroppedRecords struct {
 	NoRoom    uint64 `json:"noRoom"`    // beyond what is kept of what comes too early
 	Ignored   uint64 `json:"ignored"`   // authentic and without meaning here
 	Late      uint64 `json:"late"`      // after the end
+	Foreign   uint64 `json:"foreign"`   // of another handshake between the same addresses
 }
 
 // SCTPTransportStats are RTCSctpTransportStats, zero before the association is started.

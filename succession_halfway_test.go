@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,26 @@ func TestHandoverHalfway(t *testing.T) {
 		}
 		close(release)
 		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		h.wantConnected(t, h.c)
+	})
+}
+
+// The same when the peer that was left repeats its last flight, and is heard before the other, of which no check comes
+// through for a while.
+func TestHandoverHalfwayHeardFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHalfway(t)
+		var stunLost atomic.Bool
+		stunLost.Store(true)
+		h.net.hosts[1].drop = func(d []byte) bool { return len(d) > 0 && d[0] <= 3 && stunLost.Load() }
+		h.a.RestartICE()
+		negotiate(t, h.a, h.c, false)
+		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		netsim.Elapse(3 * time.Second)
+		if got := h.a.Stats().Transport.DTLSState; got != DTLSStateNew {
+			t.Fatalf("DTLS %s before a path", got)
+		}
+		stunLost.Store(false)
 		h.wantConnected(t, h.c)
 	})
 }

@@ -17,9 +17,9 @@ import (
 //
 // Packets find their connection by the user fragment of ICE, and then by the peer's
 // address. Two programs that each have all their connections on one port should have one
-// connection between them: DTLS does not say which of several a packet is of, so each of
-// them has to try, and two handshakes at the same time disturb each other. A fifth does not
-// come about as long as four are in use.
+// connection between them, or few: DTLS does not say which of several a packet is of, so each of
+// them has to try to open it. Up to 16 come about, also at the same time; the next fails with
+// ErrUDPMuxFull.
 //
 // All methods may be called from any goroutine.
 type UDPMux struct {

@@ -10,12 +10,14 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/stun"
 	"github.com/pion/turn/v2"
 
 	"github.com/sluice-rtc/sluice/datachannel"
+	"github.com/sluice-rtc/sluice/internal/netsim"
 )
 
 func newTestUDPMux(t testing.TB) *UDPMux {
@@ -148,6 +150,86 @@ func TestUDPMuxBothSides(t *testing.T) {
 	exchange(t, a2, b2)
 	must(t, s2.Close())
 	exchange(t, a1, b1)
+}
+
+// Several connections between the same two ports come about at the same time, as everybody finds
+// the handshake that it is about.
+func TestUDPMuxesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newVirtualNet(t, 1, netsim.Conditions{Latency: 20 * time.Millisecond})
+		muxes := [2]*UDPMux{n.hosts[0].mux(t), n.hosts[1].mux(t)}
+		var channels [][2]*datachannel.Channel
+		var peers [][2]*testPeer
+		for range 4 {
+			a := newTestPeer(t, Config{UDPMux: muxes[0], DisableMulticastDNS: true})
+			b := newTestPeer(t, Config{UDPMux: muxes[1], DisableMulticastDNS: true})
+			channels = append(channels, [2]*datachannel.Channel{wantChannel(t, a.PeerConnection)})
+			peers = append(peers, [2]*testPeer{a, b})
+		}
+		begin := time.Now()
+		for _, p := range peers {
+			negotiate(t, p[0], p[1], false)
+		}
+		for i, p := range peers {
+			channels[i][1] = receive(t, "channel", p[1].channels)
+			exchange(t, channels[i][0], channels[i][1])
+		}
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("connected after %v", took)
+		}
+		for _, c := range channels {
+			exchange(t, c[0], c[1])
+		}
+	})
+}
+
+// So many connections between the same two ports, and no more: the next fails at once and says why, and the others go
+// on. When one of them ends there is room for another.
+func TestUDPMuxesFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newVirtualNet(t, 1, netsim.Conditions{Latency: time.Millisecond})
+		muxes := [2]*UDPMux{n.hosts[0].mux(t), n.hosts[1].mux(t)}
+		pair := func() (a, b *Transport) {
+			a = newTestTransport(t, func(c *Config) { *c = Config{UDPMux: muxes[0], DisableMulticastDNS: true} })
+			b = newTestTransport(t, func(c *Config) { *c = Config{UDPMux: muxes[1], DisableMulticastDNS: true} })
+			return a, b
+		}
+		type connection struct {
+			a    *Transport
+			x, y *datachannel.Channel
+		}
+		var all []connection
+		add := func() {
+			t.Helper()
+			a, b := pair()
+			x, err := a.CreateChannel("data", nil)
+			must(t, err)
+			connect(t, a, b)
+			all = append(all, connection{a, x, accept(t, b)})
+		}
+		for range 16 {
+			add()
+		}
+		a, b := pair()
+		begin := time.Now()
+		errA, errB := start(t, a, b, localParameters(t, b), localParameters(t, a))
+		for _, err := range []error{errA, errB} {
+			var failed *HandshakeError
+			if !errors.As(err, &failed) || !errors.Is(err, ErrUDPMuxFull) {
+				t.Errorf("one too many: %v", err)
+			}
+		}
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("refused after %v", took)
+		}
+		must(t, all[0].a.Close())
+		all = all[1:]
+		netsim.Elapse(time.Second)
+		add()
+		for _, c := range all {
+			exchange(t, c.x, c.y)
+		}
+	})
 }
 
 // A server that is ICE-lite hears of its peers by their checks alone; one with

@@ -258,7 +258,7 @@ func TestAlertOfHandshakeIsSealed(t *testing.T) {
 		c.send.mu.Unlock()
 		before := len(up.sent())
 		up.setTamper(func([]byte) [][]byte { return nil })
-		c.writeLibrary(plainRecord(typeAlert, 1<<48|1, 2, 40))
+		c.writeLibrary(c.chosen(), plainRecord(typeAlert, 1<<48|1, 2, 40))
 		sent := up.sent()[before:]
 		if len(sent) != 1 {
 			t.Fatalf("%d datagrams were sent", len(sent))
@@ -351,7 +351,8 @@ func TestHandshakeFlood(t *testing.T) {
 	}
 }
 
-// Fragments that contradict each other do not mix.
+// Fragments that contradict each other do not mix: what comes last takes the place of what came
+// before, also of whole messages, until these are committed to.
 func TestAssemblerContradiction(t *testing.T) {
 	var a assembler
 	var out [][]byte
@@ -364,14 +365,16 @@ func TestAssemblerContradiction(t *testing.T) {
 		want     dropReason
 	}{
 		{"the beginning", fragmentOf(11, 0, 4, 0, 'a', 'b'), dropNothing},
-		{"of another type", fragmentOf(12, 0, 4, 2, 'x', 'x'), dropMalformed},
-		{"of another length", fragmentOf(11, 0, 5, 2, 'x', 'x', 'x'), dropMalformed},
+		{"of another type", fragmentOf(12, 0, 4, 2, 'x', 'x'), dropNothing},
+		{"of another length", fragmentOf(11, 0, 5, 2, 'x', 'x', 'x'), dropNothing},
+		{"with other bytes", fragmentOf(11, 0, 5, 1, 'y', 'y'), dropNothing},
+		{"the beginning again", fragmentOf(11, 0, 4, 0, 'a', 'b'), dropNothing},
 		{"past the end", fragmentOf(11, 0, 4, 3, 'x', 'x'), dropMalformed},
 		{"a header cut short", fragmentOf(11, 0, 4, 3, 'x')[:11], dropMalformed},
 		{"a body cut short", fragmentOf(11, 0, 4, 2, 'x', 'x')[:13], dropMalformed},
 		{"nothing", nil, dropMalformed},
 		{"the rest", fragmentOf(11, 0, 4, 2, 'c', 'd'), dropNothing},
-		{"the rest again", fragmentOf(11, 0, 4, 2, 'x', 'x'), dropNothing},
+		{"the rest again", fragmentOf(11, 0, 4, 2, 'c', 'd'), dropNothing},
 	} {
 		if got := add(c.fragment); got != c.want {
 			t.Errorf("%s: %v, want %v", c.desc, got, c.want)
@@ -379,6 +382,17 @@ func TestAssemblerContradiction(t *testing.T) {
 	}
 	if len(out) != 1 || !bytes.Equal(out[0], fragmentOf(11, 0, 4, 0, 'a', 'b', 'c', 'd')) {
 		t.Errorf("came out: %q", out)
+	}
+	add(fragmentOf(12, 1, 1, 0, 'n'))
+	add(fragmentOf(11, 0, 4, 0, 'a', 'B'))
+	add(fragmentOf(11, 0, 4, 2, 'c', 'd'))
+	if len(out) != 3 || !bytes.Equal(out[2], fragmentOf(11, 0, 4, 0, 'a', 'B', 'c', 'd')) || a.next != 1 {
+		t.Errorf("came out anew: %q", out)
+	}
+	a.commit()
+	add(fragmentOf(11, 0, 4, 0, 'a', 'b', 'c', 'd'))
+	if len(out) != 3 || a.next != 1 {
+		t.Errorf("came out after it was committed to: %q", out)
 	}
 }
 
@@ -449,34 +463,6 @@ func TestAlerts(t *testing.T) {
 				t.Errorf("%s: ended with %v", c.desc, err)
 			}
 		})
-	}
-}
-
-// A client cannot choose our suite or random by a ServerHello of its own, nor anybody
-// else by a second one.
-func TestHelloIsBelievedOnce(t *testing.T) {
-	hello := func(random byte, suite uint16) []byte {
-		body := append(make([]byte, 35), byte(suite>>8), byte(suite), 0)
-		body[2] = random
-		return fragmentOf(messageServerHello, 0, len(body), 0, body...)
-	}
-	server := New(Config{Send: func([][]byte) (int, error) { return 0, nil }})
-	server.HandleDatagrams([][]byte{plainRecord(typeHandshake, 0, hello(1, 0xC0AC)...)})
-	if server.hello {
-		t.Error("the server takes a ServerHello from the client")
-	}
-	server.writeLibrary(plainRecord(typeHandshake, 0, hello(2, 0xC02B)...))
-	server.writeLibrary(plainRecord(typeHandshake, 1, hello(3, 0xC0AC)...))
-	client := New(Config{Client: true, Send: func([][]byte) (int, error) { return 0, nil }})
-	client.writeLibrary(plainRecord(typeHandshake, 0, hello(1, 0xC0AC)...))
-	client.HandleDatagrams([][]byte{plainRecord(typeHandshake, 0, hello(2, 0xC02B)...)})
-	second := hello(3, 0xC0AC)
-	second[5] = 1
-	client.HandleDatagrams([][]byte{plainRecord(typeHandshake, 1, second...)})
-	for _, s := range []*Session{server, client} {
-		if s.secrets.Suite != 0xC02B || s.secrets.ServerRandom[0] != 2 {
-			t.Errorf("client=%v: suite %04X, random %x", s.cfg.Client, s.secrets.Suite, s.secrets.ServerRandom[0])
-		}
 	}
 }
 

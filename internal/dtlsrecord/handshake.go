@@ -47,11 +47,7 @@ func (s *Session) handshake(ctx context.Context) error {
 	if s.cfg.DTLS == nil {
 		return errTwice
 	}
-	connect := dtls.ServerWithContext
-	if s.cfg.Client {
-		connect = dtls.ClientWithContext
-	}
-	conn, err := connect(ctx, s.shim, s.libraryConfig())
+	conn, err := s.attend(ctx)
 	s.cfg.DTLS = nil // it may be large
 	if err == nil {
 		err = s.establish(conn)
@@ -107,7 +103,10 @@ func (t *sending) establish(s *Session) {
 // keyLog is where the library writes "CLIENT_RANDOM", the client's random and the
 // master secret, in hexadecimal, as soon as it has the latter: before Finished is
 // sent, and, as a client, after the server's certificate and signature were verified.
-type keyLog struct{ s *Session }
+type keyLog struct {
+	s *Session
+	a *attempt
+}
 
 func (k keyLog) Write(line []byte) (int, error) {
 	n := len(line)
@@ -125,25 +124,10 @@ func (k keyLog) Write(line []byte) (int, error) {
 		return n, nil
 	}
 	clear(line) // the library wrote it for us and does not use it again
-	k.s.setKeys(random, master)
+	if k.s.chosen() == k.a {
+		k.s.setKeys(random, master)
+	}
 	return n, nil
-}
-
-// noteHello remembers what the ServerHello says, once: it is the client's business to
-// look at the messages that come in, the server's to look at its own.
-func (s *Session) noteHello(message []byte) {
-	if len(message) < messageHeader {
-		return
-	}
-	random, suite, ok := helloOf(message)
-	if !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.hello {
-		s.secrets.ServerRandom, s.secrets.Suite, s.hello = random, suite, true
-	}
 }
 
 // setKeys makes the keys of epoch 1, once, and takes records that came before them.

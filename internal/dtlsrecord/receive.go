@@ -50,18 +50,23 @@ type receiving struct {
 	reading   bool                               // there is a goroutine that reads them from the library
 	concluded bool                               // the end has been told
 
-	keyed       bool      // there are keys
-	finished    bool      // the library got the peer's Finished
-	established bool      // the handshake is over
-	assembler   assembler // of messages of epoch 0
-	signed      bool      // the library is about to get the client's CertificateVerify: see deliverEarly
-	early       []early   // handshake records of epoch 1, before there are keys
+	keyed       bool            // there are keys
+	finished    bool            // the library got the peer's Finished
+	established bool            // the handshake is over
+	assembler   assembler       // of messages of epoch 0, but for ClientHello
+	hello       *partialMessage // a ClientHello that is not whole
+	settled     bool            // the library has got a flight, and gets all else: see judge
+	foreign     int             // flights that were found to be of others
+	refused     *time.Timer     // set while a flight that is no good waits for a better one
+	progress    int             // messages that have come in
+	signed      bool            // the library is about to get the client's CertificateVerify: see deliverEarly
+	early       []early         // handshake records of epoch 1, before there are keys
 
 	held      [][]byte // records of epoch 1 that have to wait
 	heldBytes int
 
 	alert      *time.Timer // set while an alert is doubted
-	alertSince uint16      // assembler.next when it came
+	alertSince int         // progress when it came
 }
 
 // early is a record that came before there are keys.
@@ -171,8 +176,11 @@ func (s *Session) conclude() *ending {
 	if r.alert != nil {
 		r.alert.Stop()
 	}
+	if r.refused != nil {
+		r.refused.Stop()
+	}
 	r.concluded = true
-	r.f, r.opener, r.alert, r.assembler, r.early, r.held = nil, nil, nil, assembler{}, nil, nil
+	r.f, r.opener, r.alert, r.assembler, r.hello, r.early, r.held = nil, nil, nil, assembler{}, nil, nil, nil
 	if why.local {
 		return nil
 	}
@@ -194,7 +202,7 @@ func (s *Session) deliver(b *batch, f func([][]byte, error)) {
 // establish of the receiving side. The lock is held.
 func (r *receiving) establish(s *Session, b *batch) {
 	r.established = true
-	r.assembler, r.early = assembler{}, nil
+	r.assembler, r.hello, r.early = assembler{}, nil, nil
 	if r.alert != nil {
 		r.alert.Stop()
 		r.alert = nil
@@ -319,13 +327,8 @@ func (s *Session) plainRecord(record []byte) {
 	body := record[headerSize:]
 	switch record[0] {
 	case typeHandshake:
-		reason := r.assembler.add(body, func(message []byte) {
-			if s.cfg.Client {
-				s.noteHello(message)
-			}
-			s.shim.deliverMessage(message)
-			r.signed = !s.cfg.Client && message[0] == messageCertificateVerify
-		})
+		reason := eachFragment(body, s.handshakeFragment)
+		r.assembler.drain(s.handshakeMessage)
 		if reason != dropNothing {
 			s.counters.drop(reason)
 		}
@@ -341,6 +344,40 @@ func (s *Session) plainRecord(record []byte) {
 	}
 }
 
+// handshakeFragment takes a fragment of a message of epoch 0.
+func (s *Session) handshakeFragment(fragment []byte) dropReason {
+	r := &s.receive
+	switch {
+	case !s.cfg.Client && fragment[0] == messageClientHello:
+		if r.settled {
+			return dropNothing // seen before, or of another
+		}
+		return s.helloFragment(fragment)
+	case !r.settled && !s.spoken():
+		r.foreign = max(r.foreign, 1)
+		return dropForeign
+	}
+	return r.assembler.addFragment(fragment)
+}
+
+// helloFragment takes a fragment of a ClientHello, of which one is put together at a time.
+func (s *Session) helloFragment(fragment []byte) dropReason {
+	r := &s.receive
+	switch {
+	case uint24(fragment[1:]) > maxDatagram, // more than the library reads
+		numberOf(fragment) >= maxMessages:
+		return dropNoRoom
+	case r.hello == nil || !r.hello.agrees(fragment):
+		r.hello = newPartial(fragment)
+	}
+	if r.hello.add(fragment); r.hello.missing > 0 {
+		return dropNothing
+	}
+	message := r.hello.message
+	r.hello = nil
+	return s.clientHello(message)
+}
+
 // doubtAlert takes an alert that anybody may have sent. It counts if the peer says
 // nothing new for a while: who has given up does not go on.
 func (s *Session) doubtAlert(alert []byte) {
@@ -352,7 +389,7 @@ func (s *Session) doubtAlert(alert []byte) {
 		s.counters.drop(dropIgnored)
 	default:
 		believed := bytes.Clone(alert)
-		r.alertSince = r.assembler.next
+		r.alertSince = r.progress
 		r.alert = time.AfterFunc(alertPatience, func() { s.believeAlert(believed) })
 	}
 }
@@ -366,11 +403,14 @@ func (s *Session) believeAlert(alert []byte) {
 		return
 	}
 	r.alert = nil
-	if r.assembler.next != r.alertSince || r.finished {
+	if r.progress != r.alertSince || r.finished {
 		s.counters.drop(dropPlaintext)
 		return
 	}
-	s.shim.deliverPlain(typeAlert, alert)
+	s.eachShim(func(h *shim) {
+		h.deliverPlain(typeAlert, alert)
+		h.flush()
+	})
 }
 
 // handshakeRecord handles a handshake record of epoch 1: the peer's Finished, or

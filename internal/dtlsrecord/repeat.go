@@ -18,24 +18,23 @@ const (
 // that a loss costs little. After some repetitions at that interval the peer is gone, or the path is
 // full: from then on each waits twice as long (RFC 6347, section 4.2.4.1).
 type repeats struct {
-	interval time.Duration // of the library
-	newest   int           // number of the first handshake message that was not sent yet
-	count    int           // repetitions of this flight that were sent
-	sent     time.Time     // the flight, or the last of these
-	begun    time.Time     // the flight or repetition that the library sends now
-	pass     bool          // what became of it
+	newest int       // number of the first handshake message that was not sent yet
+	count  int       // repetitions of this flight that were sent
+	sent   time.Time // the flight, or the last of these
+	begun  time.Time // the flight or repetition that the library sends now
+	pass   bool      // what became of it
 }
 
-// allow takes a datagram of the library and tells whether it shall be sent.
-func (r *repeats) allow(now time.Time, datagram []byte) bool {
+// allow takes a datagram of the library, which repeats flights at that interval, and tells whether it shall be sent.
+func (r *repeats) allow(interval time.Duration, now time.Time, datagram []byte) bool {
 	if number := lastMessage(datagram); number < 0 {
 		return true // no handshake, or the end of one
 	} else if number >= r.newest {
 		r.newest = number + 1
 		r.count, r.sent, r.begun, r.pass = 0, now, now, true
-	} else if now.Sub(r.begun) >= r.interval/2 { // not just behind the last one
+	} else if now.Sub(r.begun) >= interval/2 { // not just behind the last one
 		r.begun = now
-		if r.pass = now.Sub(r.sent) >= r.gap(); r.pass {
+		if r.pass = now.Sub(r.sent) >= r.gap(interval); r.pass {
 			r.count++
 			r.sent = now
 		}
@@ -45,12 +44,12 @@ func (r *repeats) allow(now time.Time, datagram []byte) bool {
 
 // gap returns the least time to the next repetition. Timers may be late, and half of
 // the interval early by comparison.
-func (r *repeats) gap() time.Duration {
+func (r *repeats) gap(interval time.Duration) time.Duration {
 	if r.count < quickRepeats {
-		return r.interval / 2
+		return interval / 2
 	}
-	gap := r.interval << min(r.count-quickRepeats+1, 16)
-	return max(min(gap, maxRepeatGap), r.interval) - r.interval/2
+	gap := interval << min(r.count-quickRepeats+1, 16)
+	return max(min(gap, maxRepeatGap), interval) - interval/2
 }
 
 // lastMessage returns the greatest number of the handshake messages that a datagram

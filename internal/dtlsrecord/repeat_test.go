@@ -40,7 +40,7 @@ func TestRepeats(t *testing.T) {
 		return d
 	}
 	alert := []byte{typeAlert, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40}
-	r := repeats{interval: 50 * ms}
+	var r repeats
 	now := time.Unix(0, 0)
 	for _, step := range []struct {
 		after    time.Duration
@@ -60,7 +60,7 @@ func TestRepeats(t *testing.T) {
 		{49 * ms, hello(1, 2), true}, {1 * ms, hello(3), true},
 	} {
 		now = now.Add(step.after)
-		if got := r.allow(now, step.datagram); got != step.want {
+		if got := r.allow(50*ms, now, step.datagram); got != step.want {
 			t.Errorf("at %v: %v", now.Sub(time.Unix(0, 0)), got)
 		}
 	}

@@ -1,6 +1,7 @@
 package dtlsrecord
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"sync"
@@ -17,8 +18,6 @@ type sending struct {
 	writable bool    // application data may be written
 	library  bool    // protects the records
 	ended    bool
-
-	repeats repeats
 
 	frame  []byte    // one record, while the handshake runs
 	single [1][]byte // a batch of one
@@ -102,19 +101,14 @@ func (s *Session) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeLibrary sends a datagram of the library: records of epoch 0 as they are, those
+// writeLibrary sends a datagram of the library: records of epoch 0 under numbers of all attempts, those
 // of epoch 1 sealed anew, so that one Sealer alone gives out numbers. What cannot be
 // sent is lost, as in a network; the library repeats it.
-func (s *Session) writeLibrary(datagram []byte) {
+func (s *Session) writeLibrary(a *attempt, datagram []byte) {
 	t := &s.send
 	t.mu.Lock()
 	defer t.unlock(s)
-	if t.ended || !t.repeats.allow(time.Now(), datagram) {
-		return
-	}
-	if t.library {
-		s.noteOwnHello(datagram)
-		s.sendOne(datagram)
+	if t.ended || !s.mayWrite(a, datagram) || !a.repeats.allow(s.interval, time.Now(), datagram) {
 		return
 	}
 	out := t.frame[:0]
@@ -126,8 +120,14 @@ func (s *Session) writeLibrary(datagram []byte) {
 		}
 		datagram = rest
 		if epochOf(record) == 0 {
-			s.noteOwnHello(record)
-			t.sequence = max(t.sequence, sequenceOf(record)+1)
+			s.noteOwn(a, record)
+			at := len(out)
+			out = append(out, record...)
+			binary.BigEndian.PutUint64(out[at+3:], t.sequence) // and the epoch, 0
+			t.sequence++
+			continue
+		}
+		if t.library {
 			out = append(out, record...)
 			continue
 		}
@@ -179,14 +179,6 @@ func (s *Session) sendOne(datagram []byte) {
 		s.send.single[0] = datagram
 		s.cfg.Send(s.send.single[:])
 		s.send.single[0] = nil
-	}
-}
-
-// noteOwnHello looks at records of the library.
-func (s *Session) noteOwnHello(datagram []byte) {
-	record, _ := nextRecord(datagram)
-	if !s.cfg.Client && record != nil && record[0] == typeHandshake && epochOf(record) == 0 {
-		s.noteHello(record[headerSize:])
 	}
 }
 

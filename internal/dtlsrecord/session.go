@@ -1,7 +1,6 @@
 package dtlsrecord
 
 import (
-	"cmp"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -26,6 +25,15 @@ type Config struct {
 	// goroutine at a time; it must not call the Session. Those of one WriteInPlace lie
 	// one behind the other in memory.
 	Send func(datagrams [][]byte) (lost int, err error)
+
+	// Contested tells whether another handshake may take place between the same addresses, or has just done so; nil: that
+	// is not known. Then what comes in during the handshake is verified before it gets to the library.
+	Contested func() bool
+
+	// Wanted, if set, tells whether certificates may be the peer's. Where the addresses are contested others
+	// may be of another handshake: they get to DTLS.VerifyPeerCertificate, to refuse them, only if no better ones
+	// come within a second. Both are called with locks held, and must not call the Session.
+	Wanted func(certificates [][]byte) bool
 
 	// Library leaves record protection to the library, for comparison. It is so too
 	// if the peer chooses a cipher suite that is not AES-GCM with ECDHE.
@@ -59,7 +67,8 @@ type Config struct {
 // runs, the second is while Config.Send does.
 type Session struct {
 	cfg      Config
-	shim     *shim
+	shim     *shim         // that of the chosen attempt, or of the first; of the receiving lock
+	interval time.Duration // between repetitions of a flight, by the library
 	counters counters
 	receive  receiving
 	send     sending
@@ -68,6 +77,7 @@ type Session struct {
 	ended    atomic.Pointer[ending]
 
 	mu           sync.Mutex
+	attempts     attempts
 	secrets      Secrets
 	hello        bool // secrets has what the ServerHello says
 	certificates [][]byte
@@ -93,20 +103,23 @@ var (
 
 // New makes a Session. It does nothing until Handshake and HandleDatagrams are called.
 func New(cfg Config) *Session {
-	s := &Session{cfg: cfg, writable: make(chan struct{})}
-	s.shim = newShim(s.writeLibrary)
+	s := &Session{cfg: cfg, writable: make(chan struct{}), interval: time.Second} // the library's default
+	if cfg.DTLS != nil && cfg.DTLS.FlightInterval > 0 {
+		s.interval = cfg.DTLS.FlightInterval
+	}
+	s.shim = s.newAttempt().shim
+	if !cfg.Client {
+		s.receive.assembler.expect(1) // ClientHello is 0
+	}
 	s.receive.library = cfg.Library
 	s.send.library = cfg.Library
 	return s
 }
 
-// libraryConfig returns the configuration for the library.
-func (s *Session) libraryConfig() *dtls.Config {
+// libraryConfig returns the configuration for the library, in an attempt.
+func (s *Session) libraryConfig(a *attempt) *dtls.Config {
 	c := *s.cfg.DTLS
-	c.KeyLogWriter = keyLog{s}
-	s.send.mu.Lock()
-	s.send.repeats.interval = cmp.Or(c.FlightInterval, time.Second) // the library's default
-	s.send.mu.Unlock()
+	c.KeyLogWriter = keyLog{s, a}
 	verify := c.VerifyPeerCertificate
 	c.VerifyPeerCertificate = func(certificates [][]byte, chains [][]*x509.Certificate) error {
 		s.mu.Lock()
@@ -188,7 +201,7 @@ func (s *Session) close(why *ending) {
 	library := s.library
 	s.mu.Unlock()
 	if library != nil {
-		s.shim.willClose()
+		s.eachShim((*shim).willClose)
 		library.Close()
 	}
 	s.end(why, true)
@@ -200,7 +213,7 @@ func (s *Session) end(why *ending, notify bool) {
 	if !s.ended.CompareAndSwap(nil, why) {
 		return
 	}
-	s.shim.Close()
+	s.eachShim(func(h *shim) { h.Close() })
 	s.send.end(s)
 	s.finish()
 }

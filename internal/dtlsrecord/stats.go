@@ -21,11 +21,12 @@ type Dropped struct {
 	NoRoom    uint64 // early data and handshake messages beyond what is kept of them
 	Ignored   uint64 // authentic and meaningless here: renegotiation, warnings
 	Late      uint64 // datagrams after the end
+	Foreign   uint64 // flights and messages of another handshake between the same addresses
 }
 
 // Total returns the sum.
 func (d *Dropped) Total() uint64 {
-	return d.Malformed + d.Plaintext + d.Epoch + d.Replayed + d.Forged + d.NoRoom + d.Ignored + d.Late
+	return d.Malformed + d.Plaintext + d.Epoch + d.Replayed + d.Forged + d.NoRoom + d.Ignored + d.Late + d.Foreign
 }
 
 // dropReason is an index of counters.dropped.
@@ -41,6 +42,7 @@ const (
 	dropNoRoom
 	dropIgnored
 	dropLate
+	dropForeign
 	dropReasons
 )
 
@@ -71,7 +73,7 @@ func (s *Session) Stats() Stats {
 		Sent: c.sent.Load(), Received: c.received.Load(), Held: c.held.Load(), FinishedResent: c.finishedResent.Load(),
 		Dropped: Dropped{
 			Malformed: n(dropMalformed), Plaintext: n(dropPlaintext), Epoch: n(dropEpoch), Replayed: n(dropReplayed),
-			Forged: n(dropForged), NoRoom: n(dropNoRoom), Ignored: n(dropIgnored), Late: n(dropLate),
+			Forged: n(dropForged), NoRoom: n(dropNoRoom), Ignored: n(dropIgnored), Late: n(dropLate), Foreign: n(dropForeign),
 		},
 	}
 }

@@ -246,8 +246,9 @@ func quietPair(t testing.TB, client, server *dtls.Config) (c, s *Session) {
 			return 0, nil
 		}
 	}
-	c = New(Config{Client: true, DTLS: client, Send: to(up)})
-	s = New(Config{DTLS: server, Send: to(down)})
+	alone := func() bool { return false }
+	c = New(Config{Client: true, DTLS: client, Send: to(up), Contested: alone})
+	s = New(Config{DTLS: server, Send: to(down), Contested: alone})
 	pump := func(from chan []byte, to *Session) {
 		for {
 			select {

@@ -104,13 +104,12 @@ func TestAnswerFromCrowdedAddress(t *testing.T) {
 	all[last].wantSTUN("answer", answer, x.addr())
 }
 
-// Where too many claim an address, claims that are proven displace others, but for those
-// of paths in use.
+// Where too many claim an address, the oldest claim of its kind goes for the next, but for those of paths in use.
 func TestClaimsAreBounded(t *testing.T) {
 	m := newTestMux(t, loopback[0])
 	p, addr := m.ports[0], at(1)
 	var s []*Session
-	for range 2*maxClaims + 2 {
+	for range maxClaims + 8 {
 		s = append(s, m.NewSession(false))
 	}
 	claimed := func(want ...int) {
@@ -127,36 +126,68 @@ func TestClaimsAreBounded(t *testing.T) {
 			t.Errorf("claims of %v, want %v", got, want)
 		}
 	}
-	for i := range maxClaims {
+	prove := func(i int) { s[i].claim(address{p, addr}, true) }
+	for i := range maxUnproven + 1 { // one too many: the oldest goes
 		s[i].claim(address{p, addr}, false)
 	}
-	s[4].claim(address{p, addr}, false) // one too many: the oldest goes
 	claimed(1, 2, 3, 4)
 	s[0].claim(address{p, addr}, false)
 	claimed(2, 3, 4, 0)
-	for i := range maxClaims {
-		s[i].claim(address{p, addr}, false)
+	prove(4)
+	s[4].claim(address{p, addr}, false)
+	claimed(2, 3, 0, 4)
+	s[5].SetPath(p.sock.local, addr)
+	claimed(2, 3, 0, 4, 5)
+	if s[5].Crowded() || !s[5].Contested() {
+		t.Error("a claim like others")
 	}
-	claimed(0, 1, 2, 3)
-	s[1].claim(address{p, addr}, true)
-	s[2].SetPath(p.sock.local, addr)
-	s[4].claim(address{p, addr}, true)
-	claimed(3, 1, 2, 4)
-	s[5].claim(address{p, addr}, true)
-	claimed(1, 2, 4, 5)
-	s[6].claim(address{p, addr}, true)
-	claimed(2, 4, 5, 6)
-	for _, i := range []int{6, 1, 5} {
+	want := []int{2, 3, 0, 4, 5}
+	for i := 6; len(want) < maxClaims+3; i++ {
+		prove(i)
+		want = append(want, i)
+	}
+	claimed(want...)
+	prove(maxClaims + 4) // in place of the oldest that is not in use
+	want = append(slices.Delete(want, 3, 4), maxClaims+4)
+	claimed(want...)
+	for _, i := range want[3:] {
 		s[i].SetPath(p.sock.local, addr)
 	}
-	s[7].claim(address{p, addr}, true)
-	claimed(2, 5, 6, 1)
-	for _, i := range []int{2, 6, 1, 5} {
-		s[i].Close()
+	claimed(want...)
+	for _, i := range []int{maxClaims + 5, 0} {
+		s[i].SetPath(p.sock.local, addr)
+		claimed(want...)
+		if !s[i].Crowded() {
+			t.Errorf("session %d has a claim beside %d that are in use", i, maxClaims)
+		}
+	}
+	s[5].Close()
+	if prove(0); s[0].Crowded() {
+		t.Error("no claim, though one has become free")
+	}
+	for _, other := range s {
+		other.Close()
 	}
 	claimed()
-	if len(p.claims) != 0 {
-		t.Errorf("left: %v", p.claims)
+	last := m.NewSession(false)
+	defer last.Close()
+	last.SetPath(p.sock.local, addr)
+	if !last.Contested() {
+		t.Error("the sessions of before are forgotten")
+	}
+	last.SetPath(p.sock.local, at(2))
+	last.mu.Lock()
+	last.addresses = last.addresses[1:]
+	last.mu.Unlock()
+	if last.Contested() {
+		t.Error("others at an address of which nobody has heard")
+	}
+	for i := range 3 * maxLeft {
+		p.claim(at(10+i), claim{s: s[0]})
+		p.disclaim(at(10+i), s[0])
+	}
+	if len(p.left) != maxLeft || p.contested(addr, last) || !p.contested(at(9+3*maxLeft), last) {
+		t.Errorf("%d addresses are remembered", len(p.left))
 	}
 }
 

@@ -22,6 +22,8 @@ type port struct {
 
 	mu      sync.Mutex
 	claims  map[netip.AddrPort][]claim // replaced, not changed: dispatch reads them without the lock
+	left    []netip.AddrPort           // on which there was a claim; a ring of maxLeft
+	oldest  int                        // in left, once that is full
 	last    netip.AddrPort             // looked up last, with the result
 	lastOf  []claim
 	queries map[[12]byte]*ServerConn // unanswered questions to STUN servers
@@ -38,8 +40,15 @@ type claim struct {
 	t      *Traffic
 }
 
-// maxClaims bounds the sessions with a claim on one address.
-const maxClaims = 4
+// maxClaims and maxUnproven bound the sessions with a claim on one address, proven or not. Each hears
+// every datagram from there. Whoever lies about his address may bring about claims that are not proven.
+const (
+	maxClaims   = 16
+	maxUnproven = 4
+)
+
+// maxLeft bounds the addresses that are remembered after a claim on them.
+const maxLeft = 256
 
 func newPort(m *Mux, sock *socket) *port {
 	return &port{m: m, sock: sock, claims: make(map[netip.AddrPort][]claim), queries: make(map[[12]byte]*ServerConn)}
@@ -160,37 +169,47 @@ func (p *port) lookup(from netip.AddrPort) []claim {
 	return p.lastOf
 }
 
-// claim enters a session's claim on an address, or makes it a proven one. Where too
-// many have one, it replaces one that is weaker or not in use, or one that is no better
-// and the oldest of its kind; false if there is none.
+// claim enters a session's claim on an address, or makes it a proven one. Where there are too many of its
+// kind it replaces the oldest, of the proven ones one that is not in use; false if there is none.
 func (p *port) claim(addr netip.AddrPort, of claim) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.claims[addr]
-	i := slices.IndexFunc(old, func(c claim) bool { return c.s == of.s })
-	if i >= 0 && (old[i].proven || !of.proven) {
-		return true
+	same, limit, replaced := 0, maxUnproven, -1
+	if of.proven {
+		limit = maxClaims
 	}
-	if i < 0 && len(old) < maxClaims {
-		i = len(old)
+	for i, c := range old {
+		if c.s == of.s && (c.proven || !of.proven) {
+			return true
+		}
+		if c.proven == of.proven {
+			same++
+			if replaced < 0 && !(c.proven && c.s.sendsTo(p, addr)) {
+				replaced = i
+			}
+		}
 	}
-	if i < 0 {
-		i = slices.IndexFunc(old, func(c claim) bool { return !c.proven })
-	}
-	if i < 0 && of.proven {
-		i = slices.IndexFunc(old, func(c claim) bool { return !c.s.sendsTo(p, addr) })
-	}
-	if i < 0 {
+	switch {
+	case same < limit:
+		replaced = -1
+	case replaced < 0:
 		return false
 	}
-	next := slices.Clone(old[:min(i, len(old))])
-	if i < len(old) {
-		next = append(next, old[i+1:]...)
+	var next []claim
+	for i, c := range old {
+		if c.s != of.s && i != replaced {
+			next = append(next, c)
+		}
 	}
-	next = append(next, of) // the newest comes last
-	p.claims[addr] = next
+	p.claims[addr] = append(next, of) // the newest comes last
 	p.lastOf = nil
 	return true
+}
+
+// proven tells whether a session has a proven claim on an address.
+func (p *port) proven(addr netip.AddrPort, s *Session) bool {
+	return slices.ContainsFunc(p.lookup(addr), func(c claim) bool { return c.s == s && c.proven })
 }
 
 // disclaim withdraws a session's claim.
@@ -203,9 +222,24 @@ func (p *port) disclaim(addr netip.AddrPort, s *Session) {
 			left = append(left, c)
 		}
 	}
+	if len(left) < len(p.claims[addr]) && !slices.Contains(p.left, addr) {
+		if len(p.left) < maxLeft {
+			p.left = append(p.left, addr)
+		} else {
+			p.left[p.oldest] = addr
+			p.oldest = (p.oldest + 1) % maxLeft
+		}
+	}
 	if p.lastOf = nil; len(left) == 0 {
 		delete(p.claims, addr)
 		return
 	}
 	p.claims[addr] = left
+}
+
+// contested tells whether another session has a claim on an address, or had one lately.
+func (p *port) contested(addr netip.AddrPort, s *Session) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.left, addr) || slices.ContainsFunc(p.claims[addr], func(c claim) bool { return c.s != s })
 }

@@ -325,6 +325,21 @@ func (s *Session) claim(a address, proven bool) (isNew bool) {
 	return true
 }
 
+// Contested tells whether what comes in may be of another session, as that has a claim on the
+// same address, or had one lately.
+func (s *Session) Contested() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.addresses, func(c claimed) bool { return c.p.contested(c.addr, s) })
+}
+
+// Crowded tells whether so many sessions send from the port of the path to the same address that
+// this one may not hear what comes from there.
+func (s *Session) Crowded() bool {
+	to := s.path.Load()
+	return to != nil && to.p != nil && !s.closed.Load() && !to.p.proven(to.addr, s)
+}
+
 // index returns the index of an address on which there is a claim, -1 if there is none. s.mu is held.
 func (s *Session) index(a address) int {
 	return slices.IndexFunc(s.addresses, func(c claimed) bool { return c.address == a })
