@@ -17,15 +17,13 @@ import (
 
 const (
 	netTitle   = "Over an emulated link"
-	netPreface = `Written by ` + "`make bench-net`" + `. Both ends run in one process over an emulated link, in virtual time, so
-that the figures are those of the protocol and not of the machine. SCTP packets have 1188 bytes, messages
-16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can arrive. pion/sctp
-runs with its defaults, but for packet size and receive buffer. Buffers are 64 MiB, so that they limit nothing, but where
-something else is said; what BBR reaches where much is lost, and pion/sctp at 1 Gbit/s, depends on that.
-With a loss, all that comes behind it waits in the receiver's buffer, and in the sender's, until it is repaired: the
-rows of what a window allows are of a sender that knows its link, sends again at once what is lost, and is held back by
-nothing but that.
-What is due at one moment happens in any order, so that figures differ a little from run to run.
+	netPreface = `Written by ` + "`make bench-net`" + `. Both ends run in one process over an emulated link, in virtual time: the figures are those
+of the protocol and not of the machine. What is due at one moment happens in any order, so that they differ a little from run to run.
+
+SCTP packets have 1188 bytes, messages 16 KiB; the link counts SCTP packets, so that about 97 % of its rate is the most that can
+arrive. Both stacks have their defaults, but for packet size and buffers: 64 MiB, which limit nothing, where nothing else is said. With a
+loss, all that comes behind it waits in the receiver's buffer, and in the sender's, until it is repaired. The rows of what a window
+allows are of a sender that knows its link, sends again at once what is lost, and is held back by nothing but that.
 `
 )
 
@@ -140,12 +138,12 @@ func (f *flow) goodput(d time.Duration) float64 {
 // TestNetGoodput: bulk transfers over links with losses, and over a fast one.
 func TestNetGoodput(t *testing.T) {
 	section(netTitle, netPreface)
-	goodputTable(t, goodputTitle, bufferSize)
+	goodputTable(t, goodputTitle, ownBuffer)
 	row(t, "RFC 9438, 5.1, predicts for CUBIC", "", predicted(0.001), predicted(0.01), predicted(0.05), "")
-	goodputTable(t, "The same with the buffers of the other sections, 1 MiB", peerBuffer)
-	windowRow(t, peerBuffer)
-	goodputTable(t, "The same with the buffers that sluice has by default, 2 MiB", ownBuffer)
 	windowRow(t, ownBuffer)
+	goodputTable(t, "The same with those of the other sections, 1 MiB", peerBuffer)
+	windowRow(t, peerBuffer)
+	goodputTable(t, "The same with 64 MiB", bufferSize)
 }
 
 // goodputLosses are the losses of the columns of the tables of goodput, but the last.

@@ -12,7 +12,7 @@ import (
 
 // Titles of tables that are read back.
 const (
-	goodputTitle = "Goodput in Mbit/s, in 30 s after connecting"
+	goodputTitle = "Goodput in Mbit/s, in 30 s after connecting, with the buffers that sluice has by default, 2 MiB"
 	linkTitle    = "100 Mbit/s, 50 ms, queue of 250 KB, by random loss: goodput in Mbit/s, in 30 s after connecting"
 	latencyTitle = "There and back, 64 bytes, in microseconds: so many within"
 	goalsTitle   = "Goals"
@@ -39,7 +39,7 @@ func pictures(results string) map[string]string {
 	}
 	add("throughput.svg", picture{"Throughput by size of messages: more is better", bySize(results, rateUnit)})
 	add("cpu.svg", picture{"CPU time by size of messages, both ends: less is better", bySize(results, costUnit)})
-	add("latency.svg", picture{"64 bytes there and back: so many within", byQuantile(results)})
+	add("latency.svg", picture{"64 bytes there and back: so many are back within", byQuantile(results)})
 	add("goodput.svg", picture{"Goodput by random loss: more is better", byLoss(results)})
 	return all
 }
@@ -52,7 +52,9 @@ func bySize(results, unit string) (panels []panel) {
 		n := panel{title: where, unit: unit}
 		n.categories = t.columns[:min(sizes, len(t.columns))]
 		for _, r := range t.rows {
-			n.add(r.name, r.cells[:min(sizes, len(r.cells))])
+			if !strings.Contains(r.name, "buffers") { // some of the same with others
+				n.add(r.name, r.cells[:min(sizes, len(r.cells))])
+			}
 		}
 		panels = append(panels, n)
 	}
@@ -84,7 +86,10 @@ func byQuantile(results string) (panels []panel) {
 	for _, p := range []struct{ title, suffix string }{
 		{wheres[0], ", in memory"}, {wheres[1], ", UDP"}, {wheres[2], ", the whole path"},
 	} {
-		n := panel{title: p.title, unit: "us", categories: t.columns}
+		n := panel{title: p.title, unit: "us"}
+		for _, c := range t.columns {
+			n.categories = append(n.categories, strings.ReplaceAll(c, " ", "")) // else they run into each other
+		}
 		for _, r := range t.rows {
 			if name, ok := strings.CutSuffix(r.name, p.suffix); ok {
 				n.add(name, r.cells)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/pion/logging"
@@ -79,8 +81,20 @@ func (e sluiceEnd) close() {
 	<-e.Done()
 }
 
+// pionVersion is that of the module that is compiled in.
+func pionVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == "github.com/pion/sctp" {
+				return strings.TrimPrefix(m.Version, "v")
+			}
+		}
+	}
+	return "of unknown version"
+}
+
 // pionStack is pion/sctp with its defaults but the buffers.
-var pionStack = stack{"pion/sctp 1.12.1", func(a, b net.Conn, buffer int) (sender, receiver, error) {
+var pionStack = stack{"pion/sctp " + pionVersion(), func(a, b net.Conn, buffer int) (sender, receiver, error) {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
 	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: uint32(buffer), LoggerFactory: quiet}

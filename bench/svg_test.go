@@ -30,6 +30,7 @@ type curve struct {
 
 // Sizes of a picture, in its own units.
 const (
+	titleLetter = 8 // wide, at most
 	panelWidth  = 330
 	plotWidth   = 270
 	plotHeight  = 220
@@ -48,21 +49,23 @@ text { font: 11px sans-serif; fill: #24292f }
 .line { fill: none; stroke-width: 2 }
 .ours { stroke: #0969da; stroke-width: 3 }
 .engine { stroke: #0969da; stroke-width: 2; stroke-dasharray: 7 3 }
-.reno { stroke: #54aeff }
+.light { stroke: #54aeff }
 .pion { stroke: #d1242f }
 .usrsctp { stroke: #1a7f37 }
+.uengine { stroke: #1a7f37; stroke-dasharray: 7 3 }
 .dcsctp { stroke: #8250df; stroke-dasharray: 7 3 }
 .proto { stroke: #bf8700; stroke-dasharray: 7 3 }
 .limit { stroke: #8c959f; stroke-dasharray: 2 3 }
 .second { stroke: #8c959f }
-.dot { stroke-dasharray: none }
+.third { stroke: #8c959f; stroke-dasharray: 9 3 2 3 }
+.dot { stroke-width: 2; stroke-dasharray: none }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 }
 .grid { stroke: #373e47 }
 .ours, .engine { stroke: #58a6ff }
-.reno { stroke: #a5d6ff }
+.light { stroke: #a5d6ff }
 .pion { stroke: #ff7b72 }
-.usrsctp { stroke: #3fb950 }
+.usrsctp, .uengine { stroke: #3fb950 }
 .dcsctp { stroke: #bc8cff }
 .proto { stroke: #e3b341 }
 }
@@ -72,8 +75,9 @@ text { fill: #e6edf3 }
 // lineClass is the style of a line by the name of its stack.
 func lineClass(name string) string {
 	for _, c := range []struct{ has, class string }{
-		{"sluice, engine", "engine"}, {"dcSCTP", "dcsctp"}, {"sctp-proto", "proto"}, {"pion", "pion"}, {"usrsctp", "usrsctp"},
-		{"threads", "second"}, {"GSO", "second"}, {"alone", "limit"}, {"predicts", "limit"}, {"Reno", "reno"}, {"CUBIC", "engine"},
+		{"sluice, engine", "engine"}, {"sluice, a packet", "light"}, {"dcSCTP", "dcsctp"}, {"sctp-proto", "proto"}, {"pion", "pion"},
+		{"usrsctp, engine", "uengine"}, {"usrsctp", "usrsctp"}, {"threads", "second"}, {"GSO", "second"}, {"our sockets", "third"}, {"alone", "limit"},
+		{"predicts", "limit"}, {"allows", "third"}, {"Reno", "light"}, {"CUBIC", "engine"},
 	} {
 		if strings.Contains(name, c.has) {
 			return c.class
@@ -88,12 +92,13 @@ func (p picture) svg() string {
 	for _, n := range p.panels {
 		legend = max(legend, len(n.lines))
 	}
-	width := panelWidth*len(p.panels) + 10
+	title := p.title + " (log)"
+	width := max(panelWidth*len(p.panels)+10, titleLetter*len(title)+20)
 	height := marginTop + plotHeight + categoryLab + legend*legendLine + 20
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(p.title), style)
-	text(&b, "title", 10, 20, "start", p.title+" (log)")
+	text(&b, "title", 10, 20, "start", title)
 	s := p.scale()
 	for i, n := range p.panels {
 		n.draw(&b, s, 10+i*panelWidth)
@@ -172,7 +177,7 @@ func (n panel) draw(b *strings.Builder, s scale, left int) {
 				continue
 			}
 			points = append(points, fmt.Sprintf("%.1f,%.1f", at(i), s.y(v)))
-			fmt.Fprintf(b, `<circle class="line %s dot" cx="%.1f" cy="%.1f" r="1.5"/>`+"\n", class, at(i), s.y(v))
+			fmt.Fprintf(b, `<circle class="line %s dot" cx="%.1f" cy="%.1f" r="1"/>`+"\n", class, at(i), s.y(v))
 		}
 		flush()
 		y := float64(marginTop + plotHeight + categoryLab + legendLine*(k+1))
