@@ -36,6 +36,7 @@ func TestBrowsers(t *testing.T) {
 	}
 	defer site.Close()
 	table(t, browsersTable, "CPU-s/GB of the Go side", "MB/s", "allocations per message")
+	found := false
 	for _, kind := range browser.Kinds {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
@@ -48,6 +49,7 @@ func TestBrowsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer b.Close()
+		found = true
 		page, err := b.Open(ctx, site, "/")
 		if err != nil {
 			t.Fatal(err)
@@ -67,6 +69,9 @@ func TestBrowsers(t *testing.T) {
 					fmt.Sprintf("%.1f", median(costs, func(c cost) float64 { return c.allocsPer(size) })))
 			}
 		}
+	}
+	if !found {
+		t.Fatal("there is no browser here: make setup installs them")
 	}
 }
 
