@@ -100,7 +100,7 @@ bench-small: ## programs for small devices: size and memory, held to limits: ben
 check-instructions: ## that no hot path takes 10 % more instructions than recorded
 	sh scripts/instructions.sh
 
-bench-peers: ## pion, usrsctp, dcSCTP, sctp-proto and us side by side, eleven minutes: bench/RESULTS.md
+bench-peers: ## pion, usrsctp, dcSCTP, sctp-proto and us side by side, a quarter of an hour: bench/RESULTS.md
 	sh scripts/bench-peers.sh -write
 
 bench: ## every benchmark, with allocations

@@ -44,6 +44,7 @@ func bulkHalves(net string) [][]contestant {
 	all := halves(net)
 	if net == "memory" {
 		all[0] = slices.Insert(slices.Clone(all[0]), 1, singles)
+		all = append(all, tights)
 	}
 	return all
 }
@@ -133,17 +134,17 @@ func latencyTable(t *testing.T, m *measured) {
 func pingPongFloor(m *measured) string {
 	const within, apart, goal = "udp pingpong 64 B", "apart pingpong 64 B on one core", 1.3
 	half := func(title string, c contestant) float64 { return m.median(title, c.name, halfWithin) }
-	ours, raw, sockets, undriven := half(within, drivers[0]), half(within, plainUDP), half(within, bareUDP), half(within, engineUDP)
-	engine := half("memory pingpong 64 B", engines[0])
-	between := half(apart, drivers[0]) / half(apart, plainUDP)
-	if !(undriven > goal*raw) || math.IsNaN(ours+sockets+engine+between) {
+	driven, raw, sockets, undriven := half(within, ours), half(within, plainUDP), half(within, bareUDP), half(within, engineUDP)
+	engine := half("memory pingpong 64 B", ourEngine)
+	between := half(apart, ours) / half(apart, plainUDP)
+	if !(undriven > goal*raw) || math.IsNaN(driven+sockets+engine+between) {
 		return ""
 	}
 	return fmt.Sprintf(`
 Within one process 64 bytes there and back at %g times what UDP alone takes would be %s us, of which our sockets take %s and the engine in
 memory %s: that leaves %.2f for all else, and the engine over those sockets takes %s (%s times) even without any driver. With it a
 message takes %s us (%s times), and between two processes on one core, where waiting costs everybody as much as it does in life, %s times.
-`, goal, short(goal*raw), short(sockets), short(engine), goal*raw-sockets-engine, short(undriven), short(undriven/raw), short(ours), short(ours/raw), short(between))
+`, goal, short(goal*raw), short(sockets), short(engine), goal*raw-sockets-engine, short(undriven), short(undriven/raw), short(driven), short(driven/raw), short(between))
 }
 
 // apartTable: ping-pong between two processes.
@@ -202,14 +203,11 @@ func serverTable(t *testing.T, m *measured) {
 	}
 }
 
-// allocationTable: of the stacks of Go.
+// allocationTable: of the heap, by whatever language's means.
 func allocationTable(t *testing.T, m *measured) {
 	table(t, "Allocations per message, both ends", "64 B", "1 KiB", "64 KiB")
 	for _, net := range []string{"memory", "udp", "full"} {
 		for _, c := range slices.Concat(halves(net)...) {
-			if c.program != "peer" {
-				continue
-			}
 			var cells []string
 			for _, size := range []string{"64 B", "1 KiB", "64 KiB"} {
 				cells = append(cells, m.cell(net+" bulk "+size, c.name, sample.allocsEach))
@@ -229,7 +227,9 @@ func idleTable(t *testing.T, m *measured) {
 	for _, c := range slices.Concat(drivers, engines, []contestant{endpoints}) {
 		line("memory idle idle", c.name, c)
 	}
-	line("udp idle idle", listener.name+" over UDP", listener)
+	for _, c := range []contestant{listener, pionSCTP, usrsctp} {
+		line("udp idle idle", c.name+", over UDP", c)
+	}
 	for _, c := range webrtcs {
 		line("full idle idle", c.name+", the whole path", c)
 	}

@@ -110,6 +110,9 @@ func (p *programs) run(c contestant, w work, seconds float64) (sample, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxRun)
 	defer cancel()
 	args := append([]string{c.stack, w.net, w.kind, fmt.Sprintf("seconds=%g", seconds)}, w.args...)
+	if c.buffer > 0 {
+		args = append(args, fmt.Sprintf("buffer=%d", c.buffer))
+	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	var out, problems strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &problems

@@ -22,14 +22,15 @@ type enginePair struct {
 	a, b    *sctp.Association
 	start   time.Time
 	skipped time.Duration
+	buffer  int                              // bytes, each way
 	buf     []byte                           // a packet
 	message []byte                           // or what is read of a message
 	pieces  [2][][]byte                      // by stream of a and b, what was read of a message before: it comes in pieces if the buffer is half full
 	onRead  [2]func(stream uint16, p []byte) // of a and b
 }
 
-func newEnginePair() (*enginePair, error) {
-	p := &enginePair{start: time.Now()}
+func newEnginePair(buffer int) (*enginePair, error) {
+	p := &enginePair{start: time.Now(), buffer: buffer}
 	return p, p.renew()
 }
 
@@ -37,6 +38,7 @@ func newEnginePair() (*enginePair, error) {
 func (p *enginePair) renew() error {
 	for _, at := range [2]**sctp.Association{&p.a, &p.b} {
 		cfg := sctpConfig()
+		cfg.SendBuffer, cfg.ReceiveBuffer = p.buffer, p.buffer
 		rand.Read(cfg.Seed[:])
 		var err error
 		if *at, err = sctp.New(cfg); err != nil {
@@ -141,7 +143,7 @@ func (p *enginePair) skip() error {
 }
 
 func connectedPair(j job) (*enginePair, error) {
-	p, err := newEnginePair()
+	p, err := newEnginePair(j.buffer)
 	if err == nil {
 		p.room(j)
 		err = p.connect()
@@ -261,7 +263,7 @@ func (p *enginePair) exchangeTokens() error {
 // setUpPairs sets up two associations after the other, with one buffer for all packets.
 func setUpPairs(j job, connect func(*enginePair) error) (report, error) {
 	var times []time.Duration
-	p := &enginePair{start: time.Now(), buf: make([]byte, 0, packetSize)}
+	p := &enginePair{start: time.Now(), buffer: j.buffer, buf: make([]byte, 0, packetSize)}
 	m := start()
 	for deadline := time.Now().Add(j.duration); time.Now().Before(deadline); {
 		begin := time.Now()
@@ -281,7 +283,7 @@ func engineIdle(j job) (report, error) {
 	buf := make([]byte, 0, 2048)
 	before := keeps()
 	for range j.count {
-		p, err := newEnginePair()
+		p, err := newEnginePair(j.buffer)
 		if err != nil {
 			return nil, err
 		}

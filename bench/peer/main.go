@@ -3,7 +3,7 @@
 // one of the programs that TestPeers runs; those of the stacks that are not written in Go
 // (../testdata) take the same arguments and print the same line.
 //
-//	peer STACK NET WORK [size=BYTES] [streams=N] [seconds=S] [count=N] [settle=S]
+//	peer STACK NET WORK [size=BYTES] [streams=N] [buffer=BYTES] [seconds=S] [count=N] [settle=S]
 //
 // STACK and NET are those of the table in this file. WORK is
 //
@@ -30,6 +30,7 @@ import (
 // A job is the work to do.
 type job struct {
 	size, streams int
+	buffer        int           // of an engine, each way, bytes
 	count         int           // connections of "idle", clients of "serve"
 	settle        time.Duration // how long these are given to finish what setting up left to do
 	duration      time.Duration
@@ -110,7 +111,7 @@ func run(args []string) (report, error) {
 	if do == nil {
 		return nil, fmt.Errorf("%s over %s does no %s", args[0], args[1], args[2])
 	}
-	j := job{size: 64, streams: 1, count: 100, settle: time.Second / 2, duration: time.Second}
+	j := job{size: 64, streams: 1, buffer: bufferSize, count: 100, settle: time.Second / 2, duration: time.Second}
 	for _, a := range args[3:] {
 		name, value, _ := strings.Cut(a, "=")
 		x, err := strconv.ParseFloat(value, 64)
@@ -122,6 +123,8 @@ func run(args []string) (report, error) {
 			j.size = int(x)
 		case "streams":
 			j.streams = int(x)
+		case "buffer":
+			j.buffer = int(x)
 		case "count":
 			j.count = int(x)
 		case "settle":

@@ -3,7 +3,8 @@
  * as one line. Arguments and line are those of ../peer/main.go:
  *
  *     usrsctp usrsctp memory|udp bulk|pingpong|setup|idle [size=] [streams=] [seconds=] [count=]
- *     usrsctp usrsctp link bulk [size=] [seconds=] [loss=]
+ *     usrsctp engine memory bulk|pingpong|setup|idle [size=] [streams=] [buffer=] [seconds=] [count=]
+ *     usrsctp usrsctp link bulk [size=] [buffer=] [seconds=] [loss=]
  *     usrsctp raw udp pingpong [seconds=]
  *     usrsctp usrsctp|raw apart pingpong [seconds=]
  *
@@ -11,7 +12,8 @@
  * In memory each end has a queue of packets and a thread that feeds them to usrsctp
  * (AF_CONN). The link is such a queue, out of which packets come late, and some do not. Over UDP
  * both ends share usrsctp's own socket (RFC 6951). The sender and the receiver of messages are
- * threads, too, with blocking sockets.
+ * threads, too, with blocking sockets. The "engine" is usrsctp without threads: packets are carried from one
+ * end to the other by hand, and where both wait for time to pass, usrsctp's clock is advanced.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,11 +43,11 @@
 #define PATIENCE 20      /* s until something that does not arrive is given up */
 
 static struct {
-	int size, streams, count;
+	int size, streams, count, buffer;
 	double seconds, loss;
-} job = {64, 1, 100, 1, 0};
+} job = {64, 1, 100, BUFFER_SIZE, 1, 0};
 
-static int in_memory, over_link;
+static int in_memory, over_link, by_hand;
 static int udp_port = 19899, peer_udp_port = 19899;
 
 static void fail(const char *format, ...) {
@@ -92,16 +94,58 @@ static double cpu(void) {
 	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6 + t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* Allocations are counted by each thread for itself, so that counting them costs nothing. */
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t); /* glibc's */
+
+#define MAX_THREADS 64
+static struct { uint64_t n, padding[7]; } counters[MAX_THREADS];
+static int n_counters;
+
+static void count_allocation(void) {
+	static __thread uint64_t *own;
+
+	if (own == NULL)
+		own = &counters[__atomic_fetch_add(&n_counters, 1, __ATOMIC_RELAXED) % MAX_THREADS].n;
+	++*own;
+}
+
+void *malloc(size_t n) {
+	count_allocation();
+	return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size) {
+	count_allocation();
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n) {
+	count_allocation();
+	return __libc_realloc(p, n);
+}
+
+static uint64_t allocations(void) {
+	uint64_t all = 0;
+	int i;
+
+	for (i = 0; i < MAX_THREADS; i++)
+		all += __atomic_load_n(&counters[i].n, __ATOMIC_RELAXED);
+	return all;
+}
+
 static double begun, cpu_begun;
+static uint64_t allocations_begun;
 
 static void start_meter(void) {
+	allocations_begun = allocations();
 	cpu_begun = cpu();
 	begun = now();
 }
 
 static void report(uint64_t messages, uint64_t bytes) {
-	printf("messages=%llu bytes=%llu seconds=%.9f cpu=%.9f", (unsigned long long)messages, (unsigned long long)bytes,
-	       now() - begun, cpu() - cpu_begun);
+	printf("messages=%llu bytes=%llu seconds=%.9f cpu=%.9f allocations=%llu", (unsigned long long)messages, (unsigned long long)bytes,
+	       now() - begun, cpu() - cpu_begun, (unsigned long long)(allocations() - allocations_begun));
 }
 
 static double times[MAX_TIMES]; /* s */
@@ -210,28 +254,33 @@ static int output(void *address, void *data, size_t n, uint8_t tos, uint8_t df) 
 	return 0;
 }
 
+/* input_next feeds the next packet of the queue, which is locked and not empty, to usrsctp. */
+static void input_next(struct end *e) {
+	struct packet *p = e->first;
+
+	e->first = p->next;
+	if (e->first == NULL)
+		e->last = &e->first;
+	pthread_mutex_unlock(&e->lock);
+	if (over_link) {
+		struct timespec at = {p->due, fmod(p->due, 1) * 1e9};
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+	}
+	usrsctp_conninput(e, p->data, p->n, 0);
+	pthread_mutex_lock(&e->lock);
+	p->next = e->free;
+	e->free = p;
+}
+
 static void *input(void *argument) {
 	struct end *e = argument;
-	struct packet *p;
 
 	pthread_mutex_lock(&e->lock);
 	for (;;) {
 		while (e->first == NULL)
 			pthread_cond_wait(&e->more, &e->lock);
-		p = e->first;
-		e->first = p->next;
-		if (e->first == NULL)
-			e->last = &e->first;
-		pthread_mutex_unlock(&e->lock);
-		if (over_link) {
-			struct timespec at = {p->due, fmod(p->due, 1) * 1e9};
-
-			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-		}
-		usrsctp_conninput(e, p->data, p->n, 0);
-		pthread_mutex_lock(&e->lock);
-		p->next = e->free;
-		e->free = p;
+		input_next(e);
 	}
 	return NULL;
 }
@@ -241,17 +290,19 @@ static void debug(const char *format, ...) { (void)format; }
 static void start_usrsctp(void) {
 	int i;
 
-	if (!in_memory) {
+	if (!in_memory)
 		usrsctp_init(udp_port, NULL, debug);
-	} else {
+	else if (by_hand)
+		usrsctp_init_nothreads(0, output, debug);
+	else
 		usrsctp_init(0, output, debug);
-		for (i = 0; i < 2; i++) {
-			pthread_mutex_init(&ends[i].lock, NULL);
-			pthread_cond_init(&ends[i].more, NULL);
-			ends[i].last = &ends[i].first;
-			usrsctp_register_address(&ends[i]);
+	for (i = 0; in_memory && i < 2; i++) {
+		pthread_mutex_init(&ends[i].lock, NULL);
+		pthread_cond_init(&ends[i].more, NULL);
+		ends[i].last = &ends[i].first;
+		usrsctp_register_address(&ends[i]);
+		if (!by_hand)
 			start_thread(input, &ends[i]);
-		}
 	}
 	usrsctp_sysctl_set_sctp_no_csum_on_loopback(0); /* checksums are verified on loopback, too */
 	usrsctp_sysctl_set_sctp_ecn_enable(0);
@@ -285,7 +336,7 @@ static struct socket *open_socket(int end, int port) {
 	struct sockaddr_storage a;
 	socklen_t n = address(&a, end, port);
 	struct socket *s = usrsctp_socket(a.ss_family, SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
-	int on = 1, size = BUFFER_SIZE;
+	int on = 1, size = job.buffer;
 
 	need(s == NULL ? -1 : 0, "socket");
 	set(s, IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof(on), "rcvinfo");
@@ -301,6 +352,8 @@ static struct socket *open_socket(int end, int port) {
 		set(s, IPPROTO_SCTP, SCTP_REMOTE_UDP_ENCAPS_PORT, &encaps, sizeof(encaps), "encapsulation port");
 	}
 	need(usrsctp_bind(s, (struct sockaddr *)&a, n), "bind");
+	if (by_hand)
+		need(usrsctp_set_non_blocking(s, 1), "non-blocking");
 	return s;
 }
 
@@ -317,7 +370,8 @@ static struct socket *connect_socket(void) {
 	socklen_t n = address(&to, 0, LISTEN_PORT);
 	struct socket *s = open_socket(0, 0);
 
-	need(usrsctp_connect(s, (struct sockaddr *)&to, n), "connect");
+	if (usrsctp_connect(s, (struct sockaddr *)&to, n) < 0 && errno != EINPROGRESS)
+		need(-1, "connect");
 	return s;
 }
 
@@ -328,17 +382,77 @@ static struct socket *accept_socket(void) {
 	return s;
 }
 
+/* Without threads: what else they do. */
+
+#define PACKETS_AT_ONCE 32 /* in one direction, before the other side has its turn */
+
+/* carry has some of the packets for an end come in. */
+static int carry(struct end *to) {
+	int n;
+
+	pthread_mutex_lock(&to->lock);
+	for (n = 0; n < PACKETS_AT_ONCE && to->first != NULL; n++)
+		input_next(to);
+	pthread_mutex_unlock(&to->lock);
+	return n;
+}
+
+/* tick tells usrsctp of the time that has passed since it was last told. */
+static void tick(void) {
+	static double told;
+	double at = now();
+	uint32_t passed;
+
+	if (told == 0)
+		told = at;
+	passed = (at - told) * 1e3;
+	if (passed > 0) {
+		usrsctp_handle_timers(passed);
+		told += passed / 1e3;
+	}
+}
+
+/* skip lets time pass until a timer has something sent. */
+static void skip(void) {
+	int i;
+
+	for (i = 0; ends[0].first == NULL && ends[1].first == NULL; i++) {
+		if (i == PATIENCE * 1000)
+			fail("nothing goes on");
+		usrsctp_handle_timers(1);
+	}
+}
+
+static void settle(void) {
+	while (carry(&ends[1]) + carry(&ends[0]) > 0)
+		;
+}
+
 /* connect_pair makes an association: a, the end that connects, and b. */
 static void connect_pair(struct socket **a, struct socket **b) {
 	*a = connect_socket();
+	if (by_hand)
+		settle();
 	*b = accept_socket();
+	if (by_hand)
+		need(usrsctp_set_non_blocking(*b, 1), "non-blocking");
+}
+
+/* try_to_send returns 0 if there is no room, and sockets do not wait for it. */
+static int try_to_send(struct socket *s, int stream, const uint8_t *p, size_t n) {
+	struct sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(53)};
+	ssize_t sent = usrsctp_sendv(s, p, n, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO, 0);
+
+	if (sent < 0 && errno == EWOULDBLOCK)
+		return 0;
+	if (sent != (ssize_t)n)
+		fail("send: %s", strerror(errno));
+	return 1;
 }
 
 static void send_message(struct socket *s, int stream, const uint8_t *p, size_t n) {
-	struct sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(53)};
-
-	if (usrsctp_sendv(s, p, n, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO, 0) != (ssize_t)n)
-		fail("send: %s", strerror(errno));
+	if (!try_to_send(s, stream, p, n))
+		fail("send: no room");
 }
 
 /* The message of each stream that is being read; there may be several pieces. */
@@ -347,12 +461,13 @@ struct inbox {
 	size_t n;
 };
 
-/* receive returns the next complete message, or NULL at the end. */
+/* receive returns the next complete message, or NULL at the end, and where sockets do not wait if there is none. */
 static struct inbox *receive(struct socket *s, struct inbox *inboxes, int *stream) {
 	static __thread struct inbox *done;
 
 	if (done != NULL)
 		done->n = 0;
+	done = NULL;
 	for (;;) {
 		static __thread uint8_t piece[MAX_MESSAGE + 1];
 		struct sctp_rcvinfo info = {0};
@@ -544,6 +659,95 @@ static void ping_pong(void) {
 	bounce(a);
 }
 
+/* The same without threads. */
+
+static void engine_bulk(void) {
+	static uint8_t message[MAX_MESSAGE];
+	struct inbox *inboxes = calloc(job.streams, sizeof(*inboxes)), *in;
+	struct socket *a, *b;
+	uint64_t sent = 0, got = 0, before = 0, next[MAX_STREAMS] = {0};
+	double until;
+	int warm, stream, moved, over;
+
+	connect_pair(&a, &b);
+	for (warm = 1; warm >= 0; warm--) {
+		if (!warm) {
+			before = sent;
+			start_meter();
+		}
+		until = now() + (warm ? warm_up() : job.seconds);
+		for (;;) {
+			over = now() > until;
+			while (!over) {
+				stamp(message, sent / job.streams);
+				if (!try_to_send(a, sent % job.streams, message, job.size))
+					break;
+				sent++;
+			}
+			moved = carry(&ends[1]);
+			while ((usrsctp_get_events(b) & SCTP_EVENT_READ) && (in = receive(b, inboxes, &stream)) != NULL) {
+				if (!is_stamped(in, next[stream]++))
+					fail("on stream %d not message %llu", stream, (unsigned long long)next[stream] - 1);
+				got++;
+			}
+			moved += carry(&ends[0]);
+			tick();
+			if (moved == 0) {
+				if (over && got == sent)
+					break;
+				skip();
+			}
+		}
+	}
+	report(sent - before, (sent - before) * job.size);
+}
+
+/* take_one returns a message if there is one. */
+static struct inbox *take_one(struct socket *s, struct inbox *inboxes) {
+	int stream;
+
+	return usrsctp_get_events(s) & SCTP_EVENT_READ ? receive(s, inboxes, &stream) : NULL;
+}
+
+static void engine_ping_pong(void) {
+	static uint8_t message[MAX_MESSAGE];
+	struct inbox *at_a = calloc(1, sizeof(*at_a)), *at_b = calloc(1, sizeof(*at_b)), *in;
+	struct socket *a, *b;
+	double until, at;
+	int warm = 1, moved;
+	uint64_t n = 0;
+
+	connect_pair(&a, &b);
+	for (until = now() + warm_up();; n++) {
+		at = now();
+		if (at > until) {
+			if (!warm)
+				break;
+			warm = 0;
+			start_meter();
+			until = at + job.seconds;
+		}
+		stamp(message, n);
+		send_message(a, 0, message, job.size);
+		do {
+			moved = carry(&ends[1]);
+			if ((in = take_one(b, at_b)) != NULL)
+				send_message(b, 0, in->data, in->n);
+			moved += carry(&ends[0]);
+			in = take_one(a, at_a);
+			tick();
+			if (moved == 0 && in == NULL)
+				skip();
+		} while (in == NULL);
+		if (!is_stamped(in, n))
+			fail("ping %llu did not come back", (unsigned long long)n);
+		if (!warm)
+			add_time(now() - at);
+	}
+	report(n_times, (uint64_t)n_times * job.size);
+	report_quantiles();
+}
+
 /* fork_other starts the other process, which runs prepare, and f from when that is done on. */
 static void fork_other(void (*prepare)(void), void (*f)(void)) {
 	int ready[2];
@@ -588,6 +792,10 @@ static void set_up(void) {
 		add_time(now() - at);
 		usrsctp_close(a);
 		usrsctp_close(b);
+		if (by_hand) {
+			settle();
+			tick();
+		}
 	}
 	report(n_times, 0);
 	report_quantiles();
@@ -602,7 +810,12 @@ static void idle(void) {
 	before = resident();
 	for (i = 0; i < job.count; i++)
 		connect_pair(&a, &b);
-	sleep(1);
+	if (by_hand) {
+		usrsctp_handle_timers(1000);
+		settle();
+	} else {
+		sleep(1);
+	}
 	malloc_trim(0);
 	printf("ends=%d memory=%.0f goroutines=0", 2 * job.count, (resident() - before) / (2 * job.count));
 }
@@ -658,8 +871,8 @@ static void raw_ping_pong(int apart) {
 }
 
 int main(int argc, char **argv) {
-	static const struct { const char *name; void (*run)(void); } works[] = {
-		{"bulk", bulk}, {"pingpong", ping_pong}, {"setup", set_up}, {"idle", idle},
+	static const struct { const char *name; void (*run)(void), (*by_hand)(void); } works[] = {
+		{"bulk", bulk, engine_bulk}, {"pingpong", ping_pong, engine_ping_pong}, {"setup", set_up, set_up}, {"idle", idle, idle},
 	};
 	double value;
 	char name[16];
@@ -677,6 +890,8 @@ int main(int argc, char **argv) {
 			job.streams = value;
 		else if (strcmp(name, "count") == 0)
 			job.count = value;
+		else if (strcmp(name, "buffer") == 0)
+			job.buffer = value;
 		else if (strcmp(name, "seconds") == 0)
 			job.seconds = value;
 		else if (strcmp(name, "loss") == 0)
@@ -689,6 +904,7 @@ int main(int argc, char **argv) {
 	over_link = strcmp(argv[2], "link") == 0;
 	in_memory = over_link || strcmp(argv[2], "memory") == 0;
 	apart = strcmp(argv[2], "apart") == 0;
+	by_hand = strcmp(argv[1], "engine") == 0;
 	if (strcmp(argv[1], "raw") == 0) {
 		raw_ping_pong(apart);
 	} else if (apart && strcmp(argv[3], "pingpong") == 0) {
@@ -704,7 +920,7 @@ int main(int argc, char **argv) {
 			fail("no work %s", argv[3]);
 		start_usrsctp();
 		start_listener();
-		works[w].run();
+		(by_hand ? works[w].by_hand : works[w].run)();
 	}
 	printf("\n");
 	fflush(stdout);

@@ -1,6 +1,6 @@
 //! Messages one way over an emulated link, in virtual time.
 
-use crate::{check, stamp, Engine, Job, BUFFER_SIZE};
+use crate::{check, stamp, Engine, Job};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ impl<P: AsRef<[u8]>> Way<P> {
 pub fn bulk<E: Engine>(job: &Job) {
     let start = Instant::now();
     let mut now = start;
-    let (mut a, mut b) = (E::new(now, true, BUFFER_SIZE), E::new(now, false, BUFFER_SIZE));
+    let (mut a, mut b) = (E::new(now, true, job.buffer), E::new(now, false, job.buffer));
     let (mut there, mut back) = (Way::new(now, true, job.loss), Way::new(now, false, 0.0));
     let mut message = vec![0; job.size];
     let (mut sent, mut arrived, mut until) = (0u64, 0u64, None);

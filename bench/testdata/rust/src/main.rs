@@ -1,8 +1,8 @@
 //! One piece of work between two ends of a Rust crate, both on one thread, and what it
 //! took as one line. Arguments and line are those of ../../../peer/main.go:
 //!
-//!     rust-peers dcsctp|sctp-proto memory bulk|pingpong|setup|idle [size=] [streams=] [seconds=] [count=]
-//!     rust-peers dcsctp|sctp-proto link bulk [size=] [seconds=] [loss=]
+//!     rust-peers dcsctp|sctp-proto memory bulk|pingpong|setup|idle [size=] [streams=] [buffer=] [seconds=] [count=]
+//!     rust-peers dcsctp|sctp-proto link bulk [size=] [buffer=] [seconds=] [loss=]
 //!
 //! Packets are carried from one end to the other by hand. Where both wait for time to
 //! pass, it is skipped: the clock is the real one and what was skipped. Over the link (link.rs) all
@@ -46,6 +46,7 @@ struct Job {
     size: usize,
     streams: u16,
     count: usize,
+    buffer: usize, // that of each direction, bytes
     duration: Duration,
     loss: f64, // the part of the packets that the link loses
 }
@@ -57,9 +58,9 @@ struct Pair<E: Engine> {
 }
 
 impl<E: Engine> Pair<E> {
-    fn connected() -> Pair<E> {
+    fn connected(buffer: usize) -> Pair<E> {
         let now = Instant::now();
-        let mut p = Pair { a: E::new(now, true, BUFFER_SIZE), b: E::new(now, false, BUFFER_SIZE), skipped: Duration::ZERO };
+        let mut p = Pair { a: E::new(now, true, buffer), b: E::new(now, false, buffer), skipped: Duration::ZERO };
         p.a.connect(now);
         while p.turn(&mut |_, _| {}, &mut |_, _| {}) {}
         assert!(p.a.connected() && p.b.connected(), "not connected");
@@ -121,7 +122,7 @@ fn warm_up(job: &Job) -> Duration {
 }
 
 fn bulk<E: Engine>(job: &Job) {
-    let mut pair = Pair::<E>::connected();
+    let mut pair = Pair::<E>::connected(job.buffer);
     let mut message = vec![0; job.size];
     let mut next = vec![0u64; job.streams.into()];
     let (mut sent, mut arrived) = (0u64, 0u64);
@@ -159,7 +160,7 @@ fn bulk<E: Engine>(job: &Job) {
 }
 
 fn ping_pong<E: Engine>(job: &Job) {
-    let mut pair = Pair::<E>::connected();
+    let mut pair = Pair::<E>::connected(job.buffer);
     let mut message = vec![0; job.size];
     let mut times: Vec<Duration> = Vec::with_capacity(1 << 20);
     let mut meter: Option<Meter> = None;
@@ -209,7 +210,7 @@ fn set_up<E: Engine>(job: &Job) {
     let until = Instant::now() + job.duration;
     while Instant::now() < until {
         let begin = Instant::now();
-        let _pair = Pair::<E>::connected();
+        let _pair = Pair::<E>::connected(job.buffer);
         times.push(begin.elapsed());
     }
     meter.report(times.len() as u64, 0);
@@ -218,10 +219,10 @@ fn set_up<E: Engine>(job: &Job) {
 
 fn idle<E: Engine>(job: &Job) {
     let mut pairs = Vec::with_capacity(job.count);
-    pairs.push(Pair::<E>::connected()); // what is allocated once is
+    pairs.push(Pair::<E>::connected(job.buffer)); // what is allocated once is
     let before = resident();
     for _ in 0..job.count {
-        pairs.push(Pair::<E>::connected());
+        pairs.push(Pair::<E>::connected(job.buffer));
     }
     let ends = (2 * job.count) as f64;
     print!("ends={ends} memory={:.0} goroutines=0", (resident() - before) / ends);
@@ -241,7 +242,7 @@ fn run<E: Engine>(net: &str, work: &str, job: &Job) {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut job = Job { size: 64, streams: 1, count: 100, duration: Duration::from_secs(1), loss: 0.0 };
+    let mut job = Job { size: 64, streams: 1, count: 100, buffer: BUFFER_SIZE, duration: Duration::from_secs(1), loss: 0.0 };
     for arg in &args[3..] {
         let (name, value) = arg.split_once('=').expect("name=value");
         let value: f64 = value.parse().expect("a number");
@@ -249,6 +250,7 @@ fn main() {
             "size" => job.size = value as usize,
             "streams" => job.streams = value as u16,
             "count" => job.count = value as usize,
+            "buffer" => job.buffer = value as usize,
             "loss" => job.loss = value,
             "seconds" => job.duration = Duration::from_secs_f64(value),
             _ => panic!("argument {arg}"),

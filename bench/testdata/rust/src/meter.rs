@@ -1,21 +1,58 @@
 //! What work takes, of the whole process, and the line that says so.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::read_to_string;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+/// The system's allocator, which counts. There is one thread: nothing is added atomically.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+fn count() {
+    ALLOCATIONS.store(ALLOCATIONS.load(Relaxed) + 1, Relaxed);
+}
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        System.alloc(layout)
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        System.alloc_zeroed(layout)
+    }
+
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        System.realloc(p, layout, size)
+    }
+
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        System.dealloc(p, layout)
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 pub struct Meter {
     at: Instant,
     cpu: f64,
+    allocations: u64,
 }
 
 impl Meter {
     pub fn start() -> Meter {
-        Meter { cpu: cpu(), at: Instant::now() }
+        Meter { allocations: ALLOCATIONS.load(Relaxed), cpu: cpu(), at: Instant::now() }
     }
 
     pub fn report(&self, messages: u64, bytes: u64) {
         let (seconds, cpu) = (self.at.elapsed().as_secs_f64(), cpu() - self.cpu);
-        print!("messages={messages} bytes={bytes} seconds={seconds:.9} cpu={cpu:.9}");
+        let allocations = ALLOCATIONS.load(Relaxed) - self.allocations;
+        print!("messages={messages} bytes={bytes} seconds={seconds:.9} cpu={cpu:.9} allocations={allocations}");
     }
 }
 
