@@ -29,7 +29,7 @@ second.
 
 // TestBrowsers measures transfers from and to the browsers that there are.
 func TestBrowsers(t *testing.T) {
-	section(browsersTitle, browsersPreface+"\n"+machine()+"\n")
+	section(t, browsersTitle, browsersPreface+"\n"+machine()+"\n")
 	site, err := browser.NewSite(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, barePage) }))
 	if err != nil {
 		t.Fatal(err)

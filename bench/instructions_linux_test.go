@@ -50,7 +50,7 @@ func TestInstructions(t *testing.T) {
 		countTree(t, valgrind, *against, func(name string, n, _ float64) { before[name] = n })
 	}
 	var differences strings.Builder
-	section(title, fmt.Sprintf(`Written by %s, which also compares: %s fails where
+	section(t, title, fmt.Sprintf(`Written by %s, which also compares: %s fails where
 a path takes 10 %% more than here. Counted by callgrind within the paths that the tests of each package
 list, in a steady state and without the garbage collector. The same program gives the same figure on every
 machine with AVX2, within 0.1 %%, or 2 %% for the driver and the channels, which read the clock; another version of Go gives

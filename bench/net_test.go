@@ -137,7 +137,7 @@ func (f *flow) goodput(d time.Duration) float64 {
 
 // TestNetGoodput: bulk transfers over links with losses, and over a fast one.
 func TestNetGoodput(t *testing.T) {
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	goodputTable(t, goodputTitle, ownBuffer)
 	row(t, "RFC 9438, 5.1, predicts for CUBIC", "", predicted(0.001), predicted(0.01), predicted(0.05), "")
 	windowRow(t, ownBuffer)
@@ -174,7 +174,7 @@ func goodputTable(t *testing.T, title string, buffer int) {
 // TestNetLosses: more losses, and queues that are short: what arrives, and how much of what
 // was sent the queue dropped.
 func TestNetLosses(t *testing.T) {
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	links := []struct {
 		name  string
 		queue int
@@ -214,7 +214,7 @@ func predicted(loss float64) string {
 
 // TestNetThin: a thin channel beside a bulk one, over a slow link with a queue of 1.6 s.
 func TestNetThin(t *testing.T) {
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	table(t, "10 Mbit/s, 200 ms, queue of 2 MB: a thin channel beside a bulk one",
 		"bulk, Mbit/s", "delay of the thin, half within (ms)", "95 % within", "all within")
 	for _, s := range stacks {
@@ -241,7 +241,7 @@ func TestNetThin(t *testing.T) {
 // done several times, with other beginnings of the second.
 func TestNetFair(t *testing.T) {
 	const times = 7
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	table(t, fmt.Sprintf("Two flows over one link of 50 Mbit/s, 50 ms, queue of 250 KB, in 60 s: median of %d, least and most", times),
 		"first, Mbit/s", "second", "Jain's index")
 	for _, s := range stacks {
@@ -271,7 +271,7 @@ func spread(format string, x []float64) string {
 
 // TestNetBeside: what BBR leaves CUBIC of a bottleneck, and pion/sctp.
 func TestNetBeside(t *testing.T) {
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	queues := []int{1_000_000, 250_000, 60_000, 25_000}
 	table(t, "A flow with BBR beside another over one link of 50 Mbit/s, 50 ms, in 60 s: Mbit/s of both",
 		"queue of 1 MB", "250 KB", "60 KB", "25 KB")

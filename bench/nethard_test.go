@@ -90,7 +90,7 @@ func TestNetHard(t *testing.T) {
 	for _, l := range links {
 		columns = append(columns, l.name)
 	}
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	table(t, "100 Mbit/s, 50 ms, queue of 250 KB, buffers of 2 MiB: goodput in Mbit/s in 20 s, where the link is not as good", columns...)
 	for _, s := range stacks {
 		row(t, s.name, bubbles(t, len(links), func(t *testing.T, i int) string {
@@ -121,7 +121,7 @@ func TestNetAlone(t *testing.T) {
 	for _, every := range intervals {
 		columns = append(columns, "each "+every.String())
 	}
-	section(netTitle, netPreface)
+	section(t, netTitle, netPreface)
 	table(t, "50 ms, 10 % loss both ways: delay of ordered messages of 100 bytes in ms, half, 95 %, 99 % and all within", columns...)
 	for _, s := range []stack{stacks[0], pionStack} {
 		row(t, s.name, bubbles(t, len(intervals), func(t *testing.T, i int) string {

@@ -362,7 +362,7 @@ func TestPeers(t *testing.T) {
 	begin := time.Now()
 	m := measureAll(t, p, works())
 	m.measureLink(t, p)
-	section(peersTitle, peersPreface+pingPongFloor(m)+"\n"+on+"\n"+p.describe())
+	section(t, peersTitle, peersPreface+pingPongFloor(m)+"\n"+on+"\n"+p.describe())
 	goals(t, m)
 	peerTables(t, m)
 	failures(t, m)

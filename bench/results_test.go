@@ -17,8 +17,12 @@ var (
 	current *strings.Builder // to which tables go
 )
 
-// section makes tables go to a section of RESULTS.md, which preface opens.
-func section(title, preface string) {
+// section makes tables go to a section of RESULTS.md, which preface opens. With -short nothing is measured.
+func section(t *testing.T, title, preface string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures")
+	}
 	if results[title] == nil {
 		results[title] = new(strings.Builder)
 		results[title].WriteString(preface)

@@ -14,7 +14,7 @@ func TestScale(t *testing.T) {
 	if !*write {
 		t.Skip("takes three minutes: make bench-scale")
 	}
-	section("Scale", "Written by `make bench-scale`. One Endpoint has all associations, and what is measured is the CPU time of\n"+
+	section(t, "Scale", "Written by `make bench-scale`. One Endpoint has all associations, and what is measured is the CPU time of\n"+
 		"the process, kernel included. \"In memory\" means two Endpoints whose datagrams are handed over as they are, in virtual time;\n"+
 		"over loopback the side that listens, `sctpnet.Listen`, is a process of its own and stands for itself. Messages have 1000 bytes\n"+
 		"unless something else is said.\n\n"+machine()+"\n")

@@ -55,7 +55,7 @@ func TestSmallDevices(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Fatal("the programs for amd64 must run here")
 	}
-	section("Small devices", fmt.Sprintf(`Written by %s. Programs are stripped and without cgo. Each holds both ends of
+	section(t, "Small devices", fmt.Sprintf(`Written by %s. Programs are stripped and without cgo. Each holds both ends of
 a connection with %s, which exchange messages of 1000 bytes over a link of 1 Mbit/s that loses 5 %% of
 the packets each way; everything must arrive, in order. Of the link 0.92 Mbit/s are left by headers and loss; what
 is lost three times waits for T3-rtx, a second, as there is no room to send others meanwhile, which is why the rate

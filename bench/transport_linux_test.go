@@ -27,7 +27,7 @@ turn, and each figure is the median; the ratios are to be trusted more than the 
 
 // TestTransport makes the tables, from the cipher up to data channels.
 func TestTransport(t *testing.T) {
-	section(transportTitle, transportPreface+"\n"+machine()+"\n")
+	section(t, transportTitle, transportPreface+"\n"+machine()+"\n")
 	t.Run("Records", benchRecords)
 	t.Run("Sessions", benchSessions)
 	t.Run("Crowd", benchCrowd)

@@ -43,6 +43,9 @@ else
 	loud "NO AVX2: THE INSTRUCTIONS OF THE HOT PATHS ARE OTHERS THAN THOSE RECORDED, AND NOT COMPARED"
 fi
 
+step "the benchmarks compile, and README.md and the pictures say what bench/RESULTS.md says"
+(cd bench && go vet ./... && go test -short -count=1 .)
+
 step "DTLS against another major version of its library"
 (cd e2e/dtls3 && go test -count=1 ./...)
 
