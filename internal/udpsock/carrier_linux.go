@@ -79,6 +79,7 @@ func newBatching(conn *net.UDPConn) *batching {
 
 func (b *batching) receive() ([]Run, error)        { return b.in.receive() }
 func (b *batching) receiveSoon() ([]Run, error)    { return b.in.receiveSoon() }
+func (b *batching) release()                       { b.in.release() }
 func (b *batching) send(d []Datagram) (int, error) { return b.out.send(d) }
 
 func (b *batching) receiveECN() (err error) {

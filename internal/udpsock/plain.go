@@ -26,6 +26,8 @@ func (p *plain) receive() ([]Run, error) {
 
 func (p *plain) receiveSoon() ([]Run, error) { return nil, nil }
 
+func (p *plain) release() { p.buf = nil }
+
 func (p *plain) send(datagrams []Datagram) (sent int, err error) {
 	for _, d := range datagrams {
 		if _, e := p.conn.WriteToUDPAddrPort(d.Data, d.To); e != nil {

@@ -46,6 +46,7 @@ type Socket struct {
 type carrier interface {
 	receive() ([]Run, error)
 	receiveSoon() ([]Run, error)
+	release()
 	send([]Datagram) (int, error)
 	receiveECN() error
 	setBuffers(receive, send int)
@@ -115,6 +116,10 @@ func (s *Socket) Receive() ([]Run, error) { return s.carrier.receive() }
 // that is set meanwhile, and Close, are heeded only then. The socket of the system is one that blocks from then on, for
 // all who have a descriptor of it.
 func (s *Socket) ReceiveSoon() ([]Run, error) { return s.carrier.receiveSoon() }
+
+// Release gives back the memory of what was received last, which is not looked at any more. It is called
+// as Receive is, by who will not call that again: without it a new one of 64 KiB has to be made for some other Socket.
+func (s *Socket) Release() { s.carrier.release() }
 
 // Send sends datagrams in order, and returns how many the system took. Those it did
 // not take are lost, for the last reason returned; an error that matches net.ErrClosed

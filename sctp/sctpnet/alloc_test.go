@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -170,6 +171,33 @@ func connectUDP(t testing.TB, cfg Config) (a, b *Conn) {
 		l.Close()
 	})
 	return a, b
+}
+
+// TestUDPEndGivesBuffersBack: the goroutine that reads gives back what it has read into when what it read was the end.
+func TestUDPEndGivesBuffersBack(t *testing.T) {
+	if raceDetector {
+		t.Skip("pools drop some of what they get")
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties them
+	for _, over := range []struct {
+		desc    string
+		connect func(testing.TB, Config) (a, b *Conn)
+	}{{"Endpoint", connectUDP}, {"Conn", connectUDPConns}} {
+		const times = 20
+		var before, after runtime.MemStats
+		for i := range 2 * times {
+			if i == times {
+				runtime.ReadMemStats(&before)
+			}
+			a, b := over.connect(t, Config{})
+			b.Abort("")
+			<-a.Done()
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / times; each > 50_000 {
+			t.Errorf("%s: %d bytes for an association", over.desc, each)
+		}
+	}
 }
 
 // connectUDPConns is connectUDP with a net.Conn at each end.

@@ -263,3 +263,30 @@ func playback(b *testing.B, step func() error) {
 	b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
 }
+
+// BenchmarkUDPSetUp makes a Listener and an association with it, and ends both.
+func BenchmarkUDPSetUp(b *testing.B) {
+	cfg := Config{SCTP: sctp.Config{MTU: 1200, MaxMTU: -1}}
+	b.ReportAllocs()
+	before := cpuTime()
+	for b.Loop() {
+		l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{Config: cfg})
+		if err != nil {
+			b.Skip("no UDP on loopback:", err)
+		}
+		client, err := Dial(background, "udp4", l.Addr().String(), cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		server, err := l.Accept(background)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range []*Conn{client, server} {
+			c.Abort("")
+			<-c.Done()
+		}
+		l.Close()
+	}
+	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}

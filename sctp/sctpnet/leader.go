@@ -151,6 +151,7 @@ func (s *socket) keep() {
 			s.rest()
 		}
 	}
+	s.udp.Release() // no call leads any more
 	s.drop()
 }
 

@@ -116,6 +116,9 @@ func (c *Conn) beforeRead(turn int) (size int, ok bool) {
 	defer c.mu.Unlock()
 	c.awaitEvents()
 	if c.life.isOver || c.reader.turn != turn {
+		if c.reader.udp != nil && c.reader.turn == turn {
+			c.reader.udp.Release()
+		}
 		c.drop()
 		return 0, false
 	}
