@@ -41,7 +41,8 @@ type Endpoint struct {
 	hashes peerHash                // of those
 
 	// listener is an association that never gets beyond Closed. In that state it
-	// answers without keeping anything, whatever the address.
+	// answers without keeping anything, whatever the address. It is made when there is something to
+	// answer: who only connects may never need it.
 	listener *Association
 	keys     cookieKeys
 	answers  answers // what it said
@@ -156,7 +157,6 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	e.common.kept.shared = true
 	e.hashes.key = [2]uint64{e.common.rng.Uint64(), e.common.rng.Uint64()}
 	e.agenda.clock = &e.common.clock
-	e.listener = e.newAssociation()
 	return e, nil
 }
 

@@ -75,16 +75,25 @@ func (e *Endpoint) deliver(now time.Time, slot int32, p wire.Packet) {
 // 9260, section 8.4), on any port.
 func (e *Endpoint) answer(now time.Time, key peerKey, p wire.Packet) {
 	e.stats.OutOfTheBlue++
-	l := e.listener
+	l := e.answerer()
 	l.id.localPort = p.DstPort()
 	e.listen(now, key, p)
 	l.id.localPort = e.cfg.LocalPort
 }
 
+// answerer returns the listener.
+func (e *Endpoint) answerer() *Association {
+	if e.listener == nil {
+		e.listener = e.newAssociation()
+	}
+	return e.listener
+}
+
 // listen lets the listener answer a packet.
 func (e *Endpoint) listen(now time.Time, key peerKey, p wire.Packet) {
-	e.listener.id.remotePort = key.port
-	e.listener.HandlePacket(now, 0, p)
+	l := e.answerer()
+	l.id.remotePort = key.port
+	l.HandlePacket(now, 0, p)
 	e.takeAnswers(key.addr())
 }
 
@@ -132,7 +141,7 @@ func outOfResource(b []byte) []byte { return appendAbort(b, 0, wire.CauseOutOfRe
 func (e *Endpoint) refuse(now time.Time, key peerKey, p wire.Packet, tag uint32, abort func(b []byte) []byte) {
 	e.stats.Refused++
 	e.tellDropped(now, p, ReasonRefused)
-	e.listener.strays.add(p.DstPort(), key.port, tag, abort)
+	e.answerer().strays.add(p.DstPort(), key.port, tag, abort)
 	e.takeAnswers(key.addr())
 }
 

@@ -61,7 +61,7 @@ func (t *slotTable[T]) hint(hash uint32) int32 {
 func (t *slotTable[T]) add(hash uint32, slot int32, found T) {
 	if 2*(t.n+1) > len(t.entries) {
 		old := t.entries
-		t.entries = make([]slotEntry[T], max(16, 2*len(old)))
+		t.entries = make([]slotEntry[T], max(4, 2*len(old)))
 		for _, entry := range old {
 			if entry.hash != 0 {
 				t.place(entry)
