@@ -67,3 +67,35 @@ func (t *connTable) all() iter.Seq[*Conn] {
 		}
 	}
 }
+
+// connQueue is a queue of Conns. The zero value is empty.
+type connQueue struct {
+	conns  []*Conn // from head on
+	head   int
+	looked int // at the first, ever
+}
+
+func (q *connQueue) len() int { return len(q.conns) - q.head }
+
+// first returns the head of a queue that is not empty.
+func (q *connQueue) first() *Conn {
+	q.looked++
+	return q.conns[q.head]
+}
+
+func (q *connQueue) push(c *Conn) {
+	if len(q.conns) == cap(q.conns) && q.head > len(q.conns)/2 {
+		n := copy(q.conns, q.conns[q.head:])
+		clear(q.conns[n:])
+		q.conns, q.head = q.conns[:n], 0
+	}
+	q.conns = append(q.conns, c)
+}
+
+// pop takes the head off.
+func (q *connQueue) pop() {
+	q.conns[q.head] = nil
+	if q.head++; q.head == len(q.conns) {
+		q.conns, q.head = q.conns[:0], 0
+	}
+}

@@ -24,7 +24,7 @@ const keptEvents = 64
 func (e *events) len() int { return len(e.queue) - e.head }
 
 func (e *events) push(ev sctp.Event) {
-	if e.head > 0 && len(e.queue) == cap(e.queue) {
+	if e.head > len(e.queue)/2 && len(e.queue) == cap(e.queue) { // else it would be moved for each event of a long queue
 		n := copy(e.queue, e.queue[e.head:])
 		clear(e.queue[n:])
 		e.queue, e.head = e.queue[:n], 0

@@ -485,6 +485,81 @@ func TestListenOnEvent(t *testing.T) {
 	})
 }
 
+// TestManyEndTogether: what each of many Conns costs that end while the socket is busy does not grow with their number.
+func TestManyEndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 300
+		e := new(ether)
+		l := listenOn(t, e, ListenConfig{Backlog: n})
+		var clients, servers []*Conn
+		for i := range n {
+			c := dialFrom(t, e, fmt.Sprintf("192.0.2.2:%d", 1000+i), Config{})
+			if err := c.WaitConnected(background); err != nil {
+				t.Fatal(err)
+			}
+			clients, servers = append(clients, c), append(servers, acceptFrom(t, l))
+		}
+		s := l.sock
+		s.mu.Lock()
+		for _, c := range servers {
+			c.watch()
+		}
+		before := s.ended.looked
+		s.mu.Unlock()
+
+		block := make(chan struct{})
+		e.written(func(netip.AddrPort) { <-block })
+		first := result(func() error { servers[0].Abort(""); return nil })
+		synctest.Wait()
+		for i := range n - 1 {
+			servers[1+(i*7)%(n-1)].Abort("") // 7 and n - 1 have no common factor
+		}
+		e.written(nil)
+		close(block)
+		<-first
+		for _, c := range servers {
+			<-c.Done()
+		}
+		s.mu.Lock()
+		if looks := s.ended.looked - before; looks > 10*n {
+			t.Errorf("%d looks at Conns that have ended, want a few for each of %d", looks, n)
+		}
+		if s.ended.len() > 0 || len(s.watched) > 0 || s.conns.n > 0 {
+			t.Errorf("%d Conns ended, %d watched and %d there at the end", s.ended.len(), len(s.watched), s.conns.n)
+		}
+		s.mu.Unlock()
+		l.Close()
+		gone(t, clients...)
+	})
+}
+
+// TestConnQueue: a queue that is as long as its memory moves what is in it seldom.
+func TestConnQueue(t *testing.T) {
+	var q connQueue
+	conns := make([]Conn, 1000)
+	for i := range conns {
+		q.push(&conns[i])
+	}
+	moved, start := 0, &q.conns[0]
+	for i := range 100 * len(conns) {
+		if q.first() != &conns[i%len(conns)] {
+			t.Fatal("not in order at", i)
+		}
+		q.pop()
+		head := q.head
+		if q.push(&conns[i%len(conns)]); q.head < head || &q.conns[0] != start {
+			moved++
+			start = &q.conns[0]
+		}
+		if q.len() != len(conns) {
+			t.Fatal("length", q.len())
+		}
+	}
+	if moved > 400 {
+		t.Errorf("%d Conns have been moved %d times", len(conns), moved)
+	}
+}
+
 // TestManyLastEvents: OnEvent hears everything, also when the socket is closed before.
 func TestManyLastEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,11 +31,11 @@ type socket struct {
 	listener *Listener // nil: nobody listens (any more)
 	owner    *Conn     // of Dial: it is done when the socket is
 
-	ended   []*Conn // over, with packets perhaps to be sent
-	pending []*Conn // with events for OnEvent
-	full    *Conn   // one with too many of them, while reading pauses for it
-	watched []*Conn // those that publish their statistics
-	turn    int     // of them
+	ended   connQueue // over, with packets perhaps to be sent
+	pending connQueue // with events for OnEvent
+	full    *Conn     // one with too many of them, while reading pauses for it
+	watched []*Conn   // those that publish their statistics
+	turn    int       // of them
 
 	timer     timer
 	lead      lead          // who reads
@@ -135,10 +135,10 @@ func (s *socket) collect(now time.Time) (more bool) {
 			more = true
 		}
 		if ev.Kind == sctp.EventClosed {
-			s.ended = append(s.ended, c)
+			s.ended.push(c)
 		}
 		if n := c.events.len(); n == 1 {
-			s.pending = append(s.pending, c)
+			s.pending.push(c)
 		} else if n > maxEvents {
 			s.full = c
 		}
@@ -173,7 +173,7 @@ func (s *socket) flush(now time.Time, by actor) bool {
 	case s.out != nil:
 		s.left = true
 		return false
-	case by == aCaller && s.unheard >= drainAfter && len(s.ended) == 0: // last words leave with the call
+	case by == aCaller && s.unheard >= drainAfter && s.ended.len() == 0: // last words leave with the call
 		s.startDrain()
 		return false
 	}
@@ -322,31 +322,37 @@ func (s *socket) fail(now time.Time, op string, err error) {
 // isSending tells whether packets of a Conn are just being written.
 func (s *socket) isSending(c *Conn) bool { return s.out != nil && slices.Contains(s.out.ids, c.id) }
 
-// conclude lets go of the Conns that have ended, and have sent their last packet.
+// conclude lets go of the Conns that have ended, and have sent their last packet. It stops at the first that has not: thousands
+// may end together, those behind it have their turn to send later, as a rule, and who sends comes here again.
 func (s *socket) conclude() {
-	s.ended = slices.DeleteFunc(s.ended, func(c *Conn) bool {
+	for s.ended.len() > 0 {
 		// The endpoint keeps an association that has ended as long as it has something to
 		// send, or was handed over.
+		c := s.ended.first()
 		if s.failure == nil && (s.isSending(c) || !c.life.kept && s.ep.Association(c.id) != nil) {
-			return false
+			return
 		}
+		s.ended.pop()
 		c.release()
 		c.checkDone()
-		return true
-	})
+	}
 }
 
 // forget takes out a Conn that is released.
 func (s *socket) forget(c *Conn) {
 	s.conns.remove(c)
-	if i := slices.Index(s.watched, c); i >= 0 {
-		s.watched = slices.Delete(s.watched, i, i+1)
+	if p := c.published.Load(); p != nil { // it is watched: the last one takes its place
+		end := len(s.watched) - 1
+		last := s.watched[end]
+		s.watched[p.place], s.watched[end] = last, nil
+		last.published.Load().place = p.place
+		s.watched = s.watched[:end]
 	}
 }
 
 // closeUnused closes a socket that nobody uses any more.
 func (s *socket) closeUnused() {
-	if s.closed || s.listener != nil || s.conns.n > 0 || len(s.ended) > 0 {
+	if s.closed || s.listener != nil || s.conns.n > 0 || s.ended.len() > 0 {
 		return
 	}
 	s.closed = true
@@ -360,12 +366,12 @@ func (s *socket) closeUnused() {
 
 // dispatch runs OnEvent for the Conns that have events.
 func (s *socket) dispatch(by actor) {
-	for len(s.pending) > 0 {
-		c := s.pending[0]
-		s.pending = append(s.pending[:0], s.pending[1:]...)
+	for s.pending.len() > 0 {
+		c := s.pending.first()
+		s.pending.pop()
 		c.dispatch(by)
 		if c.events.len() > 0 && !c.events.busy { // the timer's goroutine goes on
-			s.pending = append(s.pending, c)
+			s.pending.push(c)
 			return
 		}
 		c.checkDone()

@@ -14,7 +14,8 @@ import (
 type published struct {
 	mu    sync.Mutex
 	stats sctp.Stats
-	at    time.Time // when it was taken; guarded by the lock of the Conn
+	at    time.Time // when it was taken; guarded, as place, by the lock of the Conn
+	place int       // in socket.watched
 }
 
 // publishInterval is how old the copy may get while packets come and go.
@@ -73,6 +74,7 @@ func (c *Conn) watch() {
 	p.publish(time.Now(), &stats)
 	c.published.Store(p)
 	if c.sock != nil && !c.life.isReleasing {
+		p.place = len(c.sock.watched)
 		c.sock.watched = append(c.sock.watched, c)
 	}
 }
