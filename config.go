@@ -68,7 +68,8 @@ type Config struct {
 	ICEUfragPrefix string
 
 	// ICEDisconnectedTimeout is the silence after which ICE counts as
-	// disconnected, if a check goes unanswered in it. Default 5 s.
+	// disconnected, if a check goes unanswered in it. Default 5 s. This and the other
+	// timeouts here are at most 24 hours.
 	ICEDisconnectedTimeout time.Duration
 
 	// ICEFailedTimeout is the time after that, or the time of checking beyond
@@ -79,7 +80,7 @@ type Config struct {
 
 	// ICEKeepaliveInterval is the time between checks of the selected pair, each
 	// time changed by up to a fifth. Default 5 s; RFC 7675, section 5.1, allows
-	// not less.
+	// not less, but tests may set it down to 1 ms.
 	ICEKeepaliveInterval time.Duration
 
 	// HandshakeTimeout bounds the DTLS handshake. Default 30 s.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -20,6 +22,11 @@ func TestConfigErrors(t *testing.T) {
 	}
 	expired := *mustCertificate(t)
 	expired.expires = time.Now().Add(-time.Second)
+	closed, err := NewUDPMux(UDPMuxConfig{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
 	cases := []struct {
 		field string
 		cfg   Config
@@ -34,12 +41,19 @@ func TestConfigErrors(t *testing.T) {
 		{"ICEFailedTimeout", Config{ICEFailedTimeout: -1}},
 		{"ICEKeepaliveInterval", Config{ICEKeepaliveInterval: -1}},
 		{"HandshakeTimeout", Config{HandshakeTimeout: -1}},
+		{"ICEDisconnectedTimeout", Config{ICEDisconnectedTimeout: math.MaxInt64}}, // whose sum with the next would be negative
+		{"ICEFailedTimeout", Config{ICEFailedTimeout: 25 * time.Hour}},
+		{"ICEKeepaliveInterval", Config{ICEKeepaliveInterval: time.Nanosecond}}, // checks without a pause
+		{"HandshakeTimeout", Config{HandshakeTimeout: math.MaxInt64}},
+		{"UDPMux", Config{UDPMux: closed}},
+		{"UDPMux", Config{UDPMux: new(UDPMux)}},
 		{"DTLSRole", Config{DTLSRole: "actpass"}},
 		{"MaxBufferedAmount", Config{MaxBufferedAmount: -1}},
 		{"SCTP.MTU", Config{SCTP: sctp.Config{MTU: maxRecordPayload + 1}}},
 		{"SCTP.ECN", Config{SCTP: sctp.Config{ECN: true}}},
 		{"SCTP.MaxMTU", Config{SCTP: sctp.Config{MaxMTU: maxRecordPayload + 1}}},
 		{"Certificate", Config{Certificate: &expired}},
+		{"Certificate", Config{Certificate: new(Certificate)}},
 		{"ICEServers", server("127.0.0.1:3478")},
 		{"ICEServers", server("http://127.0.0.1")},
 		{"ICEServers", server("stun:")},
@@ -56,8 +70,13 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("%s: NewTransport = %v, %v; want a *ConfigError", c.field, tr, err)
 		}
 	}
-	var broken *sctp.ConfigError
-	if _, err := NewTransport(Config{SCTP: sctp.Config{MTU: 100}}); !errors.As(err, &broken) || broken.Field != "MTU" {
+	twice := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::ffff:127.0.0.1")}
+	var broken *ConfigError
+	if _, err := NewUDPMux(UDPMuxConfig{Addresses: twice}); !errors.As(err, &broken) || err.Error() != "sluice: UDPMuxConfig.Addresses: has 127.0.0.1 twice" {
+		t.Errorf("NewUDPMux = %v", err)
+	}
+	var brokenSCTP *sctp.ConfigError
+	if _, err := NewTransport(Config{SCTP: sctp.Config{MTU: 100}}); !errors.As(err, &brokenSCTP) || brokenSCTP.Field != "MTU" {
 		t.Errorf("NewTransport = %v, want a *sctp.ConfigError for MTU", err)
 	}
 }

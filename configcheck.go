@@ -23,6 +23,9 @@ const (
 	defaultRTOMin                 = 400 * time.Millisecond
 	defaultSCTPPort               = 5000
 	maxICEServerURLs              = 32
+
+	// What is longer than maxDuration is a slip; sums of what is not do not overflow.
+	maxDuration = 24 * time.Hour
 )
 
 // withDefaults returns a copy with each zero field set to its default, or the
@@ -63,20 +66,23 @@ func (cfg *Config) validate() error {
 	}{
 		{"ICEDisconnectedTimeout", cfg.ICEDisconnectedTimeout},
 		{"ICEFailedTimeout", cfg.ICEFailedTimeout},
-		{"ICEKeepaliveInterval", cfg.ICEKeepaliveInterval},
 		{"HandshakeTimeout", cfg.HandshakeTimeout},
 	} {
-		if d.value < 0 {
-			return &ConfigError{Field: d.field, Rule: "must not be negative"}
+		if d.value < 0 || d.value > maxDuration {
+			return &ConfigError{Field: d.field, Rule: "must be at most 24 hours, and not negative"}
 		}
 	}
 	switch {
+	case cfg.ICEKeepaliveInterval < time.Millisecond || cfg.ICEKeepaliveInterval > maxDuration:
+		return &ConfigError{Field: "ICEKeepaliveInterval", Rule: "must be 1 ms to 24 hours"}
 	case cfg.ICETransportPolicy != ICETransportPolicyAll && cfg.ICETransportPolicy != ICETransportPolicyRelay:
 		return &ConfigError{Field: "ICETransportPolicy", Rule: `must be "all" or "relay"`}
 	case !cfg.DTLSRole.valid():
 		return &ConfigError{Field: "DTLSRole", Rule: `must be "auto", "client" or "server"`}
 	case cfg.PortMin > cfg.PortMax:
 		return &ConfigError{Field: "PortMin", Rule: "must not exceed PortMax"}
+	case cfg.UDPMux != nil && !cfg.UDPMux.open():
+		return &ConfigError{Field: "UDPMux", Rule: "must come from NewUDPMux, and not be closed"}
 	case cfg.UDPMux != nil && cfg.PortMin|cfg.PortMax != 0:
 		return &ConfigError{Field: "UDPMux", Rule: "goes without PortMin and PortMax: it has its port"}
 	case cfg.UDPMux != nil && cfg.ICETransportPolicy == ICETransportPolicyRelay:
@@ -93,6 +99,8 @@ func (cfg *Config) validate() error {
 		return &ConfigError{Field: "SCTP.ECN", Rule: "is not possible over DTLS"}
 	case cfg.SCTP.MaxMTU > maxRecordPayload:
 		return &ConfigError{Field: "SCTP.MaxMTU", Rule: fmt.Sprintf("must not exceed the %d bytes of a DTLS record", maxRecordPayload)}
+	case cfg.Certificate != nil && cfg.Certificate.Expires().IsZero():
+		return &ConfigError{Field: "Certificate", Rule: "must come from GenerateCertificate or ParseCertificatePEM"}
 	case cfg.Certificate != nil && !cfg.Certificate.Expires().After(time.Now()):
 		return &ConfigError{Field: "Certificate", Rule: "has expired"}
 	}

@@ -20,13 +20,19 @@ var ErrICEFailed = errors.New("sluice: ICE found no path to the peer")
 // ports: each UDPMux can have 16 with one address and port of a peer.
 var ErrUDPMuxFull = errors.New("sluice: too many connections between a UDPMux and one address of a peer")
 
-// A ConfigError reports a Config field whose value is out of its range.
+// A ConfigError reports a field of Config or UDPMuxConfig whose value is out of its range.
 type ConfigError struct {
-	Field string // name of the field
+	Field string // name of the field: "PortMin", "SCTP.MTU", "UDPMuxConfig.Addresses"
 	Rule  string // what the value must satisfy
 }
 
-func (e *ConfigError) Error() string { return fmt.Sprintf("sluice: Config.%s: %s", e.Field, e.Rule) }
+func (e *ConfigError) Error() string {
+	name := "Config." + e.Field
+	if strings.HasPrefix(e.Field, "UDPMuxConfig.") {
+		name = e.Field
+	}
+	return fmt.Sprintf("sluice: %s: %s", name, e.Rule)
+}
 
 // A StateError reports an operation that the present state does not allow.
 type StateError struct {

@@ -5,6 +5,7 @@ package sluice
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sluice-rtc/sluice/internal/udpmux"
@@ -89,6 +90,9 @@ func (cfg *UDPMuxConfig) addresses() ([]netip.Addr, error) {
 		if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
 			return nil, &ConfigError{Field: "UDPMuxConfig.Addresses", Rule: fmt.Sprintf("%v is not an address of this host", a)}
 		}
+		if slices.Contains(addrs, a) {
+			return nil, &ConfigError{Field: "UDPMuxConfig.Addresses", Rule: fmt.Sprintf("has %v twice", a)}
+		}
 		addrs = append(addrs, a)
 	}
 	if len(addrs) > 0 {
@@ -123,3 +127,6 @@ func (m *UDPMux) Stats() UDPMuxStats {
 // Close closes the sockets. Close the connections first: those that are left lose
 // what they send, until ICE finds out that they have failed.
 func (m *UDPMux) Close() error { return m.mux.Close() }
+
+// open reports whether connections can be made over it.
+func (m *UDPMux) open() bool { return m.mux != nil && m.mux.Open() }

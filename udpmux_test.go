@@ -260,10 +260,10 @@ func TestUDPMuxModes(t *testing.T) {
 func TestUDPMuxClosedFirst(t *testing.T) {
 	m := newTestUDPMux(t)
 	server, client, _, _ := m.pair(t, nil)
+	late := newTestTransport(t, func(c *Config) { c.UDPMux = m })
 	must(t, m.Close())
 	server.Abort()
 	client.Abort()
-	late := newTestTransport(t, func(c *Config) { c.UDPMux = m })
 	if p := localParameters(t, late); len(p.Candidates) != 0 {
 		t.Errorf("candidates %q", p.Candidates)
 	}

@@ -238,9 +238,9 @@ func (c *Config) broken() (field, rule string) {
 	case c.RTOMax < minTimeout || c.RTOMax > maxDuration:
 		return "RTOMax", "must be 1 ms to 24 hours"
 	case c.RTOMin < 0 || c.RTOMin > c.RTOMax:
-		return "RTOMin", "must not be negative or above RTOMax"
+		return "RTOMin", fmt.Sprintf("must be 0 to RTOMax, %v, but is %v", c.RTOMax, c.RTOMin)
 	case c.RTOInitial < minTimeout || c.RTOInitial > c.RTOMax:
-		return "RTOInitial", "must be 1 ms to RTOMax"
+		return "RTOInitial", fmt.Sprintf("must be 1 ms to RTOMax, %v, but is %v", c.RTOMax, c.RTOInitial)
 	case c.MaxInitRetransmits < 0:
 		return "MaxInitRetransmits", "must not be negative"
 	case c.MaxRetransmits < 0:

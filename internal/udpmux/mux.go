@@ -189,6 +189,13 @@ func (m *Mux) Addrs() []netip.AddrPort {
 	return addrs
 }
 
+// Open reports whether the Mux has not been closed.
+func (m *Mux) Open() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.closed
+}
+
 // Close closes the ports and waits until nothing is read any more. It must not be
 // called by a receiver.
 func (m *Mux) Close() error {
