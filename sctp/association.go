@@ -38,18 +38,20 @@ func (s State) String() string { return stateNames[s] }
 // MarshalText returns the name of the state.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Association is one SCTP association. Its fields are components, each with a
-// file of its own; recv.go, send.go and timers.go pass facts between them.
-//
-// Their order, here and within components, is that of use: what every packet looks at lies
-// together, and what few need at an end of its component, next to that of another. Among
-// thousands of associations what a packet costs is what it misses of the cache, a fifth less so:
-// it looked at 31 lines of 64 bytes when it sent, and at 24 when it received, of the 40 that there were then; 31 are left.
-//
-// What is of use only for a time, in a handshake, after a loss, with gaps or while requests are going on, is behind a
-// pointer of its component, made when it is needed first, and, but for what is counted or may have to be answered again, given
-// up when the association rests.
+// Association is one SCTP association: what two peers know of each other, and of what they have sent. It is driven by five
+// methods (see the package comment), and told what to do by the others: Connect, Send, Read, ResetStreams, Shutdown and so on.
 type Association struct {
+	// The fields are components, each with a file of its own; recv.go, send.go and timers.go pass facts between them.
+	//
+	// Their order, here and within components, is that of use: what every packet looks at lies
+	// together, and what few need at an end of its component, next to that of another. Among
+	// thousands of associations what a packet costs is what it misses of the cache, a fifth less so:
+	// it looked at 31 lines of 64 bytes when it sent, and at 24 when it received, of the 40 that there were then; 31 are left.
+	//
+	// What is of use only for a time, in a handshake, after a loss, with gaps or while requests are going on, is behind a
+	// pointer of its component, made when it is needed first, and, but for what is counted or may have to be answered again, given
+	// up when the association rests.
+
 	id    identity
 	state State
 	ended bool // for good: Closed is final

@@ -1,7 +1,11 @@
 // Package sctp is a sans-IO implementation of the Stream Control Transmission
 // Protocol (RFC 9260) with the extensions that WebRTC data channels use:
-// partial reliability (RFC 3758, RFC 7496), stream reconfiguration (RFC 6525),
-// and the zero checksum of SCTP over DTLS (RFC 9653).
+// partial reliability (RFC 3758, RFC 7496), interleaving of messages and schedulers
+// (RFC 8260), stream reconfiguration (RFC 6525), the zero checksum of SCTP over DTLS
+// (RFC 9653) and set-up without a handshake (SNAP, draft-hancke-tsvwg-snap). Beside
+// these there are RACK-TLP (RFC 8985), CUBIC (RFC 9438) and BBR, path MTU discovery
+// (RFC 8899), ECN, NR-SACK, many associations on one UDP socket (RFC 6951, [Endpoint])
+// and handover to another process. There is one path: no multi-homing.
 //
 // An [Association] has no clock, socket, goroutine or lock of its own. Its
 // caller feeds it datagrams and the time, and carries what it wants to send:
