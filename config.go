@@ -104,9 +104,9 @@ type Config struct {
 	// that of package datachannel.
 	MaxBufferedAmount int
 
-	// SCTP overrides parameters of the association. Ports, seed and checksum are
-	// set by the transport; timeouts default to the browsers' 500 ms initial and
-	// 400 ms minimum.
+	// SCTP overrides parameters of the association. Seed, checksum and RemotePort are
+	// set by the transport, LocalPort is announced to the peer; timeouts default to the browsers' 500 ms
+	// initial and 400 ms minimum.
 	SCTP sctp.Config
 
 	// DisableSNAP leaves the SCTP handshake on the wire. By default each side

@@ -29,10 +29,10 @@ type Config struct {
 	MaxMessageSize int
 
 	// MaxBufferedAmount bounds, in bytes, what Send queues on a channel; beyond
-	// it Send returns an *OperationError. Default 16 MiB.
+	// it Send returns an *OperationError. Default 16 MiB, also for negative values.
 	MaxBufferedAmount int
 
-	// CloseTimeout bounds Close. Default 10 s.
+	// CloseTimeout bounds Close. Default 10 s, also for negative values.
 	CloseTimeout time.Duration
 
 	// Logger receives what happens to the association (level Info), and channels

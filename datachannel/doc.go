@@ -64,4 +64,23 @@
 // BufferedAmount. The events come all the same. Text that is not UTF-8 is a *TypeError, where
 // pages cannot have such. A channel whose identifier is beyond the streams of the
 // association is not refused if the association may get more (RFC 6525).
+//
+// # Testing programs
+//
+// What a program does with its channels can be tested without ICE, DTLS and a network: two sessions over a
+// net.Pipe are two peers. In a bubble of testing/synctest time is virtual, too, and minutes take none:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		here, there := net.Pipe()
+//		client, err := datachannel.New(here, datachannel.Config{}, datachannel.Params{DTLSClient: true})
+//		...
+//		server, err := datachannel.New(there, datachannel.Config{}, datachannel.Params{})
+//		...
+//		go serve(t.Context(), server) // what is tested: it takes an Acceptor
+//		ch, err := client.CreateChannel("echo", nil)
+//		...
+//	})
+//
+// Both sessions have to be closed, or aborted, before the bubble ends. Where a sluice.PeerConnection or Transport is part of
+// what is tested, sluice.Config.IncludeLoopback, and an InterfaceFilter for loopback, keep it on the machine.
 package datachannel
