@@ -10,6 +10,8 @@ import (
 	"github.com/pion/dtls/v2"
 	"github.com/pion/dtls/v2/pkg/crypto/selfsign"
 
+	"github.com/sluice-rtc/sluice/bench/internal/pionpair"
+	"github.com/sluice-rtc/sluice/bench/internal/tally"
 	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
 	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
@@ -42,7 +44,7 @@ func dtlsConfig(t testing.TB) *dtls.Config {
 		Certificates:       []tls.Certificate{cert},
 		CipherSuites:       []dtls.CipherSuiteID{dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 		InsecureSkipVerify: true, InsecureSkipVerifyHello: true,
-		LoggerFactory: quietLog(),
+		LoggerFactory: pionpair.QuietLog(),
 	}
 }
 
@@ -85,7 +87,7 @@ func joinPair(t testing.TB) (a, b *joined) {
 // newOursCarrier is our own record protection over our own sockets.
 func newOursCarrier(t testing.TB) *carrier {
 	a, b := joinPair(t)
-	c := &carrier{arrived: newTally(), send: func(frames [][]byte) {
+	c := &carrier{arrived: tally.New(), send: func(frames [][]byte) {
 		if _, err := a.WriteInPlace(frames); err != nil {
 			t.Error(err)
 		}
@@ -95,7 +97,7 @@ func newOursCarrier(t testing.TB) *carrier {
 		for _, p := range payloads {
 			n += len(p)
 		}
-		c.arrived.arrive(n)
+		c.arrived.Arrive(n)
 	})
 	return c
 }

@@ -3,21 +3,16 @@ package bench
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"testing"
 
 	"github.com/pion/dtls/v2"
 	"github.com/pion/dtls/v2/pkg/crypto/selfsign"
 	"github.com/pion/ice/v2"
-	"github.com/pion/logging"
-)
 
-func quietLog() logging.LoggerFactory {
-	quiet := logging.NewDefaultLoggerFactory()
-	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
-	return quiet
-}
+	"github.com/sluice-rtc/sluice/bench/internal/pionpair"
+	"github.com/sluice-rtc/sluice/bench/internal/tally"
+)
 
 // plainAgents returns two connected ICE agents' connections over loopback.
 func plainAgents(t testing.TB) (a, b *ice.Conn) {
@@ -30,7 +25,7 @@ func plainAgents(t testing.TB) (a, b *ice.Conn) {
 			MulticastDNSMode: ice.MulticastDNSModeDisabled,
 			IncludeLoopback:  true,
 			IPFilter:         func(ip net.IP) bool { return ip.IsLoopback() },
-			LoggerFactory:    quietLog(),
+			LoggerFactory:    pionpair.QuietLog(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +88,7 @@ func plainDTLS(t testing.TB) (client, server *dtls.Conn) {
 		Certificates:       []tls.Certificate{cert},
 		CipherSuites:       []dtls.CipherSuiteID{dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 		InsecureSkipVerify: true,
-		LoggerFactory:      quietLog(),
+		LoggerFactory:      pionpair.QuietLog(),
 	}
 	done := make(chan error)
 	go func() {
@@ -115,7 +110,7 @@ func plainDTLS(t testing.TB) (client, server *dtls.Conn) {
 // newPlainCarrier is what the two libraries do without us.
 func newPlainCarrier(t testing.TB) *carrier {
 	tx, rx := plainDTLS(t)
-	c := &carrier{arrived: newTally(), send: func(frames [][]byte) {
+	c := &carrier{arrived: tally.New(), send: func(frames [][]byte) {
 		for _, f := range frames {
 			if _, err := tx.Write(f[roomBefore : len(f)-roomAfter]); err != nil {
 				t.Error(err)
@@ -129,7 +124,7 @@ func newPlainCarrier(t testing.TB) *carrier {
 			if err != nil {
 				return
 			}
-			c.arrived.arrive(n)
+			c.arrived.Arrive(n)
 		}
 	}()
 	return c

@@ -14,6 +14,7 @@ import (
 	"github.com/pion/dtls/v2"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/bench/internal/tally"
 	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
 	"github.com/sluice-rtc/sluice/internal/udpmux"
 )
@@ -25,7 +26,7 @@ type crowd struct {
 	servers []*joined
 	peers   []*dtlsrecord.Session
 	socket  *net.UDPConn
-	arrived *tally
+	arrived *tally.Tally
 }
 
 // addressOf returns where the peer with a number is.
@@ -92,7 +93,7 @@ func (c *crowd) join(cfg *dtls.Config) error {
 	}
 	s.Receive(func(payloads [][]byte, _ error) {
 		for _, b := range payloads {
-			c.arrived.arrive(len(b))
+			c.arrived.Arrive(len(b))
 		}
 	})
 	send = c.sendFrom(remote.Addr(), local)
@@ -109,7 +110,7 @@ func (c *crowd) visit(t testing.TB, n, records int, d time.Duration) int64 {
 	}
 	begin := c.arrived.Load()
 	for i, sent, start := 0, begin, time.Now(); time.Since(start) < d; i++ {
-		sent = c.arrived.await(sent, window)
+		sent = c.arrived.Await(sent, window)
 		if _, err := c.peers[i%n].WriteInPlace(frames); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +131,7 @@ func memoryInUse() (bytes int64, goroutines int) {
 // benchCrowd: ten thousand sessions on one port.
 func benchCrowd(t *testing.T) {
 	const few, many = 10, 10_000
-	c := &crowd{arrived: newTally(), mux: newMux(t, udpmux.Config{Shared: true})}
+	c := &crowd{arrived: tally.New(), mux: newMux(t, udpmux.Config{Shared: true})}
 	var err error
 	if c.socket, err = net.ListenUDP("udp4", nil); err != nil {
 		t.Fatal(err)

@@ -2,15 +2,14 @@ package bench
 
 import (
 	"context"
-	"io"
 	"net"
-	"runtime/debug"
+	"os"
 	"strings"
 	"time"
 
-	"github.com/pion/logging"
 	pion "github.com/pion/sctp"
 
+	"github.com/sluice-rtc/sluice/bench/internal/pionpair"
 	"github.com/sluice-rtc/sluice/internal/netsim"
 	"github.com/sluice-rtc/sluice/sctp"
 	"github.com/sluice-rtc/sluice/sctp/sctpnet"
@@ -81,44 +80,22 @@ func (e sluiceEnd) close() {
 	<-e.Done()
 }
 
-// pionVersion is that of the module that is compiled in.
+// pionVersion is that which go.mod asks for. (Programs of go test do not know their modules.)
 func pionVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == "github.com/pion/sctp" {
-				return strings.TrimPrefix(m.Version, "v")
-			}
-		}
-	}
-	return "of unknown version"
+	text, _ := os.ReadFile("go.mod")
+	_, after, _ := strings.Cut(string(text), "github.com/pion/sctp v")
+	version, _, _ := strings.Cut(after, "\n")
+	return version
 }
 
 // pionStack is pion/sctp with its defaults but the buffers.
 var pionStack = stack{"pion/sctp " + pionVersion(), func(a, b net.Conn, buffer int) (sender, receiver, error) {
-	quiet := logging.NewDefaultLoggerFactory()
-	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
-	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: uint32(buffer), LoggerFactory: quiet}
-	type result struct {
-		*pion.Association
-		error
-	}
-	accepted := make(chan result, 1)
-	go func() {
-		cfg := cfg
-		cfg.NetConn = b
-		rx, err := pion.ServerWithOptions(cfg)
-		accepted <- result{rx, err}
-	}()
-	cfg.NetConn = a
-	tx, err := pion.ClientWithOptions(cfg)
+	cfg := pion.Config{MTU: packetSize, MaxReceiveBufferSize: uint32(buffer), LoggerFactory: pionpair.QuietLog()}
+	tx, rx, err := pionpair.Connect(cfg, a, b)
 	if err != nil {
 		return nil, nil, err
 	}
-	rx := <-accepted
-	if rx.error != nil {
-		return nil, nil, rx.error
-	}
-	s, r := &pionEnd{Association: tx}, &pionEnd{Association: rx.Association}
+	s, r := &pionEnd{Association: tx}, &pionEnd{Association: rx}
 	for i := range s.streams {
 		if s.streams[i], err = tx.OpenStream(uint16(i), pion.PayloadTypeWebRTCBinary); err == nil {
 			r.streams[i], err = rx.OpenStream(uint16(i), pion.PayloadTypeWebRTCBinary)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-rtc/sluice/bench/internal/tally"
 	"github.com/sluice-rtc/sluice/internal/dtlsrecord"
 )
 
@@ -102,7 +103,7 @@ func perRecord(costs []cost) string {
 // of payload that come out at the other.
 type carrier struct {
 	send    func(frames [][]byte) // with room around each payload
-	arrived *tally
+	arrived *tally.Tally
 	lost    int64
 }
 
@@ -123,7 +124,7 @@ func (c *carrier) carry(d time.Duration) int64 {
 		if time.Now().After(deadline) {
 			break
 		}
-		kept := c.arrived.await(sent, window-burst*recordSize+1)
+		kept := c.arrived.Await(sent, window-burst*recordSize)
 		c.lost += sent - kept
 		sent = kept
 		c.send(frames)

@@ -10,6 +10,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/sluice-rtc/sluice"
+	"github.com/sluice-rtc/sluice/bench/internal/pionpair"
 	"github.com/sluice-rtc/sluice/datachannel"
 )
 
@@ -143,7 +144,7 @@ func pionSettings() (s webrtc.SettingEngine) {
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetSCTPMaxMessageSize(maxMessage)
-	s.LoggerFactory = quietLog()
+	s.LoggerFactory = pionpair.QuietLog()
 	return s
 }
 

@@ -2,19 +2,13 @@ package main
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 
-	"github.com/pion/logging"
 	pion "github.com/pion/sctp"
-)
 
-func quietLog() logging.LoggerFactory {
-	quiet := logging.NewDefaultLoggerFactory()
-	quiet.DefaultLogLevel, quiet.Writer = logging.LogLevelDisabled, io.Discard
-	return quiet
-}
+	"github.com/sluice-rtc/sluice/bench/internal/pionpair"
+)
 
 // A pionEnd is an association of pion/sctp. It takes all that it is given, so the
 // sender waits for its sign that little is left, as the examples of the project do.
@@ -88,7 +82,7 @@ func (e *pionEnd) open(n int) error {
 }
 
 func pionConfig() pion.Config {
-	return pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, MaxMessageSize: maxMessage, LoggerFactory: quietLog()}
+	return pion.Config{MTU: packetSize, MaxReceiveBufferSize: bufferSize, MaxMessageSize: maxMessage, LoggerFactory: pionpair.QuietLog()}
 }
 
 // pionOver is an end over a net.Conn, made by one of the library's functions.
@@ -113,28 +107,11 @@ func pionAnswers(nc *net.UDPConn) (end, error) {
 
 // pionPair connects two ends over a net.Conn each.
 func pionPair(na, nb net.Conn, streams int) (a, b end, err error) {
-	cfg := pionConfig()
-	type result struct {
-		*pion.Association
-		error
-	}
-	accepted := make(chan result, 1)
-	go func() {
-		cfg := cfg
-		cfg.NetConn = nb
-		rx, err := pion.ServerWithOptions(cfg)
-		accepted <- result{rx, err}
-	}()
-	cfg.NetConn = na
-	tx, err := pion.ClientWithOptions(cfg)
+	tx, rx, err := pionpair.Connect(pionConfig(), na, nb)
 	if err != nil {
 		return nil, nil, err
 	}
-	rx := <-accepted
-	if rx.error != nil {
-		return nil, nil, rx.error
-	}
-	ea, eb := &pionEnd{Association: tx, nc: na}, &pionEnd{Association: rx.Association, nc: nb}
+	ea, eb := &pionEnd{Association: tx, nc: na}, &pionEnd{Association: rx, nc: nb}
 	if err := ea.open(streams); err != nil {
 		return nil, nil, err
 	}

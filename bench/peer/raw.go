@@ -7,52 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/sluice-rtc/sluice/bench/internal/tally"
 )
 
 // What the machine can do without any protocol: packets of packetSize bytes.
 
-// A tally counts what arrives, so that its sender can hold itself back: nothing below
-// SCTP does.
-type tally struct {
-	atomic.Int64               // bytes
-	more         chan struct{} // capacity 1: some may have arrived
-	stall        *time.Timer
-}
-
-// maxStall is how long nothing arrives before what is on its way counts as lost.
-const maxStall = 100 * time.Millisecond
-
-func newTally() *tally {
-	return &tally{more: make(chan struct{}, 1), stall: time.NewTimer(maxStall)}
-}
-
-func (y *tally) arrive(n int) {
-	y.Add(int64(n))
-	select {
-	case y.more <- struct{}{}:
-	default:
-	}
-}
-
-// await waits until at most limit bytes of those sent are on their way. It returns what
-// was sent less what was lost.
-func (y *tally) await(sent, limit int64) int64 {
-	for sent-y.Load() > limit {
-		y.stall.Reset(maxStall)
-		select {
-		case <-y.more:
-		case <-y.stall.C:
-			return y.Load()
-		}
-	}
-	return sent
-}
-
 // stream sends with send, which returns how many bytes it sent, for a time.
-func stream(j job, y *tally, window int64, send func() (int, error)) (report, error) {
+func stream(j job, y *tally.Tally, window int64, send func() (int, error)) (report, error) {
 	sent := int64(0)
 	work := func(d time.Duration) error {
 		for deadline := time.Now().Add(d); time.Now().Before(deadline); {
@@ -60,9 +24,9 @@ func stream(j job, y *tally, window int64, send func() (int, error)) (report, er
 			if err != nil {
 				return err
 			}
-			sent = y.await(sent+int64(n), window)
+			sent = y.Await(sent+int64(n), window)
 		}
-		sent = y.await(sent, 0)
+		sent = y.Await(sent, 0)
 		return nil
 	}
 	if err := work(warmUp(j)); err != nil {
@@ -76,6 +40,18 @@ func stream(j job, y *tally, window int64, send func() (int, error)) (report, er
 	return m.stop(n/packetSize, n), nil
 }
 
+// drain reads all there is, up to 64 KiB at a time.
+func drain(read func([]byte) (int, error), y *tally.Tally) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := read(buf)
+		if err != nil {
+			return
+		}
+		y.Arrive(n)
+	}
+}
+
 // batch is how many packets a batch has: with GSO what fits into 64 KiB.
 const batch = 50
 
@@ -83,17 +59,8 @@ const batch = 50
 func rawMemory(j job) (report, error) {
 	a, b := newPipe()
 	defer a.Close()
-	y := newTally()
-	go func() {
-		buf := make([]byte, 2048)
-		for {
-			n, err := b.Read(buf)
-			if err != nil {
-				return
-			}
-			y.arrive(n)
-		}
-	}()
+	y := tally.New()
+	go drain(b.Read, y)
 	packets := make([][]byte, batch)
 	for i := range packets {
 		packets[i] = make([]byte, packetSize)
@@ -117,7 +84,7 @@ func rawAEAD(j job) (report, error) {
 	var nonce [12]byte
 	var additional [13]byte
 	frame := make([]byte, packetSize, packetSize+16)
-	y := newTally()
+	y := tally.New()
 	return stream(j, y, 0, func() (int, error) {
 		for range batch {
 			binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])+1)
@@ -126,7 +93,7 @@ func rawAEAD(j job) (report, error) {
 				return 0, err
 			}
 		}
-		y.arrive(batch * packetSize)
+		y.Arrive(batch * packetSize)
 		return batch * packetSize, nil
 	})
 }
@@ -139,17 +106,8 @@ func rawUDP(j job) (report, error) {
 	}
 	defer a.Close()
 	defer b.Close()
-	y := newTally()
-	go func() {
-		buf := make([]byte, 2048)
-		for {
-			n, err := b.Read(buf)
-			if err != nil {
-				return
-			}
-			y.arrive(n)
-		}
-	}()
+	y := tally.New()
+	go drain(b.Read, y)
 	packet := make([]byte, packetSize)
 	return stream(j, y, 64*packetSize, func() (int, error) { return a.Write(packet) })
 }
@@ -180,17 +138,11 @@ func rawGSO(j job) (report, error) {
 			return nil, fmt.Errorf("segmentation: %v %v", failed, err)
 		}
 	}
-	y := newTally()
-	go func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, _, _, _, err := b.ReadMsgUDPAddrPort(buf, nil)
-			if err != nil {
-				return
-			}
-			y.arrive(n)
-		}
-	}()
+	y := tally.New()
+	go drain(func(buf []byte) (int, error) {
+		n, _, _, _, err := b.ReadMsgUDPAddrPort(buf, nil)
+		return n, err
+	}, y)
 	packets := make([]byte, batch*packetSize)
 	return stream(j, y, batch*packetSize, func() (int, error) {
 		n, _, err := a.WriteMsgUDPAddrPort(packets, nil, netip.AddrPort{})
