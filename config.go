@@ -12,7 +12,8 @@ import (
 // Config configures a Transport or a PeerConnection. The zero value works: host
 // candidates on all interfaces but loopback, a fresh certificate, no logging.
 type Config struct {
-	// ICEServers are the STUN and TURN servers to ask for candidates. Default none.
+	// ICEServers are the STUN and TURN servers to ask for candidates. Default none. SetICEServers
+	// replaces them later.
 	ICEServers []ICEServer
 
 	// ICEServerRoots are the certificate authorities by which TURN servers over TLS

@@ -53,16 +53,26 @@ func (cfg *Config) toJS() (map[string]any, error) {
 	if cfg.Certificate != nil {
 		m["certificates"] = []any{cfg.Certificate.object}
 	}
-	var servers []any
-	for _, s := range cfg.ICEServers {
+	m["iceServers"] = serversToJS(cfg.ICEServers)
+	return m, nil
+}
+
+// serversToJS makes a sequence of RTCIceServer.
+func serversToJS(servers []ICEServer) []any {
+	list := []any{} // nil would be null, which is no sequence
+	for _, s := range servers {
 		var urls []any
 		for _, u := range s.URLs {
 			urls = append(urls, u)
 		}
-		servers = append(servers, map[string]any{"urls": urls, "username": s.Username, "credential": s.Credential})
+		list = append(list, map[string]any{"urls": urls, "username": s.Username, "credential": s.Credential})
 	}
-	m["iceServers"] = servers
-	return m, nil
+	return list
+}
+
+// serverError is why the browser does not take ICEServers.
+func serverError(err error) error {
+	return &ConfigError{Field: "ICEServers", Rule: "must please the browser, which says: " + err.Error()}
 }
 
 // callError names an exception like the W3C does.

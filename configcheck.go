@@ -109,7 +109,7 @@ func (cfg *Config) validate() error {
 			return &ConfigError{Field: "NetworkTypes", Rule: fmt.Sprintf(`%q is not "udp4", "udp6", "tcp4" or "tcp6"`, n)}
 		}
 	}
-	if _, err := cfg.serverURIs(); err != nil {
+	if _, err := cfg.serverURIs(cfg.ICEServers); err != nil {
 		return err
 	}
 	_, err := sctp.New(cfg.SCTP) // now, rather than when the session starts
@@ -121,10 +121,13 @@ func (cfg *Config) hasNetwork(networks ...string) bool {
 	return slices.ContainsFunc(networks, func(n string) bool { return slices.Contains(cfg.NetworkTypes, n) })
 }
 
-// serverURIs parses ICEServers.
-func (cfg *Config) serverURIs() ([]*stun.URI, error) {
+// serverURIs parses what is in the place of ICEServers.
+func (cfg *Config) serverURIs(servers []ICEServer) ([]*stun.URI, error) {
+	if cfg.ICELite && len(servers) > 0 {
+		return nil, &ConfigError{Field: "ICEServers", Rule: "must be none with ICELite"}
+	}
 	var uris []*stun.URI
-	for _, server := range cfg.ICEServers {
+	for _, server := range servers {
 		for _, url := range server.URLs {
 			u, err := parseServerURL(url, server)
 			if err != nil {
@@ -136,6 +139,15 @@ func (cfg *Config) serverURIs() ([]*stun.URI, error) {
 		}
 	}
 	return uris, nil
+}
+
+// copyServers returns servers that the caller's do not change any more.
+func copyServers(servers []ICEServer) []ICEServer {
+	servers = slices.Clone(servers)
+	for i := range servers {
+		servers[i].URLs = slices.Clone(servers[i].URLs)
+	}
+	return servers
 }
 
 func parseServerURL(url string, server ICEServer) (*stun.URI, error) {

@@ -83,7 +83,8 @@ type iceTransport struct {
 	marks     iceMarks // of sockets that are no ports; has a lock of its own
 
 	mu          sync.Mutex
-	path        *icePath // what the layers above see
+	servers     []*stun.URI // of the generations to come
+	path        *icePath    // what the layers above see
 	closed      bool
 	controlling bool
 	live        []*iceGeneration   // all that are not closed, oldest first
@@ -105,6 +106,10 @@ func newICETransport(cfg *Config, ev iceEvents) (*iceTransport, error) {
 		t.mux = cfg.UDPMux.mux
 	} else {
 		t.mux = udpmux.New(udpmux.Config{})
+	}
+	var err error
+	if t.servers, err = cfg.serverURIs(cfg.ICEServers); err != nil {
+		return nil, err
 	}
 	t.path = t.newPath()
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -360,6 +365,17 @@ func (t *iceTransport) restart(local iceCredentials) error {
 	t.next = g
 	t.live = append(t.live, g)
 	return nil // the gathering state stays until gather begins it anew
+}
+
+// setServers replaces the servers of the generations to come.
+func (t *iceTransport) setServers(servers []*stun.URI) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	t.servers = servers
+	return nil
 }
 
 // restarting reports whether a restart was begun that the peer has not answered.

@@ -53,13 +53,10 @@ type iceGeneration struct {
 }
 
 func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, error) {
-	uris, err := t.cfg.serverURIs()
-	if err != nil {
-		return nil, err
-	}
 	g := &iceGeneration{iceCredentials: local, t: t, state: ICEConnectionStateNew, gathering: ICEGatheringStateNew,
 		gatheredCh: make(chan struct{}), selected: make(chan struct{})}
 	t.mu.Lock()
+	uris := t.servers
 	g.ports = t.path.NewAgent()
 	g.before.checks = t.traffic()
 	t.mu.Unlock()
@@ -76,6 +73,7 @@ func newICEGeneration(t *iceTransport, local iceCredentials) (*iceGeneration, er
 	t.mu.Lock()
 	g.net.whole = t.whole
 	t.mu.Unlock()
+	var err error
 	if g.agent, err = ice.NewAgent(g.agentConfig(uris, newLogFactory(t.cfg.Logger))); err == nil {
 		err = g.listen()
 	}

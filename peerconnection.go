@@ -190,6 +190,32 @@ func (pc *PeerConnection) RestartICE() {
 	pc.updateNegotiationNeeded()
 }
 
+// SetICEServers replaces Config.ICEServers for the candidates that are gathered after the next ICE restart, by either side
+// (W3C's setConfiguration): credentials of TURN servers are often good for some hours only. Those of the first
+// negotiation are those of Config. The error is an *InvalidStateError after Close, or a *ConfigError, and then nothing has changed.
+func (pc *PeerConnection) SetICEServers(servers []ICEServer) error {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if err := pc.usable("SetICEServers"); err != nil {
+		return err
+	}
+	uris, err := pc.cfg.serverURIs(servers)
+	if err != nil {
+		return err
+	}
+	pc.cfg.ICEServers = copyServers(servers) // of links to come
+	links := []*link{pc.link, pc.spare}
+	if pc.pendingRemote != nil {
+		links = append(links, pc.pendingRemote.next)
+	}
+	for _, l := range links {
+		if l != nil {
+			l.core.ice.setServers(uris) // the error says that it is over
+		}
+	}
+	return nil
+}
+
 // Accept waits for a channel that the peer opens while OnDataChannel is not set, and
 // returns it open, unless it was closed while it waited. Up to 1024 wait; further ones are closed. The
 // error is that of ctx or, after Close and when none is left, an *InvalidStateError. The end of an association is not the end: a

@@ -56,7 +56,7 @@ func NewPeerConnection(cfg Config) (*PeerConnection, error) {
 	}
 	object, err := webjs.Try(func() js.Value { return class.New(configuration) })
 	if err != nil {
-		return nil, &ConfigError{Field: "ICEServers", Rule: "must please the browser, which says: " + err.Error()}
+		return nil, serverError(err)
 	}
 	pc := &PeerConnection{
 		pc: object, ice: ICEConnectionStateNew, gathering: ICEGatheringStateNew, connection: ConnectionStateNew,
@@ -127,6 +127,21 @@ func (pc *PeerConnection) RestartICE() {
 	if pc.usableNow("RestartICE") == nil {
 		pc.pc.Call("restartIce")
 	}
+}
+
+// SetICEServers replaces Config.ICEServers for the candidates that are gathered from now on (W3C's
+// setConfiguration); those that were gathered stay until ICE is restarted. The error is an *InvalidStateError after
+// Close, or a *ConfigError, and then nothing has changed.
+func (pc *PeerConnection) SetICEServers(servers []ICEServer) error {
+	if err := pc.usableNow("SetICEServers"); err != nil {
+		return err
+	}
+	configuration := pc.pc.Call("getConfiguration")
+	configuration.Set("iceServers", serversToJS(servers))
+	if _, err := webjs.Try(func() js.Value { return pc.pc.Call("setConfiguration", configuration) }); err != nil {
+		return serverError(err)
+	}
+	return nil
 }
 
 // Accept waits for a channel that the peer opens while OnDataChannel is not set, and

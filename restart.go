@@ -27,6 +27,17 @@ func (t *Transport) RestartICE() error {
 	return t.restartICE("")
 }
 
+// SetICEServers replaces Config.ICEServers for the candidates that are gathered after the next ICE restart, by either side:
+// credentials of TURN servers are often good for some hours only. Those of Start are those of Config. The error
+// is a *ConfigError, and then nothing has changed, or ErrClosed.
+func (t *Transport) SetICEServers(servers []ICEServer) error {
+	uris, err := t.core.cfg.serverURIs(servers)
+	if err != nil {
+		return err
+	}
+	return t.core.ice.setServers(uris)
+}
+
 // restartICE begins a restart that answers the peer's, if it names one.
 func (t *Transport) restartICE(answers string) error {
 	t.mu.Lock()

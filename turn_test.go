@@ -72,6 +72,69 @@ func TestStrayPacketToTURNClient(t *testing.T) {
 	}
 }
 
+// Credentials of TURN servers end: what SetICEServers says holds for the next ICE restart, whoever begins it.
+func TestSetICEServers(t *testing.T) {
+	server := func() (spyConn, ICEServer) {
+		spy := spyConn{listenLoopback(t), make(chan net.Addr, 1)}
+		turnServer(t, turn.ServerConfig{PacketConnConfigs: []turn.PacketConnConfig{{PacketConn: spy, RelayAddressGenerator: relayOnLoopback()}}})
+		return spy, ICEServer{URLs: []string{"turn:" + spy.LocalAddr().String() + "?transport=udp"}, Username: "u", Credential: "p"}
+	}
+	_, first := server()
+	cfg := loopbackConfig()
+	cfg.ICETransportPolicy, cfg.ICEServers = ICETransportPolicyRelay, []ICEServer{first}
+	broken, servers := new(*ConfigError), []ICEServer{{URLs: []string{"nonsense"}}}
+
+	a, b := newTestPeer(t, cfg), newTestPeer(t, loopbackConfig())
+	ch := wantChannel(t, a.PeerConnection)
+	negotiate(t, a, b, false)
+	other := receive(t, "channel", b.channels)
+	exchange(t, ch, other)
+	for _, by := range []string{"this side", "the peer"} {
+		if err := a.SetICEServers(servers); !errors.As(err, broken) {
+			t.Errorf("SetICEServers = %v, want a *ConfigError", err)
+		}
+		spy, next := server()
+		given := []ICEServer{next}
+		must(t, a.SetICEServers(given))
+		given[0] = ICEServer{} // it is the caller's still
+		before := usedGeneration(a.core)
+		if by == "the peer" {
+			b.RestartICE()
+			negotiate(t, b, a, false)
+		} else {
+			a.RestartICE()
+			negotiate(t, a, b, false)
+		}
+		receive(t, "somebody at the new server", spy.clients)
+		wantMoved(t, a.core, before)
+		exchange(t, ch, other)
+	}
+	a.Close()
+	if err := a.SetICEServers(nil); !errors.As(err, new(*InvalidStateError)) {
+		t.Errorf("SetICEServers after Close = %v", err)
+	}
+	lite := newTestPeer(t, Config{ICELite: true, IncludeLoopback: true})
+	if err := lite.SetICEServers([]ICEServer{first}); !errors.As(err, broken) {
+		t.Errorf("SetICEServers with ICELite = %v, want a *ConfigError", err)
+	}
+
+	tr := newTestTransport(t, func(c *Config) { c.ICETransportPolicy, c.ICEServers = cfg.ICETransportPolicy, cfg.ICEServers })
+	peer := newTestTransport(t, nil)
+	connect(t, tr, peer)
+	if err := tr.SetICEServers(servers); !errors.As(err, broken) {
+		t.Errorf("SetICEServers = %v, want a *ConfigError", err)
+	}
+	spy, next := server()
+	must(t, tr.SetICEServers([]ICEServer{next}))
+	must(t, tr.RestartICE())
+	localParameters(t, tr)
+	receive(t, "somebody at the new server", spy.clients)
+	tr.Abort()
+	if err := tr.SetICEServers(nil); err != ErrClosed {
+		t.Errorf("SetICEServers after Abort = %v", err)
+	}
+}
+
 // TURN over TCP and TLS goes through Dial, where the guard sees the messages.
 func TestTURNOverStream(t *testing.T) {
 	for _, scheme := range []string{"turn", "turns"} {

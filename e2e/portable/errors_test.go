@@ -47,6 +47,15 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v, want an *InvalidStateError", name, err)
 		}
 	}
+	var refused *sluice.ConfigError
+	if err := c.SetICEServers([]sluice.ICEServer{{URLs: []string{"nonsense"}}}); !errors.As(err, &refused) {
+		t.Errorf("SetICEServers: %v, want a *ConfigError", err)
+	}
+	for _, servers := range [][]sluice.ICEServer{{{URLs: []string{"turn:127.0.0.1"}, Username: "u", Credential: "p"}}, nil} {
+		if err := c.SetICEServers(servers); err != nil {
+			t.Errorf("SetICEServers: %v", err)
+		}
+	}
 	id := uint16(7)
 	c.open("seven", &datachannel.Init{Negotiated: true, ID: &id})
 	var operation *sluice.OperationError
@@ -58,8 +67,7 @@ func TestErrors(t *testing.T) {
 	if err := c.SetRemoteDescription(sluice.SessionDescription{Type: sluice.SDPTypeOffer, SDP: "v=1\r\n"}); !errors.As(err, &sdp) || sdp.Detail != sluice.SDPSyntaxError || sdp.SDPLineNumber != 1 {
 		t.Errorf("a description that is none: %v", err)
 	}
-	var config *sluice.ConfigError
-	if _, err := sluice.NewPeerConnection(sluice.Config{ICEServers: []sluice.ICEServer{{URLs: []string{"nonsense:"}}}}); !errors.As(err, &config) {
+	if _, err := sluice.NewPeerConnection(sluice.Config{ICEServers: []sluice.ICEServer{{URLs: []string{"nonsense:"}}}}); !errors.As(err, &refused) {
 		t.Errorf("an address that is none: %v", err)
 	}
 	ch := c.open("unconnected", nil)
