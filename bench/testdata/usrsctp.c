@@ -623,11 +623,49 @@ static void *answer(void *argument) {
 	return NULL;
 }
 
+/* ask sends a message and returns what comes back. */
+static struct inbox *ask(struct socket *a, struct inbox *inboxes, const uint8_t *message) {
+	int stream;
+
+	send_message(a, 0, message, job.size);
+	return receive(a, inboxes, &stream);
+}
+
+static struct socket *answering; /* without threads: the end that answers */
+
+/* take_one returns a message if there is one. */
+static struct inbox *take_one(struct socket *s, struct inbox *inboxes) {
+	int stream;
+
+	return usrsctp_get_events(s) & SCTP_EVENT_READ ? receive(s, inboxes, &stream) : NULL;
+}
+
+/* ask_by_hand is ask without threads. */
+static struct inbox *ask_by_hand(struct socket *a, struct inbox *inboxes, const uint8_t *message) {
+	static struct inbox question;
+	struct inbox *in;
+	int moved;
+
+	send_message(a, 0, message, job.size);
+	for (;;) {
+		moved = carry(&ends[1]);
+		if ((in = take_one(answering, &question)) != NULL)
+			send_message(answering, 0, in->data, in->n);
+		moved += carry(&ends[0]);
+		in = take_one(a, inboxes);
+		tick();
+		if (in != NULL)
+			return in;
+		if (moved == 0)
+			skip();
+	}
+}
+
 static void bounce(struct socket *a) {
 	static uint8_t message[MAX_MESSAGE];
 	struct inbox *inboxes = calloc(1, sizeof(*inboxes)), *in;
 	double until, at;
-	int stream, warm = 1;
+	int warm = 1;
 	uint64_t n = 0;
 
 	for (until = now() + warm_up();; n++) {
@@ -640,8 +678,7 @@ static void bounce(struct socket *a) {
 			until = at + job.seconds;
 		}
 		stamp(message, n);
-		send_message(a, 0, message, job.size);
-		in = receive(a, inboxes, &stream);
+		in = (by_hand ? ask_by_hand : ask)(a, inboxes, message);
 		if (in == NULL || !is_stamped(in, n))
 			fail("ping %llu did not come back", (unsigned long long)n);
 		if (!warm)
@@ -655,13 +692,15 @@ static void ping_pong(void) {
 	struct socket *a, *b;
 
 	connect_pair(&a, &b);
-	start_thread(answer, b);
+	answering = b;
+	if (!by_hand)
+		start_thread(answer, b);
 	bounce(a);
 }
 
-/* The same without threads. */
+/* Messages one way without threads. */
 
-static void engine_bulk(void) {
+static void bulk_by_hand(void) {
 	static uint8_t message[MAX_MESSAGE];
 	struct inbox *inboxes = calloc(job.streams, sizeof(*inboxes)), *in;
 	struct socket *a, *b;
@@ -700,52 +739,6 @@ static void engine_bulk(void) {
 		}
 	}
 	report(sent - before, (sent - before) * job.size);
-}
-
-/* take_one returns a message if there is one. */
-static struct inbox *take_one(struct socket *s, struct inbox *inboxes) {
-	int stream;
-
-	return usrsctp_get_events(s) & SCTP_EVENT_READ ? receive(s, inboxes, &stream) : NULL;
-}
-
-static void engine_ping_pong(void) {
-	static uint8_t message[MAX_MESSAGE];
-	struct inbox *at_a = calloc(1, sizeof(*at_a)), *at_b = calloc(1, sizeof(*at_b)), *in;
-	struct socket *a, *b;
-	double until, at;
-	int warm = 1, moved;
-	uint64_t n = 0;
-
-	connect_pair(&a, &b);
-	for (until = now() + warm_up();; n++) {
-		at = now();
-		if (at > until) {
-			if (!warm)
-				break;
-			warm = 0;
-			start_meter();
-			until = at + job.seconds;
-		}
-		stamp(message, n);
-		send_message(a, 0, message, job.size);
-		do {
-			moved = carry(&ends[1]);
-			if ((in = take_one(b, at_b)) != NULL)
-				send_message(b, 0, in->data, in->n);
-			moved += carry(&ends[0]);
-			in = take_one(a, at_a);
-			tick();
-			if (moved == 0 && in == NULL)
-				skip();
-		} while (in == NULL);
-		if (!is_stamped(in, n))
-			fail("ping %llu did not come back", (unsigned long long)n);
-		if (!warm)
-			add_time(now() - at);
-	}
-	report(n_times, (uint64_t)n_times * job.size);
-	report_quantiles();
 }
 
 /* fork_other starts the other process, which runs prepare, and f from when that is done on. */
@@ -871,8 +864,8 @@ static void raw_ping_pong(int apart) {
 }
 
 int main(int argc, char **argv) {
-	static const struct { const char *name; void (*run)(void), (*by_hand)(void); } works[] = {
-		{"bulk", bulk, engine_bulk}, {"pingpong", ping_pong, engine_ping_pong}, {"setup", set_up, set_up}, {"idle", idle, idle},
+	static const struct { const char *name; void (*run)(void); } works[] = {
+		{"bulk", bulk}, {"pingpong", ping_pong}, {"setup", set_up}, {"idle", idle},
 	};
 	double value;
 	char name[16];
@@ -920,7 +913,10 @@ int main(int argc, char **argv) {
 			fail("no work %s", argv[3]);
 		start_usrsctp();
 		start_listener();
-		(by_hand ? works[w].by_hand : works[w].run)();
+		if (by_hand && works[w].run == bulk)
+			bulk_by_hand();
+		else
+			works[w].run();
 	}
 	printf("\n");
 	fflush(stdout);
