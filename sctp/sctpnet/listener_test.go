@@ -257,6 +257,77 @@ func TestDialErrors(t *testing.T) {
 	}
 }
 
+// TestEndDuringSetUp: whenever an end gives up while an association is being set up, whatever is lost of it, calls return and both sockets
+// are closed with the last who needs them.
+func TestEndDuringSetUp(t *testing.T) {
+	ends := []struct {
+		desc string
+		end  func(c *Conn, l *Listener)
+	}{
+		{"Abort", func(c *Conn, _ *Listener) { c.Abort("") }},
+		{"Close", func(c *Conn, _ *Listener) { c.Close() }},
+		{"StartShutdown", func(c *Conn, _ *Listener) { c.StartShutdown() }},
+		{"context", func(c *Conn, _ *Listener) {
+			ctx, cancel := context.WithCancel(background)
+			cancel()
+			if c, err := c.established(ctx); err == nil {
+				c.Abort("")
+			}
+		}},
+		{"Listener.Close", func(_ *Conn, l *Listener) { l.Close() }},
+		{"socket of the client fails", func(c *Conn, _ *Listener) { c.sock.udp.Close() }},
+		{"socket of the listener fails", func(_ *Conn, l *Listener) { l.sock.udp.Close() }},
+	}
+	for _, tc := range ends {
+		t.Run(tc.desc, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for lost := range 6 { // the packet of this number, from 1
+					for after := time.Duration(0); after <= 6*latency; after += latency / 2 {
+						e := &ether{}
+						n := 0
+						e.drops = func() bool { n++; return n == lost }
+						l := listenOn(t, e, ListenConfig{Config: Config{CloseTimeout: 100 * time.Millisecond}})
+						c := dialFrom(t, e, "192.0.2.2:1", Config{CloseTimeout: 100 * time.Millisecond})
+						connecting := result(func() error { return c.WaitConnected(background) })
+						reading := result(func() error { _, _, err := c.ReadMessage(background, 0, make([]byte, 1)); return err })
+						writing := result(func() error { return c.WriteMessage(background, message(0, 1, 0)) })
+						accepting := result(func() error {
+							for {
+								c, err := l.Accept(background)
+								if err != nil {
+									return err
+								}
+								c.StartShutdown()
+							}
+						})
+						netsim.Elapse(after)
+						tc.end(c, l)
+						<-c.Done() // at the latest when the peer has been asked often enough
+						<-connecting
+						<-writing
+						if err := <-reading; err == nil {
+							t.Errorf("lost %d, after %v: a message was read", lost, after)
+						}
+						l.Close()
+						if err := <-accepting; !errors.Is(err, net.ErrClosed) {
+							t.Errorf("lost %d, after %v: accepting: %v", lost, after, err)
+						}
+						netsim.Elapse(10 * time.Minute) // the peer may have to find out
+						synctest.Wait()
+						for _, s := range []*socket{c.sock, l.sock} {
+							s.mu.Lock()
+							if !s.closed || s.conns.n > 0 || s.ended.len() > 0 || s.holds > 0 || s.out != nil {
+								t.Errorf("lost %d, after %v: closed %v, %d Conns, %d ended, %d holds", lost, after, s.closed, s.conns.n, s.ended.len(), s.holds)
+							}
+							s.mu.Unlock()
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestListenLimits: beyond the backlog, and beyond the limit, peers are refused;
 // once there is room again they are not.
 func TestListenLimits(t *testing.T) {
