@@ -153,23 +153,8 @@ func connectBetween(t testing.TB, sa, sb udpsock.PacketConn, cfg Config) (a, b *
 // connectUDP returns an association over UDP on loopback.
 func connectUDP(t testing.TB, cfg Config) (a, b *Conn) {
 	t.Helper()
-	l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{Config: cfg})
-	if err != nil {
-		t.Skip("no UDP on loopback:", err)
-	}
-	if a, err = Dial(background, "udp4", l.Addr().String(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(background); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Abort("")
-		b.Abort("")
-		<-a.Done()
-		<-b.Done()
-		l.Close()
-	})
+	a, b, end := listenAndDial(t, cfg)
+	t.Cleanup(end)
 	return a, b
 }
 
@@ -203,6 +188,33 @@ func TestUDPEndGivesBuffersBack(t *testing.T) {
 // connectUDPConns is connectUDP with a net.Conn at each end.
 func connectUDPConns(t testing.TB, cfg Config) (a, b *Conn) {
 	t.Helper()
+	a, b, end := dialEachOther(t, cfg)
+	t.Cleanup(end)
+	return a, b
+}
+
+// listenAndDial returns both ends of an association, and what ends them.
+func listenAndDial(t testing.TB, cfg Config) (a, b *Conn, end func()) {
+	t.Helper()
+	l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{Config: cfg})
+	if err != nil {
+		t.Skip("no UDP on loopback:", err)
+	}
+	if a, err = Dial(background, "udp4", l.Addr().String(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(background); err != nil {
+		t.Fatal(err)
+	}
+	return a, b, func() {
+		abort(a, b)
+		l.Close()
+	}
+}
+
+// dialEachOther is listenAndDial with a net.Conn at each end.
+func dialEachOther(t testing.TB, cfg Config) (a, b *Conn, end func()) {
+	t.Helper()
 	x, y := own(t), own(t)
 	dial := func(from, to *net.UDPAddr) net.Conn {
 		c, err := net.DialUDP("udp4", from, to)
@@ -218,13 +230,15 @@ func connectUDPConns(t testing.TB, cfg Config) (a, b *Conn) {
 	if a, err = Client(background, dial(x, y), cfg); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		a.Abort("")
-		b.Abort("")
-		<-a.Done()
-		<-b.Done()
-	})
-	return a, b
+	return a, b, func() { abort(a, b) }
+}
+
+// abort ends both ends, and waits until nothing is left of them.
+func abort(a, b *Conn) {
+	a.Abort("")
+	b.Abort("")
+	<-a.Done()
+	<-b.Done()
 }
 
 // own is an address of a port that is free.

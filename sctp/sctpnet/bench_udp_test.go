@@ -264,29 +264,21 @@ func playback(b *testing.B, step func() error) {
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
 }
 
-// BenchmarkUDPSetUp makes a Listener and an association with it, and ends both.
+// BenchmarkUDPSetUp makes an association and ends it; with an Endpoint a Listener for it, too.
 func BenchmarkUDPSetUp(b *testing.B) {
 	cfg := Config{SCTP: sctp.Config{MTU: 1200, MaxMTU: -1}}
-	b.ReportAllocs()
-	before := cpuTime()
-	for b.Loop() {
-		l, err := Listen("udp4", "127.0.0.1:0", ListenConfig{Config: cfg})
-		if err != nil {
-			b.Skip("no UDP on loopback:", err)
-		}
-		client, err := Dial(background, "udp4", l.Addr().String(), cfg)
-		if err != nil {
-			b.Fatal(err)
-		}
-		server, err := l.Accept(background)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, c := range []*Conn{client, server} {
-			c.Abort("")
-			<-c.Done()
-		}
-		l.Close()
+	for _, over := range []struct {
+		name    string
+		connect func(testing.TB, Config) (x, y *Conn, end func())
+	}{{"Endpoint", listenAndDial}, {"Conn", dialEachOther}} {
+		b.Run(over.name, func(b *testing.B) {
+			b.ReportAllocs()
+			before := cpuTime()
+			for range b.N {
+				_, _, end := over.connect(b, cfg)
+				end()
+			}
+			b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
 	}
-	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }

@@ -143,6 +143,7 @@ func (s *socket) setReadDeadline(t time.Time) {
 
 // keep is the keeper.
 func (s *socket) keep() {
+	growStack()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.awaitEvents() {
