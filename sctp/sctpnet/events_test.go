@@ -160,6 +160,7 @@ func TestEventsWhileOneRuns(t *testing.T) {
 		}
 		p.established()
 		defer p.end()
+		synctest.Wait() // or the reading goroutine, with EventConnected in OnEvent, runs it for what is written, too
 		writing := result(func() error { return p.a.WriteMessage(background, message(1, 10, 1)) })
 		pending(t, writing)
 		if got := read(t, p.b, 1); len(got) != 10 {
