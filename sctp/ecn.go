@@ -94,10 +94,11 @@ func (a *Association) handleECNE(now instant, path *path, c wire.Chunk) {
 	}
 	a.counters.seldom().ecneReceived++
 	path.ecn.confirming, path.ecn.confirmed = true, e.TSN
-	recovering := a.recovery.active()
-	if recovering && e.TSN.AtOrBefore(a.recovery.exit) || !path.ecn.reacts(e.TSN, a.sent.highest()) {
-		return // once in a window, for whatever reason
+	switch recovering := a.recovery.active(); { // once in a window, for whatever reason
+	case recovering && e.TSN.AtOrBefore(a.recovery.exit):
+		a.recovery.warranted()
+	case path.ecn.reacts(e.TSN, a.sent.highest()):
+		a.reduce(now, path, a.sent.flight, recovering)
+		a.recovery.reacted(a.sent.order.packet)
 	}
-	a.reduce(now, path, a.sent.flight, recovering)
-	a.recovery.reacted(a.sent.order.packet)
 }

@@ -210,6 +210,34 @@ func TestECNAndLoss(t *testing.T) {
 	}
 }
 
+// TestECNAndUndo: a recovery in whose window there was a mark stays, though nothing had been lost. // ecn-b
+func TestECNAndUndo(t *testing.T) {
+	for _, marked := range []bool{false, true} {
+		tc := newECN(t, Config{HeartbeatInterval: -1, MaxBurst: maxBurst})
+		cc := tc.a.paths.primary().cc.(*reno)
+		cc.cwnd = 40_000
+		tc.more(8)
+		tc.sent = nil
+		tc.advance(testRTT)
+		tc.write(gaps(0, 4, 6))
+		for tc.a.sent.lost > 0 || !tc.a.recovery.active() {
+			tc.advanceToTimer()
+		}
+		tc.sent = nil
+		if marked {
+			tc.write(ecne(tc, 5, 1))
+		}
+		tc.write(sack{cum: 7, dups: []int{1, 2, 3}})
+		want := 40_000
+		if marked {
+			want = 20_000
+		}
+		if s := tc.a.Stats(); cc.cwnd != want || s.FastRetransmits != 1 {
+			t.Errorf("marked %v: window of %d, not %d: %+v", marked, cc.cwnd, want, s)
+		}
+	}
+}
+
 // TestECNCodepoints: new data goes out with ECT(0), and nothing else; nothing at all
 // with BBR, which still tells of the peer's marks.
 func TestECNCodepoints(t *testing.T) {

@@ -54,7 +54,7 @@ func (r *recovery) congested(highest wire.TSN, newest, lastPacket uint64) (reduc
 	}
 	if reduces {
 		if !r.active() {
-			r.undo.start()
+			r.undo.start(r.reduced)
 		}
 		r.reduced = lastPacket
 	}
@@ -106,6 +106,16 @@ func (r *recovery) stop() {
 	}
 }
 
+// warranted takes note that the last recovery would have been called for by a congestion mark, too.
+func (r *recovery) warranted() { r.known().undo.on = false }
+
+// undone ends the recovery that turned out to have been needless. It reduced nothing, so a loss of
+// what was sent before it, or meanwhile, is to.
+func (r *recovery) undone() {
+	r.reduced = r.undo.reduced
+	r.stop()
+}
+
 // timedOut takes the expiry of T3-rtx, which ends Fast Recovery. With RACK a recovery
 // begins, or the one going on continues.
 func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
@@ -117,7 +127,7 @@ func (r *recovery) timedOut(rack bool, highest wire.TSN, lastPacket uint64) {
 	}
 	r.known()
 	if !was {
-		r.undo.start()
+		r.undo.start(r.reduced)
 	}
 	r.timeout, r.packet, r.exit, r.reduced = true, true, highest, lastPacket
 }

@@ -131,7 +131,7 @@ func (a *Association) duplicates(now instant, path *path, s *wire.Sack) {
 	if a.recovery.active() && !a.window.probing {
 		a.sent.unmark(now)
 	}
-	a.recovery.stop()
+	a.recovery.undone()
 }
 
 // armRack sets the timer of RACK-TLP after a SACK; moved says that it moved the

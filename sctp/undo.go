@@ -12,10 +12,13 @@ type undo struct {
 	once   tsnSet // retransmitted
 	twice  tsnSet // retransmitted another time
 	before tsnSet // retransmitted in the recovery before this one
+
+	reduced uint64 // repair.reduced, without the recovery
 }
 
-// start begins a recovery.
-func (u *undo) start() {
+// start begins a recovery, before which the window was reduced last after the packet of that number.
+func (u *undo) start(reduced uint64) {
+	u.reduced = reduced
 	u.before, u.once = u.once, u.before
 	u.once.clear()
 	u.twice.clear()

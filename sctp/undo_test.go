@@ -170,29 +170,64 @@ func TestUndoForgets(t *testing.T) {
 	}
 }
 
+// TestLossAfterUndo: a recovery that is taken back has reduced nothing, so a real loss in the
+// same flight is the first. // 8985-9.3
+func TestLossAfterUndo(t *testing.T) {
+	tc := flying(t, 20, 20)
+	tc.advance(testRTT)
+	tc.write(gaps(0, 4, 4))
+	cwnd := tc.a.Stats().CongestionWindow
+	tc.write(gaps(0, 4, 9)) // 1 to 3 are late
+	for tc.a.sent.lost > 0 {
+		tc.advanceToTimer()
+	}
+	tc.wantResent("late", 1, 2, 3)
+	if s := tc.a.Stats(); s.CongestionWindow >= cwnd {
+		t.Fatalf("%+v, window was %d", s, cwnd)
+	}
+	tc.write(sack{cum: 9, dups: []int{1, 2, 3}})
+	s := tc.a.Stats()
+	if s.CongestionWindow < cwnd || s.SpuriousRecoveries != 1 {
+		t.Fatalf("not taken back: %+v, window was %d", s, cwnd)
+	}
+	cwnd = s.CongestionWindow
+	tc.write(gaps(9, 11, 20)) // 10 is lost
+	for tc.a.Stats().Retransmissions < 4 {
+		tc.advanceToTimer()
+	}
+	tc.wantResent("lost", 10)
+	if s := tc.a.Stats(); s.CongestionWindow > cwnd*3/4 || s.FastRetransmits != 2 {
+		t.Fatalf("%+v, window was %d", s, cwnd)
+	}
+	tc.write(sack{cum: 20})
+	if s := tc.a.Stats(); s.SpuriousRecoveries != 1 || s.CongestionWindow > cwnd*3/4 {
+		t.Fatalf("%+v, window was %d", s, cwnd)
+	}
+}
+
 // TestUndoSets: what is kept of retransmissions is bounded.
 func TestUndoSets(t *testing.T) {
 	var u undo
-	u.start()
+	u.start(0)
 	u.resent(5)
 	u.resent(5)
 	u.resent(5)
 	if u.on {
 		t.Error("a chunk that was sent again three times")
 	}
-	u.start()
+	u.start(0)
 	for i := range wire.TSN(2*maxTSNRuns + 2) {
 		u.resent(2 * i)
 	}
 	if u.on || len(u.once.runs) > maxTSNRuns {
 		t.Errorf("%d runs", len(u.once.runs))
 	}
-	u.start()
+	u.start(0)
 	u.resent(7)
 	if !u.duplicate(0) || u.duplicate(1) || u.complete() || !u.duplicate(7) || !u.complete() || u.complete() {
 		t.Error("duplicates of this recovery and the one before")
 	}
-	u.start()
+	u.start(0)
 	if u.complete() {
 		t.Error("nothing was sent again")
 	}
