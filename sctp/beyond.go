@@ -6,9 +6,10 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// beyond lists the beginnings of messages in I-DATA chunks that are beyond a gap of the cumulative
-// TSN and whose turn it would be to be read before the rest is here: a heap, by the TSN of the
-// first fragment. What fills the gap may be of the same stream, and must be read before.
+// beyond lists the messages in I-DATA chunks, and beginnings of such, that came in beyond a gap of the
+// cumulative TSN and may not be read yet: a heap, by the TSN of the first fragment. What fills
+// the gap may be of the same stream, and must be read before. Or it shows, when there is nothing missing
+// any more before a message, that what it waits for will not come.
 type beyond struct{ list []*inMessage }
 
 func (q *beyond) Len() int           { return len(q.list) }
@@ -45,6 +46,15 @@ func (q *beyond) remove(m *inMessage) {
 	if m.place > 0 {
 		heap.Remove(q, int(m.place)-1)
 	}
+}
+
+// clear takes out all.
+func (q *beyond) clear() {
+	for i, m := range q.list {
+		m.place = 0
+		q.list[i] = nil
+	}
+	q.list = q.list[:0]
 }
 
 // reached takes out the first one that is not beyond the gap any more; nil if there is none.

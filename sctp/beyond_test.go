@@ -14,7 +14,7 @@ func (tc *testConn) pieces(stream uint16) (got []string) {
 	var buf [1 << 16]byte
 	for {
 		n, info, err := tc.a.Read(tc.now, stream, buf[:])
-		if err == ErrWouldBlock {
+		if err == ErrWouldBlock || err != nil && tc.a.ended {
 			return got
 		}
 		s := string(buf[:n])
@@ -193,6 +193,97 @@ func TestUnfinishedInterleaved(t *testing.T) {
 			if got = append(tc.pieces(1), write(104, whole, "whole")...); got[0] != "whole" || got[len(got)-1] != "whole" || tc.a.in.entries != 0 {
 				t.Errorf("unordered %v, read %v: behind a gap %q were read, %d entries left", unordered > 0, read, got, tc.a.in.entries)
 			}
+		}
+	}
+}
+
+// TestUnfinishedBeforeOtherKind: nor do unordered messages wait for the rest of an ordered one of their stream, or the
+// reverse: a sender has one message of a stream under way, of whichever kind. That is known as soon as all
+// that was sent before them is here, also when another stream's chunk is what was missing. // 8260-2.2.2-a 9260-6.2-f
+func TestUnfinishedBeforeOtherKind(t *testing.T) {
+	const u = wire.FlagUnordered
+	for _, kind := range []wire.DataFlags{0, u} {
+		for _, follower := range []wire.DataFlags{whole, wire.FlagBegin} {
+			for _, gap := range []bool{false, true} {
+				for _, eager := range []bool{false, true} { // its beginning is read at once, or as there is no room
+					tc := newInterleaved(t, Config{ReceiveBuffer: 4096, Frugal: true})
+					tc.a.DeliverParts(1, eager)
+					tsn := 0
+					write := func(tsn int, sid uint16, mid, fsn int, flags wire.DataFlags, text string) {
+						tc.write(iData{tsn: tsn, sid: sid, mid: wire.MID(mid), fsn: wire.FSN(fsn), flags: flags, payload: text})
+						if s := tc.a.invariants(tc.now); s != "" {
+							t.Fatal(s)
+						}
+					}
+					flags := kind | wire.FlagBegin
+					for fsn := range 9 { // over half of the buffer
+						write(tsn, 1, 0, fsn, flags, "half")
+						flags = kind
+						tsn++
+					}
+					got := tc.pieces(1)
+					if len(got) == 0 {
+						t.Fatal("the beginning was not read")
+					}
+					missing := tsn
+					if gap {
+						tsn++
+					}
+					for mid := range 3 {
+						write(tsn, 1, mid, 0, kind^u|follower, "later")
+						if tsn++; follower == wire.FlagBegin {
+							write(tsn, 1, mid, 1, kind^u|wire.FlagEnd, "later")
+							tsn++
+						}
+					}
+					if gap {
+						if got := tc.pieces(1); len(got) > 0 {
+							t.Fatalf("%q was read though the rest may come", got)
+						}
+						write(missing, 2, 0, 0, whole, "another stream")
+					}
+					got = tc.pieces(1)
+					if len(got) != 4 || got[0] != ErrMessageAborted.Error() || got[3] != got[1] || tc.pieces(2) != nil && !gap {
+						t.Errorf("kind %v, %v, gap %v, eager %v: %q was read", kind, follower, gap, eager, got)
+					}
+					if tc.pieces(2); tc.a.in.entries != 0 || len(tc.a.in.beyond.list) != 0 {
+						t.Errorf("%d entries are left", tc.a.in.entries)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestBeyondAtTheEnd: what stood beyond a gap when the association ended, restarted or began its numbers anew
+// can be read, if it is complete.
+func TestBeyondAtTheEnd(t *testing.T) {
+	for _, way := range []string{"end", "restart", "reset"} {
+		tc := newInterleaved(t, Config{PeerReconfig: ReconfigPolicy{AllowAssociationReset: true}})
+		tc.write(iData{tsn: 0, sid: 1, flags: wire.FlagBegin, payload: "half"})
+		tc.write(iData{tsn: 2, sid: 1, mid: 0, flags: whole | wire.FlagUnordered, payload: "first"})
+		tc.write(iData{tsn: 3, sid: 1, mid: 1, flags: whole | wire.FlagUnordered, payload: "second"})
+		if n := len(tc.a.in.beyond.list); n != 2 {
+			t.Fatalf("%d messages wait", n)
+		}
+		switch way {
+		case "end":
+			tc.write(chunk{t: wire.TypeAbort})
+		case "restart":
+			tc.peerTag++
+			tc.write(tc.init())
+			tc.write(tc.cookieEcho())
+		case "reset":
+			tc.write(tc.tsnReset(0))
+		}
+		if n := len(tc.a.in.beyond.list); n != 0 {
+			t.Errorf("%s: %d messages still wait", way, n)
+		}
+		if got := tc.pieces(1); len(got) < 2 || got[0] != "first" || got[1] != "second" {
+			t.Errorf("%s: %q was read", way, got)
+		}
+		if s := tc.a.invariants(tc.now); s != "" {
+			t.Error(s)
 		}
 	}
 }

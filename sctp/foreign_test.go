@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-rtc/sluice/sctp/internal/wire"
 )
 
-// A foreignSender is a peer that keeps the rules and does otherwise what it likes: fragments of any
+// A foreignSender is a peer that keeps the rules, but may leave off amid a message, and does otherwise what it likes: fragments of any
 // size, messages of several streams between each other, and a network that lets chunks come in any
 // order, several times, and in any packet. What it may send next is what the window lets it, and the
 // last chunk that was taken in turn.
@@ -20,6 +20,7 @@ type foreignSender struct {
 	chunks      []foreignChunk // by TSN
 	messages    []*foreignMessage
 	sent        int // TSNs that were sent once
+	end         int // from this TSN on each is sent when all before has come in
 	rwnd        int // bytes, as far as the sender knows
 	eager       float64
 	next        [4]int // id of the least ordered message that may come next, by stream
@@ -32,6 +33,7 @@ type foreignMessage struct {
 	unordered   bool
 	fragile     bool // it may be given up
 	abandoned   bool
+	cut         bool // its rest is never sent, and nothing says so
 	read        bool
 	first, last int // TSNs
 	number      uint32
@@ -72,7 +74,7 @@ func newForeignSender(t *testing.T, rng *rand.Rand) *foreignSender {
 func (s *foreignSender) draw() {
 	rng := s.rng
 	streams, short := 1+rng.IntN(len(s.next)), rng.Float64()
-	unordered, fragile := rng.Float64()*1.5, []float64{0, 0, 0.1, 0.6}[rng.IntN(4)]
+	unordered, fragile, cut := rng.Float64()*1.5, []float64{0, 0, 0.1, 0.6}[rng.IntN(4)], []float64{0, 0, 0.1, 0.4}[rng.IntN(4)]
 	var numbers [4][2]uint32 // by stream, of ordered and unordered messages
 	var open [4][]foreignChunk
 	opened := 0
@@ -87,18 +89,25 @@ func (s *foreignSender) draw() {
 		c.m.last = len(s.chunks)
 		s.chunks = append(s.chunks, c)
 	}
-	for range 20 + rng.IntN(150) {
+	count := 20 + rng.IntN(150)
+	for i := range count + streams {
 		m := &foreignMessage{id: len(s.messages), size: 2 + rng.IntN(40), unordered: rng.Float64() < unordered, fragile: rng.Float64() < fragile}
 		if rng.Float64() > short {
 			m.size = 1 + rng.IntN(6000)
 		}
 		id := rng.IntN(streams)
+		if i >= count { // what was left off goes when a later message of the stream is complete
+			id, m.fragile = i-count, false
+		}
 		for len(open[id]) > 0 || !s.interleaved && opened > 0 {
 			for i := range open {
 				for j := (i + id) % len(open); len(open[j]) > 0 && rng.IntN(3) > 0; {
 					put(j)
 				}
 			}
+		}
+		if i == count {
+			s.end = len(s.chunks)
 		}
 		m.stream = uint16(id)
 		kind := &numbers[id][0]
@@ -109,6 +118,9 @@ func (s *foreignSender) draw() {
 		*kind++
 		s.messages = append(s.messages, m)
 		open[id] = s.cut(m)
+		if n := len(open[id]); n > 1 && i < count && rng.Float64() < cut {
+			m.cut, open[id] = true, open[id][:1+rng.IntN(n-1)]
+		}
 		opened++
 	}
 	for i := range open {
@@ -166,7 +178,7 @@ func (s *foreignSender) send() {
 		s.rwnd = s.tc.a.in.offer(1188)
 	}
 	room := s.rwnd - s.outstanding()
-	for s.sent < len(s.chunks) && (len(s.chunks[s.sent].text) <= room || s.sent == s.cum()+1) {
+	for s.sent < len(s.chunks) && (len(s.chunks[s.sent].text) <= room && s.sent < s.end || s.sent == s.cum()+1) {
 		room -= len(s.chunks[s.sent].text)
 		s.sent++
 	}
@@ -345,7 +357,7 @@ func (s *foreignSender) run() error {
 		return err
 	}
 	for _, m := range s.messages {
-		if !m.read && !m.abandoned {
+		if !m.read && !m.abandoned && !m.cut {
 			return fmt.Errorf("message %+v was not read", *m)
 		}
 	}

@@ -165,7 +165,7 @@ func (in *inbound) add(s *inStream, f *fragment) {
 		return
 	}
 	if in.interleaved && f.tsn.AtOrBefore(in.cum) {
-		in.buryBefore(s, &f.info)
+		in.buryBefore(s, &f.info, f.tsn)
 	}
 	if f.begin && f.end {
 		m := in.pool.received(f.info)
@@ -183,20 +183,21 @@ func (in *inbound) add(s *inStream, f *fragment) {
 	case r.begin && r.end:
 		m, partial := r.msg, r.partial
 		m.complete = true
-		in.unlist(m)
+		in.recent.remove(m)
 		l.remove(i)
 		if partial {
 			in.finishPartial(s, m)
 		} else {
 			in.deliver(s, m)
 		}
-		in.handOverUnordered(s)
+		in.handOverBegun(s)
 	case r.partial:
 		in.announce(s)
-	case in.interleaved && !f.info.unordered:
-		in.handOver(s, r)
 	case in.interleaved:
-		in.handOverUnordered(s)
+		if r.begin && in.cum.Before(r.msg.head.tsn) {
+			in.beyond.add(r.msg)
+		}
+		in.handOverBegun(s)
 	case f.tsn.AtOrBefore(in.cum) && r.first == f.number && !r.begin: // the rest of a message that was skipped
 		in.drop(l, i, i+1)
 	}
@@ -213,7 +214,8 @@ func (in *inbound) hold(f *fragment) *segment {
 
 // relieve hands over what may be read before it is complete now that the cumulative TSN is another:
 // of DATA chunks the message that is being received, whenever there is more of it or another one
-// comes first, and of I-DATA chunks those that were beyond a gap.
+// comes first, and of I-DATA chunks those that were beyond a gap, after what stands in their way
+// and will not be completed any more is given up.
 func (in *inbound) relieve(cum wire.TSN) {
 	in.cum = cum
 	if len(in.fragments.runs) > 0 && in.fragments.runs[0].first.AtOrBefore(wire.FSN(cum)) {
@@ -221,11 +223,9 @@ func (in *inbound) relieve(cum wire.TSN) {
 		in.handOver(in.stream(r.msg.info.stream), r)
 	}
 	for m := in.beyond.reached(cum); m != nil; m = in.beyond.reached(cum) {
-		if s := in.stream(m.info.stream); m.info.unordered {
-			in.handOverUnordered(s)
-		} else {
-			in.handOver(s, &s.fragments.runs[0])
-		}
+		s := in.stream(m.info.stream)
+		in.buryBefore(s, &m.info, m.head.tsn)
+		in.handOverBegun(s)
 	}
 }
 
@@ -240,32 +240,31 @@ func (in *inbound) handOver(s *inStream, r *fragmentRun) {
 	switch {
 	case !r.begin || r.partial || !info.unordered && info.mid != s.next:
 		return
-	case in.cum.Before(r.msg.head.tsn):
-		in.beyond.add(r.msg)
+	case r.msg.place > 0: // relieve will
 		return
 	case in.held() < in.limit/2 && !s.eager:
 		return
 	}
-	in.unlist(r.msg)
+	in.recent.remove(r.msg)
 	r.partial = true
 	s.push(r.msg)
 	in.announce(s)
 }
 
-// unlist takes a run out of the lists of those that the reader has not seen.
-func (in *inbound) unlist(m *inMessage) {
-	in.recent.remove(m)
-	in.beyond.remove(m)
-}
-
-// handOverUnordered hands over the first of the unordered messages of a stream that come in I-DATA
-// chunks. One behind it would keep the first from the reader when that is complete, and all of
-// the buffer that it takes.
-func (in *inbound) handOverUnordered(s *inStream) {
-	if l := &s.fragments; len(l.runs) > 0 {
-		if i := l.ordered(); i < len(l.runs) {
-			in.handOver(s, &l.runs[i])
-		}
+// handOverBegun hands over the first of the ordered messages of a stream that come in I-DATA chunks and
+// the first of the unordered ones. One behind that would keep the first from the reader when it is
+// complete, and all of the buffer that it takes.
+func (in *inbound) handOverBegun(s *inStream) {
+	l := &s.fragments
+	if len(l.runs) == 0 {
+		return
+	}
+	in.handOver(s, &l.runs[0])
+	if len(l.runs) == 1 {
+		return
+	}
+	if i := l.ordered(); 0 < i && i < len(l.runs) {
+		in.handOver(s, &l.runs[i])
 	}
 }
 
@@ -282,6 +281,9 @@ func (in *inbound) finishPartial(s *inStream, m *inMessage) {
 
 // deliver hands a complete message to the reader, in its turn.
 func (in *inbound) deliver(s *inStream, m *inMessage) {
+	if in.interleaved && in.cum.Before(m.head.tsn) && (len(s.fragments.runs) > 0 || !m.info.unordered && m.info.mid != s.next) {
+		in.beyond.add(m) // something stands in its way, or may
+	}
 	switch {
 	case m.info.unordered:
 		in.reads++
@@ -318,9 +320,7 @@ func (in *inbound) release(s *inStream) {
 	}
 	if len(s.fragments.runs) > 0 {
 		in.purge(s)
-		if len(s.fragments.runs) > 0 {
-			in.handOver(s, &s.fragments.runs[0])
-		}
+		in.handOverBegun(s)
 	}
 }
 
@@ -362,6 +362,7 @@ func (in *inbound) unwait(s *inStream) *inMessage {
 
 // discard frees a message that is in no queue.
 func (in *inbound) discard(m *inMessage) {
+	in.beyond.remove(m)
 	for s := m.head; s != nil; {
 		next := s.next
 		in.freeSegment(s)
@@ -444,6 +445,7 @@ func (in *inbound) mark(s *inStream, m *inMessage, err error) error {
 // took describes the n bytes that were taken from the next message of a stream, which is
 // over if they were its last.
 func (in *inbound) took(s *inStream, m *inMessage, n int, info *MessageInfo) {
+	in.beyond.remove(m)
 	if m.head == nil {
 		m.tail = nil
 	}
@@ -502,9 +504,6 @@ func (in *inbound) deliverParts(id uint16, on bool) {
 	case !in.interleaved:
 		in.relieve(in.cum)
 	default:
-		if len(s.fragments.runs) > 0 {
-			in.handOver(s, &s.fragments.runs[0])
-		}
-		in.handOverUnordered(s)
+		in.handOverBegun(s)
 	}
 }

@@ -26,7 +26,7 @@ func (in *inbound) giveUp(r *fragmentRun) {
 		in.announce(in.stream(r.msg.info.stream))
 		return
 	}
-	in.unlist(r.msg)
+	in.recent.remove(r.msg)
 	in.discard(r.msg)
 }
 
@@ -50,20 +50,19 @@ func (in *inbound) skip(cum wire.TSN) {
 			kept = append(kept, r)
 			continue
 		}
-		if !r.partial {
-			in.recent.remove(r.msg)
-			in.discard(r.msg)
-			continue
-		}
-		s := in.stream(r.msg.info.stream)
-		r.msg.aborted = true
-		if !r.msg.info.unordered && r.msg.info.mid == s.next {
-			s.next = s.next.Next()
-			in.release(s)
-		}
-		in.announce(s)
+		in.lose(&r)
 	}
 	l.runs = slices.Delete(l.runs, len(kept), near)
+}
+
+// lose gives up a run of DATA chunks, which is to be taken out of the list, and what of its message
+// will not come: who waits for that, waits no more.
+func (in *inbound) lose(r *fragmentRun) {
+	info := r.msg.info
+	in.giveUp(r)
+	if r.begin && !info.unordered {
+		in.skipMessages(info.stream, false, info.mid)
+	}
 }
 
 // bury gives up messages in DATA chunks that cannot be completed any more: the TSN
@@ -74,30 +73,33 @@ func (in *inbound) skip(cum wire.TSN) {
 func (in *inbound) bury(cum wire.TSN) {
 	l, n := &in.fragments, 0
 	for ; n < len(l.runs) && l.runs[n].last.Before(wire.FSN(cum)); n++ {
-		r := &l.runs[n]
-		info := r.msg.info
-		in.giveUp(r)
-		if r.begin && !info.unordered {
-			in.skipMessages(info.stream, false, info.mid)
-		}
+		in.lose(&l.runs[n])
 	}
 	l.runs = slices.Delete(l.runs, 0, n)
 }
 
-// buryBefore is bury for messages in I-DATA chunks: those of a stream are sent one after the other (RFC
-// 8260, section 2.2.2), so one that was begun will not be completed when a fragment of a later one
-// is here, and all that was sent before.
-func (in *inbound) buryBefore(s *inStream, info *inInfo) {
+// buryBefore is bury for messages in I-DATA chunks: those of a stream, ordered or not, are sent one
+// after the other (RFC 8260, section 2.2.2), so one that was begun will not be completed when chunk t
+// of a later one is here, and all that was sent before.
+func (in *inbound) buryBefore(s *inStream, info *inInfo, t wire.TSN) {
 	l := &s.fragments
-	if len(l.runs) == 0 {
+	if n := len(l.runs); n == 0 || n == 1 && l.runs[0].msg.info.same(info) {
 		return
 	}
-	from, to := 0, l.find(info.unordered, info.mid)
-	if info.unordered {
-		from = l.ordered()
+	ordered := l.ordered()
+	in.buryRuns(s, ordered, len(l.runs), info, t)
+	in.buryRuns(s, 0, ordered, info, t)
+}
+
+// buryRuns is buryBefore for the ordered or the unordered messages of the stream, whose runs these are.
+func (in *inbound) buryRuns(s *inStream, from, to int, info *inInfo, t wire.TSN) {
+	runs, n := s.fragments.runs, from
+	for n < to && runs[n].msg.low.Before(t) && !runs[n].msg.info.same(info) {
+		n++
 	}
-	if from < to {
-		in.skipMessages(s.id, info.unordered, l.runs[to-1].msg.info.mid)
+	if n > from {
+		last := runs[n-1].msg.info
+		in.skipMessages(s.id, last.unordered, last.mid)
 	}
 }
 
@@ -131,7 +133,7 @@ func (in *inbound) skipMessages(id uint16, unordered bool, mid wire.MID) {
 		in.skipped(s)
 		s.floor = mid.Next()
 		in.purge(s)
-		in.handOverUnordered(s)
+		in.handOverBegun(s)
 		return
 	case unordered || mid.Before(s.next):
 		return
@@ -167,6 +169,7 @@ func (in *inbound) resetStream(s *inStream) {
 // is missing will not come, and what waits for it is free.
 func (in *inbound) renumber() {
 	in.dropRuns()
+	in.beyond.clear()
 	for _, s := range in.streams.all() {
 		for s.waiting.len() > 0 {
 			in.reads++
@@ -198,6 +201,7 @@ func (in *inbound) incomplete() bool {
 // restart drops everything incomplete and starts all streams anew.
 func (in *inbound) restart() {
 	in.dropRuns()
+	in.beyond.clear()
 	for _, s := range in.streams.all() {
 		in.resetStream(s)
 		in.skipped(s)
@@ -208,7 +212,9 @@ func (in *inbound) restart() {
 // read long after others of the Endpoint have gone on.
 func (in *inbound) end() {
 	in.pool = nil
-	in.fragments, in.recent, in.beyond = runList{}, recency{}, beyond{}
+	in.fragments, in.recent = runList{}, recency{}
+	in.beyond.clear()
+	in.beyond.list = nil
 	for _, s := range in.streams.all() {
 		s.fragments = runList{}
 	}

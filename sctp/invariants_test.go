@@ -306,7 +306,7 @@ func (a *Association) inInvariants() string {
 		}
 	}
 	for i, m := range in.beyond.list {
-		if int(m.place) != i+1 || !m.listed || m.head.tsn.AtOrBefore(a.tsns.cum) || i > 0 && m.head.tsn.Before(in.beyond.list[(i-1)/2].head.tsn) {
+		if int(m.place) != i+1 || m.listed == m.complete || m.head == nil || m.head.tsn.AtOrBefore(a.tsns.cum) || i > 0 && m.head.tsn.Before(in.beyond.list[(i-1)/2].head.tsn) {
 			return fmt.Sprintf("the message that begins with TSN %d is at %d of those beyond a gap, cum is %d", m.head.tsn, i, a.tsns.cum)
 		}
 	}

@@ -15,16 +15,16 @@ type inMessage struct {
 	next       *inMessage
 	head, tail *segment
 	info       inInfo
-	size       int  // bytes not read yet
-	complete   bool // the last fragment is here
-	begun      bool // Read has returned a piece of it
-	aborted    bool // the rest will not come
-	resets     int  // not a message if > 0: the peer reset its stream here so often
+	size       int   // bytes not read yet
+	complete   bool  // the last fragment is here
+	begun      bool  // Read has returned a piece of it
+	aborted    bool  // the rest will not come
+	place      int32 // in inbound.beyond, from 1
+	resets     int   // not a message if > 0: the peer reset its stream here so often
 
 	// While it is a run of fragments that the reader has not seen.
 	first        wire.FSN // number of its first fragment
 	low, high    wire.TSN // of its fragments
-	place        int32    // in inbound.beyond, from 1
 	older, newer *inMessage
 	listed       bool // in the recency list
 }
