@@ -31,6 +31,7 @@ type peerInit struct {
 	zeroChecksum bool // it accepts zero checksums under our method
 	ecn          bool // so do we
 	nrSack       bool // so do we
+	pads         bool // it skips a PAD chunk: see knowsPad
 	tag          uint32
 	window       uint32
 	outStreams   uint16
@@ -132,6 +133,7 @@ const (
 	featureECN
 	featureNRSack
 	featureInterleaving
+	featurePad
 )
 
 func (p *peerInit) features() (f uint32) {
@@ -153,6 +155,9 @@ func (p *peerInit) features() (f uint32) {
 	if p.interleaving {
 		f |= featureInterleaving
 	}
+	if p.pads {
+		f |= featurePad
+	}
 	return f
 }
 
@@ -163,4 +168,5 @@ func (p *peerInit) setFeatures(f uint32) {
 	p.interleaving = f&featureInterleaving != 0
 	p.ecn = f&featureECN != 0
 	p.nrSack = f&featureNRSack != 0
+	p.pads = f&featurePad != 0
 }

@@ -24,7 +24,7 @@ var handoverFields = map[string]string{
 	"handshake": "attempt idle, localTSN carried, learned anew, stale idle, cookieAck idle, peerKind carried, snap anew",
 	"common":    "clock anew, rng config, secret carried, cfg config, kept anew",
 	"peerInit": "tag carried, window carried, outStreams carried, inStreams carried, initialTSN carried, " +
-		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried",
+		"forwardTSN carried, interleaving carried, reconfig carried, zeroChecksum carried, ecn carried, nrSack carried, pads carried",
 
 	"outbound": "limit config, frugal config, held idle, scheduler config, interleaved carried, buffered idle, messages idle, refused idle, told anew, streams parts, turns idle, begun idle, " +
 		"serving idle, lasting idle, until anew, pool anew, low idle, few idle, queued idle, waiting idle, allLow carried, isAllLow idle, arrivals anew, large idle, " +

@@ -81,8 +81,10 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 				switch wire.ChunkType(t) {
 				case wire.TypeReconfig:
 					f.peer.reconfig = true
+					continue
 				case wire.TypeForwardTSN:
 					f.peer.forwardTSN = true
+					continue
 				case wire.TypeNRSack:
 					f.peer.nrSack = cfg.NRSACK
 				case wire.TypeIData:
@@ -90,8 +92,10 @@ func readInitParams(in wire.Init, cfg *Config) initFacts {
 				case wire.TypeIForwardTSN:
 					f.iForwardTSN = true
 				}
+				f.peer.pads = true
 			}
 		case wire.ParamZeroChecksum:
+			f.peer.pads = true
 			method, err := p.Uint32()
 			f.peer.zeroChecksum = err == nil && cfg.ZeroChecksum != NoZeroChecksum && ErrorDetection(method) == cfg.ZeroChecksum
 		case wire.ParamECN:

@@ -125,6 +125,64 @@ func TestSearchAfterHandover(t *testing.T) {
 	}
 }
 
+// TestSearchKnowsPeer: whichever way the association is set up, a peer that names more than the oldest extensions
+// gets probes with PAD, also where we do without what it names, and after a handover. That it knows SNAP is enough, too.
+func TestSearchKnowsPeer(t *testing.T) {
+	lists := func(types ...wire.ChunkType) func(b []byte, chunk int) []byte {
+		return extensions(append(types, wire.TypeReconfig, wire.TypeForwardTSN)...)
+	}
+	for _, tt := range []struct {
+		desc   string
+		params func(b []byte, chunk int) []byte
+		pad    bool
+	}{
+		{"nothing newer", lists(), false},
+		{"I-DATA", lists(wire.TypeIData), true},
+		{"ASCONF", lists(wire.TypeAsconf), true},
+		{"zero checksum", func(b []byte, chunk int) []byte {
+			return wire.AppendParamUint32(b, chunk, wire.ParamZeroChecksum, uint32(DTLSDetection))
+		}, true},
+	} {
+		for _, way := range []string{"client", "server", "tokens"} {
+			cfg := Config{MaxMTU: 1432, HeartbeatInterval: -1, NoInterleaving: true}
+			tc := newTestConn(t, cfg)
+			tc.peerParams = tt.params
+			switch way {
+			case "client":
+				tc.shakeHands()
+			case "server":
+				tc.write(tc.init())
+				tc.want("answered", "INIT ACK")
+				tc.write(tc.cookieEcho())
+				tc.want("established", "COOKIE ACK")
+			case "tokens":
+				tc.learnToken()
+				if err := tc.a.ConnectWithToken(tc.now, tc.peerToken()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			probe := []string{"HEARTBEAT"}
+			if tt.pad || way == "tokens" {
+				probe = []string{"HEARTBEAT", "PAD"}
+			}
+			tc.drain()
+			tc.want(tt.desc+", "+way, probe...)
+			tc.answerProbe()
+			tc.answerProbe()
+			state, err := tc.a.Handover(tc.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Seed = [32]byte{99}
+			if tc.a, err = Resume(tc.now, cfg, state); err != nil {
+				t.Fatal(err)
+			}
+			tc.sent = nil
+			tc.want(tt.desc+", "+way+", resumed", probe...)
+		}
+	}
+}
+
 // TestSearchSizes: what is found on paths of any MTU, within what a probe has to
 // gain, and in few probes. // 8899-5.3-a 8899-5.2-b
 func TestSearchSizes(t *testing.T) {

@@ -230,13 +230,13 @@ func (a *Association) begin(now instant) {
 }
 
 // knowsPad reports whether the peer is known to skip a PAD chunk, as everybody has to (RFC 4820, section 3): it
-// is an implementation that we know, or has one of the newer extensions. There is another whose whole
+// is an implementation that we know, or its INIT, INIT ACK or token names more than the oldest extensions (RFC 3758, RFC 6525),
+// whether we use it or not, or it knows SNAP. There is another whose whole
 // process ends at a chunk of a type that it does not know (werift 0.25), and nothing else in its INIT to tell it by. Those
 // without get probes that are one long HEARTBEAT (RFC 4821, section 10.2), whose answer is as long, so that
 // what is found is what the path carries both ways.
 func (a *Association) knowsPad() bool {
-	p := &a.peer
-	return a.hs.peerKind != PeerUnknown || p.interleaving || p.zeroChecksum || p.nrSack || a.hs.snap != snapNone
+	return a.hs.peerKind != PeerUnknown || a.peer.pads
 }
 
 // restart begins the association anew after the peer has (RFC 9260, section

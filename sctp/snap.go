@@ -88,6 +88,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 		return err
 	}
 	a.peer, a.id.peerTag = f.peer, f.peer.tag
+	a.peer.pads = true // who knows SNAP is not of those without
 	a.establish(a.clock.read(now), a.paths.primary())
 	a.hs.snap = snapUnheard
 	a.observe(a.clock.read(now))
@@ -153,5 +154,5 @@ func (a *Association) fallBack(now instant, path *path, k *cookie) {
 
 // agrees reports whether an association set up with p goes on with q.
 func (p *peerInit) agrees(q *peerInit) bool {
-	return p.features() == q.features() && p.inStreams == q.inStreams && p.outStreams == q.outStreams
+	return (p.features()^q.features())&^featurePad == 0 && p.inStreams == q.inStreams && p.outStreams == q.outStreams
 }

@@ -85,7 +85,7 @@ func TestTokenOfChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := peerInit{tag: 0x896cdd1d, window: 0x500000, outStreams: 65535, inStreams: 65535, initialTSN: 0xe079651d,
-		forwardTSN: true, reconfig: true}
+		forwardTSN: true, reconfig: true, pads: true}
 	if tc.a.peer != want || tc.a.id.peerTag != want.tag {
 		t.Fatalf("%+v", tc.a.peer)
 	}
