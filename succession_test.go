@@ -340,28 +340,46 @@ func TestClosingOfReplaced(t *testing.T) {
 	}
 }
 
-// After Close nothing is heard of it any more.
+// After Close nothing is heard any more of associations that were replaced, however long ago, and by whatever.
 func TestCloseSilencesReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newVirtualNet(t, 1, netsim.Conditions{Latency: time.Millisecond})
-		muxes := [2]*UDPMux{n.hosts[0].mux(t), n.hosts[1].mux(t)}
-		peer := func(host int) *testPeer {
-			return newTestPeer(t, Config{UDPMux: muxes[host], DisableMulticastDNS: true})
-		}
-		a, b, c := peer(0), peer(1), peer(1)
-		ch := wantChannel(t, a.PeerConnection)
-		negotiate(t, a, b, false)
-		release, events := busyAt(t, ch, receive(t, "channel", b.channels))
-		a.RestartICE()
-		negotiate(t, a, c, false)
-		want(t, "a", a.states, ConnectionStateConnected)
-		must(t, a.Close())
-		release()
-		synctest.Wait()
-		if len(events) > 0 {
-			t.Errorf("%q after Close", <-events)
-		}
-	})
+	for _, way := range []string{"another peer", "several peers", "no data", "the peer's offer"} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newVirtualNet(t, 1, netsim.Conditions{Latency: time.Millisecond})
+			muxes := [2]*UDPMux{n.hosts[0].mux(t), n.hosts[1].mux(t)}
+			peer := func(host int) *testPeer {
+				return newTestPeer(t, Config{UDPMux: muxes[host], DisableMulticastDNS: true})
+			}
+			a, b := peer(0), peer(1)
+			ch := wantChannel(t, a.PeerConnection)
+			negotiate(t, a, b, false)
+			release, events := busyAt(t, ch, receive(t, "channel", b.channels))
+			want(t, "a", a.states, ConnectionStateConnected)
+			switch way {
+			case "no data":
+				must(t, a.SetRemoteDescription(withoutData(setLocal(t, b.PeerConnection, SDPTypeOffer))))
+				setLocal(t, a.PeerConnection, SDPTypeAnswer)
+			case "the peer's offer":
+				c := peer(1)
+				wantChannel(t, c.PeerConnection)
+				negotiate(t, c, a, false)
+				want(t, "c", c.states, ConnectionStateConnected)
+			default:
+				for range map[string]int{"another peer": 1, "several peers": 3}[way] {
+					a.RestartICE()
+					negotiate(t, a, peer(1), false)
+					want(t, "a", a.states, ConnectionStateConnecting)
+					want(t, "a", a.states, ConnectionStateConnected)
+				}
+				runtime.GC()
+			}
+			must(t, a.Close())
+			release()
+			synctest.Wait()
+			if len(events) > 0 {
+				t.Errorf("%s: %q after Close", way, <-events)
+			}
+		})
+	}
 }
 
 // The same when the peer has ended a Transport, which closes by itself then.
