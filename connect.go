@@ -57,6 +57,9 @@ func (pc *PeerConnection) agree(op string, local *appliedLocal, remote *appliedR
 		}
 		return a, err
 	}
+	if err := pc.checkGone(op, remote.peer); err != nil {
+		return a, err
+	}
 	a.peer = remote.peer
 	if localOffer {
 		a.dtlsClient = a.peer.dtls.setup == setupPassive
@@ -109,6 +112,15 @@ func (pc *PeerConnection) agreeAnswer(op string, local *appliedLocal, a agreemen
 		a.dtlsClient = pc.dtlsClient
 	}
 	return a, err
+}
+
+// checkGone refuses a peer whose association was replaced by that of another, and that cannot be told of a new one, as it knows
+// nothing of tls-id: it would go on with the old one, of which nothing is left here. peer may be nil.
+func (pc *PeerConnection) checkGone(op string, peer *peerDescription) error {
+	if peer == nil || !slices.ContainsFunc(pc.gone, peer.is) {
+		return nil
+	}
+	return opError(op, "the peer goes on with an association that has been replaced here; as it does not use a=tls-id only another connection of it can begin one")
 }
 
 // goesOn reports whether an answer is of the peer that is there, which knows nothing of tls-id (as browsers): it

@@ -325,7 +325,8 @@ func (pc *PeerConnection) outOfDate(offer *createdDescription) bool {
 // credentials, too, begins a new association; and so does an answer with another certificate
 // or tls-id to an offer that restarted ICE: then another peer may be there. The channels of
 // before close. A peer that was left so, and answers again as if it had not been, is refused
-// (*OperationError); the next offer that restarts ICE begins a new association with it, too.
+// (*OperationError); the next offer that restarts ICE begins a new association with it, too, unless it knows nothing of tls-id:
+// then it has to make another connection.
 //
 // Errors, in this order: *TypeError for a type that is none; *InvalidStateError after
 // Close, and for a type that the signaling state does not allow; *RTCError
@@ -435,6 +436,9 @@ func (pc *PeerConnection) checkReoffer(op string, remote *appliedRemote) error {
 			return contentError(s.line, "media type and mid of a section in use must stay (RFC 3264, section 8.3)")
 		}
 	}
+	if err := pc.checkGone(op, remote.peer); err != nil {
+		return err
+	}
 	if pc.peer == nil || remote.peer == nil || remote.peer.sctp.port == 0 {
 		return nil
 	}
@@ -494,6 +498,9 @@ func (pc *PeerConnection) follow(a agreement) {
 		// The peer hears of the end by signalling, and not before that as of a failure. (Chromium
 		// could not set up another association after it.)
 		pc.core.ice.mute()
+	}
+	if a.peer != nil && pc.peer != nil && pc.peer.dtls.tlsID == "" && !pc.peer.is(a.peer) && pc.core.begun() {
+		pc.gone = append(pc.gone[max(0, len(pc.gone)+1-maxLeft):], pc.peer)
 	}
 	pc.replaceLink(a.next, why)
 }

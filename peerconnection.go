@@ -33,6 +33,7 @@ type PeerConnection struct {
 	former []weak.Pointer[datachannel.Session] // of links that were replaced, as long as somebody holds on to them
 	spare  *link                               // that an offer describes, or did: an heir for an association that is over; or nil
 	past   PeerConnectionStats                 // of links that were replaced
+	gone   []*peerDescription                  // peers without tls-id that another has taken the place of
 
 	unaccepted acceptQueue   // has a lock of its own
 	over       chan struct{} // closed with Close

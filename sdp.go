@@ -195,6 +195,8 @@ type peerDescription struct {
 	mid   string // of the carrier
 	lite  bool
 
+	session uint64 // of the o= line: stays while the peer's connection does (RFC 8829, section 5.2.2)
+
 	wantsSRTP bool // see description
 
 	ice  iceDescription
@@ -220,7 +222,7 @@ func (d *description) peer(answer bool, keep string) (*peerDescription, error) {
 		return nil, contentError(s.line, "section without a=fingerprint of sha-256, sha-384 or sha-512 (RFC 8829, section 5.8.3)")
 	}
 	return &peerDescription{
-		index: i, mid: s.mid, lite: d.iceLite, wantsSRTP: d.wantsSRTP,
+		index: i, mid: s.mid, lite: d.iceLite, session: d.origin.sessionID, wantsSRTP: d.wantsSRTP,
 		ice: s.ice, dtls: s.dtls, sctp: d.sections[d.data].sctp,
 	}, nil
 }
@@ -270,6 +272,12 @@ func (p *peerDescription) changed(q *peerDescription) associationChange {
 		return changeSCTP
 	}
 	return changeNone
+}
+
+// is reports whether q describes the same connection of a peer that knows nothing of tls-id. As long as neither its
+// certificate changes nor ours it has one DTLS association (RFC 8842, section 3.1).
+func (p *peerDescription) is(q *peerDescription) bool {
+	return p.dtls.tlsID == "" && q.dtls.tlsID == "" && p.session == q.session && sameFingerprints(p.dtls.fingerprints, q.dtls.fingerprints)
 }
 
 // credentials returns those of ICE.

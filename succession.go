@@ -10,7 +10,8 @@ import "slices"
 //
 // A peer that was left does not always hear of it: there are no keys to tell it with before the end of
 // the handshake, and the ABORT may be lost. If it answers a later offer, it goes on with its association, of which
-// nothing is left here. Such an answer is refused, and what is offered then has another tls-id.
+// nothing is left here. Such an answer is refused, and what is offered then has another tls-id. A peer without tls-id cannot be
+// told so of another association: it is refused for good.
 //
 // The core of the new association borrows the ICE of the old one until it takes it over:
 // the generation that was offered is its own from then on. What there is of older ones stays
@@ -38,9 +39,9 @@ func (c *core) takeOver(before *core) (begun bool) {
 	left, leave := c.ice.handOver(c.iceEvents())
 	before.mu.Lock()
 	before.endICE = leave
-	begun = before.dtlsState != DTLSStateNew
 	connected := before.secure != nil
 	before.mu.Unlock()
+	begun = before.begun()
 	if !connected {
 		// It has no last words to say, and a handshake that went on would disturb that of
 		// another peer at the same address.
@@ -50,6 +51,13 @@ func (c *core) takeOver(before *core) (begun bool) {
 	c.endICE = c.ice.close
 	c.mu.Unlock()
 	return begun
+}
+
+// begun reports whether there has been a handshake of DTLS, or the beginning of one.
+func (c *core) begun() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dtlsState != DTLSStateNew
 }
 
 // handOver keeps of the transport what restart has begun, for another association with events

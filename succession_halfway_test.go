@@ -21,6 +21,11 @@ type halfway struct {
 }
 
 func newHalfway(t *testing.T) *halfway {
+	return newHalfwayWith(t, func(d SessionDescription) SessionDescription { return d })
+}
+
+// newHalfwayWith is newHalfway with changed descriptions.
+func newHalfwayWith(t *testing.T, change func(SessionDescription) SessionDescription) *halfway {
 	h := &halfway{net: newVirtualNet(t, 1, netsim.Conditions{Latency: 5 * time.Millisecond})}
 	muxes := [2]*UDPMux{h.net.hosts[0].mux(t), h.net.hosts[1].mux(t)}
 	for i, p := range []**testPeer{&h.a, &h.b, &h.c} {
@@ -28,7 +33,8 @@ func newHalfway(t *testing.T) *halfway {
 	}
 	h.toA(netsim.Conditions{Latency: 5 * time.Millisecond, MTU: 400})
 	wantChannel(t, h.a.PeerConnection)
-	negotiate(t, h.a, h.b, false)
+	must(t, h.b.SetRemoteDescription(change(gathered(t, h.a.PeerConnection))))
+	must(t, h.a.SetRemoteDescription(change(gathered(t, h.b.PeerConnection))))
 	netsim.Elapse(time.Second)
 	for _, p := range []*testPeer{h.a, h.b} {
 		if s := p.SCTP().Transport().State(); s != DTLSStateConnecting {
@@ -167,6 +173,44 @@ func TestHandoverBack(t *testing.T) {
 			h.wantConnected(t, h.b)
 		})
 	}
+}
+
+// A peer that was left and knows nothing of tls-id goes on with its association, whatever is offered: its answers and
+// offers are refused, and change nothing. Another connection with the same certificate is no such peer.
+func TestHandoverBackWithoutTLSID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHalfwayWith(t, withoutTLSID)
+		h.a.RestartICE()
+		negotiate(t, h.a, h.c, false)
+		h.toA(netsim.Conditions{Latency: 5 * time.Millisecond})
+		h.wantConnected(t, h.c)
+		refused := func(why string, d SessionDescription) {
+			t.Helper()
+			before := descriptions(h.a.PeerConnection)
+			if err := h.a.SetRemoteDescription(withoutTLSID(d)); !errors.As(err, new(*OperationError)) {
+				t.Fatalf("%s: %v", why, err)
+			}
+			if !sameDescriptions(before, descriptions(h.a.PeerConnection)) {
+				t.Errorf("%s: the state changed", why)
+			}
+		}
+		for range 2 {
+			offer := restartOffer(t, h.a.PeerConnection)
+			must(t, h.b.SetRemoteDescription(withoutTLSID(offer)))
+			answer := gathered(t, h.b.PeerConnection)
+			refused("provisional answer", SessionDescription{SDPTypePranswer, answer.SDP})
+			refused("answer", answer)
+			must(t, h.c.SetRemoteDescription(offer))
+			must(t, h.a.SetRemoteDescription(gathered(t, h.c.PeerConnection)))
+			h.wantConnected(t, h.c)
+		}
+		refused("offer", restartOffer(t, h.b.PeerConnection))
+		h.wantConnected(t, h.c)
+		again := newTestPeer(t, Config{UDPMux: h.c.cfg.UDPMux, DisableMulticastDNS: true, Certificate: h.b.core.cert})
+		must(t, again.SetRemoteDescription(withoutTLSID(restartOffer(t, h.a.PeerConnection))))
+		must(t, h.a.SetRemoteDescription(withoutTLSID(gathered(t, again.PeerConnection))))
+		h.wantConnected(t, again)
+	})
 }
 
 // The same answer, but it is late, and the peer that is there answers, too: the association with that goes on through
