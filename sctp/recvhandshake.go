@@ -7,10 +7,12 @@ import (
 )
 
 // localInit returns the fixed part of our INIT.
-func (a *Association) localInit() wire.Init {
+func (a *Association) localInit() wire.Init { return newInit(a.cfg, a.id.localTag, a.hs.localTSN) }
+
+func newInit(cfg *Config, tag uint32, tsn wire.TSN) wire.Init {
 	return wire.Init{
-		Tag: a.id.localTag, ARwnd: uint32(a.cfg.ReceiveBuffer),
-		OutStreams: a.cfg.OutboundStreams, InStreams: a.cfg.InboundStreams, InitialTSN: a.hs.localTSN,
+		Tag: tag, ARwnd: uint32(cfg.ReceiveBuffer),
+		OutStreams: cfg.OutboundStreams, InStreams: cfg.InboundStreams, InitialTSN: tsn,
 	}
 }
 

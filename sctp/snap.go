@@ -35,26 +35,27 @@ const (
 // announced in an INIT must be the same when the association is made; ports and
 // timers may change.
 func InitToken(cfg Config) ([]byte, error) {
-	a, err := New(cfg)
-	if err != nil {
+	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return a.InitToken(), nil
+	rng := random{key: &cfg.Seed}
+	tag, tsn := cfg.TagShard.random(rng.Uint64) // what newAssociation draws first
+	return appendInitToken(make([]byte, 0, usualInitToken), newInit(&cfg, tag, tsn), &cfg), nil
 }
 
 // InitToken returns the INIT chunk that Connect would send, header included,
 // padding excluded. Asking for it changes nothing, and it stays the same until
 // the association is established.
 func (a *Association) InitToken() []byte { // snap-c
-	return a.appendInitToken(make([]byte, 0, usualInitToken))
+	return appendInitToken(make([]byte, 0, usualInitToken), a.localInit(), a.cfg)
 }
 
 // usualInitToken is room for a token of ours, bytes.
 const usualInitToken = 64
 
 // appendInitToken appends the token to b, which is empty.
-func (a *Association) appendInitToken(b []byte) []byte {
-	b = appendInit(b, wire.TypeInit, a.localInit(), a.cfg, nil, wire.Params{}, 0)
+func appendInitToken(b []byte, in wire.Init, cfg *Config) []byte {
+	b = appendInit(b, wire.TypeInit, in, cfg, nil, wire.Params{}, 0)
 	return b[:int(b[2])<<8|int(b[3])]
 }
 
@@ -80,7 +81,7 @@ func (a *Association) ConnectWithToken(now time.Time, peer []byte) error {
 		return ErrClosed
 	case a.state != Closed:
 		return ErrAlreadyStarted
-	case bytes.Equal(peer, a.appendInitToken(own[:0])): // some peers mirror attributes that they do not know
+	case bytes.Equal(peer, appendInitToken(own[:0], a.localInit(), a.cfg)): // some peers mirror attributes that they do not know
 		return &InitTokenError{"it is the token of this side"}
 	}
 	f, err := readToken(peer, a.cfg)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -457,4 +458,28 @@ func FuzzInitToken(f *testing.F) {
 		tc.a.Abort(tc.now, "")
 		tc.drain()
 	})
+}
+
+// The token takes no association to make, and no more memory than it has itself.
+func TestInitTokenAllocs(t *testing.T) {
+	cfg := Config{Seed: [32]byte{1}}
+	token, err := InitToken(cfg)
+	a, err2 := New(cfg)
+	if err != nil || err2 != nil || !bytes.Equal(token, a.InitToken()) {
+		t.Fatalf("token %x, %v; the association's is %x, %v", token, err, a.InitToken(), err2)
+	}
+	var before, after runtime.MemStats
+	const n = 100
+	runtime.ReadMemStats(&before)
+	for range n {
+		if token, err = InitToken(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if per := (after.TotalAlloc - before.TotalAlloc) / n; per > 1024 {
+		t.Errorf("a token takes %d bytes", per)
+	} else {
+		t.Logf("a token takes %d bytes", per)
+	}
 }
