@@ -51,8 +51,12 @@ func (c *cubic) sending(now instant, flight int, rto time.Duration) {
 }
 
 func (c *cubic) acked(now instant, ack ackEvent) {
-	if ack.rtt > 0 && (c.minRTT == 0 || ack.rtt <= c.minRTT || now.Sub(c.minAt) > minRTTLife) {
+	switch {
+	case ack.rtt == 0:
+	case c.minRTT == 0 || ack.rtt <= c.minRTT:
 		c.minRTT, c.minAt = ack.rtt, now
+	case now.Sub(c.minAt) > minRTTLife: // after an outage ack.rtt has all of that in it
+		c.minRTT, c.minAt = min(ack.rtt, ack.srtt), now
 	}
 	since := now.Sub(c.ackAt)
 	c.ackAt = now

@@ -118,6 +118,42 @@ func TestThinChannelOverLoss(t *testing.T) {
 	}
 }
 
+// TestAfterOutage: after some seconds without a link, of which each timeout tells again, a transfer is soon as fast
+// as before. What came in before the outage, with its SACKs lost, says nothing about the round trip. // 9438-4.8-a
+func TestAfterOutage(t *testing.T) {
+	there, back := netsim.Conditions{Latency: lossyRTT / 2, Rate: 2_500_000, Queue: 50_000}, netsim.Conditions{Latency: lossyRTT / 2}
+	for _, how := range []sctp.LossDetection{sctp.RACK, sctp.MissIndications} {
+		p := newLossyPair(t, 1, how, there)
+		got := 0
+		p.onMessage = func(b []byte) { got += len(b) }
+		transfer := func(d time.Duration) {
+			for end := p.now.Add(d); p.now.Before(end); p.run(lossyRTT / 2) {
+				for p.ends[0].Send(p.now, sctp.Message{Payload: make([]byte, 20_000)}) == nil {
+				}
+			}
+		}
+		link := func(c, d netsim.Conditions) {
+			p.net.SetConditions(p.link, 0, c)
+			p.net.SetConditions(p.link, 1, d)
+		}
+		transfer(12 * time.Second)
+		before := p.ends[0].Stats()
+		link(netsim.Conditions{Loss: 1}, netsim.Conditions{Loss: 1})
+		transfer(15 * time.Second)
+		link(there, back)
+		for had := got; got == had; {
+			transfer(lossyRTT)
+		}
+		got = 0
+		transfer(5 * time.Second)
+		after := p.ends[0].Stats()
+		if after.Timeouts-before.Timeouts < 4 || after.SlowStartThreshold < before.CongestionWindow/2 || got < 5*2_500_000*3/4 {
+			t.Errorf("losses by %v: %d bytes in 5 s after %d timeouts, threshold %d, window before %d",
+				how, got, after.Timeouts-before.Timeouts, after.SlowStartThreshold, before.CongestionWindow)
+		}
+	}
+}
+
 // TestReorderedTransfer: where packets overtake each other by less than a round trip,
 // loss detection learns to wait: in the end hardly anything is sent again, and the
 // window is as if nothing had been. // 8985-6.2-b 8985-6.2-c

@@ -107,7 +107,7 @@ func (a *Association) expireT3(now instant, path *path) {
 		w.probe = a.sent.outstanding == 0 && a.sent.lost == 0
 	} else if a.sent.outstanding > 0 || a.sent.lost > 0 {
 		a.counters.seldom().timeouts++
-		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active()})
+		path.cc.timedOut(now, lossEvent{flight: a.sent.flight, next: a.sent.next, recovering: a.recovery.active() || a.recovery.single})
 		a.recovery.timedOut(a.cfg.LossDetection == RACK, a.sent.highest(), a.sent.order.packet)
 	}
 	r := &path.rack
