@@ -82,7 +82,8 @@ type Config struct {
 	// MaxInitRetransmits limits retransmissions of INIT and COOKIE ECHO, and
 	// new tries after the peer called its cookie stale,
 	// MaxRetransmits the consecutive ones of everything else, after which the
-	// peer counts as unreachable. Defaults 8 and 10; no number is too high.
+	// peer counts as unreachable; timeouts that are not longer than the one before count as
+	// one. Defaults 8 and 10; no number is too high.
 	MaxInitRetransmits, MaxRetransmits int
 
 	// CongestionControl finds out how much the path can take. Default CUBIC.

@@ -2,6 +2,7 @@ package sctp_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -115,6 +116,60 @@ func TestThinChannelOverLoss(t *testing.T) {
 		if s := p.ends[0].Stats(); got != count || s.Timeouts > 0 || s.TimeLosses < 5 || worst > time.Second {
 			t.Errorf("seed %d: %d messages, the worst took %v, %d lost, %d timeouts, %d probes", seed, got, worst, s.TimeLosses, s.Timeouts, s.TailLossProbes)
 		}
+	}
+}
+
+// TestThinChannelOverHeavyLoss: with a fifth lost both ways, SACKs included, a timeout now and then cannot be
+// avoided, and every third is in vain; but they do not add up to minutes. // 9260-6.3.3-a
+func TestThinChannelOverHeavyLoss(t *testing.T) {
+	const every, count = time.Second, 1000
+	for seed := uint64(1); seed <= 5; seed++ {
+		p := newLossyPair(t, seed, sctp.RACK, netsim.Conditions{})
+		heavy := netsim.Conditions{Latency: lossyRTT / 2, Loss: 0.2}
+		p.net.SetConditions(p.link, 0, heavy)
+		p.net.SetConditions(p.link, 1, heavy)
+		var delays []time.Duration
+		p.onMessage = func(b []byte) {
+			delays = append(delays, p.now.Sub(p.start)-time.Duration(binary.BigEndian.Uint64(b)))
+		}
+		for range count {
+			b := make([]byte, 100)
+			binary.BigEndian.PutUint64(b, uint64(p.now.Sub(p.start)))
+			if err := p.ends[0].Send(p.now, sctp.Message{Payload: b}); err != nil {
+				t.Fatal(err)
+			}
+			p.run(every)
+		}
+		p.run(time.Minute)
+		slices.Sort(delays)
+		if s := p.ends[0].Stats(); len(delays) != count || s.Timeouts < 10 || delays[count*99/100] > 3*time.Second || delays[count-1] > 10*time.Second {
+			t.Errorf("seed %d: %d messages, 99 %% within %v, all within %v, %d timeouts", seed, len(delays), delays[len(delays)*99/100], delays[len(delays)-1], s.Timeouts)
+		}
+	}
+}
+
+// TestThinChannelOnLongerPath: when a round trip becomes longer than the timeout, that grows before long, and
+// what is sent now and then is not sent twice for ever. // 9260-6.3.1-b 9260-6.3.3-a
+func TestThinChannelOnLongerPath(t *testing.T) {
+	p := newLossyPair(t, 1, sctp.RACK, netsim.Conditions{})
+	for i := range 2 {
+		p.net.SetConditions(p.link, netsim.Dir(i), netsim.Conditions{Latency: 1500 * time.Millisecond})
+	}
+	got := 0
+	p.onMessage = func([]byte) { got++ }
+	var before sctp.Stats
+	for i := range 200 {
+		if i == 60 {
+			before = p.ends[0].Stats()
+		}
+		if err := p.ends[0].Send(p.now, sctp.Message{Payload: make([]byte, 100)}); err != nil {
+			t.Fatal(err)
+		}
+		p.run(time.Second)
+	}
+	p.run(time.Minute)
+	if s := p.ends[0].Stats(); got != 200 || s.Timeouts != before.Timeouts || s.Retransmissions-before.Retransmissions > 2 {
+		t.Errorf("%d messages; %d timeouts, %d sent again in the first minute, %d and %d in all", got, before.Timeouts, before.Retransmissions, s.Timeouts, s.Retransmissions)
 	}
 }
 

@@ -6,6 +6,7 @@ import "time"
 // samples (RFC 9260, section 6.3.1).
 type rtoEstimator struct {
 	sampled       bool
+	held          uint8 // expiries since the last sample, or backoff taken back, that did not double it
 	initial       time.Duration
 	minimum, maxi time.Duration
 	latest        time.Duration // sample
@@ -42,7 +43,7 @@ func (e *rtoEstimator) sample(r time.Duration) {
 
 // relax takes back any backoff: the peer was alive all the time.
 func (e *rtoEstimator) relax() {
-	e.rto = e.initial
+	e.rto, e.held = e.initial, 0
 	if e.sampled {
 		e.rto = min(max(e.srtt+max(4*e.rttvar, clockGranularity), e.minimum), e.maxi)
 	}
@@ -50,3 +51,18 @@ func (e *rtoEstimator) relax() {
 
 // backoff doubles the timeout (RFC 9260, section 6.3.3, rule E2).
 func (e *rtoEstimator) backoff() { e.rto = min(2*e.rto, e.maxi) }
+
+// maxHeld is how many timeouts in a row of a thin flow are equally long; it is what
+// Linux has for TCP, too (TCP_THIN_LINEAR_TIMEOUTS).
+const maxHeld = 6
+
+// hold leaves the timeout as it is, in place of backoff, and reports whether it may. That is
+// for a known round trip only, and comes to an end: if the path has become so long that
+// each timeout is one too many, no sample can be had before the timeout has grown.
+func (e *rtoEstimator) hold() bool {
+	if !e.sampled || e.held == maxHeld {
+		return false
+	}
+	e.held++
+	return true
+}

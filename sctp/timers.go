@@ -92,12 +92,16 @@ func (a *Association) expireT3(now instant, path *path) {
 	if a.sent.span() > 0 && w.answered && w.advertised < int(a.sent.at(a.sent.cum.Add(1)).size) {
 		w.probing = true
 	}
-	if !w.probing || !w.answered {
+	held := a.thin(path) && path.rto.hold()
+	// Timeouts that are not longer than the one before count as one.
+	if (!w.probing || !w.answered) && !(held && path.errors > 0) {
 		if !a.fail(path) {
 			return
 		}
 	}
-	path.rto.backoff()
+	if !held {
+		path.rto.backoff()
+	}
 	path.burst = 0
 	// A peer without room answers, and one that shuts down sends SACKs anyway.
 	if !w.probing || !w.answered || a.state == ShutdownReceived {
@@ -126,6 +130,13 @@ func (a *Association) expireT3(now instant, path *path) {
 	a.forward.lastAt = 0 // 3758-3.5-b: C2 to C5 again
 	a.forward.advance(now, &a.sent, path.rto.srtt)
 	path.t3.start(now, path.rto.rto)
+}
+
+// thin reports whether all that waits for the peer is less than what congestion control would
+// let out after any loss (RFC 9260, section 7.2.3): it is the application that sends no more, and repeating
+// one packet is all that a path which loses some can be asked for.
+func (a *Association) thin(path *path) bool {
+	return a.cfg.LossDetection == RACK && !a.window.probing && a.out.buffered < 4*path.pmdcs()
 }
 
 // expireReconfig repeats the request in flight (RFC 6525, section 5.1.1). While the
