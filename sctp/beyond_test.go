@@ -2,6 +2,7 @@ package sctp
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -286,4 +287,134 @@ func TestBeyondAtTheEnd(t *testing.T) {
 			t.Error(s)
 		}
 	}
+}
+
+// TestLaterNumberFirst: a message that comes behind one with a higher number of its stream, which no sender may make of
+// its TSNs, is not given up with that one halfway.
+func TestLaterNumberFirst(t *testing.T) {
+	const u = wire.FlagUnordered
+	tc := newInterleaved(t, Config{})
+	for tsn, d := range []iData{{mid: 1}, {mid: 0}, {flags: u}, {mid: 1, flags: u}, {mid: 2, flags: wire.FlagEnd}} {
+		d.tsn, d.flags, d.payload = tsn, d.flags|wire.FlagBegin, "x"
+		tc.write(d)
+		if s := tc.a.invariants(tc.now); s != "" {
+			t.Fatal(s)
+		}
+	}
+	tc.wantRead("the only one that is complete", 0, "x")
+	if tc.a.in.entries != 0 {
+		t.Fatalf("%d entries are left", tc.a.in.entries)
+	}
+}
+
+// TestAnyInterleaving: whatever a peer makes of TSNs, numbers and flags of I-DATA and I-FORWARD-TSN, resets its streams
+// and begins its TSNs anew, what is held of it is in order and bounded, and gone when it is read or given up.
+func TestAnyInterleaving(t *testing.T) {
+	seeds := 400
+	if testing.Short() || raceDetector {
+		seeds = 60
+	}
+	for seed := range seeds {
+		rng := rand.New(rand.NewPCG(uint64(seed), 5))
+		p := anyPeer{rng: rng, streams: 1 + rng.IntN(4), span: 2 + rng.IntN(60), numbers: 1 + rng.IntN(12)}
+		frugal := rng.IntN(2) == 0
+		p.tc = newInterleaved(t, Config{
+			ReceiveBuffer: []int{4096, 5000, 16_384, 100_000}[rng.IntN(4)], Frugal: frugal, NRSACK: !frugal && rng.IntN(4) == 0,
+			HeartbeatInterval: -1, PeerReconfig: ReconfigPolicy{AllowAssociationReset: true},
+		})
+		for step := 0; step < 300 && p.tc.a.state == Established; step++ {
+			p.step()
+			if s := p.tc.a.invariants(p.tc.now); s != "" {
+				t.Fatalf("seed %d, step %d: %s", seed, step, s)
+			}
+			p.tc.sent, p.tc.events = p.tc.sent[:0], p.tc.events[:0]
+		}
+		p.tc.write(chunk{t: wire.TypeAbort})
+		for id := range p.streams {
+			p.tc.pieces(uint16(id))
+		}
+		if n := len(p.tc.a.in.beyond.list); n > 0 {
+			t.Fatalf("seed %d: %d messages wait for what will not come", seed, n)
+		}
+	}
+}
+
+// anyPeer is a peer that keeps no rules, and the reader of what it sends.
+type anyPeer struct {
+	tc            *testConn
+	rng           *rand.Rand
+	streams       int
+	span, numbers int       // how far its TSNs and message numbers spread
+	base          [4][2]int // of the numbers, by stream and kind
+	requests      int
+}
+
+func (p *anyPeer) step() {
+	rng, tc := p.rng, p.tc
+	cum, id := tc.a.tsns.cum.Since(tc.peerTSN), uint16(rng.IntN(p.streams))
+	switch rng.IntN(20) {
+	case 0:
+		f := iForwardTSN{cum: cum - 1 + rng.IntN(p.span)}
+		for range rng.IntN(4) {
+			kind := rng.IntN(2)
+			f.messages = append(f.messages, wire.SkippedMessage{Stream: id, Unordered: kind == 1, MID: p.number(id, kind)})
+			id = uint16(rng.IntN(p.streams))
+		}
+		tc.write(f)
+	case 1:
+		tc.a.DeliverParts(id, rng.IntN(2) == 0)
+	case 2:
+		switch rng.IntN(30) {
+		case 0, 1, 2, 3, 4, 5, 6:
+			tc.write(tc.outReset(p.requests, cum-2+rng.IntN(4), id))
+			p.requests++
+		case 7:
+			tc.write(tc.tsnReset(p.requests))
+			p.requests++
+		}
+	case 3, 4:
+		buf := make([]byte, 1+rng.IntN(5000))
+		for range 1 + rng.IntN(5) {
+			if rng.IntN(3) > 0 {
+				tc.a.Read(tc.now, id, buf)
+			} else if l, _, err := tc.a.Borrow(tc.now, id); err == nil {
+				tc.a.Return(l)
+			}
+		}
+	case 5:
+		tc.a.rest()
+	default:
+		var packet []written
+		for range 1 + rng.IntN(4) {
+			packet = append(packet, p.chunk(cum))
+		}
+		tc.write(packet...)
+	}
+	tc.drain()
+}
+
+func (p *anyPeer) number(id uint16, kind int) wire.MID {
+	return wire.MID(p.base[id][kind] - 1 + p.rng.IntN(p.numbers))
+}
+
+func (p *anyPeer) chunk(cum int) iData {
+	rng := p.rng
+	id, kind := uint16(rng.IntN(p.streams)), rng.IntN(2)
+	if rng.IntN(6) == 0 {
+		p.base[id][kind]++
+	}
+	d := iData{
+		tsn: cum + 1 + rng.IntN(p.span), sid: id, mid: p.number(id, kind), fsn: wire.FSN(rng.IntN(5)),
+		flags: wire.DataFlags(rng.IntN(4)), payload: string(payload(1 + rng.IntN(1+rng.IntN(1100)))),
+	}
+	if d.flags&wire.FlagBegin != 0 {
+		d.fsn = 0
+	}
+	if kind == 1 {
+		d.flags |= wire.FlagUnordered
+	}
+	if rng.IntN(3) == 0 {
+		d.tsn = cum + 1
+	}
+	return d
 }

@@ -86,18 +86,18 @@ func (in *inbound) buryBefore(s *inStream, info *inInfo, t wire.TSN) {
 	if n := len(l.runs); n == 0 || n == 1 && l.runs[0].msg.info.same(info) {
 		return
 	}
-	ordered := l.ordered()
-	in.buryRuns(s, ordered, len(l.runs), info, t)
-	in.buryRuns(s, 0, ordered, info, t)
+	in.buryRuns(s, l.runs[l.ordered():], info, t)
+	in.buryRuns(s, l.runs[:l.ordered()], info, t)
 }
 
-// buryRuns is buryBefore for the ordered or the unordered messages of the stream, whose runs these are.
-func (in *inbound) buryRuns(s *inStream, from, to int, info *inInfo, t wire.TSN) {
-	runs, n := s.fragments.runs, from
-	for n < to && runs[n].msg.low.Before(t) && !runs[n].msg.info.same(info) {
+// buryRuns is buryBefore for the ordered or the unordered messages of the stream, whose runs these are. The
+// numbers of the later message's own kind must agree, lest it be given up with those before it.
+func (in *inbound) buryRuns(s *inStream, runs []fragmentRun, info *inInfo, t wire.TSN) {
+	n := 0
+	for n < len(runs) && runs[n].msg.low.Before(t) && (runs[n].msg.info.unordered != info.unordered || runs[n].msg.info.mid.Before(info.mid)) {
 		n++
 	}
-	if n > from {
+	if n > 0 {
 		last := runs[n-1].msg.info
 		in.skipMessages(s.id, last.unordered, last.mid)
 	}
