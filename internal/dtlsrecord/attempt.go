@@ -3,8 +3,11 @@ package dtlsrecord
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 
@@ -22,9 +25,13 @@ const (
 	maxAttempts     = 4
 	attemptPatience = time.Second
 
-	// maxForeign bounds the flights that are looked into and found to be of others: each
-	// costs the verification of a signature, or of one for each attempt.
-	maxForeign = 64
+	// maxChecks bounds the verifications of signatures, of which a flight that is found to be of others costs one for
+	// each attempt. Half of them are for certificates that are wanted: anybody can make the others.
+	maxChecks = 64
+
+	// maxRSAKey is the longest RSA key of a peer, in bits, as in crypto/tls: who verifies a signature with
+	// one that fills a handshake is busy for many seconds.
+	maxRSAKey = 8192
 
 	// refusalPatience is how long a flight that may be of this handshake and is no good, as it has the wrong
 	// certificate, waits for a better one, before the library gets it and ends the handshake.
@@ -43,10 +50,14 @@ type attempt struct {
 
 	// Guarded by Session.mu:
 	said       bool   // its hello
+	asked      bool   // as a server, for a cookie
 	random     []byte // as a client, that of its hello
 	transcript []byte // as a server, the messages of both sides
 	secrets    Secrets
 }
+
+// errLargeKey ends a handshake with a peer whose key is beyond maxRSAKey.
+var errLargeKey = errors.New("dtlsrecord: the RSA key of the peer's certificate is too long")
 
 // outcome is what became of an attempt.
 type outcome struct {
@@ -172,6 +183,13 @@ func (s *Session) spoken() bool {
 	return slices.ContainsFunc(s.attempts.all, func(a *attempt) bool { return a.said })
 }
 
+// wantsCookie tells whether the library has sent a HelloVerifyRequest, and has not had its answer.
+func (s *Session) wantsCookie(a *attempt) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a.asked && !a.said
+}
+
 // noteOwn looks at a record of epoch 0 that an attempt is about to send. The sending lock is held.
 func (s *Session) noteOwn(a *attempt, record []byte) {
 	s.mu.Lock()
@@ -189,7 +207,9 @@ func (s *Session) noteOwn(a *attempt, record []byte) {
 			if random := randomOf(message); random != nil {
 				a.said, a.random = true, bytes.Clone(random)
 			}
-		case s.cfg.Client, kind == messageHelloVerifyRequest:
+		case s.cfg.Client:
+		case kind == messageHelloVerifyRequest:
+			a.asked = true
 		default:
 			if random, suite, ok := helloOf(message); ok && !a.said {
 				a.said, a.secrets.ServerRandom, a.secrets.Suite = true, random, suite
@@ -207,7 +227,8 @@ func randomOf(message []byte) []byte {
 	return message[messageHeader+2:][:32]
 }
 
-// clientHello takes a ClientHello, which may be a repetition.
+// clientHello takes a ClientHello, which may be a repetition, or the same with a cookie. One that differs is of another
+// handshake, even if it has the same random: somebody may have put it together from several.
 func (s *Session) clientHello(message []byte) dropReason {
 	random := randomOf(message)
 	if random == nil {
@@ -218,15 +239,25 @@ func (s *Session) clientHello(message []byte) dropReason {
 	all := slices.Clone(s.attempts.all)
 	s.mu.Unlock()
 	var a *attempt
-	switch i := slices.IndexFunc(all, func(a *attempt) bool { return a.hello == nil || bytes.Equal(randomOf(a.hello), random) }); {
-	case i < 0:
+	if slices.ContainsFunc(all, func(a *attempt) bool { return bytes.Equal(a.hello, message) }) {
+		return dropNothing // seen before
+	}
+	number := numberOf(message)
+	i := slices.IndexFunc(all, func(a *attempt) bool {
+		if a.hello == nil || number == 0 {
+			return a.hello == nil && number == 0
+		}
+		return number == numberOf(a.hello)+1 && bytes.Equal(randomOf(a.hello), random) && s.wantsCookie(a)
+	})
+	switch {
+	case i >= 0:
+		a = all[i]
+	case number > 0:
+		return dropForeign // there was no HelloVerifyRequest that it answers
+	default:
 		if a = s.newAttempt(); a == nil {
 			return dropNoRoom
 		}
-	case all[i].hello != nil && numberOf(message) <= numberOf(all[i].hello):
-		return dropNothing // seen before
-	default:
-		a = all[i]
 	}
 	if a.hello == nil {
 		a.begun = time.Now()
@@ -280,24 +311,31 @@ func (s *Session) judge(flight [][]byte) {
 		s.accept(a, flight)
 		return
 	}
-	a, verified := s.attemptOf(flight)
-	switch {
-	case verified && (s.cfg.Wanted == nil || s.cfg.Wanted(certificates(flight))):
-		s.accept(a, flight)
-		return
-	case a != nil && r.refused == nil:
-		r.refused = time.AfterFunc(refusalPatience, func() { s.acceptRefused(a, flight) })
+	wanted, limit := true, maxChecks
+	if s.cfg.Wanted != nil && !s.cfg.Wanted(certificates(flight)) {
+		wanted, limit = false, maxChecks/2
+	}
+	digest := sha256.Sum256(slices.Concat(flight...))
+	if r.checks < limit && !slices.Contains(r.foreign, digest) {
+		a, verified := s.attemptOf(flight)
+		if verified && wanted {
+			s.accept(a, flight)
+			return
+		}
+		if a != nil && r.refused == nil {
+			r.refused = time.AfterFunc(refusalPatience, func() { s.acceptRefused(a, flight) })
+		}
+		r.foreign = append(r.foreign, digest)
 	}
 	s.counters.drop(dropForeign)
-	if r.foreign++; r.foreign < maxForeign {
-		r.assembler.restart()
-	}
+	r.doubted = true
+	r.assembler.restart()
 }
 
 // undoubted returns the attempt that a flight is of if nothing points to another handshake, else nil. To verify
 // signatures and certificates twice takes an eighth of what the whole handshake does.
 func (s *Session) undoubted() *attempt {
-	if r := &s.receive; r.foreign > 0 || r.assembler.contradicted || s.cfg.Contested == nil || s.cfg.Contested() {
+	if r := &s.receive; r.doubted || r.assembler.contradicted || s.cfg.Contested == nil || s.cfg.Contested() {
 		return nil
 	}
 	s.mu.Lock()
@@ -311,10 +349,14 @@ func (s *Session) undoubted() *attempt {
 // accept gives a flight to the library, and with that the attempt all that follows.
 func (s *Session) accept(a *attempt, flight [][]byte) {
 	r := &s.receive
-	r.settled = true
+	r.settled, r.foreign = true, nil
 	r.assembler.commit()
 	if r.refused != nil {
 		r.refused.Stop()
+	}
+	if hasLargeKey(certificates(flight)) {
+		s.end(&ending{err: errLargeKey}, false)
+		return
 	}
 	s.mu.Lock()
 	t := &s.attempts
@@ -358,7 +400,7 @@ func (s *Session) attemptOf(flight [][]byte) (a *attempt, verified bool) {
 		before = append(before, slices.Concat(a.random, a.transcript))
 	}
 	s.mu.Unlock()
-	if len(said) == 0 {
+	if s.receive.checks += max(1, len(said)); len(said) == 0 {
 		return nil, false
 	}
 	var rest, signed []byte
@@ -369,7 +411,7 @@ func (s *Session) attemptOf(flight [][]byte) (a *attempt, verified bool) {
 	}
 	algorithm, signature := signatureOf(signed)
 	chain := certificates(flight)
-	if algorithm == 0 || len(chain) == 0 {
+	if algorithm == 0 || len(chain) == 0 || hasLargeKey(chain) {
 		return said[len(said)-1], false
 	}
 	leaf, err := x509.ParseCertificate(chain[0])
@@ -382,6 +424,19 @@ func (s *Session) attemptOf(flight [][]byte) (a *attempt, verified bool) {
 		}
 	}
 	return nil, false
+}
+
+// hasLargeKey tells whether the key of the leaf is beyond maxRSAKey. A certificate that is no longer than such a key has none.
+func hasLargeKey(chain [][]byte) bool {
+	if len(chain) == 0 || len(chain[0]) <= maxRSAKey/8 {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return false
+	}
+	key, ok := leaf.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > maxRSAKey
 }
 
 // keyExchangeOf returns what the signature of a ServerKeyExchange is over besides the client's random, and the

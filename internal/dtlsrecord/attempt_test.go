@@ -3,10 +3,14 @@ package dtlsrecord
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -139,7 +143,7 @@ func clones(datagrams [][]byte) (out [][]byte) {
 // Several handshakes at once between the same two addresses, where everybody hears everything: each comes about, with
 // the peer that is wanted.
 func TestHandshakesAtOnce(t *testing.T) {
-	for _, n := range []int{1, 2, 3, maxAttempts, 2 * maxAttempts} {
+	for _, n := range []int{1, 2, 3, maxAttempts, 2 * maxAttempts, 4 * maxAttempts} {
 		synctest.Test(t, func(t *testing.T) {
 			up, down := newWay(t), newWay(t)
 			up.delay, down.delay = time.Millisecond, time.Millisecond
@@ -252,4 +256,152 @@ func TestCookie(t *testing.T) {
 		connect(t, c, s, up, down)
 		wantTalk(t, "with a cookie", c, s)
 	})
+}
+
+// ClientHellos that nobody sent so, before, behind and around the one of a client that is there: it connects soon.
+func TestSpoofedClientHello(t *testing.T) {
+	for desc, spoof := range map[string]func(hello []byte) []byte{
+		"with the number of a later message": func(hello []byte) []byte {
+			hello[headerSize+5] = maxMessages - 1
+			hello[headerSize+messageHeader+2]++ // random
+			return hello
+		},
+		"as if it had a cookie": func(hello []byte) []byte {
+			hello[headerSize+5]++
+			return hello
+		},
+		"with its random and something else": func(hello []byte) []byte {
+			hello[len(hello)-1]++ // as the fragments of two would give; the last extension is that of the extended master secret
+			hello[headerSize+messageHeader+34+2+1] ^= 0x40
+			return hello
+		},
+	} {
+		for _, where := range []string{"before", "behind", "around"} {
+			t.Run(desc+"/"+where, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, s, up, down := newParties(t, nil, nil)
+					up.setTamper(func(d []byte) [][]byte {
+						if d[headerSize] != messageClientHello {
+							return [][]byte{d}
+						}
+						out, spoofed := [][]byte{d}, [][]byte{spoof(bytes.Clone(d))}
+						if where != "behind" {
+							out = slices.Concat(spoofed, out)
+						}
+						if where != "before" {
+							out = slices.Concat(out, spoofed)
+						}
+						return out
+					})
+					begin := time.Now()
+					connect(t, c, s, up, down)
+					if took := time.Since(begin); took > 200*time.Millisecond {
+						t.Errorf("took %v", took)
+					}
+					wantTalk(t, desc, c, s)
+				})
+			})
+		}
+	}
+}
+
+// Flights of others cost so many verifications, and repetitions of one none; until then the peer's own is found.
+func TestChecksAreBounded(t *testing.T) {
+	for _, flights := range []int{maxChecks / 2, 10 * maxChecks} {
+		for _, same := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				c, s, up, down := newParties(t, nil, nil)
+				up.setTamper(func(d []byte) (out [][]byte) {
+					if d[headerSize] == messageCertificate {
+						records := split(d)
+						at := slices.IndexFunc(records, func(r []byte) bool { return r[headerSize] == messageCertificateVerify })
+						for i := range flights {
+							for j, record := range records[:at+1] {
+								record = bytes.Clone(record)
+								if j == 1 { // ClientKeyExchange, which is signed
+									record[len(record)-1]++
+									if !same {
+										binary.BigEndian.PutUint16(record[len(record)-3:], uint16(i))
+									}
+								}
+								out = append(out, record)
+							}
+						}
+					}
+					return append(out, d)
+				})
+				begin(t, c, s, up, down)
+				<-s.done
+				if limit := maxChecks; s.receive.checks > limit || same && s.receive.checks > 2 {
+					t.Errorf("%d verifications", s.receive.checks)
+				}
+				if found := s.err == nil; found != (same || flights < maxChecks) {
+					t.Errorf("among %d flights, the same: %v: %v", flights, same, s.err)
+				}
+				c.Close()
+				<-c.done
+			})
+		}
+	}
+}
+
+// A signature is not verified with a key that is as long as the handshake lets it be.
+func TestLargeKey(t *testing.T) {
+	signer := newECDSA(t)
+	key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 50_000*8-1), E: 1<<31 - 1}
+	key.N.SetBit(key.N, 0, 1)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<33, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key, signer.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len(der) + 3
+	body := slices.Concat([]byte{byte(size >> 16), byte(size >> 8), byte(size), 0, byte(len(der) >> 8), byte(len(der))}, der)
+	large := func(d []byte) (out [][]byte) {
+		for _, record := range split(d) {
+			switch record[headerSize] {
+			case messageCertificate:
+				for at := 0; at < len(body); at += 1000 {
+					part := body[at:min(at+1000, len(body))]
+					out = append(out, plainRecord(typeHandshake, uint64(100+at), fragmentOf(messageCertificate, numberOf(record[headerSize:]), len(body), at, part...)...))
+				}
+			case messageServerKeyExchange, messageCertificateVerify: // with RSA
+				signature := 0
+				if record[headerSize] == messageServerKeyExchange {
+					signature = 4 + int(record[headerSize+messageHeader+3])
+				}
+				record[headerSize+messageHeader+signature+1] = 1
+				fallthrough
+			default:
+				out = append(out, record)
+			}
+		}
+		return out
+	}
+	for _, client := range []bool{true, false} {
+		for _, contested := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				up, down := newWay(t), newWay(t)
+				cfg := func(client bool) Config {
+					return Config{Client: client, DTLS: dtlsConfig(t), Contested: func() bool { return contested }}
+				}
+				c, s := newParty(cfg(true), down, up), newParty(cfg(false), up, down)
+				victim, way := s, up
+				if client {
+					victim, way = c, down
+				}
+				way.setTamper(large)
+				start := time.Now()
+				begin(t, c, s, up, down)
+				<-victim.done
+				if took := time.Since(start); victim.err != errLargeKey || took > refusalPatience+200*time.Millisecond {
+					t.Errorf("client=%v, contested=%v: %v after %v", client, contested, victim.err, took)
+				}
+				c.Close()
+				s.Close()
+				<-c.done
+				<-s.done
+			})
+		}
+	}
 }

@@ -56,7 +56,9 @@ type receiving struct {
 	assembler   assembler       // of messages of epoch 0, but for ClientHello
 	hello       *partialMessage // a ClientHello that is not whole
 	settled     bool            // the library has got a flight, and gets all else: see judge
-	foreign     int             // flights that were found to be of others
+	doubted     bool            // something was of another handshake
+	foreign     [][32]byte      // digests of flights that were looked into and are no good
+	checks      int             // verifications that these took; at most maxChecks before the last
 	refused     *time.Timer     // set while a flight that is no good waits for a better one
 	progress    int             // messages that have come in
 	signed      bool            // the library is about to get the client's CertificateVerify: see deliverEarly
@@ -180,7 +182,7 @@ func (s *Session) conclude() *ending {
 		r.refused.Stop()
 	}
 	r.concluded = true
-	r.f, r.opener, r.alert, r.assembler, r.hello, r.early, r.held = nil, nil, nil, assembler{}, nil, nil, nil
+	r.f, r.opener, r.alert, r.assembler, r.hello, r.foreign, r.early, r.held = nil, nil, nil, assembler{}, nil, nil, nil, nil
 	if why.local {
 		return nil
 	}
@@ -354,7 +356,7 @@ func (s *Session) handshakeFragment(fragment []byte) dropReason {
 		}
 		return s.helloFragment(fragment)
 	case !r.settled && !s.spoken():
-		r.foreign = max(r.foreign, 1)
+		r.doubted = true
 		return dropForeign
 	}
 	return r.assembler.addFragment(fragment)
