@@ -133,6 +133,9 @@ func (a *assembler) addFragment(fragment []byte) dropReason {
 	}
 	if *at == nil {
 		if length > a.room {
+			a.forgetAfter(number)
+		}
+		if length > a.room {
 			return dropNoRoom
 		}
 		a.room -= length
@@ -154,6 +157,16 @@ func (a *assembler) commit() {
 func (a *assembler) restart() {
 	a.next, a.gathered, a.begun = a.base, nil, false
 	a.partial = [maxAhead]*partialMessage{}
+}
+
+// forgetAfter forgets the messages behind one that there is no room for: that is due earlier.
+func (a *assembler) forgetAfter(number uint16) {
+	for i := number + 1; i < a.next+maxAhead; i++ {
+		if p := a.partial[i%maxAhead]; p != nil {
+			a.room += len(p.message) - messageHeader
+			a.partial[i%maxAhead] = nil
+		}
+	}
 }
 
 // expect makes that number the first, if it is not yet, and forgets what there is.

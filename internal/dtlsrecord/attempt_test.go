@@ -405,3 +405,21 @@ func TestLargeKey(t *testing.T) {
 		}
 	}
 }
+
+// The beginning of a message as long as all may be, from nobody: what is due takes its place.
+func TestSpoofedLongMessage(t *testing.T) {
+	for number := range uint16(maxAhead) {
+		synctest.Test(t, func(t *testing.T) {
+			c, s, up, down := newParties(t, nil, nil)
+			for _, w := range []*way{up, down} {
+				w.setTamper(func(d []byte) [][]byte {
+					return [][]byte{plainRecord(typeHandshake, 1<<40, fragmentOf(messageCertificate, number, maxMessageBytes, 0, 1)...), d}
+				})
+			}
+			connect(t, c, s, up, down)
+			up.setTamper(nil)
+			down.setTamper(nil)
+			wantTalk(t, "beside a long message", c, s)
+		})
+	}
+}
