@@ -215,7 +215,7 @@ func listenAndDial(t testing.TB, cfg Config) (a, b *Conn, end func()) {
 // dialEachOther is listenAndDial with a net.Conn at each end.
 func dialEachOther(t testing.TB, cfg Config) (a, b *Conn, end func()) {
 	t.Helper()
-	x, y := own(t), own(t)
+	x, y := freeAddrs(t)
 	dial := func(from, to *net.UDPAddr) net.Conn {
 		c, err := net.DialUDP("udp4", from, to)
 		if err != nil {
@@ -241,14 +241,18 @@ func abort(a, b *Conn) {
 	<-b.Done()
 }
 
-// own is an address of a port that is free.
-func own(t testing.TB) *net.UDPAddr {
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Skip("no UDP on loopback:", err)
+// freeAddrs are addresses of two ports that are free. Both are taken before one is given back: it could be the next that the system gives.
+func freeAddrs(t testing.TB) (x, y *net.UDPAddr) {
+	var conns [2]*net.UDPConn
+	for i := range conns {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Skip("no UDP on loopback:", err)
+		}
+		defer c.Close()
+		conns[i] = c
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr)
+	return conns[0].LocalAddr().(*net.UDPAddr), conns[1].LocalAddr().(*net.UDPAddr)
 }
 
 // inPlace is a transport in memory that pushes and takes packets in place, and
