@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -49,6 +50,17 @@ type Config struct {
 	// nil: sockets of this connection alone.
 	UDPMux *UDPMux
 
+	// PublicAddresses are the public addresses of local ones, where a NAT maps the one to the
+	// other and leaves port numbers as they are (1:1 NAT), as clouds have it. Host candidates at such a
+	// local address are announced with the public one in its place, over UDP, a UDPMux and TCP, and no STUN server is
+	// needed to find it out; one that is asked nevertheless says nothing new. The local address
+	// is not announced: peers within the private network, too, must reach the public one.
+	//
+	// The keys are addresses of the UDPMux or, without one and for TCP, of interfaces; those that are
+	// not here are announced as they are. No two have the same public address. Sockets are bound to the local
+	// addresses, IPFilter is asked about these, and statistics tell them. Default none.
+	PublicAddresses map[netip.Addr]netip.Addr
+
 	// DisableMulticastDNS ignores remote candidates with a .local name, which
 	// browsers send in place of addresses; by default the name is resolved.
 	DisableMulticastDNS bool
@@ -56,7 +68,7 @@ type Config struct {
 	// HideHostAddresses puts .local names into host candidates in place of addresses
 	// of this host, as browsers do; the peer resolves them by multicast DNS, which
 	// goes no further than the local network. What the peer sees of the packets it
-	// sees all the same. Default off.
+	// sees all the same. Those of PublicAddresses are not hidden. Default off.
 	HideHostAddresses bool
 
 	// ICELite makes this side ICE-lite (RFC 8445, section 2.5): only for a host

@@ -28,6 +28,7 @@ func (cfg *Config) toJS() (map[string]any, error) {
 		{"PortMin", cfg.PortMin != 0},
 		{"PortMax", cfg.PortMax != 0},
 		{"UDPMux", cfg.UDPMux != nil},
+		{"PublicAddresses", len(cfg.PublicAddresses) > 0},
 		{"ICELite", cfg.ICELite},
 		{"ICEUfragPrefix", cfg.ICEUfragPrefix != ""},
 		{"ICEServerRoots", cfg.ICEServerRoots != nil},

@@ -49,7 +49,12 @@ func (cfg Config) withDefaults() (Config, error) {
 	setDefault(&cfg.SCTP.RTOMin, defaultRTOMin)
 	cfg.SCTP.ZeroChecksum = sctp.DTLSDetection // RFC 9653, section 5.2: DTLS detects errors
 	cfg.SCTP.Seed = [32]byte{}                 // a Config may be used again, a seed may not
-	return cfg, cfg.validate()
+	if err := cfg.validate(); err != nil {
+		return cfg, err
+	}
+	var err error
+	cfg.PublicAddresses, err = cfg.publicAddresses()
+	return cfg, err
 }
 
 func setDefault[T comparable](p *T, value T) {

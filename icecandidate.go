@@ -70,13 +70,17 @@ func canonicalCandidate(line string) (canonical, local string, err error) {
 	return strings.Join(f[:n], " "), local, nil
 }
 
-// describe writes a candidate of ours for the peer. If addresses of this host are
+// describe writes a candidate of ours for the peer, "" if it is not to be told. If addresses of this host are
 // to be hidden, host candidates have names in place of them, and no other
 // candidate tells the address that it was made with
 // (draft-ietf-mmusic-mdns-ice-candidates, section 3.1).
 func (t *iceTransport) describe(c ice.Candidate) (string, error) {
+	c, public, err := t.cfg.announced(c)
+	if c == nil || err != nil {
+		return "", err
+	}
 	line := c.Marshal()
-	if !t.cfg.HideHostAddresses {
+	if !t.cfg.HideHostAddresses || public {
 		return "candidate:" + line, nil
 	}
 	f := strings.Fields(line)

@@ -125,6 +125,9 @@ func (g *iceGeneration) onCandidate(c ice.Candidate) {
 			t.log.Warnf("a candidate that stays unknown to the peer: %v", err)
 			return
 		}
+		if line == "" {
+			return
+		}
 		g.candidates = append(g.candidates, line)
 		t.ev.candidate(localCandidate{g.ufrag, line})
 		return

@@ -27,6 +27,7 @@ type virtualNet struct {
 type virtualHost struct {
 	net    *virtualNet
 	at     netip.AddrPort
+	public netip.Addr // of a 1:1 NAT in front of the host; the zero Addr without one
 	in     chan virtualDatagram
 	closed chan struct{}
 	once   sync.Once
@@ -74,7 +75,7 @@ func (n *virtualNet) run() {
 		now := time.Now()
 		for d, ok := n.net.Deliver(now); ok; d, ok = n.net.Deliver(now) {
 			select {
-			case n.ends[d.Link][d.Dir.Reverse()].in <- virtualDatagram{bytes.Clone(d.Packet), n.ends[d.Link][d.Dir].at}:
+			case n.ends[d.Link][d.Dir.Reverse()].in <- virtualDatagram{bytes.Clone(d.Packet), n.ends[d.Link][d.Dir].seen()}:
 			default: // a host that does not read
 			}
 		}
@@ -94,6 +95,14 @@ func (n *virtualNet) run() {
 		}
 		timer.Stop()
 	}
+}
+
+// seen is the address that others see the host at, and reach it: behind a NAT not its own.
+func (h *virtualHost) seen() netip.AddrPort {
+	if h.public.IsValid() {
+		return netip.AddrPortFrom(h.public, h.at.Port())
+	}
+	return h.at
 }
 
 // open is udpmux.Config.Open on the host.
@@ -116,7 +125,7 @@ func (h *virtualHost) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, erro
 	h.net.mu.Lock()
 	for link, ends := range h.net.ends {
 		for dir, end := range ends {
-			if end == h && ends[1-dir].at == to {
+			if end == h && ends[1-dir].seen() == to {
 				h.net.net.Send(time.Now(), link, netsim.Dir(dir), b)
 			}
 		}
