@@ -527,3 +527,26 @@ func TestFailWithRole(t *testing.T) {
 		}
 	})
 }
+
+// What is nil is an error at once: a net.Conn when the session starts, which may be started then, and an
+// Acceptor in Accept.
+func TestNilArguments(t *testing.T) {
+	var wrong *TypeError
+	if s, err := New(nil, Config{}, Params{}); s != nil || !errors.As(err, &wrong) {
+		t.Errorf("New = %v, %v; want a *TypeError", s, err)
+	}
+	if conn, err := NewListener(nil).Accept(); conn != nil || !errors.As(err, &wrong) {
+		t.Errorf("Accept = %v, %v; want a *TypeError", conn, err)
+	}
+	s := NewSession(Config{})
+	if err := s.Start(nil, Params{}); !errors.As(err, &wrong) {
+		t.Errorf("Start = %v, want a *TypeError", err)
+	}
+	nc, other := net.Pipe()
+	defer other.Close()
+	if err := s.Start(nc, Params{}); err != nil {
+		t.Errorf("Start = %v", err)
+	}
+	s.Abort("done")
+	<-s.Done()
+}

@@ -17,7 +17,8 @@ type Acceptor interface {
 // data channels. Only ordered, reliable channels carry a stream of bytes.
 //
 // Closing the listener ends its Accept and nothing else. When the association has ended
-// Accept returns what that of the Acceptor does, net.ErrClosed in place of io.EOF.
+// Accept returns what that of the Acceptor does, net.ErrClosed in place of io.EOF. Without an
+// Acceptor it returns a *TypeError.
 func NewListener(a Acceptor) net.Listener {
 	l := &listener{from: a}
 	l.open, l.close = context.WithCancel(context.Background())
@@ -31,6 +32,9 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	if l.from == nil {
+		return nil, &TypeError{"NewListener", "no Acceptor"}
+	}
 	ch, err := l.from.Accept(l.open)
 	switch {
 	case err == nil:

@@ -140,7 +140,7 @@ func (s *Session) InitToken() ([]byte, error) {
 
 // Start runs an association over nc, which has to preserve message boundaries,
 // and does not wait for it; both sides start. nc belongs to the session from then
-// on. The error is an *InvalidStateError if the session was started or closed
+// on. The error is a *TypeError if nc is nil, an *InvalidStateError if the session was started or closed
 // before, an *sctp.InitTokenError, or about a configuration that the association
 // refuses; then nc is the caller's still.
 func (s *Session) Start(nc net.Conn, p Params) error {
@@ -156,6 +156,8 @@ func (s *Session) Start(nc net.Conn, p Params) error {
 		return &InvalidStateError{Op: op, Reason: "SetRole fixed the other DTLS role"}
 	case p.PeerInitToken != nil && s.seed == [32]byte{}:
 		return &InvalidStateError{Op: op, Reason: "the peer cannot know the token of this side, as InitToken was not called"}
+	case nc == nil:
+		return &TypeError{op, "no net.Conn"}
 	}
 	cfg := s.cfg.SCTP
 	if p.PeerInitToken != nil {

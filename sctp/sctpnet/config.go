@@ -3,6 +3,7 @@ package sctpnet
 import (
 	"crypto/rand"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/sluice-rtc/sluice/sctp"
@@ -69,10 +70,13 @@ func (cfg Config) complete() (Config, error) {
 	return cfg, nil
 }
 
-// completeOver is complete for a Conn over a net.Conn.
-func (cfg Config) completeOver() (Config, error) {
+// completeOver is complete for a Conn over nc.
+func (cfg Config) completeOver(nc net.Conn) (Config, error) {
 	if cfg.SCTP.ECN { // ecn-d
 		return cfg, &sctp.ConfigError{Field: "ECN", Rule: "needs Listen or Dial"}
+	}
+	if nc == nil {
+		return cfg, ErrNilConn
 	}
 	return cfg.complete()
 }

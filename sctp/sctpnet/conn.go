@@ -66,10 +66,10 @@ func (a actor) borrowed() bool { return a <= aSource }
 // New starts driving an association over nc without waiting for it. With
 // initiate it sends INIT (both sides may); without, it waits for the peer's.
 // nc belongs to the Conn from now on, and is closed when the association ends;
-// it is not if New returns an error: a *sctp.ConfigError, or with
+// it is not if New returns an error: ErrNilConn, a *sctp.ConfigError, or with
 // Config.PeerInitToken an *sctp.InitTokenError.
 func New(nc net.Conn, cfg Config, initiate bool) (*Conn, error) {
-	cfg, err := cfg.completeOver()
+	cfg, err := cfg.completeOver(nc)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ var (
 	// ErrStreamInUse: the stream has been opened or accepted and is not closed,
 	// or its closing is not yet confirmed by the peer.
 	ErrStreamInUse = errors.New("sctpnet: stream in use")
+	// ErrNilConn: a Conn was to be made over a net.Conn that is nil.
+	ErrNilConn = errors.New("sctpnet: no net.Conn")
 	// ErrEventsElsewhere: AcceptStream was called though Config.OnEvent is set.
 	ErrEventsElsewhere = errors.New("sctpnet: no AcceptStream with Config.OnEvent")
 )

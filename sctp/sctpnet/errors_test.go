@@ -66,3 +66,17 @@ func TestTransportErrorKinds(t *testing.T) {
 		}
 	}
 }
+
+// Without a net.Conn there is an error at once, and not a panic when the first packet is due.
+func TestNilConn(t *testing.T) {
+	for name, open := range map[string]func() (*Conn, error){
+		"New":    func() (*Conn, error) { return New(nil, Config{}, true) },
+		"Client": func() (*Conn, error) { return Client(t.Context(), nil, Config{}) },
+		"Server": func() (*Conn, error) { return Server(t.Context(), nil, Config{}) },
+		"Resume": func() (*Conn, error) { return Resume(nil, Config{}, nil) },
+	} {
+		if c, err := open(); c != nil || !errors.Is(err, ErrNilConn) {
+			t.Errorf("%s = %v, %v", name, c, err)
+		}
+	}
+}

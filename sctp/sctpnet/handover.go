@@ -95,10 +95,10 @@ func (c *Conn) handOver() (state []byte, err error) {
 }
 
 // Resume drives, over nc, the association that Handover returned state of. It is
-// established from the beginning. The error is a *sctp.ConfigError or a
+// established from the beginning. The error is ErrNilConn, a *sctp.ConfigError or a
 // *sctp.ResumeError, and nc is the caller's then.
 func Resume(nc net.Conn, cfg Config, state []byte) (*Conn, error) {
-	cfg, err := cfg.completeOver()
+	cfg, err := cfg.completeOver(nc)
 	if err != nil {
 		return nil, err
 	}
