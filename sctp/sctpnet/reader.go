@@ -227,7 +227,7 @@ func (r *reader) failed(now time.Time) bool {
 
 // growStack gives a goroutine that is about to handle packets the stack that it will need, while there is little
 // on it: it would grow twice on the way to the first packet, and each time
-// all that is on it is looked through and moved. That is a fifth of what it takes to set up an association.
+// all that is on it is looked through and moved. That is a fifth of the instructions outside the kernel that setting up an association takes.
 //
 //go:noinline
 func growStack() {
