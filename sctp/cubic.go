@@ -43,7 +43,12 @@ func (c *cubic) init(window, pmdcs int) {
 	c.first = true
 }
 
-func (c *cubic) resize(pmdcs int) { c.pmdcs = pmdcs }
+func (c *cubic) resize(pmdcs int) {
+	if c.cwnd == c.pmdcs { // one packet, after a timeout, stays one: see timedOut
+		c.cwnd = pmdcs
+	}
+	c.pmdcs = pmdcs
+}
 
 func (c *cubic) sending(now instant, flight int, rto time.Duration) {
 	c.cwnd, c.threshold = c.idle.decay(now, flight, rto, c.cwnd, c.threshold, c.pmdcs)

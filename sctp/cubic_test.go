@@ -137,6 +137,11 @@ func TestCubicReductions(t *testing.T) {
 			c.timedOut(now, lossEvent{})
 			c.timedOut(now, lossEvent{recovering: true})
 		}, 1000, 70_000, 100_000},
+		{"nor when packets became smaller in between, as after a black hole", func(c *cubic) {
+			c.timedOut(now, lossEvent{})
+			c.resize(800)
+			c.timedOut(now, lossEvent{recovering: true})
+		}, 800, 70_000, 100_000},
 		{"unless something was acknowledged between them", func(c *cubic) {
 			c.timedOut(now, lossEvent{})
 			c.cwnd = 2000
