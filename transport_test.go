@@ -443,8 +443,8 @@ func TestTransportICEFails(t *testing.T) {
 
 // The peer vanishes: disconnected, then failed; channels end with an error.
 func TestTransportPeerVanishes(t *testing.T) {
-	hasty := func(c *Config) {
-		c.ICEDisconnectedTimeout, c.ICEFailedTimeout, c.ICEKeepaliveInterval = 200*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
+	hasty := func(c *Config) { // a busy machine, too, looks between disconnected and failed
+		c.ICEDisconnectedTimeout, c.ICEFailedTimeout, c.ICEKeepaliveInterval = 200*time.Millisecond, 3*time.Second, 20*time.Millisecond
 	}
 	a, b := newTestTransport(t, hasty), newTestTransport(t, nil)
 	states := make(chan TransportState, 10)
